@@ -1,0 +1,160 @@
+//! Sums that formats need beyond what their crates offer: CRC-32 of any range in constant time, and CRC-32 run backwards.
+
+use crc32fast::Hasher;
+
+/// CRC-32 (IEEE) of `bytes`, continued from `seed`.
+#[must_use]
+pub fn crc32(seed: u32, bytes: &[u8]) -> u32 {
+    let mut hasher = Hasher::new_with_initial(seed);
+    hasher.update(bytes);
+    hasher.finalize()
+}
+
+/// CRC-32C (Castagnoli) of `bytes`, continued from `seed`.
+#[must_use]
+pub fn crc32c(seed: u32, bytes: &[u8]) -> u32 {
+    crc32c::crc32c_append(seed, bytes)
+}
+
+/// What a CRC-32 of `seed` becomes when `length` bytes follow that contribute nothing themselves.
+fn shift(seed: u32, length: u64) -> u32 {
+    let mut hasher = Hasher::new_with_initial(seed);
+    hasher.combine(&Hasher::new_with_initial_len(0, length));
+    hasher.finalize()
+}
+
+/// The seed from which CRC-32 over `bytes` gives `sum`: the sum run backwards.
+///
+/// A frame's seed depends on the log's id, which stands in a header that may be damaged. Any whole frame gives it back.
+#[must_use]
+pub fn seed_of(sum: u32, bytes: &[u8]) -> u32 {
+    let mut state = !sum;
+    for &byte in bytes.iter().rev() {
+        // Forwards: state' = TABLE[(state ^ byte) & 255] ^ (state >> 8). The top byte of state' tells the table's index.
+        let index = INDEX[(state >> 24) as usize];
+        state = ((state ^ TABLE[index as usize]) << 8) | u32::from(index ^ byte);
+    }
+    !state
+}
+
+const TABLE: [u32; 256] = {
+    let mut table = [0; 256];
+    let mut n = 0;
+    while n < 256 {
+        let mut value = n as u32;
+        let mut bit = 0;
+        while bit < 8 {
+            value = if value & 1 == 1 { 0xEDB8_8320 ^ (value >> 1) } else { value >> 1 };
+            bit += 1;
+        }
+        table[n] = value;
+        n += 1;
+    }
+    table
+};
+
+/// From the top byte of a table entry back to its index; each occurs once.
+const INDEX: [u8; 256] = {
+    let mut index = [0; 256];
+    let mut n = 0;
+    while n < 256 {
+        index[(TABLE[n] >> 24) as usize] = n as u8;
+        n += 1;
+    }
+    index
+};
+
+/// CRC-32 sums of a file's prefixes, one a block, from which the sum over any range follows without reading it.
+///
+/// A search for frames in hostile bytes meets millions of headers, each claiming a payload of megabytes. Reading each claim
+/// would never end; with this, a claim costs two blocks.
+#[derive(Debug, Default)]
+pub struct PrefixSums {
+    sums: Vec<u32>,
+    base: u64,
+}
+
+/// The distance of two known prefixes.
+pub const PREFIX_BLOCK: u64 = 4096;
+
+impl PrefixSums {
+    /// Nothing known yet; prefixes are counted from `base`.
+    #[must_use]
+    pub fn from(base: u64) -> PrefixSums {
+        PrefixSums { sums: vec![0], base }
+    }
+
+    /// Where the next block to be added begins.
+    #[must_use]
+    pub fn known_to(&self) -> u64 {
+        self.base + (self.sums.len() as u64 - 1) * PREFIX_BLOCK
+    }
+
+    /// Adds the next block; it has [`PREFIX_BLOCK`] bytes.
+    pub fn add(&mut self, block: &[u8]) {
+        debug_assert_eq!(block.len() as u64, PREFIX_BLOCK);
+        let last = *self.sums.last().expect("the empty prefix is always there");
+        self.sums.push(crc32(last, block));
+    }
+
+    /// The known prefix at or below `offset`: where it ends, and its sum.
+    #[must_use]
+    pub fn below(&self, offset: u64) -> (u64, u32) {
+        let index = ((offset.saturating_sub(self.base)) / PREFIX_BLOCK).min(self.sums.len() as u64 - 1);
+        (self.base + index * PREFIX_BLOCK, self.sums[usize::try_from(index).expect("an index of a vector")])
+    }
+
+    /// The sum from `seed` over a range of `length` bytes, from the sums of the prefixes that end at its two ends.
+    #[must_use]
+    pub fn range(seed: u32, prefix_start: u32, prefix_end: u32, length: u64) -> u32 {
+        shift(seed ^ prefix_start, length) ^ prefix_end
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(count: usize) -> Vec<u8> {
+        let mut state = 1u32;
+        (0..count)
+            .map(|_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (state >> 24) as u8
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_sum_run_backwards_gives_its_seed() {
+        for (seed, length) in [(0, 0), (0, 1), (0xDEAD_BEEF, 7), (1, 1000), (u32::MAX, 4096)] {
+            let bytes = bytes(length);
+            assert_eq!(seed_of(crc32(seed, &bytes), &bytes), seed, "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn the_sum_of_a_range_follows_from_two_prefixes() {
+        let all = bytes(5 * 4096);
+        let mut sums = PrefixSums::from(0);
+        for block in all.chunks_exact(4096) {
+            sums.add(block);
+        }
+        let prefix = |to: usize| {
+            let (at, sum) = sums.below(to as u64);
+            crc32(sum, &all[usize::try_from(at).expect("small")..to])
+        };
+        for (from, to) in [(0, 0), (0, 4096), (1, 2), (4095, 4097), (100, 20_000), (8192, 5 * 4096)] {
+            for seed in [0, 1, 0xABCD_EF01] {
+                let expected = crc32(seed, &all[from..to]);
+                assert_eq!(PrefixSums::range(seed, prefix(from), prefix(to), (to - from) as u64), expected, "{from}..{to}");
+            }
+        }
+    }
+
+    #[test]
+    fn castagnoli_is_the_one_that_other_systems_mean() {
+        assert_eq!(crc32c(0, b"123456789"), 0xE306_9283);
+        assert_eq!(crc32(0, b"123456789"), 0xCBF4_3926);
+    }
+}

@@ -1,0 +1,391 @@
+//! Reading a segment: bytes at an offset, through a mapping or through a window.
+//!
+//! Running out is not an error: a reader gets fewer bytes than it asked for, at the end of the file or in front of a range that the
+//! system refuses to give, and asks which of the two it was. Only the second is damage.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{Disk, File, Mapping, Open};
+use crate::model::{Error, Result};
+
+/// How to read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Io {
+    /// Finished segments through a mapping, the others with system calls.
+    #[default]
+    Auto,
+    /// Everything through a mapping where one can be had.
+    Map,
+    /// System calls only.
+    Read,
+    /// System calls past the page cache: what is on the medium.
+    Media,
+}
+
+/// How much is read at a time; measured as fast as any larger piece, and it stays in the processor's cache.
+const WINDOW: usize = 256 << 10;
+/// The grain in which a refused range is narrowed down, and to which direct reads are aligned.
+const GRAIN: u64 = 4096;
+/// More than this is not handed out in one piece by a window: whoever needs more goes in pieces.
+pub const LARGEST_PIECE: usize = 65 << 20;
+
+/// A reader over one segment, at the length that it had when it was opened.
+#[derive(Debug)]
+pub struct Cursor {
+    file: Arc<dyn File>,
+    length: u64,
+    mapping: Option<Mapping>,
+    window: Window,
+    /// Ranges that the system refused, in order and apart.
+    refused: Vec<(u64, u64)>,
+    /// Reads go past the page cache.
+    direct: bool,
+}
+
+#[derive(Debug, Default)]
+struct Window {
+    /// With room to start at an aligned address.
+    room: Vec<u8>,
+    skip: usize,
+    start: u64,
+    filled: usize,
+}
+
+impl Cursor {
+    /// Over the first `length` bytes of a file; `u64::MAX` where only reading tells how long it is.
+    #[must_use]
+    pub fn new(file: Arc<dyn File>, length: u64) -> Cursor {
+        Cursor { file, length, mapping: None, window: Window::default(), refused: Vec::new(), direct: false }
+    }
+
+    /// Past the page cache. Where the filesystem refuses that, the cache is asked to forget nothing and is read instead;
+    /// [`Cursor::is_direct`] tells.
+    pub fn direct(disk: &Arc<dyn Disk>, path: &Path, file: Arc<dyn File>, length: u64) -> Result<Cursor> {
+        match disk.open(path, Open { direct: true, ..Open::READ }) {
+            Ok(direct) => Ok(Cursor { direct: true, ..Cursor::new(direct.into(), length) }),
+            Err(error) if error.errno() == Some(libc::EINVAL) => Ok(Cursor::new(file, length)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether reads go past the page cache.
+    #[must_use]
+    pub fn is_direct(&self) -> bool {
+        self.direct
+    }
+
+    /// The file below.
+    #[must_use]
+    pub fn file(&self) -> &Arc<dyn File> {
+        &self.file
+    }
+
+    /// How long the segment was when reading began; of a pipe, `u64::MAX` until its end was met.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Looks again how long the file is, and forgets what was read: it may have been written since.
+    pub fn refresh(&mut self) -> Result<()> {
+        self.length = self.file.length()?;
+        self.window.filled = 0;
+        Ok(())
+    }
+
+    /// Reads through a mapping from now on, if one can be had. For segments that nobody writes to any more.
+    pub fn map(&mut self) {
+        if self.mapping.is_none() && !self.direct {
+            self.mapping = self.file.map(self.length);
+        }
+    }
+
+    /// Whether bytes come from a mapping.
+    #[must_use]
+    pub fn is_mapped(&self) -> bool {
+        self.mapping.is_some()
+    }
+
+    /// Drops the mapping if some of it could not be read and looked like zeros. True if so: whatever was just read from it must be
+    /// read again, now with system calls that answer in words.
+    pub fn unmap_if_faulty(&mut self) -> bool {
+        if self.mapping.as_ref().is_some_and(|m| m.faults() > 0) {
+            self.mapping = None;
+            self.window.filled = 0;
+            // It may be shorter now; that is the usual reason. Failing to tell is left to the reads that follow.
+            if let Ok(now) = self.file.length() {
+                self.length = self.length.min(now);
+            }
+            return true;
+        }
+        false
+    }
+
+    /// The bytes from `offset` on: `want` of them, or fewer where the file ends or the system refuses to go on.
+    ///
+    /// `want` may come from the file itself. No more is allocated than the file can hold, nor than [`LARGEST_PIECE`].
+    #[inline]
+    pub fn bytes(&mut self, offset: u64, want: usize) -> &[u8] {
+        if self.mapping.is_some() {
+            let all = self.mapping.as_ref().map_or(&[][..], Mapping::bytes);
+            let from = usize::try_from(offset).unwrap_or(usize::MAX).min(all.len());
+            return &all[from..from.saturating_add(want).min(all.len())];
+        }
+        if offset < self.window.start || self.window.start + (self.window.filled as u64) < offset.saturating_add(want as u64) {
+            self.fill(offset, want);
+        }
+        let window = &self.window;
+        let all = &window.room[window.skip.min(window.room.len())..][..window.filled];
+        let from = usize::try_from(offset.saturating_sub(window.start)).unwrap_or(usize::MAX).min(all.len());
+        &all[from..from.saturating_add(want).min(all.len())]
+    }
+
+    /// The `N` bytes at `offset`, if they are all there.
+    #[inline]
+    pub fn array<const N: usize>(&mut self, offset: u64) -> Option<[u8; N]> {
+        self.bytes(offset, N).try_into().ok()
+    }
+
+    /// The sum of a range in pieces, continued from `seed` by `sum`; `None` when the range is not all there.
+    pub fn fold<T>(&mut self, offset: u64, length: u64, seed: T, mut sum: impl FnMut(T, &[u8]) -> T) -> Option<T> {
+        let (mut at, end, mut value) = (offset, offset.checked_add(length)?, seed);
+        while at < end {
+            let want = usize::try_from(end - at).unwrap_or(usize::MAX).min(WINDOW);
+            let piece = self.bytes(at, want);
+            if piece.len() < want {
+                return None;
+            }
+            value = sum(value, piece);
+            at += want as u64;
+        }
+        Some(value)
+    }
+
+    /// If the system refuses to give the byte at `offset`: where the refused range ends.
+    #[must_use]
+    pub fn refused_at(&self, offset: u64) -> Option<u64> {
+        self.refused.iter().find(|(start, end)| (*start..*end).contains(&offset)).map(|(_, end)| *end)
+    }
+
+    /// The first range at or behind `offset` that the system refused, as far as reading has gone.
+    #[must_use]
+    pub fn next_refused(&self, offset: u64) -> Option<(u64, u64)> {
+        self.refused.iter().copied().find(|(_, end)| *end > offset)
+    }
+
+    /// Where the zeros that begin at `offset` end: the first other byte, the end of the file, or a refused range.
+    pub fn zeros_end(&mut self, offset: u64) -> u64 {
+        let mut at = offset;
+        loop {
+            // A hole of a sparse file is zeros that nobody needs to read.
+            if self.mapping.is_none() && !self.direct && self.length != u64::MAX && at.is_multiple_of(GRAIN) {
+                match self.file.data_from(at) {
+                    None => return self.length.max(at),
+                    Some(data) if data >= self.length => return self.length.max(at),
+                    Some(data) => at = at.max(data),
+                }
+            }
+            let want = usize::try_from(GRAIN - at % GRAIN).expect("at most 4096") + WINDOW - GRAIN as usize;
+            let piece = self.bytes(at, want);
+            let (count, given) = (zero_prefix(piece), piece.len());
+            at += count as u64;
+            if count < given || given == 0 {
+                return at;
+            }
+        }
+    }
+
+    /// Fills the window so that it begins at or before `offset` and holds `want` bytes from there, if they can be had.
+    #[cold]
+    fn fill(&mut self, offset: u64, want: usize) {
+        let start = offset - offset % GRAIN;
+        let lead = usize::try_from(offset - start).expect("less than a grain");
+        let left = usize::try_from(self.length.saturating_sub(start)).unwrap_or(usize::MAX);
+        // A pipe's length is not known, so its claims are met in pieces: what is not there yet is not allocated.
+        let cap = if self.length == u64::MAX { WINDOW } else { LARGEST_PIECE };
+        let size = (lead.saturating_add(want)).clamp(WINDOW, cap.max(WINDOW)).min(left);
+        let size = if self.direct { size.next_multiple_of(GRAIN as usize) } else { size };
+        let need = size + GRAIN as usize;
+        // A giant's room is given back when ordinary frames follow.
+        if self.window.room.len() < need || self.window.room.len() > need.max(4 * WINDOW) {
+            self.window.room = Vec::new();
+            self.window.room.resize(need, 0);
+        }
+        self.window.skip = self.window.room.as_ptr().align_offset(GRAIN as usize).min(GRAIN as usize);
+        self.window.start = start;
+        self.window.filled = 0;
+        while self.window.filled < size {
+            let at = start + self.window.filled as u64;
+            if self.refused_at(at).is_some() {
+                return;
+            }
+            let from = self.window.skip + self.window.filled;
+            let until = self.next_refused(at).map_or(size, |(from, _)| usize::try_from(from - start).unwrap_or(size).min(size));
+            let into = &mut self.window.room[from..self.window.skip + until];
+            match self.file.read_at(into, at) {
+                Ok(0) => {
+                    // A direct read may give a little more than the length that we agreed on; a pipe ends here.
+                    self.length = self.length.min(at);
+                    break;
+                }
+                Ok(count) => self.window.filled += count,
+                Err(_) => self.narrow(at, until),
+            }
+        }
+        // Judge the file as it stood when reading began.
+        let within = usize::try_from(self.length.saturating_sub(start)).unwrap_or(usize::MAX);
+        self.window.filled = self.window.filled.min(within);
+    }
+
+    /// Reads on grain by grain after a refusal, up to the grain that is refused.
+    fn narrow(&mut self, at: u64, until: usize) {
+        let mut at = at;
+        let end = self.window.start + until as u64;
+        while at < end {
+            let grain_end = (at - at % GRAIN + GRAIN).min(end);
+            let from = self.window.skip + self.window.filled;
+            let into = &mut self.window.room[from..from + usize::try_from(grain_end - at).expect("at most a grain")];
+            match self.file.read_at(into, at) {
+                Ok(0) => {
+                    self.length = self.length.min(at);
+                    return;
+                }
+                Ok(count) => {
+                    self.window.filled += count;
+                    at += count as u64;
+                }
+                Err(_) => {
+                    self.refuse(at, grain_end);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn refuse(&mut self, start: u64, end: u64) {
+        match self.refused.iter_mut().find(|(_, e)| *e == start) {
+            Some(range) => range.1 = end,
+            None => self.refused.push((start, end)),
+        }
+        self.refused.sort_unstable();
+    }
+}
+
+/// How many zero bytes `bytes` begins with.
+#[must_use]
+pub fn zero_prefix(bytes: &[u8]) -> usize {
+    let mut count = 0;
+    for block in bytes.chunks(64) {
+        if block.iter().fold(0, |all, b| all | b) != 0 {
+            return count + block.iter().take_while(|b| **b == 0).count();
+        }
+        count += block.len();
+    }
+    count
+}
+
+/// Hands out a range of a file piece by piece, with a buffer of its own.
+pub fn pieces(file: &dyn File, offset: u64, length: u64, take: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    let mut room = vec![0; usize::try_from(length).unwrap_or(usize::MAX).min(WINDOW)];
+    let (mut at, end) = (offset, offset.saturating_add(length));
+    while at < end {
+        let want = usize::try_from(end - at).unwrap_or(usize::MAX).min(room.len());
+        let got = file.read_at(&mut room[..want], at)?;
+        if got == 0 {
+            let path = Path::new("a segment");
+            return Err(Error::io("read", path)(std::io::ErrorKind::UnexpectedEof.into()));
+        }
+        take(&room[..got])?;
+        at += got as u64;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file of counting bytes that refuses some ranges, and gives little at a time.
+    #[derive(Debug)]
+    struct Rotten {
+        length: u64,
+        bad: Vec<(u64, u64)>,
+    }
+
+    impl File for Rotten {
+        fn length(&self) -> Result<u64> {
+            Ok(self.length)
+        }
+        fn read_at(&self, into: &mut [u8], offset: u64) -> Result<usize> {
+            let end = self.length.min(offset + into.len().min(8192) as u64);
+            if self.bad.iter().any(|(from, to)| offset < *to && *from < end) {
+                return Err(Error::io("read", Path::new("x"))(std::io::Error::from_raw_os_error(libc::EIO)));
+            }
+            for (at, byte) in (offset..end).zip(into.iter_mut()) {
+                *byte = u8::try_from(at % 251).expect("a remainder of 251");
+            }
+            Ok(usize::try_from(end.saturating_sub(offset)).expect("small"))
+        }
+        fn write_at(&self, _: &[u8], _: u64) -> Result<usize> {
+            unreachable!("reading never writes")
+        }
+        fn sync_data(&self) -> Result<()> {
+            unreachable!("reading never syncs")
+        }
+        fn sync_all(&self) -> Result<()> {
+            unreachable!("reading never syncs")
+        }
+        fn set_length(&self, _: u64) -> Result<()> {
+            unreachable!("reading never cuts")
+        }
+        fn reserve(&self, _: u64, _: u64) -> Result<()> {
+            unreachable!("reading never reserves")
+        }
+    }
+
+    fn cursor(length: u64, bad: &[(u64, u64)]) -> Cursor {
+        Cursor::new(Arc::new(Rotten { length, bad: bad.to_vec() }), length)
+    }
+
+    #[test]
+    fn reading_goes_up_to_a_refused_range_and_on_behind_it() {
+        let mut cursor = cursor(100_000, &[(20_000, 20_001)]);
+        let bytes = cursor.bytes(100, 50_000);
+        assert_eq!(bytes.len(), 16_384 - 100);
+        assert_eq!(bytes[0], 100);
+        assert_eq!(cursor.refused_at(16_384), Some(20_480));
+        assert_eq!(cursor.bytes(17_000, 8), b"");
+        assert_eq!(cursor.bytes(20_480, 50_000).len(), 50_000);
+        assert_eq!(cursor.refused_at(20_480), None);
+    }
+
+    #[test]
+    fn a_claim_longer_than_the_file_allocates_no_more_than_the_file() {
+        let mut cursor = cursor(5000, &[]);
+        assert_eq!(cursor.bytes(4000, usize::MAX / 2).len(), 1000);
+        assert!(cursor.window.room.len() < 2 * WINDOW);
+        assert_eq!(cursor.bytes(6000, 10), b"");
+        assert_eq!(cursor.bytes(u64::MAX - 5, 4), b"");
+    }
+
+    #[test]
+    fn pieces_of_a_range_are_summed_without_holding_it() {
+        let mut cursor = cursor(3_000_000, &[]);
+        let count = cursor.fold(1, 2_999_999, 0usize, |n, piece| n + piece.len());
+        assert_eq!(count, Some(2_999_999));
+        assert_eq!(cursor.fold(1, 3_000_000, 0usize, |n, piece| n + piece.len()), None);
+        assert!(cursor.window.room.len() < 2 * WINDOW);
+    }
+
+    #[test]
+    fn zeros_are_counted_to_the_first_other_byte() {
+        assert_eq!(zero_prefix(&[0; 200]), 200);
+        let mut bytes = [0; 200];
+        for at in [0, 63, 64, 199] {
+            bytes[at] = 1;
+            assert_eq!(zero_prefix(&bytes), at);
+            bytes[at] = 0;
+        }
+    }
+}

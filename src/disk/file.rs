@@ -1,0 +1,120 @@
+//! The one door to bytes: what we ask of a disk and of a file on it.
+
+use std::fmt;
+use std::path::Path;
+
+use super::Mapping;
+use crate::model::Result;
+
+/// A machine's files, or something that stands in for them.
+pub trait Disk: Send + Sync + fmt::Debug {
+    /// The names in a folder, in no order.
+    fn list(&self, dir: &Path) -> Result<Vec<Entry>>;
+    /// What stands at a path, following links; `None` when nothing does.
+    fn look(&self, path: &Path) -> Result<Option<Entry>>;
+    /// Opens a file.
+    fn open(&self, path: &Path, how: Open) -> Result<Box<dyn File>>;
+    /// Makes a folder, and the folders above it.
+    fn create_dir(&self, dir: &Path) -> Result<()>;
+    /// Gives a file another name, replacing what had it. Durable only after [`Disk::sync_dir`].
+    fn rename(&self, from: &Path, to: &Path) -> Result<()>;
+    /// Removes a file. Durable only after [`Disk::sync_dir`].
+    fn remove(&self, path: &Path) -> Result<()>;
+    /// Makes the names in a folder durable.
+    fn sync_dir(&self, dir: &Path) -> Result<()>;
+}
+
+/// An open file. All of it works through a shared reference: reading goes on while another thread writes.
+pub trait File: Send + Sync + fmt::Debug {
+    /// How long it is now.
+    fn length(&self) -> Result<u64>;
+    /// Reads from `offset` as much as one call gives; 0 bytes mean the end.
+    fn read_at(&self, into: &mut [u8], offset: u64) -> Result<usize>;
+    /// Writes at `offset` as much as one call takes.
+    fn write_at(&self, bytes: &[u8], offset: u64) -> Result<usize>;
+    /// Makes content durable, and as much of the metadata as is needed to read it again (fdatasync).
+    fn sync_data(&self) -> Result<()>;
+    /// Makes content and all metadata durable (fsync).
+    fn sync_all(&self) -> Result<()>;
+    /// Cuts or extends it; what is added reads as zeros.
+    fn set_length(&self, length: u64) -> Result<()>;
+    /// Reserves blocks for the range without writing them (fallocate).
+    fn reserve(&self, offset: u64, length: u64) -> Result<()>;
+    /// Maps the first `length` bytes for reading; `None` when this file cannot be mapped.
+    fn map(&self, _length: u64) -> Option<Mapping> {
+        None
+    }
+    /// The first offset from `offset` on that may hold anything but zeros of a hole; `None` when the rest is a hole.
+    /// A file that cannot tell says `offset`.
+    fn data_from(&self, offset: u64) -> Option<u64> {
+        Some(offset)
+    }
+}
+
+/// A name in a folder, or what stands at a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The name without its folder.
+    pub name: String,
+    /// Bytes, for a file.
+    pub length: u64,
+    /// What it is.
+    pub kind: EntryKind,
+}
+
+/// What a name stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryKind {
+    /// A regular file.
+    File,
+    /// A folder.
+    Folder,
+    /// A device, pipe or socket.
+    Other,
+}
+
+/// How to open a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Open {
+    /// For writing as well as reading.
+    pub write: bool,
+    /// It must not exist yet and is made.
+    pub create: bool,
+    /// It is made when it does not exist.
+    pub or_create: bool,
+    /// Past the page cache (O_DIRECT): offsets, lengths and buffers must be aligned.
+    pub direct: bool,
+    /// Each write returns when it is durable (O_DSYNC).
+    pub dsync: bool,
+}
+
+impl Open {
+    /// For reading.
+    pub const READ: Open = Open { write: false, create: false, or_create: false, direct: false, dsync: false };
+    /// For reading and writing what exists.
+    pub const WRITE: Open = Open { write: true, ..Open::READ };
+    /// A new file, which must not exist.
+    pub const CREATE: Open = Open { write: true, create: true, ..Open::READ };
+}
+
+/// Reads until `into` is full or the file ends; how many bytes were read.
+pub fn read_full(file: &dyn File, into: &mut [u8], offset: u64) -> Result<usize> {
+    let mut done = 0;
+    while done < into.len() {
+        match file.read_at(&mut into[done..], offset + done as u64)? {
+            0 => break,
+            count => done += count,
+        }
+    }
+    Ok(done)
+}
+
+/// Writes all of `bytes`, with as many calls as it takes.
+pub fn write_full(file: &dyn File, bytes: &[u8], offset: u64) -> Result<()> {
+    let mut done = 0;
+    while done < bytes.len() {
+        // A file that takes nothing answers with an error, never with 0: that is the door's promise.
+        done += file.write_at(&bytes[done..], offset + done as u64)?;
+    }
+    Ok(())
+}

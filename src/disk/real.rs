@@ -1,0 +1,152 @@
+//! The machine's own files.
+
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FallocateFlags, SeekFrom};
+
+use super::{Disk, Entry, EntryKind, File, Mapping, Open};
+use crate::model::{Error, Result};
+
+/// Files as the operating system has them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RealDisk;
+
+#[derive(Debug)]
+struct RealFile {
+    file: fs::File,
+    path: PathBuf,
+}
+
+impl Disk for RealDisk {
+    fn list(&self, dir: &Path) -> Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        for item in fs::read_dir(dir).map_err(Error::io("list", dir))? {
+            let item = item.map_err(Error::io("list", dir))?;
+            // A name that is not UTF-8 is no segment of any format; a file that went while we looked is not there.
+            let Ok(name) = item.file_name().into_string() else { continue };
+            let Ok(meta) = fs::metadata(item.path()) else { continue };
+            entries.push(entry(name, &meta));
+        }
+        Ok(entries)
+    }
+
+    fn look(&self, path: &Path) -> Result<Option<Entry>> {
+        match fs::metadata(path) {
+            Ok(meta) => {
+                let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+                Ok(Some(entry(name, &meta)))
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(Error::io("look at", path)(e)),
+        }
+    }
+
+    fn open(&self, path: &Path, how: Open) -> Result<Box<dyn File>> {
+        let mut flags = libc::O_CLOEXEC;
+        if how.direct {
+            flags |= libc::O_DIRECT;
+        }
+        if how.dsync {
+            flags |= libc::O_DSYNC;
+        }
+        let file = OpenOptions::new()
+            .read(true)
+            .write(how.write)
+            .create_new(how.create)
+            .create(how.or_create)
+            .custom_flags(flags)
+            .open(path)
+            .map_err(Error::io(if how.create { "create" } else { "open" }, path))?;
+        Ok(Box::new(RealFile { file, path: path.to_owned() }))
+    }
+
+    fn create_dir(&self, dir: &Path) -> Result<()> {
+        fs::create_dir_all(dir).map_err(Error::io("create", dir))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        fs::rename(from, to).map_err(Error::io("rename", from))
+    }
+
+    fn remove(&self, path: &Path) -> Result<()> {
+        fs::remove_file(path).map_err(Error::io("remove", path))
+    }
+
+    fn sync_dir(&self, dir: &Path) -> Result<()> {
+        // An empty path is the folder we stand in: `Path::parent` of a bare name gives it.
+        let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
+        fs::File::open(dir).and_then(|d| d.sync_all()).map_err(Error::io("sync", dir))
+    }
+}
+
+fn entry(name: String, meta: &fs::Metadata) -> Entry {
+    let kind = if meta.is_file() {
+        EntryKind::File
+    } else if meta.is_dir() {
+        EntryKind::Folder
+    } else {
+        EntryKind::Other
+    };
+    Entry { name, length: if meta.is_file() { meta.len() } else { 0 }, kind }
+}
+
+/// Repeats what a signal interrupted; nothing has happened then.
+fn unless_interrupted<T>(mut act: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match act() {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            done => return done,
+        }
+    }
+}
+
+impl File for RealFile {
+    fn length(&self) -> Result<u64> {
+        Ok(self.file.metadata().map_err(Error::io("look at", &self.path))?.len())
+    }
+
+    fn read_at(&self, into: &mut [u8], offset: u64) -> Result<usize> {
+        unless_interrupted(|| self.file.read_at(into, offset)).map_err(Error::io("read", &self.path))
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> Result<usize> {
+        match unless_interrupted(|| self.file.write_at(bytes, offset)) {
+            Ok(0) if !bytes.is_empty() => Err(Error::io("write", &self.path)(io::ErrorKind::WriteZero.into())),
+            written => written.map_err(Error::io("write", &self.path)),
+        }
+    }
+
+    // A sync that was interrupted may have failed already for some pages, and asking again would answer for the rest alone:
+    // it counts as failed, and is never repeated. (Rust's own sync_data repeats it.)
+    fn sync_data(&self) -> Result<()> {
+        rustix::fs::fdatasync(&self.file).map_err(|e| Error::io("sync", &self.path)(e.into()))
+    }
+
+    fn sync_all(&self) -> Result<()> {
+        rustix::fs::fsync(&self.file).map_err(|e| Error::io("sync", &self.path)(e.into()))
+    }
+
+    fn set_length(&self, length: u64) -> Result<()> {
+        unless_interrupted(|| self.file.set_len(length)).map_err(Error::io("set the length of", &self.path))
+    }
+
+    fn reserve(&self, offset: u64, length: u64) -> Result<()> {
+        unless_interrupted(|| Ok(rustix::fs::fallocate(&self.file, FallocateFlags::empty(), offset, length)?))
+            .map_err(Error::io("reserve space in", &self.path))
+    }
+
+    fn map(&self, length: u64) -> Option<Mapping> {
+        Mapping::new(&self.file, length)
+    }
+
+    fn data_from(&self, offset: u64) -> Option<u64> {
+        match rustix::fs::seek(&self.file, SeekFrom::Data(offset)) {
+            Ok(data) => Some(data),
+            Err(rustix::io::Errno::NXIO) => None,
+            Err(_) => Some(offset),
+        }
+    }
+}

@@ -1,0 +1,406 @@
+//! What a format is: a value that knows its files, walks one of them, and joins what the walks found.
+
+use std::any::Any;
+
+use crate::disk::{Entry, Segment, Source};
+use crate::model::{Damage, Error, Facts, Keys, Kind, Look, Lsn, LsnRange, Proof, Record, Span, Time, Warning};
+
+/// A write-ahead log format that can be read.
+#[derive(Debug)]
+pub struct Format {
+    /// What `--format` takes.
+    pub name: &'static str,
+    /// What people call it.
+    pub title: &'static str,
+    /// What its checksums cover, and what they leave open: said by `dump --format list`.
+    pub protects: &'static str,
+    /// Whether encrypted payloads can be opened with a key file.
+    pub encrypted: bool,
+    /// The number that a file's name gives if the file is one of its segments. Segments are read in the order of these numbers.
+    pub sequence: fn(&str) -> Option<u64>,
+    /// How much a file looks like one of its segments.
+    pub recognise: fn(&Sample<'_>) -> Likeness,
+    /// A record can cross segments: they are walked in order, each with the summary of the one before.
+    pub ordered: bool,
+    /// Walks one segment by itself.
+    pub walk: fn(&Visit<'_>, &mut Sink<'_>) -> Walk,
+    /// Joins the walks of all segments, in order: completes what their damage proves, and gives the damage between them.
+    pub join: fn(&Source, &mut [Summary]) -> Vec<Damage>,
+    /// Whether a torn tail may be cut.
+    pub mend: Mend,
+    /// The fields of a frame's header, for drawing them over its bytes: name, offset, length. The payload follows the last one.
+    pub drawing: &'static [(&'static str, usize, usize)],
+}
+
+/// Whether `repair` may cut a log of this format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mend {
+    /// Its own recovery would drop the same bytes.
+    Cut,
+    /// It must not, and why.
+    Refuse(&'static str),
+}
+
+/// What is shown of a file to tell whose it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Sample<'a> {
+    /// Its name; `None` for a stream.
+    pub name: Option<&'a str>,
+    /// Its first bytes, up to 64 KiB.
+    pub head: &'a [u8],
+    /// How long it is.
+    pub length: u64,
+    /// The folder that it is in, without it.
+    pub beside: &'a [Entry],
+}
+
+/// How much something looks like a format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Likeness {
+    /// Not at all.
+    No,
+    /// It may be: the name fits, and the content does not contradict.
+    Maybe,
+    /// It is: the content proves it.
+    Sure,
+}
+
+/// One segment to be walked, and what is wanted of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Visit<'a> {
+    /// The log.
+    pub source: &'a Source,
+    /// The segment.
+    pub segment: &'a Segment,
+    /// Keys for encrypted payloads.
+    pub keys: &'a Keys,
+    /// What is wanted.
+    pub want: Want,
+    /// For ordered formats: what the walk over the segment before found.
+    pub before: Option<&'a Summary>,
+}
+
+/// What the caller of a walk wants to be given. Hints, all of them: a walk may give more, never less.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Want {
+    /// Payloads, decompressed and decrypted. Without it a record's payload may be as stored.
+    pub payloads: bool,
+    /// Everything as it lies there: fragments, padding, control frames. Nothing is joined.
+    pub frames: bool,
+    /// Check what costs more than checksums: decompress, decrypt, compare what frames say about each other.
+    pub deep: bool,
+    /// Only records in this range are of use: what lies outside may be skipped, if it can be found.
+    pub lsns: Option<LsnRange>,
+    /// Only records from this moment on are of use.
+    pub since: Option<Time>,
+    /// Places from which a later walk can start are of use.
+    pub marks: bool,
+    /// Begin here and not at the start of the segment.
+    pub start: Option<Mark>,
+}
+
+/// A place in a segment at which a walk can begin: no record or batch is under way there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The offset of a frame.
+    pub offset: u64,
+    /// The LSN that is due there.
+    pub due: Lsn,
+}
+
+/// Why a walk ended before the end.
+#[derive(Debug)]
+pub enum Halt {
+    /// The receiver has seen enough.
+    Enough,
+    /// Something stopped us.
+    Failed(Error),
+}
+
+impl From<Error> for Halt {
+    fn from(error: Error) -> Halt {
+        Halt::Failed(error)
+    }
+}
+
+/// What a walk over a segment returns.
+pub type Walk = Result<Summary, Halt>;
+
+/// What a walk delivers on the way.
+#[derive(Debug)]
+pub enum Item<'a> {
+    /// An entry.
+    Record(&'a Record<'a>),
+    /// A bad region was met. What it means is known only when the log has been read to its end: see [`Summary::damage`].
+    Hurt(&'a Damage),
+    /// A later walk can begin here.
+    Mark(Mark),
+    /// The walk has come this far.
+    Reached(u64),
+}
+
+/// Where a walk delivers.
+pub struct Sink<'a> {
+    take: &'a mut dyn FnMut(Item<'_>) -> Result<(), Halt>,
+}
+
+impl std::fmt::Debug for Sink<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Sink")
+    }
+}
+
+impl<'a> Sink<'a> {
+    /// Delivers to a function.
+    pub fn new(take: &'a mut dyn FnMut(Item<'_>) -> Result<(), Halt>) -> Sink<'a> {
+        Sink { take }
+    }
+
+    /// Delivers an entry.
+    #[inline]
+    pub fn record(&mut self, record: &Record<'_>) -> Result<(), Halt> {
+        (self.take)(Item::Record(record))
+    }
+
+    /// Says that a bad region was met, before anything behind it is delivered.
+    pub fn hurt(&mut self, damage: &Damage) -> Result<(), Halt> {
+        (self.take)(Item::Hurt(damage))
+    }
+
+    /// Says that a later walk can begin at `mark`.
+    pub fn mark(&mut self, mark: Mark) -> Result<(), Halt> {
+        (self.take)(Item::Mark(mark))
+    }
+
+    /// Says how far the walk has come; every megabyte or so.
+    pub fn reached(&mut self, offset: u64) -> Result<(), Halt> {
+        (self.take)(Item::Reached(offset))
+    }
+}
+
+/// Whether a segment is finished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Nothing more is written to it.
+    Sealed,
+    /// It is the one that is written to, or was last.
+    Active,
+}
+
+impl State {
+    /// Its name in text and JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            State::Sealed => "sealed",
+            State::Active => "active",
+        }
+    }
+}
+
+/// Why the data of a segment ends where it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The file ends at a frame.
+    FileEnds,
+    /// Only zeros follow.
+    Zeros,
+    /// The log was closed cleanly there.
+    Closed,
+    /// The segment was finished there.
+    Sealed,
+    /// Bad bytes stand at the end.
+    Damage,
+}
+
+impl Ending {
+    /// In words, as the end of a sentence.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Ending::FileEnds => "the file ends there, at the end of a frame",
+            Ending::Zeros => "only zeros follow",
+            Ending::Closed => "the log was closed cleanly there",
+            Ending::Sealed => "the segment was sealed there",
+            Ending::Damage => "damage begins there and no whole frame follows",
+        }
+    }
+}
+
+/// A list that holds the first things that it is given and counts the rest: hostile input finds no way to fill memory with it.
+#[derive(Clone, Debug)]
+pub struct Capped<T> {
+    kept: Vec<T>,
+    beyond: u64,
+}
+
+/// How many pieces of damage are described one by one, for each segment.
+pub const DAMAGE_KEPT: usize = 10_000;
+
+impl<T> Default for Capped<T> {
+    fn default() -> Self {
+        Capped { kept: Vec::new(), beyond: 0 }
+    }
+}
+
+impl<T> Capped<T> {
+    /// Keeps `thing`, or counts it.
+    pub fn push(&mut self, thing: T) {
+        if self.kept.len() < DAMAGE_KEPT {
+            self.kept.push(thing);
+        } else {
+            self.beyond += 1;
+        }
+    }
+
+    /// What was kept.
+    #[must_use]
+    pub fn kept(&self) -> &[T] {
+        &self.kept
+    }
+
+    /// What was kept, to be changed.
+    pub fn kept_mut(&mut self) -> &mut [T] {
+        &mut self.kept
+    }
+
+    /// How many more there were.
+    #[must_use]
+    pub fn beyond(&self) -> u64 {
+        self.beyond
+    }
+
+    /// Whether there was nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+
+    /// What was kept, and how many more there were.
+    #[must_use]
+    pub fn into_parts(self) -> (Vec<T>, u64) {
+        (self.kept, self.beyond)
+    }
+}
+
+/// What a walk over a segment established.
+#[derive(Debug)]
+pub struct Summary {
+    /// How many whole records it holds.
+    pub records: u64,
+    /// How many valid frames.
+    pub frames: u64,
+    /// The first and the last LSN among its valid frames.
+    pub lsns: Option<LsnRange>,
+    /// The LSN that the next segment begins with, if numbers go on from segment to segment.
+    pub due: Option<Lsn>,
+    /// The first LSN that the segment should hold: from its header or name.
+    pub begins: Option<Lsn>,
+    /// How many bytes are accounted for: headers, frames and padding that are as they should be.
+    pub valid_bytes: u64,
+    /// Where the data ends: behind the last valid frame.
+    pub end: u64,
+    /// How long the file was when it was read.
+    pub length: u64,
+    /// Why the data ends there.
+    pub ending: Ending,
+    /// Whether it is finished.
+    pub state: State,
+    /// It holds no record and no trace of one: empty, zeros, or a header alone.
+    pub blank: bool,
+    /// Bad regions in the order of their offsets. What proves them synced is complete only after the join.
+    pub damage: Capped<Damage>,
+    /// What is worth saying besides.
+    pub warnings: Capped<Warning>,
+    /// What the format's join needs besides.
+    pub own: Option<Box<dyn Any + Send + Sync>>,
+}
+
+impl Summary {
+    /// Of a segment in which nothing was found yet.
+    #[must_use]
+    pub fn new(segment: &Segment, length: u64) -> Summary {
+        Summary {
+            records: 0,
+            frames: 0,
+            lsns: None,
+            due: None,
+            begins: None,
+            valid_bytes: 0,
+            end: 0,
+            length,
+            ending: Ending::FileEnds,
+            state: if segment.followed { State::Sealed } else { State::Active },
+            blank: true,
+            damage: Capped::default(),
+            warnings: Capped::default(),
+            own: None,
+        }
+    }
+
+    /// Counts the LSNs of a valid frame or record.
+    #[inline]
+    pub fn saw(&mut self, first: Lsn, last: Lsn) {
+        self.lsns = Some(match self.lsns {
+            None => LsnRange { first, last },
+            Some(range) => LsnRange { first: range.first.min(first), last: range.last.max(last) },
+        });
+    }
+
+    /// What the format left for its join, if it is of that type.
+    #[must_use]
+    pub fn own<T: 'static>(&self) -> Option<&T> {
+        self.own.as_ref()?.downcast_ref()
+    }
+}
+
+/// What a later segment proves about those before it: they had been finished. For formats that sync a segment before the next.
+pub fn later_segments_prove(source: &Source, summaries: &mut [Summary]) {
+    let mut followed = source.segments.last().is_some_and(|s| s.followed);
+    for summary in summaries.iter_mut().rev() {
+        if followed {
+            for damage in summary.damage.kept_mut() {
+                damage.facts.proof.get_or_insert(Proof::LaterSegment);
+            }
+        }
+        followed = true;
+    }
+}
+
+/// The records that are gone between one segment and the next, where each begins with the LSN that is due after the other.
+///
+/// The hole is placed at the end of the data before it, where the first missing record was due.
+#[must_use]
+pub fn gap_between(source: &Source, summaries: &[Summary], later: usize) -> Option<Damage> {
+    let before = summaries.get(later.checked_sub(1)?)?;
+    let (due, begins) = (before.due?, summaries.get(later)?.begins?);
+    let doubt = LsnRange::new(due, begins.before()?)?;
+    // Bytes that are to blame were already reported, with the same records in doubt.
+    if before.ending == Ending::Damage {
+        return None;
+    }
+    let segment = source.segments.get(later - 1)?;
+    Some(Damage {
+        kind: Kind::MissingSegment,
+        span: Span::new(segment.id, before.end, before.end),
+        lsn: Some(due),
+        doubt: Some(doubt),
+        expected: format!("LSN {due} next"),
+        found: format!("{} begins with LSN {begins}", source.segments.get(later)?.name),
+        facts: Facts::of(Look::Absent),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_capped_list_counts_what_it_does_not_keep() {
+        let mut list = Capped::default();
+        for n in 0..DAMAGE_KEPT + 5 {
+            list.push(n);
+        }
+        assert_eq!((list.kept().len(), list.beyond()), (DAMAGE_KEPT, 5));
+    }
+}

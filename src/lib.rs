@@ -1,0 +1,64 @@
+//! Read, check, mend and write write-ahead logs.
+//!
+//! The modules, in reading order: [`model`] has the words, [`disk`] the one door to bytes, [`native`] our own segments, [`writer`]
+//! appends to them, [`formats`] reads every log we know, [`ops`] is what can be done with a log.
+
+/// The words: positions, records, damage, verdicts. Values only.
+pub mod model {
+    mod damage;
+    mod error;
+    mod keys;
+    mod lsn;
+    mod place;
+    mod record;
+    mod time;
+    mod verdict;
+    pub use damage::{CATALOGUE, Damage, Entry, Kind, Warning};
+    pub use error::{Error, Result, plain};
+    pub use keys::Keys;
+    pub use lsn::{Lsn, LsnRange};
+    pub use place::{Place, SegmentId, Span};
+    pub use record::{Field, Payload, Pieces, Record, Value};
+    pub use time::Time;
+    pub use verdict::{Acknowledged, Facts, Look, Proof, Verdict, judge};
+}
+
+/// Everything that touches bytes on a machine.
+pub mod disk {
+    mod checksum;
+    mod cursor;
+    mod file;
+    mod mapping;
+    mod pipe;
+    mod real;
+    mod source;
+    pub use checksum::{PREFIX_BLOCK, PrefixSums, crc32, crc32c, seed_of};
+    pub use cursor::{Cursor, Io, LARGEST_PIECE, pieces, zero_prefix};
+    pub use file::{Disk, Entry, EntryKind, File, Open, read_full, write_full};
+    pub use mapping::Mapping;
+    pub use pipe::Pipe;
+    pub use real::RealDisk;
+    pub use source::{Segment, Source};
+}
+
+/// Our own segments on disk.
+pub mod native {
+    mod encode;
+    mod layout;
+    mod name;
+    pub use encode::{FrameFields, encode_frame, encode_header, frame_bytes, header_of};
+    pub use layout::{
+        ALIGN, ENCRYPTED, FRAME_HEADER, FRAME_LIMIT, FRAME_MAGIC, FrameHeader, HEADER_BYTES, HEADER_USED, HeaderFound, KeyHint,
+        Kind, LZ4, MAGIC, MORE, SEGMENT_ENCRYPTED, Seed, SegmentHeader, UNSYNCED_UNKNOWN, VERSION,
+    };
+    pub use name::{LOCK, cut_name, parse_cut_name, segment_lsn, segment_name};
+}
+
+/// Every log format that can be read.
+pub mod formats {
+    mod format;
+    pub use format::{
+        Capped, Ending, Format, Halt, Item, Likeness, Mark, Mend, Sample, Sink, State, Summary, Visit, Walk, Want, gap_between,
+        later_segments_prove,
+    };
+}

@@ -1,0 +1,3 @@
+//! Inspect, check, mend and write write-ahead logs.
+
+fn main() {}

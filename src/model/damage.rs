@@ -1,0 +1,303 @@
+//! What can be wrong: one thing found, and the catalogue of all kinds.
+
+use std::fmt;
+
+use super::{Acknowledged, Facts, Lsn, LsnRange, Span, Verdict, judge};
+
+/// One thing found wrong in a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// What it is.
+    pub kind: Kind,
+    /// Where it is; of length 0 where no bytes are to blame.
+    pub span: Span,
+    /// The LSN that was due where it begins.
+    pub lsn: Option<Lsn>,
+    /// The LSNs that may be lost with it, as far as the neighbours tell.
+    pub doubt: Option<LsnRange>,
+    /// What should have stood there.
+    pub expected: String,
+    /// What stood there.
+    pub found: String,
+    /// What the walk established.
+    pub facts: Facts,
+}
+
+impl Damage {
+    /// What it means.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        judge(&self.facts).0
+    }
+
+    /// Whether a promise was broken.
+    #[must_use]
+    pub fn acknowledged(&self) -> Acknowledged {
+        judge(&self.facts).1
+    }
+
+    /// Expected and found in one line.
+    #[must_use]
+    pub fn detail(&self) -> String {
+        match (self.expected.is_empty(), self.found.is_empty()) {
+            (true, true) => self.kind.words().to_owned(),
+            (true, false) => self.found.clone(),
+            (false, true) => format!("expected {}", self.expected),
+            (false, false) => format!("expected {}, found {}", self.expected, self.found),
+        }
+    }
+}
+
+/// The name of a kind of damage: the same in text, JSON and the manual.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// A frame is there and its sum does not match.
+    BadChecksum,
+    /// The file ends inside a frame.
+    CutShort,
+    /// Zeros stand where bytes of a frame were due.
+    Zeroed,
+    /// Bytes stand where a frame was due, and they are none.
+    NotAFrame,
+    /// The header of a segment is damaged.
+    BadHeader,
+    /// The last segment is empty or has half a header.
+    UnfinishedSegment,
+    /// A batch lacks some of its records.
+    BrokenBatch,
+    /// A record lacks some of its fragments.
+    BrokenRecord,
+    /// A payload cannot be decompressed or decrypted.
+    BadPayload,
+    /// The seal of a segment does not tell what is in it.
+    BadSeal,
+    /// LSNs are skipped between two whole frames.
+    LsnGap,
+    /// LSNs go back.
+    LsnBack,
+    /// A segment is missing, or ends too early.
+    MissingSegment,
+    /// A segment has the id of another log.
+    OtherLog,
+    /// A segment does not continue the one before it.
+    BrokenChain,
+    /// A segment's name is not its first LSN.
+    WrongName,
+    /// The system refuses to give some bytes.
+    ReadError,
+    /// A ledger lists records as acknowledged that the log lacks.
+    LedgerLost,
+}
+
+/// A row of the catalogue.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// Which kind it tells of.
+    pub kind: Kind,
+    /// Its stable name.
+    pub name: &'static str,
+    /// What it is, in words.
+    pub words: &'static str,
+    /// What usually causes it.
+    pub cause: &'static str,
+    /// What to do about it, when the verdict does not already say.
+    pub remedy: &'static str,
+}
+
+/// Every kind of damage, in the order of [`Kind`].
+pub const CATALOGUE: [Entry; 18] = [
+    entry(
+        Kind::BadChecksum,
+        "bad-checksum",
+        "a frame is there in full and its checksum does not match",
+        "bits that changed on the disk, in memory or on the way; at the very end also an interrupted write",
+        "check the disk; look at the bytes with walctl dump --frames",
+    ),
+    entry(
+        Kind::CutShort,
+        "cut-short",
+        "the file ends inside a frame",
+        "a crash in the middle of a write, a full disk, or a copy that did not finish",
+        "if the file is a copy, compare its size with the original first",
+    ),
+    entry(
+        Kind::Zeroed,
+        "zeroed",
+        "zeros stand where the bytes of a frame were due",
+        "a crash before the sync: some sectors of the write reached the disk, others did not",
+        "if the machine did not crash, ask the disk and the filesystem's log about it",
+    ),
+    entry(
+        Kind::NotAFrame,
+        "not-a-frame",
+        "bytes stand where a frame was due, and they are none",
+        "a write that went to the wrong place, an overwritten file, or a damaged frame header",
+        "look at the bytes with walctl dump --frames",
+    ),
+    entry(
+        Kind::BadHeader,
+        "bad-header",
+        "the header of a segment is damaged",
+        "bits that changed on the disk, or a tool that wrote over the start of the file",
+        "the frames are still checked, by the header's known parts or by their own sums",
+    ),
+    entry(
+        Kind::UnfinishedSegment,
+        "unfinished-segment",
+        "the last segment is empty or has half a header",
+        "a crash while a new segment was begun; no record had been written to it",
+        "opening the log for writing replaces it; repair removes it",
+    ),
+    entry(
+        Kind::BrokenBatch,
+        "broken-batch",
+        "a batch lacks some of its records, so none of it is given out",
+        "a crash in the middle of a write, or damage inside the batch",
+        "walctl dump --frames shows the records that are whole",
+    ),
+    entry(
+        Kind::BrokenRecord,
+        "broken-record",
+        "a record lacks some of its fragments",
+        "a crash in the middle of a write, or damage to one of the fragments",
+        "walctl dump --frames shows the fragments that are whole",
+    ),
+    entry(
+        Kind::BadPayload,
+        "bad-payload",
+        "the checksum is right and the payload cannot be decompressed or decrypted",
+        "a wrong key, or a program that wrote the payload wrongly",
+        "give the right key with --key-file; walctl dump --frames shows the stored bytes",
+    ),
+    entry(
+        Kind::BadSeal,
+        "bad-seal",
+        "the seal of a segment does not tell what is in it",
+        "frames that were removed or replaced after the segment was sealed",
+        "compare the segment with a backup",
+    ),
+    entry(
+        Kind::LsnGap,
+        "lsn-gap",
+        "LSNs are skipped between two whole frames",
+        "a segment that was put together from parts, or a writer that lost its place",
+        "compare the segment with a backup or a replica",
+    ),
+    entry(
+        Kind::LsnBack,
+        "lsn-back",
+        "a whole frame has an LSN that was already given",
+        "old content behind the end of a log, or two writers at once",
+        "find out which program wrote here without taking the lock",
+    ),
+    entry(
+        Kind::MissingSegment,
+        "missing-segment",
+        "a segment is missing, or it ends before the next one begins",
+        "a file that was deleted, not copied, or cut",
+        "fetch the segment from a backup, an archive or a replica",
+    ),
+    entry(
+        Kind::OtherLog,
+        "other-log",
+        "a segment has the id of another log",
+        "files of two logs in one folder",
+        "move the segment to the folder of its own log",
+    ),
+    entry(
+        Kind::BrokenChain,
+        "broken-chain",
+        "a segment does not continue the one before it",
+        "one of the two was replaced by a version from another time: a restored backup, or two writers",
+        "find the version of the segment that belongs here",
+    ),
+    entry(
+        Kind::WrongName,
+        "wrong-name",
+        "the name of a segment is not its first LSN",
+        "a file that was renamed",
+        "give it the name of its first LSN, with 20 digits",
+    ),
+    entry(
+        Kind::ReadError,
+        "read-error",
+        "the system refuses to give some bytes",
+        "a bad sector, a failing disk, or a file that became shorter while it was read",
+        "look at the kernel's log; copy the log to another disk",
+    ),
+    entry(
+        Kind::LedgerLost,
+        "ledger-lost",
+        "a ledger lists records as acknowledged that the log lacks",
+        "a disk that confirmed a sync and lost it, or a log restored from an old copy",
+        "look for the records in backups or replicas",
+    ),
+];
+
+const fn entry(kind: Kind, name: &'static str, words: &'static str, cause: &'static str, remedy: &'static str) -> Entry {
+    Entry { kind, name, words, cause, remedy }
+}
+
+impl Kind {
+    /// Its row in the catalogue.
+    #[must_use]
+    pub const fn entry(self) -> &'static Entry {
+        &CATALOGUE[self as usize]
+    }
+
+    /// Its stable name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        self.entry().name
+    }
+
+    /// What it is, in words.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        self.entry().words
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Something worth saying that is not damage: bytes that no checksum covers, the traces of a known fault of the writer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// Its stable name, like a damage kind's.
+    pub name: &'static str,
+    /// Where it was seen.
+    pub span: Span,
+    /// What was seen, what it means and what to do, in words.
+    pub text: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_catalogue_is_in_the_order_of_kinds_and_its_names_are_unique() {
+        for (index, entry) in CATALOGUE.iter().enumerate() {
+            assert_eq!(entry.kind as usize, index, "{}", entry.name);
+            assert_eq!(entry.kind.name(), entry.name);
+        }
+        let mut names: Vec<&str> = CATALOGUE.iter().map(|e| e.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), CATALOGUE.len());
+    }
+
+    #[test]
+    fn every_entry_can_be_searched_for_and_read() {
+        for entry in &CATALOGUE {
+            assert!(entry.name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{}", entry.name);
+            for text in [entry.words, entry.cause, entry.remedy] {
+                assert!(text.len() > 10 && !text.ends_with('.'), "{}: {text}", entry.name);
+            }
+        }
+    }
+}

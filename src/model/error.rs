@@ -1,0 +1,159 @@
+//! Why we could not: everything that stops a look or an act. Damage is not among them.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::Lsn;
+
+/// What stopped us.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The system refused an operation.
+    Io {
+        /// What was being done: `open`, `sync`.
+        doing: &'static str,
+        /// To which file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Nothing there looks like a log.
+    NotALog {
+        /// What was looked at.
+        path: PathBuf,
+        /// How many files were looked at.
+        files: usize,
+    },
+    /// Several formats claim the log.
+    Ambiguous {
+        /// What was looked at.
+        path: PathBuf,
+        /// The names of those formats.
+        formats: Vec<&'static str>,
+    },
+    /// Bytes are whole and of a kind that this version does not know: an unknown version, flag or kind.
+    Unknown {
+        /// The file.
+        path: PathBuf,
+        /// Where in it.
+        offset: u64,
+        /// What is unknown, with its number.
+        what: String,
+    },
+    /// Another process holds the lock.
+    Locked {
+        /// The log.
+        path: PathBuf,
+        /// Who, in words: `process 4121 (walctl append wal), since 2026-…`.
+        holder: String,
+    },
+    /// The log is in a state in which this must not be done.
+    Refused {
+        /// The log or segment.
+        path: PathBuf,
+        /// Why, in words.
+        why: String,
+    },
+    /// A write or sync failed: the writer accepts nothing more.
+    Poisoned {
+        /// The log.
+        path: PathBuf,
+        /// The last LSN that is known durable; 0 when none is.
+        durable: Lsn,
+        /// What failed, in words.
+        cause: String,
+    },
+    /// What the caller gave cannot be used: a key that fits nothing, a record that is too long.
+    Input {
+        /// What is wrong with it, in words.
+        what: String,
+    },
+    /// The caller ended the work before its end.
+    Interrupted,
+}
+
+/// The result of anything that can be stopped.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// For `map_err` on an [`io::Error`].
+    pub fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+        let path = path.to_owned();
+        move |source| Error::Io { doing, path, source }
+    }
+
+    /// The system's error number, where there is one.
+    #[must_use]
+    pub fn errno(&self) -> Option<i32> {
+        match self {
+            Error::Io { source, .. } => source.raw_os_error(),
+            _ => None,
+        }
+    }
+}
+
+/// What the system said, without the number that Rust appends: `permission denied`.
+#[must_use]
+pub fn plain(source: &io::Error) -> String {
+    let text = source.to_string();
+    let text = text.split(" (os error").next().unwrap_or(&text);
+    let mut chars = text.chars();
+    match chars.next() {
+        // An abbreviation keeps its capitals.
+        Some(first) if chars.clone().next().is_some_and(|c| !c.is_uppercase()) => first.to_lowercase().chain(chars).collect(),
+        _ => text.to_owned(),
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Io { doing, path, source } => write!(f, "cannot {doing} {}: {}", path.display(), plain(source)),
+            Error::NotALog { path, files: 0 } => write!(f, "{} holds no log: it is empty", path.display()),
+            Error::NotALog { path, files } => {
+                let plural = if *files == 1 { "" } else { "s" };
+                write!(f, "{} looks like no log walctl knows (looked at {files} file{plural})", path.display())
+            }
+            Error::Ambiguous { path, formats } => write!(f, "{} could be {}", path.display(), formats.join(" or ")),
+            Error::Unknown { path, offset, what } => write!(f, "{}:{offset}: {what} is unknown to this version", path.display()),
+            Error::Locked { path, holder } => write!(f, "{} is locked by {holder}", path.display()),
+            Error::Refused { path, why } => write!(f, "{}: {why}", path.display()),
+            Error::Poisoned { path, durable, cause } if durable.0 == 0 => {
+                write!(f, "{}: {cause}; nothing was made durable, nothing more is accepted", path.display())
+            }
+            Error::Poisoned { path, durable, cause } => {
+                write!(f, "{}: {cause}; durable up to LSN {durable}, nothing after it, nothing more is accepted", path.display())
+            }
+            Error::Input { what } => f.write_str(what),
+            Error::Interrupted => f.write_str("interrupted"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Error::Io { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_say_what_and_where_without_type_names() {
+        let denied = Error::io("open", Path::new("wal/1.wal"))(io::Error::from_raw_os_error(13));
+        assert_eq!(denied.to_string(), "cannot open wal/1.wal: permission denied");
+        assert_eq!(denied.errno(), Some(13));
+        let poisoned =
+            Error::Poisoned { path: "wal".into(), durable: Lsn(41), cause: "cannot sync wal/1.wal: input/output error".into() };
+        assert!(poisoned.to_string().contains("durable up to LSN 41"), "{poisoned}");
+        let none = Error::NotALog { path: "x".into(), files: 1 };
+        assert_eq!(none.to_string(), "x looks like no log walctl knows (looked at 1 file)");
+    }
+}

@@ -1,0 +1,480 @@
+//! Headers of segments and frames, field by field, and the seed of a frame's sum.
+//!
+//! See the format page (`FORMAT.md`) for the tables that this file follows.
+
+use std::fmt;
+
+use crate::disk::crc32;
+use crate::model::{Lsn, Time};
+
+/// The first bytes of a segment. The CR, LF and SUB in it show damage by text-mode transfers at once.
+pub const MAGIC: [u8; 8] = [0x89, 0x57, 0x41, 0x4C, 0x0D, 0x0A, 0x1A, 0x0A];
+/// The version that this code writes, and the only one that it reads.
+pub const VERSION: u16 = 1;
+/// The header owns this much of a segment; frames begin behind it.
+pub const HEADER_BYTES: u64 = 4096;
+/// The part of it that the header's sum covers, without the sum.
+const SUMMED_BYTES: usize = 56;
+/// The header up to where zeros begin, when nothing is encrypted.
+pub const HEADER_USED: usize = 60;
+/// Segment flag: payloads may be encrypted.
+pub const SEGMENT_ENCRYPTED: u16 = 1;
+
+/// The first bytes of a frame: "WLF1".
+pub const FRAME_MAGIC: [u8; 4] = *b"WLF1";
+/// The size of a frame's header.
+pub const FRAME_HEADER: usize = 40;
+/// Frames begin at multiples of this.
+pub const ALIGN: u64 = 8;
+/// The longest payload that goes into one frame, unless the writer is told otherwise.
+pub const FRAME_LIMIT: usize = 1 << 20;
+/// The value of `unsynced` that says nothing.
+pub const UNSYNCED_UNKNOWN: u16 = u16::MAX;
+
+/// Frame flag: the payload is LZ4.
+pub const LZ4: u8 = 1;
+/// Frame flag: the payload is AES-256-GCM.
+pub const ENCRYPTED: u8 = 2;
+/// Frame flag: more of this batch follows.
+pub const MORE: u8 = 4;
+/// All flags that version 1 knows.
+const KNOWN_FLAGS: u8 = LZ4 | ENCRYPTED | MORE;
+
+/// What a frame is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Kind {
+    /// A record in one piece.
+    Full = 0,
+    /// The first piece of a record.
+    First = 1,
+    /// A piece between.
+    Middle = 2,
+    /// The last piece.
+    Last = 3,
+    /// State up to the LSN in the tag is safe elsewhere.
+    Checkpoint = 4,
+    /// A transaction begins; the tag says which.
+    TxnBegin = 5,
+    /// It is committed.
+    TxnCommit = 6,
+    /// It is given up.
+    TxnAbort = 7,
+    /// Fills a direct write up to its block.
+    Pad = 16,
+    /// The log was closed cleanly here.
+    Close = 17,
+    /// The segment is finished here.
+    Seal = 18,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Kind; 11] = [
+        Kind::Full,
+        Kind::First,
+        Kind::Middle,
+        Kind::Last,
+        Kind::Checkpoint,
+        Kind::TxnBegin,
+        Kind::TxnCommit,
+        Kind::TxnAbort,
+        Kind::Pad,
+        Kind::Close,
+        Kind::Seal,
+    ];
+
+    /// From the byte in the header.
+    #[must_use]
+    #[inline]
+    pub const fn from_byte(byte: u8) -> Option<Kind> {
+        Some(match byte {
+            0 => Kind::Full,
+            1 => Kind::First,
+            2 => Kind::Middle,
+            3 => Kind::Last,
+            4 => Kind::Checkpoint,
+            5 => Kind::TxnBegin,
+            6 => Kind::TxnCommit,
+            7 => Kind::TxnAbort,
+            16 => Kind::Pad,
+            17 => Kind::Close,
+            18 => Kind::Seal,
+            _ => return None,
+        })
+    }
+
+    /// Whether it takes an LSN.
+    #[must_use]
+    #[inline]
+    pub const fn is_data(self) -> bool {
+        (self as u8) < 16
+    }
+
+    /// Its name in text and JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kind::Full => "full",
+            Kind::First => "first",
+            Kind::Middle => "middle",
+            Kind::Last => "last",
+            Kind::Checkpoint => "checkpoint",
+            Kind::TxnBegin => "txn-begin",
+            Kind::TxnCommit => "txn-commit",
+            Kind::TxnAbort => "txn-abort",
+            Kind::Pad => "pad",
+            Kind::Close => "close",
+            Kind::Seal => "seal",
+        }
+    }
+
+    /// From its name, however it is written: `txn-begin`, `TxnBegin`, `txn_begin`.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Kind> {
+        let plain = |s: &str| s.bytes().filter(|b| *b != b'-' && *b != b'_').map(|b| b.to_ascii_lowercase()).collect::<Vec<_>>();
+        Kind::ALL.into_iter().find(|kind| plain(kind.name()) == plain(name))
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What an encrypted segment says about its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyHint {
+    /// Which key: a fingerprint of key and salt.
+    pub id: [u8; 8],
+    /// Random, so that equal keys cannot be told from their fingerprints.
+    pub salt: [u8; 16],
+}
+
+/// The header of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SegmentHeader {
+    /// Present when payloads may be encrypted.
+    pub key: Option<KeyHint>,
+    /// The block size of direct writes; 0 when they were buffered.
+    pub block: u32,
+    /// The same in all segments of one log.
+    pub log_id: [u8; 16],
+    /// The LSN of the first data frame, and the file's name.
+    pub first_lsn: Lsn,
+    /// When the segment was begun.
+    pub created: Time,
+    /// The sum of the last frame of the segment before; 0 in the first one.
+    pub chain: u32,
+}
+
+/// What the first bytes of a segment turned out to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HeaderFound {
+    /// A header that checks out.
+    Good(SegmentHeader),
+    /// A header whose sum is right and that a newer version wrote: what is unknown, in words.
+    Unknown(String),
+    /// A header in which one bit flipped: as it was, and the bit's number from the start of the file.
+    Flipped(SegmentHeader, u32),
+    /// No header, or one that is damaged beyond that.
+    Bad,
+}
+
+impl SegmentHeader {
+    /// The bytes of the header, without the zeros up to [`HEADER_BYTES`].
+    #[must_use]
+    pub fn encode(&self) -> [u8; 88] {
+        let mut bytes = [0; 88];
+        let flags = if self.key.is_some() { SEGMENT_ENCRYPTED } else { 0 };
+        bytes[..8].copy_from_slice(&MAGIC);
+        bytes[8..10].copy_from_slice(&VERSION.to_le_bytes());
+        bytes[10..12].copy_from_slice(&flags.to_le_bytes());
+        bytes[12..16].copy_from_slice(&self.block.to_le_bytes());
+        bytes[16..32].copy_from_slice(&self.log_id);
+        bytes[32..40].copy_from_slice(&self.first_lsn.0.to_le_bytes());
+        bytes[40..48].copy_from_slice(&self.created.0.to_le_bytes());
+        bytes[48..52].copy_from_slice(&self.chain.to_le_bytes());
+        let sum = crc32(0, &bytes[..SUMMED_BYTES]);
+        bytes[56..60].copy_from_slice(&sum.to_le_bytes());
+        if let Some(key) = &self.key {
+            bytes[64..72].copy_from_slice(&key.id);
+            bytes[72..88].copy_from_slice(&key.salt);
+        }
+        bytes
+    }
+
+    /// Reads a header from its first 88 bytes.
+    #[must_use]
+    pub fn decode(bytes: &[u8; 88]) -> HeaderFound {
+        if bytes[..8] == MAGIC && sum_fits(bytes) {
+            return match unknown(bytes) {
+                Some(what) => HeaderFound::Unknown(what),
+                None => HeaderFound::Good(parse(bytes)),
+            };
+        }
+        // One flipped bit is found by its sum alone. An unknown version behind a wrong sum may be a flip, and must not pass for a
+        // newer format.
+        for bit in 0..HEADER_USED as u32 * 8 {
+            let mut mended = *bytes;
+            mended[(bit / 8) as usize] ^= 1 << (bit % 8);
+            if mended[..8] == MAGIC && sum_fits(&mended) && unknown(&mended).is_none() {
+                return HeaderFound::Flipped(parse(&mended), bit);
+            }
+        }
+        let version = u16::from_le_bytes([bytes[8], bytes[9]]);
+        if bytes[..8] == MAGIC && version > VERSION && version < 256 {
+            // A later version may keep its sum elsewhere.
+            return HeaderFound::Unknown(format!("format version {version}"));
+        }
+        HeaderFound::Bad
+    }
+
+    /// The seed of this segment's frames, before a frame's offset is added.
+    #[must_use]
+    pub fn seed(&self) -> Seed {
+        Seed::new(&self.log_id, self.first_lsn)
+    }
+}
+
+fn sum_fits(bytes: &[u8; 88]) -> bool {
+    crc32(0, &bytes[..SUMMED_BYTES]).to_le_bytes() == bytes[56..60]
+}
+
+fn unknown(bytes: &[u8; 88]) -> Option<String> {
+    let version = u16::from_le_bytes([bytes[8], bytes[9]]);
+    let flags = u16::from_le_bytes([bytes[10], bytes[11]]);
+    if version != VERSION {
+        return Some(format!("format version {version}"));
+    }
+    let strange = flags & !SEGMENT_ENCRYPTED;
+    (strange != 0).then(|| format!("segment flag bit {}", strange.trailing_zeros()))
+}
+
+fn parse(bytes: &[u8; 88]) -> SegmentHeader {
+    let u32_at = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+    let u64_at = |at: usize| u64::from(u32_at(at)) | u64::from(u32_at(at + 4)) << 32;
+    let part = |at: usize| -> [u8; 8] { u64_at(at).to_le_bytes() };
+    let wide = |at: usize| -> [u8; 16] { (u128::from(u64_at(at)) | u128::from(u64_at(at + 8)) << 64).to_le_bytes() };
+    let encrypted = u16::from_le_bytes([bytes[10], bytes[11]]) & SEGMENT_ENCRYPTED != 0;
+    SegmentHeader {
+        key: encrypted.then(|| KeyHint { id: part(64), salt: wide(72) }),
+        block: u32_at(12),
+        log_id: wide(16),
+        first_lsn: Lsn(u64_at(32)),
+        created: Time(u64_at(40)),
+        chain: u32_at(48),
+    }
+}
+
+/// The seed of a segment's frame sums, before a frame's offset is added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seed(pub u32);
+
+impl Seed {
+    /// For the segment of this log that begins with this LSN.
+    #[must_use]
+    pub fn new(log_id: &[u8; 16], first_lsn: Lsn) -> Seed {
+        Seed(crc32(crc32(0, log_id), &first_lsn.0.to_le_bytes()))
+    }
+
+    /// The seed of the frame at `offset`. A valid frame copied to any other place is not valid there.
+    #[must_use]
+    #[inline]
+    pub const fn at(self, offset: u64) -> u32 {
+        self.0.wrapping_add(offset as u32)
+    }
+}
+
+/// The header of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameHeader {
+    /// The sum over the rest of the header and the stored payload.
+    pub sum: u32,
+    /// The length of the payload as stored.
+    pub length: u32,
+    /// The kind as it stands there; see [`Kind::from_byte`].
+    pub kind: u8,
+    /// [`LZ4`], [`ENCRYPTED`], [`MORE`].
+    pub flags: u8,
+    /// How many data frames before this one were not yet known durable when it was written.
+    pub unsynced: u16,
+    /// The frame's LSN; of a control frame, the one that the next data frame will get.
+    pub lsn: Lsn,
+    /// When it was written.
+    pub time: Time,
+    /// The caller's number.
+    pub tag: u64,
+}
+
+impl FrameHeader {
+    /// Reads the fields; `None` when the magic is not there.
+    #[must_use]
+    #[inline]
+    pub fn parse(bytes: &[u8; FRAME_HEADER]) -> Option<FrameHeader> {
+        if bytes[..4] != FRAME_MAGIC {
+            return None;
+        }
+        let u32_at = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+        let u64_at = |at: usize| u64::from(u32_at(at)) | u64::from(u32_at(at + 4)) << 32;
+        Some(FrameHeader {
+            sum: u32_at(4),
+            length: u32_at(8),
+            kind: bytes[12],
+            flags: bytes[13],
+            unsynced: u16::from_le_bytes([bytes[14], bytes[15]]),
+            lsn: Lsn(u64_at(16)),
+            time: Time(u64_at(24)),
+            tag: u64_at(32),
+        })
+    }
+
+    /// The header's bytes, with the sum as it stands in `self`.
+    #[must_use]
+    #[inline]
+    pub fn encode(&self) -> [u8; FRAME_HEADER] {
+        let mut bytes = [0; FRAME_HEADER];
+        bytes[..4].copy_from_slice(&FRAME_MAGIC);
+        bytes[4..8].copy_from_slice(&self.sum.to_le_bytes());
+        bytes[8..12].copy_from_slice(&self.length.to_le_bytes());
+        bytes[12] = self.kind;
+        bytes[13] = self.flags;
+        bytes[14..16].copy_from_slice(&self.unsynced.to_le_bytes());
+        bytes[16..24].copy_from_slice(&self.lsn.0.to_le_bytes());
+        bytes[24..32].copy_from_slice(&self.time.0.to_le_bytes());
+        bytes[32..40].copy_from_slice(&self.tag.to_le_bytes());
+        bytes
+    }
+
+    /// How many bytes the frame takes on disk, padding included.
+    #[must_use]
+    #[inline]
+    pub const fn span(&self) -> u64 {
+        (FRAME_HEADER as u64 + self.length as u64).next_multiple_of(ALIGN)
+    }
+
+    /// The first LSN that this frame does not vouch for: everything below had been synced when it was written. `None` when it
+    /// says nothing.
+    #[must_use]
+    #[inline]
+    pub const fn synced_below(&self) -> Option<Lsn> {
+        if self.unsynced == UNSYNCED_UNKNOWN { None } else { Some(Lsn(self.lsn.0.saturating_sub(self.unsynced as u64))) }
+    }
+
+    /// Whether this frame proves that `lsn` had been synced. Control frames count from the LSN that they bear.
+    #[must_use]
+    #[inline]
+    pub const fn proves_synced(&self, lsn: Lsn) -> bool {
+        match self.synced_below() {
+            Some(below) => below.0 > lsn.0,
+            None => false,
+        }
+    }
+
+    /// What in a frame with a right sum this version does not know, in words.
+    #[must_use]
+    pub fn unknown(&self) -> Option<String> {
+        let strange = self.flags & !KNOWN_FLAGS;
+        if Kind::from_byte(self.kind).is_none() {
+            return Some(format!("frame kind {}", self.kind));
+        }
+        (strange != 0).then(|| format!("frame flag bit {}", strange.trailing_zeros()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header() -> SegmentHeader {
+        SegmentHeader {
+            key: None,
+            block: 0,
+            log_id: *b"0123456789abcdef",
+            first_lsn: Lsn(48_213),
+            created: Time(1_700_000_000_000_000),
+            chain: 0xAABB_CCDD,
+        }
+    }
+
+    #[test]
+    fn a_segment_header_reads_back() {
+        let key = Some(KeyHint { id: *b"keykeyke", salt: *b"saltsaltsaltsalt" });
+        for header in [header(), SegmentHeader { key, block: 4096, ..header() }] {
+            assert_eq!(SegmentHeader::decode(&header.encode()), HeaderFound::Good(header));
+        }
+    }
+
+    #[test]
+    fn each_flipped_bit_of_a_header_is_found_and_undone() {
+        for bit in 0..HEADER_USED as u32 * 8 {
+            let mut bytes = header().encode();
+            bytes[(bit / 8) as usize] ^= 1 << (bit % 8);
+            assert_eq!(SegmentHeader::decode(&bytes), HeaderFound::Flipped(header(), bit));
+        }
+        assert_eq!(SegmentHeader::decode(&[0; 88]), HeaderFound::Bad);
+    }
+
+    #[test]
+    fn an_unknown_version_or_flag_is_named_and_is_no_damage() {
+        for (at, value, what) in [(8, 2, "format version 2"), (10, 2, "segment flag bit 1"), (11, 0x80, "segment flag bit 15")] {
+            let mut bytes = header().encode();
+            bytes[at] = value;
+            let sum = crc32(0, &bytes[..SUMMED_BYTES]);
+            bytes[56..60].copy_from_slice(&sum.to_le_bytes());
+            assert_eq!(SegmentHeader::decode(&bytes), HeaderFound::Unknown(what.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_frame_header_reads_back() {
+        let frame = FrameHeader {
+            sum: 1,
+            length: 2,
+            kind: 4,
+            flags: 5,
+            unsynced: 6,
+            lsn: Lsn(u64::MAX - 7),
+            time: Time(8),
+            tag: u64::MAX,
+        };
+        assert_eq!(FrameHeader::parse(&frame.encode()), Some(frame));
+        assert_eq!(FrameHeader::parse(&[0; 40]), None);
+        assert_eq!(frame.span(), 48);
+    }
+
+    #[test]
+    fn what_a_frame_proves() {
+        let frame =
+            |lsn, unsynced| FrameHeader { sum: 0, length: 0, kind: 0, flags: 0, unsynced, lsn: Lsn(lsn), time: Time(0), tag: 0 };
+        // (LSN, unsynced, asked about, proven). The last row of each block is the one that must not be claimed.
+        let table = [
+            (10, 0, 9, true),
+            (10, 0, 10, false),
+            (10, 3, 6, true),
+            (10, 3, 7, false),
+            (10, 10, 0, false),
+            (5, 9, 0, false), // more unsynced than there can be: nothing below 0 is vouched for
+            (100_000, 65_534, 34_465, true),
+            (100_000, 65_534, 34_466, false),
+            (100_000, UNSYNCED_UNKNOWN, 1, false),
+            (1, 0, 0, true),
+            (1, 0, 1, false),
+        ];
+        for (lsn, unsynced, asked, proven) in table {
+            assert_eq!(frame(lsn, unsynced).proves_synced(Lsn(asked)), proven, "{lsn} {unsynced} {asked}");
+        }
+    }
+
+    #[test]
+    fn kinds_have_names_that_lead_back() {
+        for kind in Kind::ALL {
+            assert_eq!(Kind::from_byte(kind as u8), Some(kind));
+            assert_eq!(Kind::from_name(kind.name()), Some(kind));
+        }
+        assert_eq!(Kind::from_name("TxnBegin"), Some(Kind::TxnBegin));
+        assert_eq!(Kind::from_name("nonsense"), None);
+        assert_eq!((0..=255).filter(|b| Kind::from_byte(*b).is_some()).count(), Kind::ALL.len());
+    }
+}
