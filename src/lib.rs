@@ -46,12 +46,18 @@ pub mod native {
     mod encode;
     mod layout;
     mod name;
+    mod payload;
+    mod seal;
+    mod tally;
     pub use encode::{FrameFields, encode_frame, encode_header, frame_bytes, header_of};
     pub use layout::{
         ALIGN, ENCRYPTED, FRAME_HEADER, FRAME_LIMIT, FRAME_MAGIC, FrameHeader, HEADER_BYTES, HEADER_USED, HeaderFound, KeyHint,
         Kind, LZ4, MAGIC, MORE, SEGMENT_ENCRYPTED, Seed, SegmentHeader, UNSYNCED_UNKNOWN, VERSION,
     };
     pub use name::{LOCK, cut_name, parse_cut_name, segment_lsn, segment_name};
+    pub use payload::{ENCRYPTION_BYTES, OPEN_LIMIT, Opened, compress, encrypt, key_hint, open};
+    pub use seal::{IndexEntry, Seal, decode_body, encode_seal, find_seal};
+    pub use tally::{BUCKETS, DATA_KINDS, TagCount, Tally, bucket, digest};
 }
 
 /// Every log format that can be read.
