@@ -65,6 +65,6 @@ pub mod formats {
     mod format;
     pub use format::{
         Capped, Ending, Format, Halt, Item, Likeness, Mark, Mend, Sample, Sink, State, Summary, Visit, Walk, Want, gap_between,
-        later_segments_prove,
+        later_segments_prove, looks_interrupted,
     };
 }

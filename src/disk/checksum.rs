@@ -1,4 +1,4 @@
-//! Sums that formats need beyond what their crates offer: CRC-32 of any range in constant time, and CRC-32 run backwards.
+//! Sums that formats need beyond what their crates offer: CRC-32 and CRC-32C of any range in constant time, and CRC-32 run backwards.
 
 use crc32fast::Hasher;
 
@@ -64,14 +64,52 @@ const INDEX: [u8; 256] = {
     index
 };
 
-/// CRC-32 sums of a file's prefixes, one a block, from which the sum over any range follows without reading it.
+/// What a CRC-32C of `seed` becomes when `length` bytes follow that contribute nothing themselves.
+fn shift_castagnoli(seed: u32, length: u64) -> u32 {
+    let (mut value, mut left, mut power) = (seed, length, 0);
+    while left > 0 {
+        if left & 1 == 1 {
+            value = times(value, POWERS[power]);
+        }
+        left >>= 1;
+        power += 1;
+    }
+    value
+}
+
+/// The product of two polynomials modulo Castagnoli's, both reflected: the highest bit is the lowest power.
+const fn times(a: u32, b: u32) -> u32 {
+    let (mut product, mut b, mut bit) = (0, b, 0);
+    while bit < 32 {
+        product ^= b & 0u32.wrapping_sub((a >> (31 - bit)) & 1);
+        b = (b >> 1) ^ (0x82F6_3B78 & 0u32.wrapping_sub(b & 1));
+        bit += 1;
+    }
+    product
+}
+
+/// x to the power of 8 × 2^n: what n-th powers of two of zero bytes do to a sum.
+const POWERS: [u32; 64] = {
+    let mut powers = [0; 64];
+    // x^8 in a reflected word.
+    powers[0] = 1 << 23;
+    let mut n = 1;
+    while n < 64 {
+        powers[n] = times(powers[n - 1], powers[n - 1]);
+        n += 1;
+    }
+    powers
+};
+
+/// Sums of a file's prefixes, one a block, from which the sum over any range follows without reading it.
 ///
 /// A search for frames in hostile bytes meets millions of headers, each claiming a payload of megabytes. Reading each claim
 /// would never end; with this, a claim costs two blocks.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct PrefixSums {
     sums: Vec<u32>,
     base: u64,
+    castagnoli: bool,
 }
 
 /// The distance of two known prefixes.
@@ -81,7 +119,13 @@ impl PrefixSums {
     /// Nothing known yet; prefixes are counted from `base`.
     #[must_use]
     pub fn from(base: u64) -> PrefixSums {
-        PrefixSums { sums: vec![0], base }
+        PrefixSums { sums: vec![0], base, castagnoli: false }
+    }
+
+    /// The same with CRC-32C.
+    #[must_use]
+    pub fn castagnoli_from(base: u64) -> PrefixSums {
+        PrefixSums { sums: vec![0], base, castagnoli: true }
     }
 
     /// Where the next block to be added begins.
@@ -94,7 +138,7 @@ impl PrefixSums {
     pub fn add(&mut self, block: &[u8]) {
         debug_assert_eq!(block.len() as u64, PREFIX_BLOCK);
         let last = *self.sums.last().expect("the empty prefix is always there");
-        self.sums.push(crc32(last, block));
+        self.sums.push(if self.castagnoli { crc32c(last, block) } else { crc32(last, block) });
     }
 
     /// The known prefix at or below `offset`: where it ends, and its sum.
@@ -108,6 +152,12 @@ impl PrefixSums {
     #[must_use]
     pub fn range(seed: u32, prefix_start: u32, prefix_end: u32, length: u64) -> u32 {
         shift(seed ^ prefix_start, length) ^ prefix_end
+    }
+
+    /// The same where the sums are CRC-32C.
+    #[must_use]
+    pub fn castagnoli_range(seed: u32, prefix_start: u32, prefix_end: u32, length: u64) -> u32 {
+        shift_castagnoli(seed ^ prefix_start, length) ^ prefix_end
     }
 }
 
@@ -148,6 +198,26 @@ mod tests {
             for seed in [0, 1, 0xABCD_EF01] {
                 let expected = crc32(seed, &all[from..to]);
                 assert_eq!(PrefixSums::range(seed, prefix(from), prefix(to), (to - from) as u64), expected, "{from}..{to}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_castagnoli_sum_of_a_range_follows_from_two_prefixes() {
+        let all = bytes(3 * 4096);
+        let mut sums = PrefixSums::castagnoli_from(0);
+        for block in all.chunks_exact(4096) {
+            sums.add(block);
+        }
+        let prefix = |to: usize| {
+            let (at, sum) = sums.below(to as u64);
+            crc32c(sum, &all[usize::try_from(at).expect("small")..to])
+        };
+        for (from, to) in [(0, 0), (0, 4096), (1, 2), (4095, 4097), (100, 9_000), (8192, 3 * 4096)] {
+            for seed in [0, 1, 0xABCD_EF01] {
+                let expected = crc32c(seed, &all[from..to]);
+                let found = PrefixSums::castagnoli_range(seed, prefix(from), prefix(to), (to - from) as u64);
+                assert_eq!(found, expected, "{from}..{to}");
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-use crate::disk::{Entry, Segment, Source};
+use crate::disk::{Cursor, Entry, Segment, Source, zero_prefix};
 use crate::model::{Damage, Error, Facts, Keys, Kind, Look, Lsn, LsnRange, Proof, Record, Span, Time, Warning};
 
 /// A write-ahead log format that can be read.
@@ -33,10 +33,12 @@ pub struct Format {
 }
 
 /// Whether `repair` may cut a log of this format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Mend {
     /// Its own recovery would drop the same bytes.
     Cut,
+    /// The same, and what the function gives must be written at the cut: without it the system would drop whole records too.
+    CutAndFill(fn(&Source, &Segment, u64) -> Result<Vec<u8>, Error>),
     /// It must not, and why.
     Refuse(&'static str),
 }
@@ -89,6 +91,8 @@ pub struct Want {
     pub frames: bool,
     /// Check what costs more than checksums: decompress, decrypt, compare what frames say about each other.
     pub deep: bool,
+    /// Records that are whole inside a bad region are of use too: what a system's own reader passes over and a salvage can keep.
+    pub salvage: bool,
     /// Only records in this range are of use: what lies outside may be skipped, if it can be found.
     pub lsns: Option<LsnRange>,
     /// Only records from this moment on are of use.
@@ -352,6 +356,28 @@ impl Summary {
     pub fn own<T: 'static>(&self) -> Option<&T> {
         self.own.as_ref()?.downcast_ref()
     }
+}
+
+/// Whether the bytes of a bad region look like a write that was interrupted: its last bytes are zeros, or a whole sector is.
+pub fn looks_interrupted(cursor: &mut Cursor, start: u64, end: u64) -> bool {
+    const SECTOR: u64 = 512;
+    let tail = end.saturating_sub(start).min(8);
+    let zeros = |bytes: &[u8], want: u64| bytes.len() as u64 == want && zero_prefix(bytes) == bytes.len();
+    if tail > 0 && zeros(cursor.bytes(end - tail, usize::try_from(tail).unwrap_or(0)), tail) {
+        return true;
+    }
+    let mut at = start.next_multiple_of(SECTOR);
+    while at.saturating_add(SECTOR) <= end {
+        let piece = cursor.bytes(at, usize::try_from(end - at).unwrap_or(usize::MAX).min(128 << 10));
+        if piece.len() < SECTOR as usize {
+            return false;
+        }
+        if piece.chunks_exact(SECTOR as usize).any(|sector| zeros(sector, SECTOR)) {
+            return true;
+        }
+        at += (piece.len() as u64 / SECTOR) * SECTOR;
+    }
+    false
 }
 
 /// What a later segment proves about those before it: they had been finished. For formats that sync a segment before the next.
