@@ -1,3 +1,37 @@
-//! Inspect, check, mend and write write-ahead logs.
+//! Inspect, check, mend, write and tune write-ahead logs.
+//!
+//! The edge of the process: run what was typed, and end with its exit code. Below is the map of what the user types and sees.
 
-fn main() {}
+use std::process::ExitCode;
+
+/// What the user types and sees: one file a command, and what they share.
+#[allow(dead_code, reason = "what the commands share is there before all of them are")]
+mod cli {
+    pub mod args;
+    pub mod exit;
+    pub mod hint;
+    pub mod interrupt;
+    pub mod units;
+
+    pub mod append;
+    pub mod bench;
+    pub mod dump;
+    pub mod generate;
+    pub mod repair;
+    pub mod rotate;
+    pub mod stats;
+    pub mod verify;
+
+    /// From values to text.
+    pub mod render {
+        pub mod escape;
+        pub mod out;
+        pub mod progress;
+        pub mod table;
+    }
+}
+
+fn main() -> ExitCode {
+    cli::interrupt::install();
+    cli::args::run().into()
+}

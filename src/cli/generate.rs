@@ -1,0 +1,135 @@
+//! `walctl generate`, hidden: writes the completions and manual pages that packagers install.
+//!
+//! Everything comes from the one clap definition, from `Exit` and from the catalogue of damage. No dates: the same input gives the
+//! same bytes on every day.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::{Arg, ArgMatches, Command, value_parser};
+use clap_complete::Shell;
+use clap_mangen::Man;
+use clap_mangen::roff::{Roff, bold, italic, roman};
+use walctl::model::{CATALOGUE, Verdict};
+
+use super::args;
+use super::exit::Exit;
+use super::render::out::say;
+
+/// The hidden command.
+pub fn command() -> Command {
+    let dir = || Arg::new("dir").value_name("DIR").required(true).value_parser(value_parser!(PathBuf));
+    Command::new("generate")
+        .hide(true)
+        .about("Write completions or manual pages into a folder")
+        .subcommand_required(true)
+        .subcommand(Command::new("completions").about("Completions for bash, zsh, fish, elvish and powershell").arg(dir()))
+        .subcommand(Command::new("man").about("One manual page a command").arg(dir()))
+}
+
+/// Writes what was asked for.
+pub fn run(matches: &ArgMatches) -> Exit {
+    let done = match matches.subcommand() {
+        Some(("completions", sub)) => completions(dir(sub)),
+        Some((_, sub)) => man(dir(sub)),
+        None => Ok(()),
+    };
+    match done {
+        Ok(()) => Exit::Done,
+        Err(error) => {
+            say(&format!("walctl generate: {error:#}"));
+            Exit::Failed
+        }
+    }
+}
+
+fn dir(matches: &ArgMatches) -> &Path {
+    matches.get_one::<PathBuf>("dir").map_or(Path::new("."), PathBuf::as_path)
+}
+
+fn completions(dir: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    for shell in [Shell::Bash, Shell::Zsh, Shell::Fish, Shell::Elvish, Shell::PowerShell] {
+        clap_complete::generate_to(shell, &mut args::command(), "walctl", dir)
+            .with_context(|| format!("cannot write the completions for {shell} into {}", dir.display()))?;
+    }
+    Ok(())
+}
+
+fn man(dir: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    let mut top = args::command();
+    top.build();
+    let names: Vec<String> = top.get_subcommands().map(|sub| format!("walctl-{}", sub.get_name())).collect();
+    for sub in top.get_subcommands() {
+        page(dir, sub, &names)?;
+    }
+    page(dir, &top, &names)
+}
+
+fn page(dir: &Path, command: &Command, names: &[String]) -> anyhow::Result<()> {
+    let man = Man::new(command.clone()).manual("walctl").source(format!("walctl {}", env!("CARGO_PKG_VERSION")));
+    let path = dir.join(man.get_filename());
+    let mut text = Vec::new();
+    man.render_title(&mut text)?;
+    man.render_name_section(&mut text)?;
+    man.render_synopsis_section(&mut text)?;
+    man.render_description_section(&mut text)?;
+    man.render_options_section(&mut text)?;
+    if command.has_subcommands() {
+        man.render_subcommands_section(&mut text)?;
+    }
+    let mut more = Roff::new();
+    exit_codes(&mut more);
+    if !matches!(command.get_name(), "append" | "rotate" | "bench") {
+        damage(&mut more);
+    }
+    see_also(&mut more, man.get_filename().trim_end_matches(".1"), names);
+    text.write_all(more.to_roff().as_bytes())?;
+    fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn exit_codes(roff: &mut Roff) {
+    roff.control("SH", ["EXIT STATUS"]);
+    for exit in Exit::ALL {
+        roff.control("TP", []);
+        roff.text([bold(exit.code().to_string())]);
+        roff.text([roman(exit.sentence())]);
+    }
+    roff.control("PP", []);
+    let order: Vec<String> = Exit::WORST_FIRST.iter().map(|exit| exit.code().to_string()).collect();
+    roff.text([roman(format!("Over several logs the worst counts, in the order {}.", order.join(", ")))]);
+}
+
+fn damage(roff: &mut Roff) {
+    roff.control("SH", ["VERDICTS"]);
+    for verdict in Verdict::ALL {
+        roff.control("TP", []);
+        roff.text([bold(verdict.name())]);
+        roff.text([roman(verdict.words())]);
+    }
+    roff.control("SH", ["DAMAGE"]);
+    roff.text([roman("Each piece of damage has one of these names, in text and in JSON.")]);
+    for entry in &CATALOGUE {
+        roff.control("TP", []);
+        roff.text([bold(entry.name)]);
+        roff.text([roman(format!("{}.", capital(entry.words)))]);
+        roff.text([italic("Usual cause:"), roman(format!(" {}.", entry.cause))]);
+        roff.text([italic("What helps:"), roman(format!(" {}.", entry.remedy))]);
+    }
+}
+
+fn see_also(roff: &mut Roff, this: &str, names: &[String]) {
+    roff.control("SH", ["SEE ALSO"]);
+    let top = "walctl".to_owned();
+    let others: Vec<String> =
+        [&top].into_iter().chain(names).filter(|name| *name != this).map(|name| format!("{name}(1)")).collect();
+    roff.text([roman(others.join(", "))]);
+}
+
+fn capital(words: &str) -> String {
+    let mut chars = words.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}

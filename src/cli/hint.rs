@@ -1,0 +1,74 @@
+//! From a failure to the next command to type.
+
+use std::io::ErrorKind;
+use std::path::Path;
+
+use walctl::model::Error;
+
+use super::exit::Failure;
+
+/// What to try next, if there is something better than reading the message again.
+pub fn for_error(command: &str, error: &anyhow::Error) -> Option<String> {
+    if let Some(failure) = error.downcast_ref::<Failure>() {
+        return failure.next.clone();
+    }
+    match error.chain().find_map(|cause| cause.downcast_ref::<Error>())? {
+        Error::NotALog { path, files: 0 } => Some(format!("look for the log's segments elsewhere: ls -l {}", show(path))),
+        Error::NotALog { .. } => Some(format!("name the format with --format; walctl {command} --format list shows them all")),
+        Error::Ambiguous { path, formats } => {
+            Some(format!("say which one: walctl {command} --format {} {}", formats.first()?, show(path)))
+        }
+        Error::Unknown { .. } => Some("read it with the version of walctl that wrote it, or a newer one".into()),
+        Error::Locked { path, .. } => Some(format!("wait for it; reading needs no lock: walctl verify {}", show(path))),
+        Error::Refused { path, .. } => Some(format!("walctl verify {}", show(path))),
+        Error::Poisoned { path, .. } => {
+            Some(format!("see what the kernel says about the disk: dmesg | tail; then walctl verify {}", show(path)))
+        }
+        Error::Io { path, source, .. } => match source.kind() {
+            ErrorKind::NotFound => parent(path).map(|dir| format!("ls -l {}", show(dir))),
+            ErrorKind::PermissionDenied => Some(format!("run it as a user who may do that: ls -ld {}", show(path))),
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+                Some(format!("make room: df -h {}", show(parent(path).unwrap_or(path))))
+            }
+            _ if source.raw_os_error() == Some(libc::EIO) => Some("see what the kernel says about the disk: dmesg | tail".into()),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn parent(path: &Path) -> Option<&Path> {
+    path.parent().map(|dir| if dir.as_os_str().is_empty() { Path::new(".") } else { dir })
+}
+
+/// A path as it can be pasted into a shell.
+pub fn show(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+:,@%=~".contains(c);
+    if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_can_be_pasted_whatever_it_holds() {
+        assert_eq!(show(Path::new("data/wal")), "data/wal");
+        assert_eq!(show(Path::new("my wal")), "'my wal'");
+        assert_eq!(show(Path::new("it's; rm")), r"'it'\''s; rm'");
+    }
+
+    #[test]
+    fn a_locked_log_points_to_what_needs_no_lock() {
+        let error = anyhow::Error::new(Error::Locked { path: "wal".into(), holder: "process 4121".into() });
+        assert_eq!(for_error("append", &error).as_deref(), Some("wait for it; reading needs no lock: walctl verify wal"));
+        assert_eq!(for_error("append", &anyhow::anyhow!("odd")), None);
+    }
+
+    #[test]
+    fn an_unknown_log_names_the_flag_that_helps() {
+        let error = anyhow::Error::new(Error::NotALog { path: "data/".into(), files: 3 });
+        assert!(for_error("dump", &error).is_some_and(|h| h.contains("walctl dump --format list")));
+    }
+}

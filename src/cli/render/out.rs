@@ -1,0 +1,231 @@
+//! Where output goes: standard output with a buffer, standard error in lines, and what the terminal can show.
+
+use std::fmt::Display;
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::os::fd::AsFd;
+
+use walctl::model::{Error, plain};
+
+use super::escape;
+use crate::cli::args::{Colour, Global};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::hint;
+
+/// What a piece of text is, for those who see colours. Nothing is told by colour alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ink {
+    /// As it should be.
+    Good,
+    /// Not good, and no promise is known to be broken.
+    Warn,
+    /// A broken promise.
+    Bad,
+    /// Of less interest.
+    Dim,
+    /// Of more interest.
+    Strong,
+    /// What somebody searched for.
+    Match,
+}
+
+impl Ink {
+    const fn code(self) -> &'static str {
+        match self {
+            Ink::Good => "32",
+            Ink::Warn => "33",
+            Ink::Bad => "1;31",
+            Ink::Dim => "2",
+            Ink::Strong => "1",
+            Ink::Match => "1;35",
+        }
+    }
+}
+
+/// Standard output and standard error of one run.
+#[derive(Debug)]
+pub struct Out {
+    stdout: BufWriter<Stdout>,
+    command: String,
+    terminal: bool,
+    width: Option<usize>,
+    colour: bool,
+    json: bool,
+    quiet: bool,
+    settled: bool,
+}
+
+#[derive(Debug)]
+struct Stdout {
+    file: File,
+    closed: bool,
+}
+
+impl Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes).map_err(|error| {
+            self.closed |= error.kind() == io::ErrorKind::BrokenPipe;
+            if error.kind() == io::ErrorKind::Interrupted {
+                return error;
+            }
+            io::Error::new(error.kind(), format!("cannot write to standard output: {}", plain(&error)))
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Out {
+    /// For the command of this name.
+    pub fn new(command: &str, global: &Global) -> io::Result<Out> {
+        let stdout = io::stdout();
+        let terminal = stdout.is_terminal();
+        // The handle's own buffer writes at each line end; what is fast enough for a terminal is too slow for a file.
+        let file = File::from(stdout.as_fd().try_clone_to_owned()?);
+        Ok(Out {
+            stdout: BufWriter::with_capacity(64 << 10, Stdout { file, closed: false }),
+            command: command.to_owned(),
+            terminal,
+            width: width(terminal),
+            colour: match global.color {
+                Colour::Always => true,
+                Colour::Never => false,
+                Colour::Auto => terminal && !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb"),
+            },
+            json: global.json,
+            quiet: global.quiet,
+            settled: false,
+        })
+    }
+
+    /// Whether results are for programs.
+    pub fn json(&self) -> bool {
+        self.json
+    }
+
+    /// Whether only the exit code and failures are wanted.
+    pub fn quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// Whether standard output is a terminal.
+    pub fn is_terminal(&self) -> bool {
+        self.terminal
+    }
+
+    /// How many columns there are; nothing when nobody looks.
+    pub fn width(&self) -> Option<usize> {
+        self.width
+    }
+
+    /// Whether colours are shown.
+    pub fn colour(&self) -> bool {
+        self.colour
+    }
+
+    /// The text in that ink, if colours are shown.
+    pub fn paint(&self, ink: Ink, text: impl Display) -> String {
+        if self.colour { format!("\x1b[{}m{text}\x1b[0m", ink.code()) } else { text.to_string() }
+    }
+
+    /// To be called behind each record. Whoever waits sees the first one at once, and on a terminal each one.
+    pub fn settle(&mut self) -> io::Result<()> {
+        if self.terminal || !self.settled {
+            self.settled = true;
+            self.stdout.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Whether nobody reads any more. A closed pipe is no error.
+    pub fn is_closed(&self) -> bool {
+        self.stdout.get_ref().closed
+    }
+
+    /// A line on standard error about what is going on. Not a failure, and not shown under `--quiet`.
+    pub fn note(&mut self, text: impl Display) {
+        if !self.quiet {
+            // What was found before the note stands before it.
+            let _ = self.stdout.flush();
+            say(&text.to_string());
+        }
+    }
+
+    /// Reports a failure in words and the next command to type, or as one JSON object, and says what to end with.
+    pub fn failure(&mut self, error: &anyhow::Error) -> Exit {
+        let exit = Exit::of_error(error);
+        let _ = self.stdout.flush();
+        if self.is_closed() {
+            return Exit::Done;
+        }
+        if exit == Exit::Interrupted {
+            return exit;
+        }
+        let message = format!("{error:#}");
+        let next = hint::for_error(&self.command, error);
+        if self.json {
+            say_json(exit, &message, next.as_deref());
+        } else {
+            say(&format!("walctl {}: {message}", self.command));
+            if let Some(next) = next {
+                say(&format!("next: {next}"));
+            }
+        }
+        exit
+    }
+}
+
+impl Write for Out {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stdout.write(bytes)
+    }
+
+    #[inline]
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stdout.write_all(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stdout.flush()
+    }
+}
+
+/// A line on standard error. Whoever closed it does not want to know.
+pub fn say(text: &str) {
+    let mut line = escape::line(text);
+    line.push('\n');
+    let _ = io::stderr().lock().write_all(line.as_bytes());
+}
+
+/// A failure as one JSON object on standard error.
+pub fn say_json(exit: Exit, message: &str, hint: Option<&str>) {
+    let error = serde_json::json!({"error": {"code": exit.code(), "message": message, "hint": hint}});
+    let _ = writeln!(io::stderr().lock(), "{error}");
+}
+
+/// The library's word for a write to standard output that failed, so that a walk can be ended with it.
+pub fn stopped(error: io::Error) -> Error {
+    Error::Io { doing: "write to", path: "standard output".into(), source: error }
+}
+
+/// Wrong usage, in the words of the command line parser.
+pub fn usage(message: impl Into<String>) -> anyhow::Error {
+    Failure::usage(message).into()
+}
+
+fn set(name: &str) -> bool {
+    std::env::var_os(name).is_some_and(|value| !value.is_empty())
+}
+
+fn width(terminal: bool) -> Option<usize> {
+    let told = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    match told {
+        Some(columns) if columns >= 20 => Some(columns),
+        // comfy-table knows how to ask the terminal.
+        _ if terminal => Some(comfy_table::Table::new().width().map_or(80, usize::from).max(20)),
+        _ => None,
+    }
+}

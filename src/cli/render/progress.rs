@@ -1,0 +1,78 @@
+//! A bar on standard error for what lasts over a second, and only on a terminal.
+
+use std::io::{IsTerminal, stderr};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::out::Out;
+
+/// What lasts less is over before anybody could read about it.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How far some work has come, counted in bytes. May be told from several threads.
+#[derive(Debug)]
+pub struct Progress {
+    begun: Instant,
+    total: u64,
+    done: AtomicU64,
+    bar: OnceLock<ProgressBar>,
+    wanted: bool,
+    doing: String,
+}
+
+impl Progress {
+    /// Over `total` bytes; `doing` stands before the bar: `checking wal`.
+    pub fn new(out: &Out, doing: impl Into<String>, total: u64) -> Progress {
+        Progress {
+            begun: Instant::now(),
+            total,
+            done: AtomicU64::new(0),
+            bar: OnceLock::new(),
+            wanted: stderr().is_terminal() && !out.quiet(),
+            doing: doing.into(),
+        }
+    }
+
+    /// That many bytes more are done.
+    pub fn advance(&self, bytes: u64) {
+        let done = self.done.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        self.show(done);
+    }
+
+    /// That many bytes are done in all.
+    pub fn reached(&self, done: u64) {
+        self.done.store(done, Ordering::Relaxed);
+        self.show(done);
+    }
+
+    fn show(&self, done: u64) {
+        if !self.wanted || self.begun.elapsed() < PATIENCE {
+            return;
+        }
+        let bar = self.bar.get_or_init(|| {
+            let template = "{msg} [{bar:30}] {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left";
+            let style = ProgressStyle::with_template(template).expect("the template is ours").progress_chars("=> ");
+            ProgressBar::with_draw_target(Some(self.total), ProgressDrawTarget::stderr_with_hz(5))
+                .with_elapsed(self.begun.elapsed())
+                .with_style(style)
+                .with_message(super::escape::line(&self.doing))
+        });
+        bar.set_position(done.min(self.total));
+    }
+
+    /// Takes the bar away, so that something else can be printed.
+    pub fn finish(&self) {
+        if let Some(bar) = self.bar.get() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
