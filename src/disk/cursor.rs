@@ -225,8 +225,7 @@ impl Cursor {
             let into = &mut self.window.room[from..self.window.skip + until];
             match self.file.read_at(into, at) {
                 Ok(0) => {
-                    // A direct read may give a little more than the length that we agreed on; a pipe ends here.
-                    self.length = self.length.min(at);
+                    self.end_met(at);
                     break;
                 }
                 Ok(count) => self.window.filled += count,
@@ -236,6 +235,13 @@ impl Cursor {
         // Judge the file as it stood when reading began.
         let within = usize::try_from(self.length.saturating_sub(start)).unwrap_or(usize::MAX);
         self.window.filled = self.window.filled.min(within);
+    }
+
+    /// Nothing stands at `at`: the file ends there or before. A claim may have led far behind the end of a pipe, which knows by now
+    /// how long it is.
+    fn end_met(&mut self, at: u64) {
+        let now = self.file.length().unwrap_or(u64::MAX);
+        self.length = self.length.min(at).min(now);
     }
 
     /// Reads on grain by grain after a refusal, up to the grain that is refused.
@@ -248,7 +254,7 @@ impl Cursor {
             let into = &mut self.window.room[from..from + usize::try_from(grain_end - at).expect("at most a grain")];
             match self.file.read_at(into, at) {
                 Ok(0) => {
-                    self.length = self.length.min(at);
+                    self.end_met(at);
                     return;
                 }
                 Ok(count) => {
