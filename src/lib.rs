@@ -63,8 +63,16 @@ pub mod native {
 /// Every log format that can be read.
 pub mod formats {
     mod format;
+    mod hunt;
+    mod ironwal {
+        mod frame;
+        mod log;
+        mod walk;
+        pub use walk::FORMAT;
+    }
     pub use format::{
         Capped, Ending, Format, Halt, Item, Likeness, Mark, Mend, Sample, Sink, State, Summary, Visit, Walk, Want, gap_between,
         later_segments_prove, looks_interrupted,
     };
+    pub use ironwal::FORMAT as IRONWAL;
 }

@@ -1,0 +1,154 @@
+//! Where the next whole frame begins behind damage.
+//!
+//! Behind a bad frame nothing can be trusted, so every occurrence of a magic may begin a frame, and each claims a length. Hostile
+//! bytes hold millions of claims of megabytes: reading each would never end. Here a claim costs two blocks, however long it is.
+
+use memchr::memmem;
+
+use crate::disk::{Cursor, PREFIX_BLOCK, PrefixSums, crc32, read_full};
+
+/// How much is searched at a time.
+const PIECE: usize = 128 << 10;
+const BLOCK: usize = PREFIX_BLOCK as usize;
+/// How far sums are taken beyond what is asked, so that many claims share one pass.
+const AHEAD: u64 = 64 * PREFIX_BLOCK;
+
+/// The first place at or behind `from` where `magic` stands and `accept` finds a frame.
+pub fn find<T>(
+    cursor: &mut Cursor,
+    magic: &[u8],
+    from: u64,
+    mut accept: impl FnMut(&mut Cursor, u64) -> Option<T>,
+) -> Option<(u64, T)> {
+    let finder = memmem::Finder::new(magic);
+    let mut at = from;
+    loop {
+        let piece = cursor.bytes(at, PIECE);
+        let given = piece.len();
+        if given < magic.len() {
+            // The end, or a range that the system refuses: a frame may stand behind it.
+            at = cursor.refused_at(at.saturating_add(given as u64))?;
+            continue;
+        }
+        match finder.find(piece) {
+            Some(skip) => {
+                at += skip as u64;
+                if let Some(found) = accept(cursor, at) {
+                    return Some((at, found));
+                }
+                at += 1;
+            }
+            None if piece.last() == Some(&0) => {
+                // No magic holds a zero: a run of them, and a hole of a sparse file, is passed in one step.
+                let zeros = at + given as u64 - 1;
+                at = cursor.zeros_end(zeros).max(zeros + 1);
+            }
+            None => at += (given - (magic.len() - 1)) as u64,
+        }
+    }
+}
+
+/// CRC-32 sums of ranges of a segment, none of which begins before a base.
+#[derive(Debug)]
+pub struct Sums {
+    prefixes: PrefixSums,
+    /// The block in which a claim ends, apart from the cursor's window, which stays where the search is.
+    room: Vec<u8>,
+    skip: usize,
+    block: Option<(u64, usize)>,
+}
+
+impl Sums {
+    /// For ranges at or behind `base`.
+    #[must_use]
+    pub fn from(base: u64) -> Sums {
+        let room = vec![0; 2 * BLOCK];
+        // Reads past the page cache need an aligned place.
+        let skip = room.as_ptr().align_offset(BLOCK).min(BLOCK);
+        Sums { prefixes: PrefixSums::from(base - base % PREFIX_BLOCK), room, skip, block: None }
+    }
+
+    /// CRC-32, continued from `seed`, of `length` bytes at `offset`; `None` when they are not all there.
+    pub fn crc32(&mut self, cursor: &mut Cursor, seed: u32, offset: u64, length: u64) -> Option<u32> {
+        if length <= 2 * PREFIX_BLOCK {
+            return cursor.fold(offset, length, seed, crc32);
+        }
+        let end = offset.checked_add(length).filter(|end| *end <= cursor.length())?;
+        self.extend(cursor, end);
+        let (known, sum) = self.prefixes.below(end);
+        if end - known > PREFIX_BLOCK || cursor.next_refused(offset).is_some_and(|(start, _)| start < end) {
+            return None;
+        }
+        let rest = usize::try_from(end - known).expect("at most a block");
+        let last = crc32(sum, self.block(cursor, known).get(..rest)?);
+        let (known, sum) = self.prefixes.below(offset);
+        let first = cursor.fold(known, offset - known, sum, crc32)?;
+        Some(PrefixSums::range(seed, first, last, length))
+    }
+
+    /// Takes sums up to the last block that ends at or before `end`, and somewhat further.
+    fn extend(&mut self, cursor: &mut Cursor, end: u64) {
+        if self.prefixes.known_to() + PREFIX_BLOCK > end {
+            return;
+        }
+        loop {
+            let at = self.prefixes.known_to();
+            if at >= end.saturating_add(AHEAD) {
+                return;
+            }
+            let piece = cursor.bytes(at, BLOCK);
+            if piece.len() == BLOCK {
+                self.prefixes.add(piece);
+                continue;
+            }
+            // Refused bytes count as zeros; no claim over them is answered. At the end of the file nothing more is known.
+            let mut room = [0; BLOCK];
+            let given = piece.len();
+            room[..given].copy_from_slice(piece);
+            if cursor.refused_at(at + given as u64).is_none() {
+                return;
+            }
+            self.prefixes.add(&room);
+        }
+    }
+
+    fn block<'a>(&'a mut self, cursor: &'a mut Cursor, at: u64) -> &'a [u8] {
+        if cursor.is_mapped() {
+            return cursor.bytes(at, BLOCK);
+        }
+        let given = match self.block {
+            Some((known, given)) if known == at => given,
+            _ => {
+                let room = &mut self.room[self.skip..self.skip + BLOCK];
+                let given = read_full(&**cursor.file(), room, at).unwrap_or(0);
+                self.block = Some((at, given));
+                given
+            }
+        };
+        &self.room[self.skip..self.skip + given]
+    }
+}
+
+/// Where the bytes from `from` to the end of the file stop being zeros, seen from the end: behind the last other byte.
+#[allow(dead_code)]
+pub fn last_content(cursor: &mut Cursor, from: u64) -> u64 {
+    if cursor.length() == u64::MAX {
+        // Of a pipe, only reading behind its end tells where it was.
+        let _ = cursor.bytes(1 << 62, 1);
+    }
+    let mut end = cursor.length();
+    while end > from {
+        let start = (end.saturating_sub(1) / PIECE as u64 * PIECE as u64).max(from);
+        let want = usize::try_from(end - start).expect("at most a piece");
+        let piece = cursor.bytes(start, want);
+        if piece.len() < want {
+            // Refused: whatever stands there counts as content.
+            return end;
+        }
+        if let Some(last) = piece.iter().rposition(|b| *b != 0) {
+            return start + last as u64 + 1;
+        }
+        end = start;
+    }
+    from
+}

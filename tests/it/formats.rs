@@ -1,0 +1,319 @@
+//! Other systems' bytes: every fixture is recognised, walked, and what was found equals its expect.json.
+//!
+//! A folder below tests/fixtures that bears a format's name is picked up by itself; MAKE.md in it says how its cases were made.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+use sha2::{Digest, Sha256};
+use walctl::disk::{Disk, EntryKind, RealDisk, Source};
+use walctl::formats::{Format, Halt, Item, Likeness, Sample, Sink, Summary, Visit, Want};
+use walctl::model::{Damage, Keys, Verdict};
+
+/// The formats whose fixtures are run.
+pub const FORMATS: &[&Format] = &[&walctl::formats::IRONWAL];
+
+/// Cases whose LSNs cannot be told from the bytes: the format holds none, and only the writer knew. Everything else is compared.
+const NUMBERS_UNKNOWABLE: &[(&str, &str, &str)] = &[
+    ("rivven", "clean_restarted", "each restart inside a rotated file skips a number, and no byte says where"),
+    ("rivven", "zeroed_page", "how many records stood in a zeroed page is not written anywhere"),
+];
+
+/// An entry as it was delivered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Got {
+    pub file: String,
+    pub offset: u64,
+    pub length: u64,
+    pub lsn: Option<u64>,
+    pub kind: String,
+    pub payload: Vec<u8>,
+    pub encrypted: bool,
+    pub fields: BTreeMap<String, String>,
+}
+
+/// What was found in a log, or in all logs below one folder.
+#[derive(Debug, Default)]
+pub struct Found {
+    pub records: Vec<Got>,
+    /// Which file, and what.
+    pub damage: Vec<(String, Damage)>,
+    pub warnings: Vec<(String, String)>,
+    /// By file: records, valid bytes.
+    pub segments: BTreeMap<String, (u64, u64)>,
+}
+
+impl Found {
+    pub fn verdict(&self) -> Verdict {
+        self.damage.iter().map(|(_, d)| d.verdict()).max().unwrap_or(Verdict::Clean)
+    }
+}
+
+/// Every folder at or below `root` that holds a segment of the format, in the order of their names.
+pub fn logs_below(format: &Format, root: &Path) -> Vec<PathBuf> {
+    let entries = RealDisk.list(root).expect("a fixture's folder can be listed");
+    let mut found = Vec::new();
+    if entries.iter().any(|e| e.kind == EntryKind::File && (format.sequence)(&e.name).is_some()) {
+        found.push(root.to_owned());
+    }
+    let mut folders: Vec<_> = entries.into_iter().filter(|e| e.kind == EntryKind::Folder).map(|e| e.name).collect();
+    folders.sort();
+    for name in folders {
+        found.extend(logs_below(format, &root.join(name)));
+    }
+    found
+}
+
+/// Walks all of a source, joins, and adds what was found. `prefix` is put before file names.
+pub fn read(format: &Format, source: &Source, keys: &Keys, prefix: &str, into: &mut Found) {
+    let want = Want { payloads: true, deep: true, ..Want::default() };
+    let mut summaries: Vec<Summary> = Vec::new();
+    for segment in &source.segments {
+        let mut records = 0;
+        let mut take = |item: Item<'_>| -> Result<(), Halt> {
+            let Item::Record(record) = item else { return Ok(()) };
+            // Padding and the like is the log's own; a fixture lists somebody's data.
+            if record.physical {
+                return Ok(());
+            }
+            records += 1;
+            let mut payload = Vec::new();
+            record.payload.each(&mut |piece| {
+                payload.extend_from_slice(piece);
+                Ok(())
+            })?;
+            into.records.push(Got {
+                file: format!("{prefix}{}", segment.name),
+                offset: record.span.start(),
+                length: record.span.length,
+                lsn: record.lsn.map(|l| l.0),
+                kind: record.kind.to_owned(),
+                payload,
+                encrypted: record.encrypted,
+                fields: record.fields.iter().map(|f| (f.name.to_owned(), format!("{:?}", f.value))).collect(),
+            });
+            Ok(())
+        };
+        let before = if format.ordered { summaries.last() } else { None };
+        let visit = Visit { source, segment, keys, want, before };
+        let summary = (format.walk)(&visit, &mut Sink::new(&mut take)).expect("rotten bytes are no error");
+        assert_eq!(summary.records, records, "{prefix}{}: as many records as were delivered", segment.name);
+        summaries.push(summary);
+    }
+    let between = (format.join)(source, &mut summaries);
+    let name = |d: &Damage| format!("{prefix}{}", source.segments[d.span.place.segment.index()].name);
+    for (segment, summary) in source.segments.iter().zip(&summaries) {
+        into.segments.insert(format!("{prefix}{}", segment.name), (summary.records, summary.valid_bytes));
+        into.damage.extend(summary.damage.kept().iter().map(|d| (name(d), d.clone())));
+        into.warnings.extend(summary.warnings.kept().iter().map(|w| (w.name.to_owned(), w.text.clone())));
+    }
+    into.damage.extend(between.into_iter().map(|d| (name(&d), d)));
+}
+
+/// Reads every log below a folder.
+pub fn read_all(format: &Format, root: &Path, keys: &Keys) -> Found {
+    let mut found = Found::default();
+    for dir in logs_below(format, root) {
+        let below = dir.strip_prefix(root).expect("a log lies below the root").to_string_lossy().into_owned();
+        let prefix = if below.is_empty() { below } else { format!("{below}/") };
+        let source = Source::folder(Arc::new(RealDisk), &dir, format.sequence).expect("a fixture can be listed");
+        read(format, &source, keys, &prefix, &mut found);
+    }
+    found
+}
+
+/// The fixtures of a format: name and folder.
+pub fn cases(format: &str) -> Vec<(String, PathBuf)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(format);
+    let entries = RealDisk.list(&root).unwrap_or_default();
+    let mut all: Vec<_> = entries
+        .into_iter()
+        .filter(|e| e.kind == EntryKind::Folder)
+        .map(|e| (e.name.clone(), root.join(e.name)))
+        .filter(|(_, dir)| dir.join("expect.json").exists())
+        .collect();
+    all.sort();
+    all
+}
+
+pub fn expected(dir: &Path) -> Json {
+    let text = std::fs::read(dir.join("expect.json")).expect("every case has an expect.json");
+    serde_json::from_slice(&text).expect("expect.json is JSON")
+}
+
+pub fn keys(expect: &Json) -> Keys {
+    let lines: Vec<&str> = list(expect, "test_keys_hex").iter().filter_map(Json::as_str).collect();
+    if lines.is_empty() { Keys::default() } else { Keys::parse(&lines.join("\n")).expect("test keys are keys") }
+}
+
+fn list<'a>(json: &'a Json, key: &str) -> &'a [Json] {
+    json.get(key).and_then(Json::as_array).map_or(&[], Vec::as_slice)
+}
+
+fn text<'a>(json: &'a Json, key: &str) -> &'a str {
+    json.get(key).and_then(Json::as_str).unwrap_or_default()
+}
+
+fn number(json: &Json, key: &str) -> Option<u64> {
+    json.get(key).and_then(Json::as_u64)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// What is wrong with one case; nothing when all is as expected.
+fn check(format: &Format, case: &str, dir: &Path) -> Vec<String> {
+    let expect = expected(dir);
+    let found = read_all(format, &dir.join("wal"), &keys(&expect));
+    let mut wrong = Vec::new();
+    check_verdict(&expect, &found, &mut wrong);
+    check_records(format, case, &expect, &found, &mut wrong);
+    check_places(&expect, &found, &mut wrong);
+    for warning in list(&expect, "expected_warnings").iter().filter_map(Json::as_str) {
+        let name = warning.replace('_', "-");
+        if !found.warnings.iter().any(|(n, _)| *n == name) {
+            wrong.push(format!("no warning {name}, only {:?}", found.warnings));
+        }
+    }
+    for (name, _) in found.warnings.iter().filter(|(_, words)| words.len() < 40 || words.ends_with('.')) {
+        wrong.push(format!("warning {name} does not say what happened and what to do"));
+    }
+    wrong
+}
+
+fn check_verdict(expect: &Json, found: &Found, wrong: &mut Vec<String>) {
+    let accepted: Vec<&str> = match list(expect, "accept_verdicts") {
+        [] => vec![text(expect, "verdict")],
+        some => some.iter().filter_map(Json::as_str).collect(),
+    };
+    let verdict = found.verdict();
+    let coarse = match verdict {
+        Verdict::Clean => "clean",
+        Verdict::Torn | Verdict::Suspect => "torn_tail",
+        Verdict::Unreadable | Verdict::Foreign | Verdict::Missing | Verdict::Corrupt => "corrupt",
+    };
+    if !accepted.contains(&coarse) {
+        wrong.push(format!("verdict {verdict}, where {accepted:?} would do: {:?}", found.damage));
+    }
+    // Where one verdict alone is right, a hole without bytes to blame is told from bad bytes too.
+    if accepted.len() == 1 && (text(expect, "verdict_fine") == "missing") != (verdict == Verdict::Missing) {
+        wrong.push(format!("verdict {verdict}, expected {}", text(expect, "verdict_fine")));
+    }
+}
+
+fn check_records(format: &Format, case: &str, expect: &Json, found: &Found, wrong: &mut Vec<String>) {
+    let listed = list(expect, "records");
+    let numbered = !NUMBERS_UNKNOWABLE.iter().any(|(f, c, _)| *f == format.name && *c == case);
+    if listed.len() != found.records.len() {
+        wrong.push(format!("{} records, expected {}", found.records.len(), listed.len()));
+    }
+    for (record, want) in found.records.iter().zip(listed) {
+        let place = format!("{}:{}", record.file, record.offset);
+        if (record.file.as_str(), Some(record.offset)) != (text(want, "file"), number(want, "offset")) {
+            wrong.push(format!("a record at {place}, expected at {}:{}", text(want, "file"), want["offset"]));
+            return;
+        }
+        if number(want, "frame_len").is_some_and(|n| n != record.length) {
+            wrong.push(format!("{place}: {} bytes long, expected {}", record.length, want["frame_len"]));
+        }
+        if numbered && number(want, "seq") != record.lsn {
+            wrong.push(format!("{place}: LSN {:?}, expected {}", record.lsn, want["seq"]));
+        }
+        let same = match want.get("payload_utf8").and_then(Json::as_str) {
+            Some(content) => content.as_bytes() == record.payload,
+            None => text(want, "payload_sha256") == hex(&Sha256::digest(&record.payload)),
+        };
+        if !same || number(want, "payload_len") != Some(record.payload.len() as u64) {
+            wrong.push(format!("{place}: another payload, of {} bytes", record.payload.len()));
+        }
+    }
+}
+
+fn check_places(expect: &Json, found: &Found, wrong: &mut Vec<String>) {
+    let first = &expect["damage"]["first_bad_frame"];
+    if let Some(offset) = number(first, "offset") {
+        match found.damage.iter().find(|(_, d)| d.span.length > 0) {
+            Some((file, damage)) if file == text(first, "file") && damage.span.start() == offset => {}
+            other => wrong.push(format!("the first damage is {other:?}, expected at {first}")),
+        }
+    }
+    for segment in list(expect, "segments") {
+        let file = text(segment, "file");
+        let (records, valid) = found.segments.get(file).copied().unwrap_or_default();
+        if Some(records) != number(segment, "records") || Some(valid) != number(segment, "valid_bytes") {
+            wrong.push(format!(
+                "{file}: {records} records and {valid} valid bytes, expected {} and {}",
+                segment["records"], segment["valid_bytes"]
+            ));
+        }
+        let bad: Vec<(u64, u64)> =
+            list(segment, "bad_ranges").iter().filter_map(|r| Some((number(r, "start")?, number(r, "end")?))).collect();
+        let seen = found.damage.iter().filter(|(f, d)| f == file && d.span.length > 0);
+        let seen: Vec<(u64, u64)> = seen.map(|(_, d)| (d.span.start(), d.span.end())).collect();
+        if bad != seen {
+            wrong.push(format!("{file}: bad ranges {seen:?}, expected {bad:?}"));
+        }
+    }
+    for gap in list(expect, "sequence_gaps") {
+        let expected = number(gap, "expected");
+        let hole = |d: &Damage| d.span.length == 0 && d.lsn.map(|l| l.0) == expected;
+        if text(expect, "verdict") != "clean" && expected.is_some() && !found.damage.iter().any(|(_, d)| hole(d)) {
+            wrong.push(format!("no hole before LSN {}", gap["found"]));
+        }
+    }
+}
+
+fn run(name: &str) {
+    let format = FORMATS.iter().find(|f| f.name == name).expect("the format is in the list");
+    let cases = cases(name);
+    assert!(!cases.is_empty(), "{name} has no fixtures");
+    let mut failed = Vec::new();
+    for (case, dir) in &cases {
+        for wrong in check(format, case, dir) {
+            failed.push(format!("{name}/{case}: {wrong}"));
+        }
+    }
+    assert!(failed.is_empty(), "{} of {} cases:\n{}", failed.len(), cases.len(), failed.join("\n"));
+}
+
+#[test]
+fn ironwal_fixtures_hold_what_their_writers_acknowledged() {
+    run("ironwal");
+}
+
+#[test]
+fn every_folder_of_fixtures_with_a_formats_name_is_run_and_says_how_it_was_made() {
+    for format in FORMATS {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(format.name);
+        assert!(root.join("MAKE.md").exists(), "{} lacks MAKE.md", root.display());
+    }
+}
+
+#[test]
+fn a_log_is_taken_for_its_own_format_and_for_no_other() {
+    for format in FORMATS {
+        for (case, dir) in cases(format.name) {
+            for log in logs_below(format, &dir.join("wal")) {
+                let beside = RealDisk.list(&log).expect("a fixture can be listed");
+                let best = |other: &Format| beside.iter().map(|entry| likeness(other, &log, entry, &beside)).max();
+                let own = best(format).unwrap_or(Likeness::No);
+                assert!(own > Likeness::No, "{}/{case} is not recognised", format.name);
+                for other in FORMATS.iter().filter(|f| f.name != format.name) {
+                    assert!(best(other) < Some(Likeness::Sure), "{}/{case} is taken for {}", format.name, other.name);
+                }
+            }
+        }
+    }
+}
+
+fn likeness(format: &Format, log: &Path, entry: &walctl::disk::Entry, beside: &[walctl::disk::Entry]) -> Likeness {
+    if entry.kind != EntryKind::File {
+        return Likeness::No;
+    }
+    let head = std::fs::read(log.join(&entry.name)).expect("a fixture can be read");
+    let sample = Sample { name: Some(&entry.name), head: &head[..head.len().min(64 << 10)], length: entry.length, beside };
+    (format.recognise)(&sample)
+}
