@@ -32,7 +32,7 @@ pub mod disk {
     mod pipe;
     mod real;
     mod source;
-    pub use checksum::{PREFIX_BLOCK, PrefixSums, crc32, crc32c, seed_of};
+    pub use checksum::{PREFIX_BLOCK, PrefixSums, crc32, crc32c, flipped_bit, seed_of};
     pub use cursor::{Cursor, Io, LARGEST_PIECE, pieces, zero_prefix};
     pub use file::{Disk, Entry, EntryKind, File, Open, read_full, write_full};
     pub use mapping::Mapping;
@@ -43,12 +43,14 @@ pub mod disk {
 
 /// Our own segments on disk.
 pub mod native {
+    mod decode;
     mod encode;
     mod layout;
     mod name;
     mod payload;
     mod seal;
     mod tally;
+    pub use decode::{Check, Found, HeaderState, Reader};
     pub use encode::{FrameFields, encode_frame, encode_header, frame_bytes, header_of};
     pub use layout::{
         ALIGN, ENCRYPTED, FRAME_HEADER, FRAME_LIMIT, FRAME_MAGIC, FrameHeader, HEADER_BYTES, HEADER_USED, HeaderFound, KeyHint,

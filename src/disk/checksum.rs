@@ -37,6 +37,25 @@ pub fn seed_of(sum: u32, bytes: &[u8]) -> u32 {
     !state
 }
 
+/// Where one flipped bit explains that the sum over `length` bytes came out as `computed` and not as `expected`: the byte, counted
+/// from the first, and the bit in it. A CRC-32 tells this for any length that a frame can have, nearly without chance.
+#[must_use]
+pub fn flipped_bit(expected: u32, computed: u32, length: u64) -> Option<(u64, u8)> {
+    let mut state = expected ^ computed;
+    if state == 0 {
+        return None;
+    }
+    for behind in 0..length {
+        // What a wrong bit in a byte does to the sum right behind that byte is one entry of the table.
+        let index = INDEX[(state >> 24) as usize];
+        if index.is_power_of_two() && TABLE[index as usize] == state {
+            return Some((length - 1 - behind, index.trailing_zeros() as u8));
+        }
+        state = ((state ^ TABLE[index as usize]) << 8) | u32::from(index);
+    }
+    None
+}
+
 const TABLE: [u32; 256] = {
     let mut table = [0; 256];
     let mut n = 0;
@@ -181,6 +200,20 @@ mod tests {
             let bytes = bytes(length);
             assert_eq!(seed_of(crc32(seed, &bytes), &bytes), seed, "{length} bytes");
         }
+    }
+
+    #[test]
+    fn one_flipped_bit_is_found_from_the_sums_alone() {
+        let good = bytes(500);
+        let sum = crc32(99, &good);
+        for (at, bit) in [(0, 0), (0, 7), (250, 3), (499, 0), (499, 7)] {
+            let mut bad = good.clone();
+            bad[at] ^= 1 << bit;
+            assert_eq!(flipped_bit(sum, crc32(99, &bad), 500), Some((at as u64, bit)));
+            bad[100] ^= 0x11;
+            assert_eq!(flipped_bit(sum, crc32(99, &bad), 500), None, "three bits are not one");
+        }
+        assert_eq!(flipped_bit(sum, sum, 500), None);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Disk, File, Mapping, Open};
 use crate::model::{Error, Result};
@@ -92,6 +93,15 @@ impl Cursor {
         self.length = self.file.length()?;
         self.window.filled = 0;
         Ok(())
+    }
+
+    /// Waits a little, looks again, and says whether anything from `offset` on has changed since: the length of the file, or the
+    /// bytes there. For tails that somebody may be writing at this moment.
+    pub fn look_again(&mut self, offset: u64, wait: Duration) -> Result<bool> {
+        let (length, before) = (self.length, self.bytes(offset, WINDOW).to_vec());
+        std::thread::sleep(wait);
+        self.refresh()?;
+        Ok(length != self.length || self.bytes(offset, WINDOW) != before)
     }
 
     /// Reads through a mapping from now on, if one can be had. For segments that nobody writes to any more.

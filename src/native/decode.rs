@@ -1,0 +1,455 @@
+//! From bytes to frames: checking the one at an offset, finding the next valid one, and telling what happened to a bad one.
+
+use memchr::memmem::Finder;
+
+use super::layout::{
+    ALIGN, FRAME_HEADER, FRAME_MAGIC, FrameHeader, HEADER_BYTES, HEADER_USED, HeaderFound, Kind, Seed, SegmentHeader,
+};
+use crate::disk::{Cursor, File, PREFIX_BLOCK, PrefixSums, crc32, flipped_bit, read_full, seed_of};
+use crate::model::Lsn;
+
+/// Frames up to this long are checked in one piece; longer ones a piece at a time, so that no claim costs memory.
+const IN_ONE_PIECE: usize = 4 << 20;
+/// How much a search looks at before it goes on.
+const CHUNK: usize = 256 << 10;
+/// Bits of frames up to this long are tried one by one to explain a wrong sum.
+const EXPLAINED: u64 = 16 << 20;
+/// How often that is tried in one segment.
+const EXPLANATIONS: u32 = 256;
+
+/// A segment being decoded: its bytes, and the seed of its sums.
+#[derive(Debug)]
+pub struct Reader {
+    /// The bytes.
+    pub cursor: Cursor,
+    seed: Seed,
+    prefixes: PrefixSums,
+    /// What searching has cost so far, in bytes summed or read again.
+    spent: u64,
+    explained: u32,
+}
+
+/// What stands at an offset where a frame was due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// A valid frame.
+    Good(FrameHeader),
+    /// A header, and a sum that does not match: the one computed.
+    BadSum(FrameHeader, u32),
+    /// A header whose payload goes past the bytes that can be had.
+    Short(FrameHeader),
+    /// Not even a header: fewer bytes than one has.
+    ShortHeader,
+    /// Bytes that are no header.
+    NoMagic,
+}
+
+/// What a search came upon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The next valid frame, if there is one: where, and its header.
+    pub frame: Option<(u64, FrameHeader)>,
+    /// Behind the last byte that is not zero, when no frame follows.
+    pub content_end: u64,
+}
+
+/// What became of a segment's header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HeaderState {
+    /// It is good.
+    Good(SegmentHeader),
+    /// One bit flipped: the header as it was, and the bit's number from the start of the file.
+    Flipped(SegmentHeader, u32),
+    /// It is damaged, and the frames themselves told their seed.
+    Guessed(Seed),
+    /// It is damaged, and nothing tells the seed.
+    Lost,
+    /// It is whole and of a version that we do not know: what, in words.
+    Unknown(String),
+}
+
+impl Reader {
+    /// Reads a segment's header and prepares to read its frames.
+    ///
+    /// `siblings` are ids of logs that the header may have had, and `named` is the first LSN that the file's name gives: with them a
+    /// header that is lost altogether costs nothing but itself. So do two frames that agree on a seed.
+    pub fn open(mut cursor: Cursor, siblings: &[[u8; 16]], named: Option<Lsn>) -> (Reader, HeaderState) {
+        let mut head = [0; 88];
+        let have = cursor.bytes(0, head.len());
+        head[..have.len()].copy_from_slice(have);
+        let enough = have.len() >= HEADER_USED;
+        let mut reader = Reader { cursor, seed: Seed(0), prefixes: PrefixSums::from(HEADER_BYTES), spent: 0, explained: 0 };
+        let state = match SegmentHeader::decode(&head) {
+            _ if !enough => HeaderState::Lost,
+            HeaderFound::Good(header) => HeaderState::Good(header),
+            HeaderFound::Unknown(what) => HeaderState::Unknown(what),
+            HeaderFound::Flipped(header, bit) => HeaderState::Flipped(header, bit),
+            HeaderFound::Bad => HeaderState::Lost,
+        };
+        let state = match state {
+            HeaderState::Good(header) | HeaderState::Flipped(header, _) => {
+                reader.seed = header.seed();
+                state
+            }
+            HeaderState::Lost => match reader.guess_seed(&head, siblings, named) {
+                Some(seed) => {
+                    reader.seed = seed;
+                    HeaderState::Guessed(seed)
+                }
+                None => state,
+            },
+            other => other,
+        };
+        (reader, state)
+    }
+
+    /// The seed of this segment's sums.
+    #[must_use]
+    pub fn seed(&self) -> Seed {
+        self.seed
+    }
+
+    fn guess_seed(&mut self, head: &[u8; 88], siblings: &[[u8; 16]], named: Option<Lsn>) -> Option<Seed> {
+        let mut ids = siblings.to_vec();
+        ids.extend(head.get(16..32).and_then(|id| <[u8; 16]>::try_from(id).ok()));
+        for id in ids {
+            let seed = Seed::new(&id, named?);
+            self.seed = seed;
+            if matches!(self.check(HEADER_BYTES), Check::Good(_)) {
+                return Some(seed);
+            }
+        }
+        // Each whole frame tells the seed that it was summed with. Two neighbours that tell the same are no accident.
+        let (mut offset, mut tries) = (HEADER_BYTES, 0);
+        let finder = Finder::new(&FRAME_MAGIC);
+        while tries < 64 {
+            if let Some((seed, next)) = self.told_seed(offset) {
+                tries += 1;
+                if self.told_seed(next).is_some_and(|(other, _)| other == seed) {
+                    return Some(seed);
+                }
+            }
+            let chunk = self.cursor.bytes(offset + 1, CHUNK);
+            if chunk.len() < FRAME_HEADER {
+                return None;
+            }
+            offset += match finder.find(chunk) {
+                Some(at) => 1 + at as u64,
+                None => chunk.len() as u64 - 2,
+            };
+        }
+        None
+    }
+
+    fn told_seed(&mut self, offset: u64) -> Option<(Seed, u64)> {
+        let header = FrameHeader::parse(&self.cursor.array(offset)?)?;
+        let size = FRAME_HEADER.checked_add(usize::try_from(header.length).ok()?).filter(|s| *s <= IN_ONE_PIECE)?;
+        let bytes = self.cursor.bytes(offset, size);
+        let told = seed_of(header.sum, bytes.get(8..size)?);
+        offset.is_multiple_of(ALIGN).then(|| (Seed(told.wrapping_sub(offset as u32)), offset + header.span()))
+    }
+
+    /// Checks the frame at `offset`.
+    #[inline]
+    pub fn check(&mut self, offset: u64) -> Check {
+        let head = self.cursor.bytes(offset, FRAME_HEADER);
+        let Some(head) = head.first_chunk::<FRAME_HEADER>() else { return Check::ShortHeader };
+        let Some(header) = FrameHeader::parse(head) else { return Check::NoMagic };
+        let size = FRAME_HEADER + header.length as usize;
+        let computed = if size <= IN_ONE_PIECE {
+            let bytes = self.cursor.bytes(offset, size);
+            if bytes.len() < size {
+                return Check::Short(header);
+            }
+            crc32(self.seed.at(offset), &bytes[8..])
+        } else {
+            let behind = self.cursor.length().saturating_sub(offset);
+            let sum = |sum, piece: &[u8]| crc32(sum, piece);
+            match (behind >= size as u64).then(|| self.cursor.fold(offset + 8, size as u64 - 8, self.seed.at(offset), sum)) {
+                Some(Some(sum)) => sum,
+                _ => return Check::Short(header),
+            }
+        };
+        if computed == header.sum { Check::Good(header) } else { Check::BadSum(header, computed) }
+    }
+
+    /// The next valid frame at or behind `from` with an LSN of at least `least`, wherever it is: to the very end of the segment.
+    pub fn search(&mut self, from: u64, least: Lsn) -> Found {
+        let finder = Finder::new(&FRAME_MAGIC);
+        let (mut at, mut content_end) = (from.next_multiple_of(ALIGN), from);
+        loop {
+            let chunk = self.cursor.bytes(at, CHUNK);
+            if chunk.is_empty() {
+                match self.cursor.refused_at(at) {
+                    Some(end) => {
+                        content_end = content_end.max(end);
+                        at = end.next_multiple_of(ALIGN);
+                        continue;
+                    }
+                    None => return Found { frame: None, content_end },
+                }
+            }
+            let length = chunk.len();
+            let hit = finder.find(chunk);
+            let seen = &chunk[..hit.map_or(length, |h| h + FRAME_MAGIC.len())];
+            if let Some(last) = seen.iter().rposition(|b| *b != 0) {
+                content_end = content_end.max(at + last as u64 + 1);
+            }
+            match hit {
+                Some(hit) => {
+                    let offset = at + hit as u64;
+                    if offset.is_multiple_of(ALIGN)
+                        && let Some(header) = self.candidate(offset, least)
+                    {
+                        return Found { frame: Some((offset, header)), content_end };
+                    }
+                    // The next magic can begin behind this one at the earliest.
+                    at = offset + FRAME_MAGIC.len() as u64;
+                }
+                // A magic may begin in the last three bytes.
+                None if length > 3 && length == CHUNK => at += length as u64 - 3,
+                None => at += length as u64,
+            }
+        }
+    }
+
+    fn candidate(&mut self, offset: u64, least: Lsn) -> Option<FrameHeader> {
+        let header = FrameHeader::parse(&self.peek(offset)?)?;
+        if header.lsn < least || Kind::from_byte(header.kind).is_none() {
+            return None;
+        }
+        let size = FRAME_HEADER as u64 + u64::from(header.length);
+        if self.cursor.length().saturating_sub(offset) < size {
+            return None;
+        }
+        // Bytes can be made so that each eighth of them begins a header that claims megabytes. Summing each claim would never end:
+        // when searching has cost more than reading everything twice, sums come from prefixes that are summed once.
+        self.spent = self.spent.saturating_add(size + if self.cursor.is_mapped() { 0 } else { CHUNK as u64 });
+        let budget = self.cursor.length().min(1 << 40).saturating_mul(2).saturating_add(64 << 20);
+        let good = if self.spent <= budget {
+            matches!(self.check(offset), Check::Good(_))
+        } else {
+            self.range_sum(self.seed.at(offset), offset + 8, offset + size) == Some(header.sum)
+        };
+        good.then_some(header)
+    }
+
+    /// The header at `offset`, without moving the window away from where a search goes on.
+    fn peek(&mut self, offset: u64) -> Option<[u8; FRAME_HEADER]> {
+        if self.cursor.is_mapped() {
+            return self.cursor.array(offset);
+        }
+        if self.cursor.length().saturating_sub(offset) < FRAME_HEADER as u64 {
+            return None;
+        }
+        let mut head = [0; FRAME_HEADER];
+        let have = self.read(&mut head, offset)?;
+        (have == FRAME_HEADER).then_some(head)
+    }
+
+    fn read(&mut self, into: &mut [u8], offset: u64) -> Option<usize> {
+        if self.cursor.is_direct() {
+            // Direct reads are aligned: they go through the window.
+            let have = self.cursor.bytes(offset, into.len());
+            into[..have.len()].copy_from_slice(have);
+            return Some(have.len());
+        }
+        read_full(self.cursor.file().as_ref() as &dyn File, into, offset).ok()
+    }
+
+    /// The sum from `seed` over the bytes from `start` to `end`, in constant time once everything up to `end` has been read.
+    fn range_sum(&mut self, seed: u32, start: u64, end: u64) -> Option<u32> {
+        let mut block = vec![0; PREFIX_BLOCK as usize];
+        while self.prefixes.known_to() + PREFIX_BLOCK <= end {
+            let at = self.prefixes.known_to();
+            if self.read(&mut block, at)? < block.len() {
+                return None;
+            }
+            self.prefixes.add(&block);
+        }
+        let mut prefix = |to: u64| -> Option<u32> {
+            let (at, sum) = self.prefixes.below(to);
+            let rest = usize::try_from(to - at).ok().filter(|r| *r <= block.len())?;
+            (self.read(&mut block[..rest], at)? == rest).then(|| crc32(sum, &block[..rest]))
+        };
+        let (first, last) = (prefix(start)?, prefix(end)?);
+        Some(PrefixSums::range(seed, first, last, end - start))
+    }
+
+    /// If the frame at `offset` is whole but for one flipped bit: its header as it was, and the bit, as byte of the segment and bit of
+    /// that byte. Then it was not torn: a torn write does not flip a bit.
+    pub fn explain(&mut self, offset: u64) -> Option<(FrameHeader, u64, u8)> {
+        self.explained += 1;
+        if self.explained > EXPLANATIONS {
+            return None;
+        }
+        let mut head: [u8; FRAME_HEADER] = self.cursor.array(offset)?;
+        let strange = u32::from_le_bytes(*head.first_chunk()?) ^ u32::from_le_bytes(FRAME_MAGIC);
+        if strange != 0 {
+            if !strange.is_power_of_two() {
+                return None;
+            }
+            head[..4].copy_from_slice(&FRAME_MAGIC);
+            let header = FrameHeader::parse(&head)?;
+            let bit = strange.trailing_zeros();
+            return (self.sum_as(offset, &header)? == header.sum).then_some((
+                header,
+                offset + u64::from(bit / 8),
+                (bit % 8) as u8,
+            ));
+        }
+        let header = FrameHeader::parse(&head)?;
+        if let Some(computed) = self.sum_as(offset, &header) {
+            let wrong = computed ^ header.sum;
+            if wrong.is_power_of_two() {
+                let bit = wrong.trailing_zeros();
+                return Some((FrameHeader { sum: computed, ..header }, offset + 4 + u64::from(bit / 8), (bit % 8) as u8));
+            }
+            let summed = FRAME_HEADER as u64 - 8 + u64::from(header.length);
+            if let Some((byte, bit)) = flipped_bit(header.sum, computed, summed).filter(|(byte, _)| !(0..4).contains(byte)) {
+                let at = offset + 8 + byte;
+                if let Some(place) = usize::try_from(8 + byte).ok().and_then(|at| head.get_mut(at)) {
+                    *place ^= 1 << bit;
+                }
+                return Some((FrameHeader::parse(&head)?, at, bit));
+            }
+        }
+        // A bit of the length: the sum then goes over another number of bytes.
+        (0..32).find_map(|bit| {
+            let mended = FrameHeader { length: header.length ^ 1 << bit, ..header };
+            let sum = self.sum_as(offset, &mended)?;
+            (sum == mended.sum).then_some((mended, offset + 8 + bit / 8, (bit % 8) as u8))
+        })
+    }
+
+    /// The sum of the frame at `offset` if its header were `header`; `None` when it would not fit or is too long to try.
+    fn sum_as(&mut self, offset: u64, header: &FrameHeader) -> Option<u32> {
+        let size = FRAME_HEADER as u64 + u64::from(header.length);
+        if size > EXPLAINED || self.cursor.length().saturating_sub(offset) < size {
+            return None;
+        }
+        let seed = crc32(self.seed.at(offset), &header.encode()[8..]);
+        self.cursor.fold(offset + FRAME_HEADER as u64, u64::from(header.length), seed, crc32)
+    }
+
+    /// Whether the frame at `offset` shows that its write was interrupted: zeros from some point of it on, or in whole sectors.
+    /// `end` is where it ends.
+    pub fn looks_interrupted(&mut self, offset: u64, end: u64) -> bool {
+        const SECTOR: u64 = 512;
+        let (mut at, mut tail_zero) = (offset, false);
+        while at < end {
+            let sector_end = (at - at % SECTOR + SECTOR).min(end);
+            let want = usize::try_from(sector_end - at).expect("at most a sector");
+            let bytes = self.cursor.bytes(at, want);
+            if bytes.len() < want {
+                return true;
+            }
+            let zeros = bytes.iter().all(|b| *b == 0);
+            if zeros && want as u64 == SECTOR {
+                return true;
+            }
+            tail_zero = bytes.last() == Some(&0);
+            at = sector_end;
+        }
+        tail_zero
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::disk::{Disk, Open, RealDisk};
+    use crate::model::Time;
+    use crate::native::{FrameFields, encode_frame, encode_header};
+
+    fn header() -> SegmentHeader {
+        SegmentHeader { key: None, block: 0, log_id: [9; 16], first_lsn: Lsn(1), created: Time(0), chain: 0 }
+    }
+
+    fn log(payloads: &[&[u8]]) -> Vec<u8> {
+        let mut bytes = encode_header(&header());
+        for (index, payload) in payloads.iter().enumerate() {
+            let lsn = Lsn(index as u64 + 1);
+            let fields = FrameFields { kind: Kind::Full, flags: 0, unsynced: 0, lsn, time: Time(5), tag: 0 };
+            let offset = bytes.len() as u64;
+            encode_frame(&mut bytes, &fields, payload, header().seed(), offset);
+        }
+        bytes
+    }
+
+    fn open(bytes: &[u8]) -> (Reader, HeaderState) {
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        std::fs::write(file.path(), bytes).expect("room for a small log");
+        let opened: Arc<dyn File> = RealDisk.open(file.path(), Open::READ).expect("it is there").into();
+        Reader::open(Cursor::new(opened, bytes.len() as u64), &[], None)
+    }
+
+    #[test]
+    fn a_header_destroyed_altogether_does_not_cost_the_frames() {
+        let mut bytes = log(&[b"alpha", b"beta", b"gamma"]);
+        bytes[..4096].fill(0);
+        let (mut reader, state) = open(&bytes);
+        assert_eq!(state, HeaderState::Guessed(header().seed()));
+        assert!(matches!(reader.check(4096), Check::Good(h) if h.lsn == Lsn(1)));
+    }
+
+    #[test]
+    fn one_frame_alone_does_not_vouch_for_its_own_seed() {
+        let mut bytes = log(&[b"alpha"]);
+        bytes[..4096].fill(0);
+        assert_eq!(open(&bytes).1, HeaderState::Lost);
+    }
+
+    #[test]
+    fn the_search_finds_the_next_valid_frame_and_no_copy_of_one() {
+        let inner = log(&[b"x"])[4096..].to_vec();
+        let mut bytes = log(&[b"alpha", &inner, b"gamma"]);
+        let third = bytes.len() as u64 - 48;
+        bytes[4096 + 48 + 20] ^= 1;
+        let (mut reader, _) = open(&bytes);
+        assert!(matches!(reader.check(4144), Check::BadSum(..)));
+        let found = reader.search(4152, Lsn(2));
+        assert_eq!(found.frame.map(|(at, h)| (at, h.lsn)), Some((third, Lsn(3))));
+    }
+
+    #[test]
+    fn each_flipped_bit_of_a_frame_is_explained() {
+        let good = log(&[b"alpha beta", b"g"]);
+        for bit in 0..(FRAME_HEADER + 10) * 8 {
+            let mut bytes = good.clone();
+            bytes[4096 + bit / 8] ^= 1 << (bit % 8);
+            let (mut reader, _) = open(&bytes);
+            let explained = reader.explain(4096).map(|(header, byte, bit)| (header.lsn, header.length, byte, bit));
+            assert_eq!(explained, Some((Lsn(1), 10, 4096 + bit as u64 / 8, (bit % 8) as u8)), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn a_sum_from_prefixes_equals_the_sum_over_the_bytes() {
+        let payload = vec![0x5A; 20_000];
+        let bytes = log(&[&payload, b"beta"]);
+        let (mut reader, _) = open(&bytes);
+        reader.spent = u64::MAX / 2;
+        assert!(reader.candidate(4096, Lsn(1)).is_some());
+        let second = 4096 + super::super::frame_bytes(20_000) as u64;
+        assert_eq!(reader.candidate(second, Lsn(1)).map(|h| h.lsn), Some(Lsn(2)));
+        assert!(reader.candidate(second, Lsn(3)).is_none());
+    }
+
+    #[test]
+    fn bytes_full_of_claims_are_searched_in_linear_time() {
+        // 4 MiB in which every 40 bytes begin a header that claims 2 MiB: 100,000 claims, 200 GB if each were summed.
+        let mut bytes = encode_header(&header());
+        let claim = FrameHeader { sum: 1, length: 2 << 20, kind: 0, flags: 0, unsynced: 0, lsn: Lsn(7), time: Time(0), tag: 0 };
+        while bytes.len() < 4 << 20 {
+            bytes.extend_from_slice(&claim.encode());
+        }
+        let (mut reader, _) = open(&bytes);
+        assert_eq!(reader.search(4096, Lsn(1)).frame, None);
+        // The budget was used up and the rest came from prefixes: each claim counts, none was summed beyond that.
+        assert!(reader.spent > 64 << 20);
+        assert!(reader.prefixes.known_to() > 4096);
+    }
+}
