@@ -66,15 +66,36 @@ pub mod native {
 pub mod formats {
     mod format;
     mod hunt;
+    mod registry;
     mod ironwal {
         mod frame;
         mod log;
         mod walk;
         pub use walk::FORMAT;
     }
+    /// Our own segments, seen as a format.
+    pub mod native {
+        mod format;
+        mod join;
+        #[cfg(test)]
+        mod tests;
+        mod unit;
+        mod walk;
+        pub use format::FORMAT;
+        pub use walk::Joint;
+    }
     pub use format::{
         Capped, Ending, Format, Halt, Item, Likeness, Mark, Mend, Sample, Sink, State, Summary, Visit, Walk, Want, gap_between,
         later_segments_prove, looks_interrupted,
     };
     pub use ironwal::FORMAT as IRONWAL;
+    pub use registry::{ALL, by_name, recognise};
+}
+
+/// What can be done with a log.
+pub mod ops {
+    mod open;
+    mod verify;
+    pub use open::{Choice, Input, open, open_stream};
+    pub use verify::{Checks, Progress, Report, SegmentReport, reads_media, verify};
 }

@@ -22,6 +22,10 @@ pub trait Disk: Send + Sync + fmt::Debug {
     fn remove(&self, path: &Path) -> Result<()>;
     /// Makes the names in a folder durable.
     fn sync_dir(&self, dir: &Path) -> Result<()>;
+    /// The process that holds the lock (flock) on a file, found without touching the lock: 0 when the system does not say which.
+    fn locked_by(&self, _path: &Path) -> Option<u32> {
+        None
+    }
 }
 
 /// An open file. All of it works through a shared reference: reading goes on while another thread writes.

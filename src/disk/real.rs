@@ -2,7 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FallocateFlags, SeekFrom};
@@ -79,6 +79,23 @@ impl Disk for RealDisk {
         // An empty path is the folder we stand in: `Path::parent` of a bare name gives it.
         let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
         fs::File::open(dir).and_then(|d| d.sync_all()).map_err(Error::io("sync", dir))
+    }
+
+    fn locked_by(&self, path: &Path) -> Option<u32> {
+        // Trying the lock could keep a writer out for a moment, so the kernel's own list is read instead.
+        let meta = fs::metadata(path).ok()?;
+        let inode = format!(":{}", meta.ino());
+        let (major, minor) = (rustix::fs::major(meta.dev()), rustix::fs::minor(meta.dev()));
+        let device = format!("{major:02x}:{minor:02x}");
+        fs::read_to_string("/proc/locks").ok()?.lines().find_map(|line| {
+            // 1: FLOCK  ADVISORY  WRITE 4121 fe:00:1234 0 EOF; a waiter has "->" in front of its kind.
+            let mut words = line.split_whitespace().skip(1);
+            let held = words.next() == Some("FLOCK");
+            let mut words = words.skip(2);
+            let (pid, place) = (words.next()?, words.next()?);
+            let here = place.strip_suffix(inode.as_str()).is_some_and(|dev| dev == device);
+            (held && here).then(|| pid.parse().unwrap_or(0))
+        })
     }
 }
 

@@ -106,6 +106,13 @@ impl Source {
         source
     }
 
+    /// The same log, read in another way.
+    #[must_use]
+    pub fn with_io(mut self, io: Io) -> Source {
+        self.io = io;
+        self
+    }
+
     /// The content of a segment.
     pub fn file(&self, segment: &Segment) -> Result<Arc<dyn File>> {
         match &self.given {

@@ -32,6 +32,13 @@ pub struct Format {
     pub drawing: &'static [(&'static str, usize, usize)],
 }
 
+/// Formats are told apart by their names.
+impl PartialEq for Format {
+    fn eq(&self, other: &Format) -> bool {
+        self.name == other.name
+    }
+}
+
 /// Whether `repair` may cut a log of this format.
 #[derive(Clone, Copy, Debug)]
 pub enum Mend {
@@ -97,6 +104,12 @@ pub struct Want {
     pub lsns: Option<LsnRange>,
     /// Only records from this moment on are of use.
     pub since: Option<Time>,
+    /// Only the summary is of use: records need not be delivered.
+    pub counts_only: bool,
+    /// Counts by kind, size, tag and group are of use, for statistics.
+    pub tally: bool,
+    /// A writer holds the log: what stands unfinished at the end may be on its way.
+    pub live: bool,
     /// Places from which a later walk can start are of use.
     pub marks: bool,
     /// Begin here and not at the start of the segment.
@@ -310,6 +323,8 @@ pub struct Summary {
     pub ending: Ending,
     /// Whether it is finished.
     pub state: State,
+    /// It was walked from its start to its end; what joins it with its neighbours is known.
+    pub whole: bool,
     /// It holds no record and no trace of one: empty, zeros, or a header alone.
     pub blank: bool,
     /// Bad regions in the order of their offsets. What proves them synced is complete only after the join.
@@ -335,6 +350,7 @@ impl Summary {
             length,
             ending: Ending::FileEnds,
             state: if segment.followed { State::Sealed } else { State::Active },
+            whole: true,
             blank: true,
             damage: Capped::default(),
             warnings: Capped::default(),

@@ -71,9 +71,9 @@ pub enum HeaderState {
 impl Reader {
     /// Reads a segment's header and prepares to read its frames.
     ///
-    /// `siblings` are ids of logs that the header may have had, and `named` is the first LSN that the file's name gives: with them a
+    /// `siblings` gives ids of logs that the header may have had, and `named` is the first LSN that the file's name gives: with them a
     /// header that is lost altogether costs nothing but itself. So do two frames that agree on a seed.
-    pub fn open(mut cursor: Cursor, siblings: &[[u8; 16]], named: Option<Lsn>) -> (Reader, HeaderState) {
+    pub fn open(mut cursor: Cursor, siblings: &dyn Fn() -> Vec<[u8; 16]>, named: Option<Lsn>) -> (Reader, HeaderState) {
         let mut head = [0; 88];
         let have = cursor.bytes(0, head.len());
         head[..have.len()].copy_from_slice(have);
@@ -91,7 +91,7 @@ impl Reader {
                 reader.seed = header.seed();
                 state
             }
-            HeaderState::Lost => match reader.guess_seed(&head, siblings, named) {
+            HeaderState::Lost => match reader.guess_seed(&head, siblings(), named) {
                 Some(seed) => {
                     reader.seed = seed;
                     HeaderState::Guessed(seed)
@@ -109,11 +109,11 @@ impl Reader {
         self.seed
     }
 
-    fn guess_seed(&mut self, head: &[u8; 88], siblings: &[[u8; 16]], named: Option<Lsn>) -> Option<Seed> {
-        let mut ids = siblings.to_vec();
+    fn guess_seed(&mut self, head: &[u8; 88], mut ids: Vec<[u8; 16]>, named: Option<Lsn>) -> Option<Seed> {
         ids.extend(head.get(16..32).and_then(|id| <[u8; 16]>::try_from(id).ok()));
         for id in ids {
-            let seed = Seed::new(&id, named?);
+            let Some(named) = named else { break };
+            let seed = Seed::new(&id, named);
             self.seed = seed;
             if matches!(self.check(HEADER_BYTES), Check::Good(_)) {
                 return Some(seed);
@@ -383,7 +383,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().expect("a temporary file");
         std::fs::write(file.path(), bytes).expect("room for a small log");
         let opened: Arc<dyn File> = RealDisk.open(file.path(), Open::READ).expect("it is there").into();
-        Reader::open(Cursor::new(opened, bytes.len() as u64), &[], None)
+        Reader::open(Cursor::new(opened, bytes.len() as u64), &Vec::new, None)
     }
 
     #[test]

@@ -1,0 +1,58 @@
+//! Our own segments, seen as a format.
+//!
+//! ```text
+//! | header, 4096 bytes | frame | frame | … | zeros to the end of the file |
+//! frame: | "WLF1" | sum u32 | length u32 | kind u8 | flags u8 | unsynced u16 | LSN u64 | time u64 | tag u64 | payload … | pad to 8 |
+//! ```
+//! A frame is valid when its sum fits, started from a seed that is bound to the log, the segment and the frame's own offset. All of
+//! it is on the format page.
+
+use super::join::join;
+use super::walk::walk;
+use crate::formats::{Format, Likeness, Mend, Sample};
+use crate::native::{FRAME_MAGIC, HEADER_BYTES, LOCK, MAGIC, parse_cut_name, segment_lsn};
+
+/// Logs that walctl itself writes.
+pub const FORMAT: Format = Format {
+    name: "native",
+    title: "walctl's own log",
+    protects: "headers, frames and payloads; not the zeros between them",
+    encrypted: true,
+    sequence: |name| segment_lsn(name).map(|lsn| lsn.0),
+    recognise,
+    ordered: false,
+    walk,
+    join,
+    mend: Mend::Cut,
+    drawing: &[
+        ("magic", 0, 4),
+        ("sum", 4, 4),
+        ("length", 8, 4),
+        ("kind", 12, 1),
+        ("flags", 13, 1),
+        ("unsynced", 14, 2),
+        ("lsn", 16, 8),
+        ("time", 24, 8),
+        ("tag", 32, 8),
+    ],
+};
+
+fn recognise(sample: &Sample<'_>) -> Likeness {
+    let named = sample.name.is_none_or(|name| segment_lsn(name).is_some());
+    // Half of the magic is enough: what is damaged there is for the walk to say.
+    let alike = sample.head.iter().zip(&MAGIC).filter(|(a, b)| a == b).count();
+    let frame = sample.head.get(HEADER_BYTES as usize..).is_some_and(|rest| rest.starts_with(&FRAME_MAGIC));
+    if alike == MAGIC.len() || alike >= 6 && named || frame && named {
+        return Likeness::Sure;
+    }
+    let blank = sample.head.iter().all(|b| *b == 0);
+    let ours = sample.beside.iter().any(|e| e.name == LOCK || parse_cut_name(&e.name).is_some());
+    match (sample.name.is_some() && named, blank) {
+        (true, true) if ours => Likeness::Sure,
+        // A half header, or nothing: the name is ours, and not ours alone.
+        (true, _) if blank || sample.head.len() < MAGIC.len() && MAGIC.starts_with(sample.head) => Likeness::Maybe,
+        // The header may be destroyed with frames behind it further on.
+        (true, false) if memchr::memmem::find(sample.head, &FRAME_MAGIC).is_some_and(|at| at % 8 == 0) => Likeness::Maybe,
+        _ => Likeness::No,
+    }
+}

@@ -1,0 +1,142 @@
+//! What the walks over single segments mean together: chains, names, gaps, and what a later segment proves.
+
+use super::walk::Joint;
+use crate::disk::Source;
+use crate::formats::{Ending, Summary, gap_between, later_segments_prove};
+use crate::model::{Damage, Facts, Kind, Look, LsnRange, Span, Warning};
+
+/// Joins the walks over a log's segments.
+pub fn join(source: &Source, summaries: &mut [Summary]) -> Vec<Damage> {
+    later_segments_prove(source, summaries);
+    let mut found = Vec::new();
+    let log_id = common_id(summaries);
+    for index in 0..summaries.len().min(source.segments.len()) {
+        tell_doubt(summaries, index);
+        if let Some(damage) = wrong_name(source, summaries, index) {
+            found.push(damage);
+        }
+        match other_log(source, summaries, index, log_id) {
+            Some(damage) => found.push(damage),
+            None => found.extend(between(source, summaries, index, log_id)),
+        }
+    }
+    open_transactions(source, summaries);
+    found
+}
+
+fn joint(summary: &Summary) -> Option<&Joint> {
+    summary.own()
+}
+
+/// The id that most segments bear; of equals the earliest one.
+fn common_id(summaries: &[Summary]) -> Option<[u8; 16]> {
+    let mut counts: Vec<([u8; 16], usize)> = Vec::new();
+    for id in summaries.iter().filter_map(|s| joint(s)?.header.as_ref()).map(|h| h.log_id) {
+        match counts.iter_mut().find(|(known, _)| *known == id) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((id, 1)),
+        }
+    }
+    let most = counts.iter().map(|(_, count)| *count).max()?;
+    counts.into_iter().find(|(_, count)| *count == most).map(|(id, _)| id)
+}
+
+/// A bad tail puts in doubt whatever lies between it and the segment behind it.
+fn tell_doubt(summaries: &mut [Summary], index: usize) {
+    let Some(next) = summaries.get(index + 1).and_then(|s| s.begins) else { return };
+    let Some(summary) = summaries.get_mut(index).filter(|s| s.ending == Ending::Damage) else { return };
+    if let Some(last) = summary.damage.kept_mut().last_mut() {
+        last.doubt = last.lsn.and_then(|due| LsnRange::new(due, next.before()?));
+    }
+}
+
+fn whole_header(source: &Source, index: usize, kind: Kind, expected: String, found: String) -> Option<Damage> {
+    let segment = source.segments.get(index)?;
+    let span = Span::new(segment.id, 0, crate::native::HEADER_USED as u64);
+    Some(Damage { kind, span, lsn: None, doubt: None, expected, found, facts: Facts::of(Look::Mixed) })
+}
+
+fn wrong_name(source: &Source, summaries: &[Summary], index: usize) -> Option<Damage> {
+    let joint = joint(summaries.get(index)?)?;
+    let (named, header) = (joint.named?, joint.header.as_ref()?);
+    if named == header.first_lsn {
+        return None;
+    }
+    let damage = whole_header(
+        source,
+        index,
+        Kind::WrongName,
+        format!("first LSN {named}, as the name says"),
+        format!("first LSN {} in the header", header.first_lsn),
+    )?;
+    Some(Damage { lsn: Some(header.first_lsn), ..damage })
+}
+
+fn other_log(source: &Source, summaries: &[Summary], index: usize, log_id: Option<[u8; 16]>) -> Option<Damage> {
+    let (header, log_id) = (joint(summaries.get(index)?)?.header.as_ref()?, log_id?);
+    if header.log_id == log_id {
+        return None;
+    }
+    let hex = |id: &[u8; 16]| id.iter().map(|b| format!("{b:02x}")).collect::<String>();
+    let damage = whole_header(
+        source,
+        index,
+        Kind::OtherLog,
+        format!("log id {}", hex(&log_id)),
+        format!("log id {}", hex(&header.log_id)),
+    )?;
+    Some(Damage { lsn: Some(header.first_lsn), doubt: summaries.get(index)?.lsns, ..damage })
+}
+
+/// What is wrong between a segment and the one before it.
+fn between(source: &Source, summaries: &[Summary], index: usize, log_id: Option<[u8; 16]>) -> Option<Damage> {
+    let before = summaries.get(index.checked_sub(1)?)?;
+    // A stranger in between says nothing about its neighbours.
+    if joint(before)?.header.as_ref().is_some_and(|h| Some(h.log_id) != log_id) {
+        return None;
+    }
+    if let Some(gap) = gap_between(source, summaries, index) {
+        return Some(gap);
+    }
+    let summary = summaries.get(index)?;
+    let header = joint(summary)?.header.as_ref()?;
+    if let (Some(due), Some(begins)) = (before.due, summary.begins)
+        && begins < due
+    {
+        let damage = whole_header(
+            source,
+            index,
+            Kind::LsnBack,
+            format!("LSN {due}, which follows {}", source.segments.get(index - 1)?.name),
+            format!("LSN {begins}, which was already given"),
+        )?;
+        return Some(Damage { lsn: Some(due), ..damage });
+    }
+    let last_sum = joint(before)?.last_sum?;
+    if header.chain == last_sum {
+        return None;
+    }
+    let damage = whole_header(
+        source,
+        index,
+        Kind::BrokenChain,
+        format!("sum {last_sum:08x}, of the last frame of {}", source.segments.get(index - 1)?.name),
+        format!("sum {:08x}", header.chain),
+    )?;
+    Some(Damage { lsn: Some(header.first_lsn), ..damage })
+}
+
+/// Says which transactions were begun and neither committed nor aborted, when that was counted.
+fn open_transactions(source: &Source, summaries: &mut [Summary]) {
+    let mut open: Vec<(usize, u64)> = Vec::new();
+    for (index, summary) in summaries.iter().enumerate() {
+        let Some(tally) = joint(summary).and_then(|j| j.tally.as_ref()) else { return };
+        open.retain(|(_, tag)| !tally.ended.contains(tag));
+        open.extend(tally.open.iter().map(|tag| (index, *tag)));
+    }
+    for (index, tag) in open {
+        let (Some(summary), Some(segment)) = (summaries.get_mut(index), source.segments.get(index)) else { continue };
+        let text = format!("transaction {tag} was begun in {} and neither committed nor aborted", segment.name);
+        summary.warnings.push(Warning { name: "open-transaction", span: Span::new(segment.id, 0, 0), text });
+    }
+}

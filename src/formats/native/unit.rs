@@ -1,0 +1,306 @@
+//! What is given out whole or not at all: records in fragments, and batches. And how records are handed over.
+
+use std::sync::Arc;
+
+use crate::disk::{File, pieces, read_full};
+use crate::formats::{Halt, Sink, Visit};
+use crate::model::{Error, Field, Keys, Lsn, Payload, Record, Result, Span, Value};
+use crate::native::{ENCRYPTED, FRAME_HEADER, FrameHeader, Kind, LZ4, MORE, Opened, Reader, open};
+
+/// Records up to this long are handed over in one piece.
+const WHOLE: u64 = 8 << 20;
+
+/// A batch, or a record in fragments, whose end was not seen yet. Its frames are counted and not kept: when the end comes, they are
+/// read a second time, so that a batch of any size costs no memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Unit {
+    /// Where its first frame is.
+    pub start: u64,
+    /// The LSN of its first frame.
+    pub first: Lsn,
+    /// The LSN of the last frame seen.
+    pub last: Lsn,
+    /// Whole records in it so far.
+    pub records: u64,
+    /// It is a batch, not a record alone.
+    pub batch: bool,
+    /// A record in fragments is under way in it.
+    in_record: bool,
+}
+
+impl Unit {
+    /// Of its first frame.
+    pub fn begin(start: u64, header: &FrameHeader, kind: Kind) -> Unit {
+        let in_record = kind == Kind::First;
+        let batch = header.flags & MORE != 0;
+        Unit { start, first: header.lsn, last: header.lsn, records: u64::from(!in_record), batch, in_record }
+    }
+
+    /// Whether a data frame of this kind can be its next one.
+    pub fn continues_with(&self, kind: Kind) -> bool {
+        matches!(kind, Kind::Middle | Kind::Last) == self.in_record
+    }
+
+    /// Adds a frame that continues it. True if it is complete then.
+    pub fn add(&mut self, header: &FrameHeader, kind: Kind) -> bool {
+        self.last = header.lsn;
+        self.in_record = matches!(kind, Kind::First | Kind::Middle);
+        self.records += u64::from(!self.in_record);
+        let more = header.flags & MORE != 0;
+        // Fragments of one large record need not bear the flag to be a unit, so it alone does not make a batch here.
+        !self.in_record && !more
+    }
+}
+
+/// Hands over the record in the frame at `offset`. Why its payload cannot be opened, if it cannot: then nothing is handed over.
+#[expect(clippy::too_many_arguments, reason = "the parts of a walk are borrowed one by one")]
+pub fn deliver_record(
+    reader: &mut Reader,
+    visit: &Visit<'_>,
+    offset: u64,
+    header: &FrameHeader,
+    kind: Kind,
+    plain: &mut Vec<u8>,
+    fields: &[Field<'_>],
+    sink: &mut Sink<'_>,
+) -> Result<Option<String>, Halt> {
+    let mut record = Record {
+        span: Span::new(visit.segment.id, offset, offset + header.span()),
+        lsn: Some(header.lsn),
+        last_lsn: Some(header.lsn),
+        kind: kind.name(),
+        time: Some(header.time),
+        tag: Some(header.tag),
+        fields,
+        payload: Payload::Whole(&[]),
+        encrypted: false,
+        physical: visit.want.frames,
+    };
+    let at = offset + FRAME_HEADER as u64;
+    if u64::from(header.length) > WHOLE && header.flags & (LZ4 | ENCRYPTED) == 0 {
+        let file = reader.cursor.file().clone();
+        let length = u64::from(header.length);
+        let long = |take: &mut dyn FnMut(&[u8]) -> Result<()>| pieces(file.as_ref(), at, length, take);
+        record.payload = Payload::Long(length, &long);
+        sink.record(&record)?;
+        return Ok(None);
+    }
+    let stored = reader.cursor.bytes(at, header.length as usize);
+    if header.flags & (LZ4 | ENCRYPTED) == 0 || !visit.want.payloads {
+        record.payload = Payload::Whole(stored);
+        record.encrypted = header.flags & ENCRYPTED != 0;
+    } else {
+        match open(header, stored, visit.keys, plain) {
+            Opened::Plain => record.payload = Payload::Whole(plain),
+            Opened::Locked => {
+                record.payload = Payload::Whole(stored);
+                record.encrypted = true;
+            }
+            // Somebody who looks at frames is shown the bytes as they are.
+            Opened::Bad(_) if visit.want.frames => record.payload = Payload::Whole(stored),
+            Opened::Bad(why) => return Ok(Some(why)),
+        }
+    }
+    sink.record(&record)?;
+    Ok(None)
+}
+
+/// Payloads that could not be opened: where, of which frame, and why.
+type Unopened = Vec<(u64, FrameHeader, String)>;
+
+/// Hands over the records of a complete unit that ends at `end`, reading its frames again; their sums were checked.
+pub fn deliver_unit(
+    reader: &mut Reader,
+    visit: &Visit<'_>,
+    unit: &Unit,
+    end: u64,
+    plain: &mut Vec<u8>,
+    sink: &mut Sink<'_>,
+) -> Result<Unopened, Halt> {
+    let batch = [Field { name: "batch", value: Value::Number(unit.first.0) }];
+    let fields = if unit.batch { &batch[..] } else { &[] };
+    let mut bad = Vec::new();
+    let mut offset = unit.start;
+    while offset < end {
+        let Some((header, kind)) = frame_at(reader, offset) else { break };
+        let next = offset + header.span();
+        if kind == Kind::First {
+            let (last_end, why) = deliver_fragments(reader, visit, (offset, end), &header, fields, sink)?;
+            offset = last_end;
+            bad.extend(why.map(|why| (offset, header, why)));
+            continue;
+        }
+        if kind.is_data()
+            && let Some(why) = deliver_record(reader, visit, offset, &header, kind, plain, fields, sink)?
+        {
+            bad.push((offset, header, why));
+        }
+        offset = next;
+    }
+    Ok(bad)
+}
+
+fn frame_at(reader: &mut Reader, offset: u64) -> Option<(FrameHeader, Kind)> {
+    let header = FrameHeader::parse(&reader.cursor.array(offset)?)?;
+    Some((header, Kind::from_byte(header.kind)?))
+}
+
+/// Hands over a record in fragments: joined when it is small, piece by piece when it is not. Where it ends, and why it cannot be
+/// opened if it cannot.
+fn deliver_fragments(
+    reader: &mut Reader,
+    visit: &Visit<'_>,
+    (start, limit): (u64, u64),
+    first: &FrameHeader,
+    batch: &[Field<'_>],
+    sink: &mut Sink<'_>,
+) -> Result<(u64, Option<String>), Halt> {
+    // What there is to join, without reading payloads.
+    let (mut at, mut count, mut last, mut packed) = (start, 0, *first, false);
+    while at < limit {
+        let Some((header, kind)) = frame_at(reader, at) else { break };
+        at += header.span();
+        if kind.is_data() {
+            count += 1;
+            last = header;
+            packed |= header.flags & (LZ4 | ENCRYPTED) != 0;
+        }
+        if kind == Kind::Last {
+            break;
+        }
+    }
+    let file = reader.cursor.file().clone();
+    let fragments = Fragments { file, start, end: at, keys: visit.keys, as_stored: !visit.want.payloads };
+    let (length, encrypted, fragments) = match fragments.measure() {
+        Ok((length, false)) => (length, false, fragments),
+        // A record whose key is lacking is shown as it is stored, all of it.
+        Ok((_, true)) => {
+            let stored = Fragments { as_stored: true, ..fragments };
+            (stored.measure().map_err(Trouble::halt)?.0, true, stored)
+        }
+        Err(Trouble::Payload(why)) => return Ok((at, Some(why))),
+        Err(other) => return Err(other.halt()),
+    };
+    let mut fields = batch.to_vec();
+    fields.push(Field { name: "fragments", value: Value::Number(count) });
+    if packed && fragments.as_stored {
+        fields.push(Field { name: "as_stored", value: Value::Flag(true) });
+    }
+    let record = Record {
+        span: Span::new(visit.segment.id, start, at),
+        lsn: Some(first.lsn),
+        last_lsn: Some(last.lsn),
+        kind: Kind::Full.name(),
+        time: Some(first.time),
+        tag: Some(first.tag),
+        fields: &fields,
+        payload: Payload::Whole(&[]),
+        encrypted,
+        physical: false,
+    };
+    let give = |take: &mut dyn FnMut(&[u8]) -> Result<()>| fragments.each(take).map_err(Trouble::error);
+    if length > WHOLE {
+        sink.record(&Record { payload: Payload::Long(length, &give), ..record })?;
+    } else {
+        let mut joined = Vec::with_capacity(usize::try_from(length).expect("at most 8 MiB"));
+        give(&mut |piece| {
+            joined.extend_from_slice(piece);
+            Ok(())
+        })?;
+        sink.record(&Record { payload: Payload::Whole(&joined), ..record })?;
+    }
+    Ok((at, None))
+}
+
+/// The fragments of a record, read from the file each time they are asked for.
+struct Fragments<'k> {
+    file: Arc<dyn File>,
+    start: u64,
+    end: u64,
+    keys: &'k Keys,
+    as_stored: bool,
+}
+
+/// Why fragments cannot be given.
+enum Trouble {
+    /// A payload does not open.
+    Payload(String),
+    /// A key is lacking.
+    Locked,
+    /// The file could not be read, or the receiver stopped.
+    Failed(Error),
+}
+
+impl Trouble {
+    fn error(self) -> Error {
+        match self {
+            Trouble::Failed(error) => error,
+            Trouble::Payload(what) => Error::Input { what },
+            Trouble::Locked => Error::Input { what: "a fragment lost its key while it was read".into() },
+        }
+    }
+
+    fn halt(self) -> Halt {
+        Halt::Failed(self.error())
+    }
+}
+
+impl Fragments<'_> {
+    /// The length of the record, and whether a key is lacking.
+    fn measure(&self) -> Result<(u64, bool), Trouble> {
+        let mut length = 0;
+        let counted = self.walk(&mut |header, at| {
+            // Only what is packed must be opened to know how long it is.
+            if self.as_stored || header.flags & (LZ4 | ENCRYPTED) == 0 {
+                length += u64::from(header.length);
+                return Ok(());
+            }
+            self.open(header, at, &mut |piece| {
+                length += piece.len() as u64;
+                Ok(())
+            })
+        });
+        match counted {
+            Ok(()) => Ok((length, false)),
+            Err(Trouble::Locked) => Ok((0, true)),
+            Err(other) => Err(other),
+        }
+    }
+
+    fn each(&self, take: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<(), Trouble> {
+        self.walk(&mut |header, at| self.open(header, at, take))
+    }
+
+    fn open(&self, header: &FrameHeader, at: u64, take: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<(), Trouble> {
+        if self.as_stored || header.flags & (LZ4 | ENCRYPTED) == 0 {
+            return pieces(self.file.as_ref(), at, u64::from(header.length), take).map_err(Trouble::Failed);
+        }
+        let limit = crate::native::OPEN_LIMIT;
+        if header.length as usize > limit {
+            return Err(Trouble::Payload(format!("a packed fragment of {} bytes is over the limit of {limit}", header.length)));
+        }
+        let (mut stored, mut plain) = (vec![0; header.length as usize], Vec::new());
+        read_full(self.file.as_ref(), &mut stored, at).map_err(Trouble::Failed)?;
+        match open(header, &stored, self.keys, &mut plain) {
+            Opened::Plain => take(&plain).map_err(Trouble::Failed),
+            Opened::Locked => Err(Trouble::Locked),
+            Opened::Bad(why) => Err(Trouble::Payload(why)),
+        }
+    }
+
+    fn walk(&self, visit: &mut dyn FnMut(&FrameHeader, u64) -> Result<(), Trouble>) -> Result<(), Trouble> {
+        let mut at = self.start;
+        while at < self.end {
+            let mut head = [0; FRAME_HEADER];
+            read_full(self.file.as_ref(), &mut head, at).map_err(Trouble::Failed)?;
+            // Its sum was right a moment ago; if it reads otherwise now, the file changed under us.
+            let header =
+                FrameHeader::parse(&head).ok_or_else(|| Trouble::Payload("the file changed while it was read".into()))?;
+            if Kind::from_byte(header.kind).is_some_and(Kind::is_data) {
+                visit(&header, at + FRAME_HEADER as u64)?;
+            }
+            at += header.span();
+        }
+        Ok(())
+    }
+}

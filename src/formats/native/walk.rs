@@ -1,0 +1,881 @@
+//! Walking one of our own segments: frame by frame to the end, across whatever is damaged.
+
+use std::time::Duration;
+
+use super::unit::{Unit, deliver_record, deliver_unit};
+use crate::formats::{Ending, Halt, Mark, Sink, State, Summary, Visit, Walk};
+use crate::model::{
+    Damage, Error, Facts, Field, Kind as Damaged, Look, Lsn, LsnRange, Payload, Proof, Record, Span, Value, Warning,
+};
+use crate::native::{
+    Check, FRAME_HEADER, FrameHeader, HEADER_BYTES, HEADER_USED, HeaderState, Kind, MORE, Opened, Reader, Seal, SegmentHeader,
+    Tally, UNSYNCED_UNKNOWN, digest, find_seal, open, segment_lsn,
+};
+
+/// What a walk leaves for the join.
+#[derive(Debug, Default)]
+pub struct Joint {
+    /// The header, if it could be read or mended.
+    pub header: Option<SegmentHeader>,
+    /// The LSN that the file's name gives.
+    pub named: Option<Lsn>,
+    /// The sum of the last frame, where nothing but the end follows it.
+    pub last_sum: Option<u32>,
+    /// It ends with a Seal.
+    pub sealed: bool,
+    /// Its last frame is a Close.
+    pub closed: bool,
+    /// What was counted, when that was wanted.
+    pub tally: Option<Tally>,
+}
+
+/// How often the walk says how far it has come.
+const REPORT: u64 = 1 << 20;
+/// A look at a tail that nobody is known to write is repeated after this long.
+const PAUSE: Duration = Duration::from_millis(20);
+/// A tail under a live writer is looked at this often, each time after a longer pause: 2 s in all.
+const LIVE_LOOKS: u32 = 10;
+
+/// Walks a segment.
+pub fn walk(visit: &Visit<'_>, sink: &mut Sink<'_>) -> Walk {
+    let mut walker = match Walker::open(visit, sink)? {
+        Begin::Walk(walker) => walker,
+        Begin::Done(summary) => return Ok(*summary),
+    };
+    let ending = walker.frames(sink)?;
+    Ok(walker.finish(ending))
+}
+
+struct Walker<'v> {
+    visit: &'v Visit<'v>,
+    reader: Reader,
+    summary: Summary,
+    joint: Joint,
+    seal: Option<Seal>,
+    offset: u64,
+    due: Lsn,
+    /// A batch or a record in fragments that is under way.
+    unit: Option<Unit>,
+    /// Behind damage inside a batch: the frames that still belong to it are not given out. What the damage looked like.
+    broken_batch: Option<Look>,
+    /// What the last damage looked like, for fragments that are orphaned by it.
+    last_look: Look,
+    /// From this piece of damage on nothing is proven yet.
+    unproven: usize,
+    /// All unproven damage was already compared with a frame of the same group.
+    compared: usize,
+    digest: u64,
+    data_frames: u64,
+    last_kind: Option<Kind>,
+    /// Where the bytes were read a second time before they were called damaged.
+    reread: Option<u64>,
+    looks: u32,
+    reported: u64,
+    marked: Option<u64>,
+    /// Fewer frames were seen than there are, on purpose.
+    partial: bool,
+    plain: Vec<u8>,
+}
+
+enum Begin<'v> {
+    Walk(Box<Walker<'v>>),
+    Done(Box<Summary>),
+}
+
+/// A bad region that was classified.
+struct Region {
+    kind: Damaged,
+    end: u64,
+    look: Look,
+    expected: String,
+    found: String,
+    /// The header of the bad frame, as far as it can be trusted to tell what the frame was.
+    legible: Option<FrameHeader>,
+}
+
+impl<'v> Walker<'v> {
+    fn open(visit: &'v Visit<'v>, sink: &mut Sink<'_>) -> Result<Begin<'v>, Halt> {
+        let segment = visit.segment;
+        let named = segment_lsn(&segment.name);
+        let siblings = || sibling_ids(visit);
+        let (mut reader, mut state) = Reader::open(visit.source.cursor(segment)?, &siblings, named);
+        if reader.cursor.unmap_if_faulty() {
+            (reader, state) = Reader::open(reader.cursor, &siblings, named);
+        }
+        let mut summary = Summary::new(segment, reader.cursor.length());
+        let mut joint = Joint { named, ..Joint::default() };
+        let mut damage = None;
+        let first = match &state {
+            HeaderState::Unknown(what) => {
+                return Err(Error::Unknown { path: segment.path.clone(), offset: 8, what: what.clone() }.into());
+            }
+            HeaderState::Good(header) => {
+                joint.header = Some(*header);
+                header.first_lsn
+            }
+            HeaderState::Flipped(header, bit) => {
+                joint.header = Some(*header);
+                let found = format!("bit {} of byte {} flipped; the header is read as it was", bit % 8, bit / 8);
+                damage = Some(header_damage(visit, HEADER_USED as u64, header.first_lsn, found, Look::Wrong));
+                header.first_lsn
+            }
+            HeaderState::Guessed(_) => {
+                let lsn = named.unwrap_or(Lsn::FIRST);
+                let look = header_look(&mut reader);
+                let found = "a damaged header; what the frames need of it was found elsewhere".to_owned();
+                damage = Some(header_damage(visit, HEADER_BYTES, lsn, found, look));
+                lsn
+            }
+            HeaderState::Lost => return Ok(Begin::Done(Box::new(headless(visit, reader, summary, joint, sink)?))),
+        };
+        summary.begins = Some(first);
+        let length = reader.cursor.length();
+        if length < HEADER_BYTES {
+            let damage = unfinished(visit, length, first);
+            return Ok(Begin::Done(Box::new(without_frames(summary, joint, damage, sink)?)));
+        }
+        let seed = reader.seed();
+        let seal = find_seal(&mut reader.cursor, seed);
+        if seal.is_some() {
+            // Nobody writes to a sealed segment any more, not even when it is the last one.
+            summary.state = State::Sealed;
+            if visit.source.io == crate::disk::Io::Auto {
+                reader.cursor.map();
+            }
+        }
+        if let Some(warning) = strange_reserve(&mut reader, &joint, visit) {
+            summary.warnings.push(warning);
+        }
+        summary.valid_bytes = if damage.is_some() { 0 } else { HEADER_BYTES };
+        summary.end = HEADER_BYTES;
+        if visit.want.tally || visit.want.deep {
+            joint.tally = Some(Tally::default());
+        }
+        let mut walker = Box::new(Walker {
+            visit,
+            reader,
+            summary,
+            joint,
+            seal,
+            offset: HEADER_BYTES,
+            due: first,
+            unit: None,
+            broken_batch: None,
+            last_look: Look::Wrong,
+            unproven: 0,
+            compared: 0,
+            digest: 0,
+            data_frames: 0,
+            last_kind: None,
+            reread: None,
+            looks: 0,
+            reported: 0,
+            marked: None,
+            partial: false,
+            plain: Vec::new(),
+        });
+        if let Some(damage) = damage {
+            walker.hurt(damage, sink)?;
+        }
+        walker.seek();
+        Ok(Begin::Walk(walker))
+    }
+
+    /// Goes to where the wanted records can begin, as far as an index or the caller tells.
+    fn seek(&mut self) {
+        let want = &self.visit.want;
+        if let Some(mark) = want.start {
+            (self.offset, self.due, self.partial) = (mark.offset, mark.due, true);
+            return;
+        }
+        let Some(tally) = self.seal.as_ref().and_then(|s| s.tally.as_ref()) else { return };
+        let by_lsn = want.lsns.map(|range| tally.index.partition_point(|e| e.lsn <= range.first.0));
+        let by_time = want.since.map(|since| tally.index.partition_point(|e| e.max_time < since.0));
+        // The entry before the first one that is too late; of two conditions the one that skips more.
+        let index = by_lsn.max(by_time).and_then(|point| point.checked_sub(1));
+        if let Some(entry) = index.and_then(|i| tally.index.get(i)).filter(|e| e.offset > HEADER_BYTES) {
+            (self.offset, self.due, self.partial) = (entry.offset, Lsn(entry.lsn), true);
+        }
+    }
+
+    fn frames(&mut self, sink: &mut Sink<'_>) -> Result<Ending, Halt> {
+        loop {
+            match self.reader.check(self.offset) {
+                Check::Good(header) => {
+                    if self.stops_before(&header) {
+                        return Ok(Ending::FileEnds);
+                    }
+                    self.accept(&header, sink)?;
+                }
+                check => {
+                    if self.reader.cursor.unmap_if_faulty() {
+                        continue;
+                    }
+                    // A segment that may still be written was perhaps read while it changed: look once more with fresh eyes.
+                    if !self.finished() && self.reread != Some(self.offset) {
+                        self.reread = Some(self.offset);
+                        self.reader.cursor.refresh()?;
+                        continue;
+                    }
+                    if let Some(ending) = self.data_ends(check) {
+                        if self.unit.is_some() && self.tail_moves()? {
+                            continue;
+                        }
+                        self.end_unit(Look::Interrupted, sink)?;
+                        return Ok(ending);
+                    }
+                    if let Some(ending) = self.bad(check, sink)? {
+                        return Ok(ending);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Nobody writes to this segment any more.
+    fn finished(&self) -> bool {
+        self.visit.segment.followed || self.seal.is_some()
+    }
+
+    /// Whether everything from this frame on lies behind what is wanted.
+    fn stops_before(&mut self, header: &FrameHeader) -> bool {
+        let behind = self.visit.want.lsns.is_some_and(|range| header.lsn > range.last) && self.unit.is_none();
+        self.partial |= behind;
+        behind
+    }
+
+    #[inline]
+    fn accept(&mut self, header: &FrameHeader, sink: &mut Sink<'_>) -> Result<(), Halt> {
+        let Some(kind) = Kind::from_byte(header.kind).filter(|_| header.unknown().is_none()) else {
+            let what = header.unknown().unwrap_or_default();
+            return Err(Error::Unknown { path: self.visit.segment.path.clone(), offset: self.offset, what }.into());
+        };
+        if header.lsn != self.due {
+            self.lsn_differs(header, sink)?;
+        }
+        if self.unproven < self.summary.damage.kept().len() {
+            self.prove(header, kind);
+        }
+        let (offset, span) = (self.offset, header.span());
+        if !header.length.is_multiple_of(8) {
+            self.check_padding(header);
+        }
+        if let Some(tally) = &mut self.joint.tally {
+            let plain = plain_length(&mut self.reader, offset, header);
+            tally.observe(header, offset, plain);
+        }
+        if kind.is_data() {
+            self.data(header, kind, sink)?;
+        } else {
+            self.control(header, kind, sink)?;
+        }
+        self.digest = digest(self.digest, header.sum);
+        self.joint.last_sum = Some(header.sum);
+        self.last_kind = Some(kind);
+        self.summary.frames += 1;
+        self.summary.valid_bytes += span;
+        self.offset = offset + span;
+        self.summary.end = self.offset;
+        if self.offset - self.reported >= REPORT {
+            self.reported = self.offset;
+            sink.reached(self.offset)?;
+        }
+        Ok(())
+    }
+
+    fn data(&mut self, header: &FrameHeader, kind: Kind, sink: &mut Sink<'_>) -> Result<(), Halt> {
+        let offset = self.offset;
+        self.data_frames += 1;
+        self.summary.blank = false;
+        self.summary.saw(header.lsn, header.lsn);
+        self.due = header.lsn.next();
+        let want = &self.visit.want;
+        if want.deep {
+            self.check_payload(header, sink)?;
+        }
+        if want.frames && !want.counts_only {
+            self.deliver_frame(header, kind, sink)?;
+        }
+        let more = header.flags & MORE != 0;
+        if self.unit.as_ref().is_some_and(|unit| !unit.continues_with(kind)) {
+            self.end_unit(Look::Wrong, sink)?;
+        }
+        if let Some(unit) = &mut self.unit {
+            if unit.add(header, kind) {
+                let unit = self.unit.take().expect("it was just there");
+                self.complete(unit, offset + header.span(), sink)?;
+            }
+            return Ok(());
+        }
+        if matches!(kind, Kind::Middle | Kind::Last) {
+            return self.orphan(header, sink);
+        }
+        if let Some(look) = self.broken_batch {
+            // A frame of a later group cannot belong to the batch that was hurt.
+            let same_batch = !self.summary.damage.kept().last().and_then(|d| d.lsn).is_some_and(|lsn| header.proves_synced(lsn));
+            if same_batch {
+                self.broken_batch = more.then_some(look);
+                let damage = self.withheld(Damaged::BrokenBatch, header, look);
+                return self.hurt(damage, sink);
+            }
+            self.broken_batch = None;
+        }
+        if want.marks && self.marked.is_none_or(|last| offset - last >= REPORT) {
+            self.marked = Some(offset);
+            sink.mark(Mark { offset, due: header.lsn })?;
+        }
+        if kind == Kind::First || more {
+            self.unit = Some(Unit::begin(offset, header, kind));
+            return Ok(());
+        }
+        self.summary.records += 1;
+        if self.delivers(header) {
+            let opened = deliver_record(&mut self.reader, self.visit, offset, header, kind, &mut self.plain, &[], sink)?;
+            self.payload_bad(opened, offset, header, sink)?;
+        }
+        Ok(())
+    }
+
+    /// Whether a record with this last frame is to be handed out.
+    fn delivers(&self, header: &FrameHeader) -> bool {
+        let want = &self.visit.want;
+        !want.counts_only
+            && !want.frames
+            && want.lsns.is_none_or(|range| header.lsn >= range.first)
+            && want.since.is_none_or(|since| header.time >= since || self.unit.is_some())
+    }
+
+    fn complete(&mut self, unit: Unit, end: u64, sink: &mut Sink<'_>) -> Result<(), Halt> {
+        self.summary.records += unit.records;
+        let want = &self.visit.want;
+        if want.counts_only || want.frames {
+            return Ok(());
+        }
+        let bad = deliver_unit(&mut self.reader, self.visit, &unit, end, &mut self.plain, sink)?;
+        for (offset, header, why) in bad {
+            self.payload_bad(Some(why), offset, &header, sink)?;
+        }
+        Ok(())
+    }
+
+    fn control(&mut self, header: &FrameHeader, kind: Kind, sink: &mut Sink<'_>) -> Result<(), Halt> {
+        if matches!(kind, Kind::Close | Kind::Seal) {
+            self.end_unit(Look::Wrong, sink)?;
+            self.prove_all(if kind == Kind::Close { Proof::Close } else { Proof::Seal });
+        }
+        if kind == Kind::Seal {
+            self.check_seal(sink)?;
+        }
+        if self.visit.want.frames && !self.visit.want.counts_only {
+            self.deliver_frame(header, kind, sink)?;
+        }
+        Ok(())
+    }
+
+    fn check_seal(&mut self, sink: &mut Sink<'_>) -> Result<(), Halt> {
+        let Some(seal) = self.seal.as_ref().filter(|s| s.offset == self.offset) else { return Ok(()) };
+        let Some(tally) = &seal.tally else { return Ok(()) };
+        // Where damage was found the numbers differ of necessity.
+        if self.partial || !self.summary.damage.is_empty() {
+            return Ok(());
+        }
+        let counted: u64 = tally.frames.iter().sum();
+        let last = self.summary.lsns.map_or(0, |range| range.last.0);
+        if (counted, tally.last_lsn, tally.digest) == (self.data_frames, last, self.digest) {
+            return Ok(());
+        }
+        let damage = Damage {
+            kind: Damaged::BadSeal,
+            span: Span::new(self.visit.segment.id, self.offset, self.offset + seal.header.span()),
+            lsn: Some(self.due),
+            doubt: None,
+            expected: format!("{counted} data frames up to LSN {}, digest {:016x}", tally.last_lsn, tally.digest),
+            found: format!("{} up to LSN {last}, digest {:016x}", self.data_frames, self.digest),
+            facts: Facts { proof: Some(Proof::Seal), ..Facts::of(Look::Wrong) },
+        };
+        self.hurt(damage, sink)
+    }
+
+    /// A frame with another LSN than was due, and no bytes between to blame.
+    fn lsn_differs(&mut self, header: &FrameHeader, sink: &mut Sink<'_>) -> Result<(), Halt> {
+        let (due, lsn) = (self.due, header.lsn);
+        self.end_unit(Look::Wrong, sink)?;
+        let back = lsn < due;
+        let damage = Damage {
+            kind: if back { Damaged::LsnBack } else { Damaged::LsnGap },
+            span: Span::new(self.visit.segment.id, self.offset, if back { self.offset + header.span() } else { self.offset }),
+            lsn: Some(due),
+            doubt: lsn.before().and_then(|last| LsnRange::new(due, last)),
+            expected: format!("LSN {due}"),
+            found: format!("LSN {lsn}"),
+            facts: Facts::of(if back { Look::Mixed } else { Look::Absent }),
+        };
+        self.due = lsn;
+        self.hurt(damage, sink)
+    }
+
+    /// What a valid frame proves about the damage before it.
+    fn prove(&mut self, header: &FrameHeader, kind: Kind) {
+        let below = header.synced_below();
+        let due_of = |damage: &Damage| damage.lsn.unwrap_or(Lsn(u64::MAX));
+        let damages = self.summary.damage.kept_mut();
+        while let Some(damage) = damages.get_mut(self.unproven) {
+            // What is judged by its look alone waits for no proof.
+            let waits = matches!(damage.facts.look, Look::Interrupted | Look::Wrong);
+            if waits && !header.proves_synced(due_of(damage)) {
+                break;
+            }
+            let synced = below.unwrap_or(header.lsn);
+            damage.facts.proof.get_or_insert(Proof::LaterFrame { lsn: header.lsn, synced });
+            damage.facts.unpromised = false;
+            self.unproven += 1;
+        }
+        // A frame of the same unsynced group is there where these bytes are not: the sync that both waited for never came back.
+        if kind.is_data() && header.unsynced != UNSYNCED_UNKNOWN {
+            self.compared = self.compared.max(self.unproven);
+            for damage in damages.get_mut(self.compared..).unwrap_or_default() {
+                damage.facts.unpromised = damage.facts.look == Look::Interrupted;
+            }
+            self.compared = damages.len();
+        }
+    }
+
+    fn prove_all(&mut self, proof: Proof) {
+        let damages = self.summary.damage.kept_mut();
+        for damage in damages.get_mut(self.unproven..).unwrap_or_default() {
+            damage.facts.proof.get_or_insert(proof);
+            damage.facts.unpromised = false;
+        }
+        self.unproven = damages.len();
+    }
+
+    fn hurt(&mut self, damage: Damage, sink: &mut Sink<'_>) -> Result<(), Halt> {
+        sink.hurt(&damage)?;
+        self.summary.damage.push(damage);
+        Ok(())
+    }
+
+    /// Gives up the batch or record that is under way: it lacks its end.
+    fn end_unit(&mut self, look: Look, sink: &mut Sink<'_>) -> Result<(), Halt> {
+        let Some(unit) = self.unit.take() else { return Ok(()) };
+        let (kind, what) = match unit.batch {
+            true => (Damaged::BrokenBatch, "batch"),
+            false => (Damaged::BrokenRecord, "record"),
+        };
+        let damage = Damage {
+            kind,
+            span: Span::new(self.visit.segment.id, unit.start, self.offset),
+            lsn: Some(unit.first),
+            doubt: LsnRange::new(unit.first, unit.last),
+            expected: format!("the rest of the {what} that begins with LSN {}", unit.first),
+            found: format!("its frames up to LSN {} and no more", unit.last),
+            facts: Facts::of(look),
+        };
+        self.last_look = look;
+        self.hurt(damage, sink)
+    }
+
+    /// A fragment whose record did not begin.
+    fn orphan(&mut self, header: &FrameHeader, sink: &mut Sink<'_>) -> Result<(), Halt> {
+        let look = if self.summary.damage.is_empty() { Look::Wrong } else { self.last_look };
+        let damage = self.withheld(Damaged::BrokenRecord, header, look);
+        // Neighbouring orphans of one record are one piece of damage.
+        if let Some(last) = self.summary.damage.kept_mut().last_mut()
+            && last.kind == Damaged::BrokenRecord
+            && last.span.end() == damage.span.start()
+            && last.facts.proof.is_none()
+        {
+            last.span.length += damage.span.length;
+            last.doubt = last.doubt.map(|d| LsnRange { last: header.lsn, ..d });
+            last.found = format!("{} fragments without it", last.doubt.map_or(1, |d| d.count()));
+            return Ok(());
+        }
+        self.hurt(damage, sink)
+    }
+
+    /// A whole frame that is not given out, because it is part of something that is not whole.
+    fn withheld(&self, kind: Damaged, header: &FrameHeader, look: Look) -> Damage {
+        let (expected, found) = match kind {
+            Damaged::BrokenBatch => ("a whole batch", "a record of the batch that was hurt before it"),
+            _ => ("the first fragment of the record", "a fragment without it"),
+        };
+        Damage {
+            kind,
+            span: Span::new(self.visit.segment.id, self.offset, self.offset + header.span()),
+            lsn: Some(header.lsn),
+            doubt: LsnRange::new(header.lsn, header.lsn),
+            expected: expected.to_owned(),
+            found: found.to_owned(),
+            facts: Facts::of(look),
+        }
+    }
+
+    /// Whether the data ends here: at the end of the file, or where only zeros follow.
+    fn data_ends(&mut self, check: Check) -> Option<Ending> {
+        if !matches!(check, Check::NoMagic | Check::ShortHeader) {
+            return None;
+        }
+        let zeros = self.reader.cursor.zeros_end(self.offset);
+        let length = self.reader.cursor.length();
+        if zeros < length {
+            return None;
+        }
+        Some(match self.last_kind {
+            Some(Kind::Close) => Ending::Closed,
+            Some(Kind::Seal) => Ending::Sealed,
+            _ if self.offset < length => Ending::Zeros,
+            _ => Ending::FileEnds,
+        })
+    }
+
+    /// A writer may be in the middle of this tail: wait, look again, and say whether it moved.
+    fn tail_moves(&mut self) -> Result<bool, Halt> {
+        if self.finished() || self.reader.cursor.is_mapped() {
+            return Ok(false);
+        }
+        let looks = if self.visit.want.live { LIVE_LOOKS } else { 1 };
+        while self.looks < looks {
+            let wait = if self.visit.want.live { Duration::from_millis(2 << self.looks.min(9)) } else { PAUSE };
+            self.looks += 1;
+            if self.reader.cursor.look_again(self.offset, wait)? {
+                self.looks = 0;
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Bad bytes at the offset: says what they are, and goes on behind them. The ending, if nothing valid follows.
+    fn bad(&mut self, check: Check, sink: &mut Sink<'_>) -> Result<Option<Ending>, Halt> {
+        let start = self.offset;
+        let jump = match check {
+            // If the frame's own length leads to a whole frame, the damage is inside it: nothing between is searched.
+            Check::BadSum(header, _) if header.lsn == self.due => match self.reader.check(start + header.span()) {
+                Check::Good(next) if next.lsn >= self.due => Some((start + header.span(), next)),
+                _ => None,
+            },
+            _ => None,
+        };
+        let found = match jump {
+            Some(frame) => crate::native::Found { frame: Some(frame), content_end: frame.0 },
+            None => self.reader.search(start + 8, self.due),
+        };
+        if self.reader.cursor.unmap_if_faulty() {
+            return Ok(None);
+        }
+        if found.frame.is_none() {
+            if self.tail_moves()? {
+                return Ok(None);
+            }
+            if self.visit.want.live && !self.finished() && self.summary.damage.is_empty() {
+                let from = self.unit.take().map_or(start, |unit| unit.start);
+                let text = format!("the writer is at work: what it is writing at {from} is not whole yet and was left out");
+                let span = Span::new(self.visit.segment.id, from, found.content_end.max(from));
+                self.summary.warnings.push(Warning { name: "unfinished-write", span, text });
+                return Ok(Some(Ending::Zeros));
+            }
+        }
+        let region = self.classify(check, found.frame.map(|f| f.0), found.content_end);
+        self.end_unit(region.look, sink)?;
+        let next = found.frame.map(|(_, header)| header.lsn);
+        let doubt = match (next, &region.legible) {
+            (Some(next), _) => next.before().and_then(|last| LsnRange::new(self.due, last)),
+            (None, Some(header)) if header.lsn == self.due => LsnRange::new(self.due, self.due),
+            _ => None,
+        };
+        let damage = Damage {
+            kind: region.kind,
+            span: Span::new(self.visit.segment.id, start, region.end),
+            lsn: Some(self.due),
+            doubt,
+            expected: region.expected,
+            found: region.found,
+            facts: Facts::of(region.look),
+        };
+        self.last_look = region.look;
+        self.broken_batch = region.legible.filter(|h| h.flags & MORE != 0).map(|_| region.look);
+        self.joint.last_sum = None;
+        self.hurt(damage, sink)?;
+        match (next, region.legible) {
+            (Some(next), _) => {
+                self.due = next;
+                self.offset = region.end;
+                Ok(None)
+            }
+            // The frame is whole but for one bit, so its end is known, and the log may go on or end there.
+            (None, Some(header)) if region.end > start && region.end < self.reader.cursor.length() && header.lsn == self.due => {
+                let is_data = Kind::from_byte(header.kind).is_some_and(Kind::is_data);
+                self.due = if is_data { header.lsn.next() } else { header.lsn };
+                self.offset = region.end;
+                Ok(None)
+            }
+            _ => Ok(Some(Ending::Damage)),
+        }
+    }
+
+    fn classify(&mut self, check: Check, next: Option<u64>, content_end: u64) -> Region {
+        let (start, due) = (self.offset, self.due);
+        let length = self.reader.cursor.length();
+        // What stands behind the last other byte are zeros: they are the end of the data, not part of the damage, unless they
+        // are few enough to be the end of a cut frame.
+        let tail =
+            if length.saturating_sub(content_end) < HEADER_BYTES { length } else { content_end.next_multiple_of(8).min(length) };
+        let end = next.unwrap_or(tail).max(start);
+        let region =
+            |kind, end, look, expected: String, found: String| Region { kind, end, look, expected, found, legible: None };
+        if let Some((from, to)) = self.reader.cursor.next_refused(start).filter(|(from, _)| *from < end.max(start + 1)) {
+            let found = format!("a read error between {from} and {to}");
+            return region(Damaged::ReadError, end.max(to), Look::Refused, format!("frame {due}"), found);
+        }
+        if let Some((header, byte, bit)) = self.reader.explain(start) {
+            let sums = match check {
+                Check::BadSum(stored, computed) => format!("sum {computed:08x}, stored {:08x}; ", stored.sum),
+                _ => String::new(),
+            };
+            let found = format!("{sums}one flipped bit explains it: bit {bit} of byte {byte}");
+            let end = next.unwrap_or(start + header.span()).min(length);
+            let what = Kind::from_byte(header.kind).map_or("frame", Kind::name);
+            let expected = format!("{what} frame {} with its sum", header.lsn);
+            return Region { legible: Some(header), ..region(Damaged::BadChecksum, end, Look::Wrong, expected, found) };
+        }
+        match check {
+            Check::BadSum(header, computed) => {
+                let frame_end = start + FRAME_HEADER as u64 + u64::from(header.length);
+                let expected = format!("frame {due} with sum {:08x}", header.sum);
+                let legible = Some(header).filter(|h| h.lsn == due);
+                let (kind, look, found) = if self.reader.looks_interrupted(start, frame_end) {
+                    (Damaged::Zeroed, Look::Interrupted, format!("sum {computed:08x}, and zeros where its bytes were due"))
+                } else {
+                    (Damaged::BadChecksum, Look::Wrong, format!("sum {computed:08x}"))
+                };
+                // Without a frame behind it the damage reaches as far as the frame or the bytes do.
+                let end = next.unwrap_or(end.max((start + header.span()).min(length)));
+                // Only a header that leads to the next frame is believed about what the frame was.
+                let legible = legible.filter(|h| next == Some(start + h.span()));
+                Region { legible, ..region(kind, end, look, expected, found) }
+            }
+            Check::Short(header) if next.is_none() => {
+                let have = length.saturating_sub(start);
+                let expected = format!("{} bytes of frame {due}", header.span());
+                region(Damaged::CutShort, end, Look::Interrupted, expected, format!("{have} before the end of the file"))
+            }
+            Check::ShortHeader if next.is_none() => {
+                let have = length.saturating_sub(start);
+                let expected = format!("the header of frame {due}, {FRAME_HEADER} bytes");
+                region(Damaged::CutShort, end, Look::Interrupted, expected, format!("{have} before the end of the file"))
+            }
+            _ => {
+                let zeros = self.reader.cursor.zeros_end(start).min(end) - start;
+                let expected = format!("frame {due}");
+                if zeros > 0 {
+                    let found = format!("{zeros} bytes of zeros with other bytes behind them");
+                    return region(Damaged::Zeroed, end, Look::Interrupted, expected, found);
+                }
+                let interrupted = matches!(check, Check::Short(_)) && self.reader.looks_interrupted(start, end);
+                let look = if interrupted { Look::Interrupted } else { Look::Wrong };
+                let found = format!("{} bytes that are no frame", end - start);
+                region(Damaged::NotAFrame, end, look, expected, found)
+            }
+        }
+    }
+
+    /// The zeros behind a payload are under no sum: say so when they are none.
+    fn check_padding(&mut self, header: &FrameHeader) {
+        let from = self.offset + FRAME_HEADER as u64 + u64::from(header.length);
+        let to = self.offset + header.span();
+        let want = usize::try_from(to - from).expect("at most 7");
+        if self.reader.cursor.bytes(from, want).iter().any(|b| *b != 0) {
+            let span = Span::new(self.visit.segment.id, from, to);
+            let text =
+                format!("the padding behind frame {} is not zero; no checksum covers it, and no record is affected", header.lsn);
+            self.summary.warnings.push(Warning { name: "padding-not-zero", span, text });
+        }
+    }
+
+    fn check_payload(&mut self, header: &FrameHeader, sink: &mut Sink<'_>) -> Result<(), Halt> {
+        if header.flags & !MORE == 0 {
+            return Ok(());
+        }
+        let at = self.offset + FRAME_HEADER as u64;
+        let stored = self.reader.cursor.bytes(at, header.length as usize);
+        let opened = match open(header, stored, self.visit.keys, &mut self.plain) {
+            Opened::Locked if !self.visit.keys.is_empty() => Some("no key of the key file opens it".to_owned()),
+            Opened::Bad(why) => Some(why),
+            _ => None,
+        };
+        self.payload_bad(opened, self.offset, header, sink)
+    }
+
+    fn payload_bad(&mut self, why: Option<String>, offset: u64, header: &FrameHeader, sink: &mut Sink<'_>) -> Result<(), Halt> {
+        let Some(found) = why else { return Ok(()) };
+        let damage = Damage {
+            kind: Damaged::BadPayload,
+            span: Span::new(self.visit.segment.id, offset, offset + header.span()),
+            lsn: Some(header.lsn),
+            doubt: LsnRange::new(header.lsn, header.lsn),
+            expected: format!("a payload that opens, in frame {}", header.lsn),
+            found,
+            facts: Facts::of(Look::Wrong),
+        };
+        self.hurt(damage, sink)
+    }
+
+    /// Delivers a frame as it lies there.
+    fn deliver_frame(&mut self, header: &FrameHeader, kind: Kind, sink: &mut Sink<'_>) -> Result<(), Halt> {
+        let offset = self.offset;
+        let fields = [
+            Field { name: "unsynced", value: Value::Number(u64::from(header.unsynced)) },
+            Field { name: "flags", value: Value::Number(u64::from(header.flags)) },
+            Field { name: "stored", value: Value::Number(u64::from(header.length)) },
+            Field { name: "sum", value: Value::Bytes(&header.sum.to_be_bytes()) },
+        ];
+        if kind.is_data() {
+            deliver_record(&mut self.reader, self.visit, offset, header, kind, &mut self.plain, &fields, sink)?;
+            return Ok(());
+        }
+        let record = Record {
+            span: Span::new(self.visit.segment.id, offset, offset + header.span()),
+            lsn: Some(header.lsn),
+            last_lsn: Some(header.lsn),
+            kind: kind.name(),
+            time: Some(header.time),
+            tag: Some(header.tag),
+            fields: &fields,
+            payload: Payload::Whole(&[]),
+            encrypted: false,
+            physical: true,
+        };
+        sink.record(&record)
+    }
+
+    fn finish(mut self: Box<Self>, ending: Ending) -> Summary {
+        // Pages that turned into zeros after they had been checked: what was handed out then may be wrong.
+        if self.reader.cursor.unmap_if_faulty() {
+            self.summary.damage.push(Damage {
+                kind: Damaged::ReadError,
+                span: Span::new(self.visit.segment.id, 0, self.summary.length),
+                lsn: self.summary.begins,
+                doubt: None,
+                expected: "a file that stays as it is".into(),
+                found: "it became shorter or unreadable while it was read".into(),
+                facts: Facts::of(Look::Refused),
+            });
+        }
+        let mut summary = self.summary;
+        summary.length = match self.reader.cursor.length() {
+            u64::MAX => summary.end,
+            length => length,
+        };
+        summary.ending = ending;
+        summary.whole = !self.partial;
+        summary.due = summary.whole.then_some(self.due);
+        self.joint.sealed = ending == Ending::Sealed || self.seal.is_some();
+        self.joint.closed = ending == Ending::Closed;
+        if self.partial || ending == Ending::Damage {
+            self.joint.last_sum = None;
+        }
+        if let Some(tally) = &mut self.joint.tally {
+            tally.end_group();
+        }
+        summary.own = Some(Box::new(self.joint));
+        summary
+    }
+}
+
+/// The length of a payload before compression and encryption, as far as the frame tells.
+fn plain_length(reader: &mut Reader, offset: u64, header: &FrameHeader) -> u64 {
+    use crate::native::{ENCRYPTED, ENCRYPTION_BYTES, LZ4};
+    let stored = u64::from(header.length);
+    if header.flags & ENCRYPTED != 0 {
+        return stored.saturating_sub(ENCRYPTION_BYTES as u64);
+    }
+    if header.flags & LZ4 != 0 {
+        return reader.cursor.array::<4>(offset + FRAME_HEADER as u64).map_or(stored, |n| u64::from(u32::from_le_bytes(n)));
+    }
+    stored
+}
+
+/// The ids that the headers of the other segments give.
+fn sibling_ids(visit: &Visit<'_>) -> Vec<[u8; 16]> {
+    use crate::native::HeaderFound;
+    let mut ids = Vec::new();
+    for segment in visit.source.segments.iter().filter(|s| s.id != visit.segment.id) {
+        let Some(head) = visit.source.cursor(segment).ok().and_then(|mut c| c.array::<88>(0)) else { continue };
+        if let HeaderFound::Good(header) = SegmentHeader::decode(&head)
+            && !ids.contains(&header.log_id)
+        {
+            ids.push(header.log_id);
+        }
+        // A folder of thousands of segments is not read through for this.
+        if ids.len() == 4 || segment.id.0 > 64 {
+            break;
+        }
+    }
+    ids
+}
+
+fn header_look(reader: &mut Reader) -> Look {
+    if reader.cursor.zeros_end(0) >= HEADER_USED as u64 { Look::Interrupted } else { Look::Wrong }
+}
+
+fn header_damage(visit: &Visit<'_>, length: u64, lsn: Lsn, found: String, look: Look) -> Damage {
+    Damage {
+        kind: Damaged::BadHeader,
+        span: Span::new(visit.segment.id, 0, length),
+        lsn: Some(lsn),
+        doubt: None,
+        expected: "a segment header with its sum".into(),
+        found,
+        facts: Facts::of(look),
+    }
+}
+
+fn unfinished(visit: &Visit<'_>, length: u64, lsn: Lsn) -> Damage {
+    let found = if length == 0 { "an empty file".to_owned() } else { format!("{length} bytes without a record") };
+    let kind = if visit.segment.followed { Damaged::BadHeader } else { Damaged::UnfinishedSegment };
+    let damage = header_damage(visit, length, lsn, found, Look::Interrupted);
+    Damage { kind, expected: format!("a segment header of {HEADER_BYTES} bytes"), ..damage }
+}
+
+/// A segment whose header is gone, and with it the seed of its sums.
+fn headless(
+    visit: &Visit<'_>,
+    mut reader: Reader,
+    mut summary: Summary,
+    joint: Joint,
+    sink: &mut Sink<'_>,
+) -> Result<Summary, Halt> {
+    let lsn = joint.named.unwrap_or(Lsn::FIRST);
+    summary.begins = joint.named;
+    let content_from = reader.cursor.zeros_end(HEADER_BYTES.min(reader.cursor.length()));
+    let length = reader.cursor.length();
+    let damage = if content_from >= length {
+        unfinished(visit, length.min(HEADER_BYTES), lsn)
+    } else {
+        summary.blank = false;
+        let end = reader.search(HEADER_BYTES, Lsn(u64::MAX)).content_end.max(HEADER_BYTES).min(length);
+        let found = "a damaged header, and no frame that tells how frames here are summed".to_owned();
+        header_damage(visit, end, lsn, found, header_look(&mut reader))
+    };
+    summary.length = length;
+    without_frames(summary, joint, damage, sink)
+}
+
+fn without_frames(mut summary: Summary, joint: Joint, damage: Damage, sink: &mut Sink<'_>) -> Result<Summary, Halt> {
+    sink.hurt(&damage)?;
+    summary.due = damage.lsn;
+    summary.ending = Ending::Damage;
+    summary.damage.push(damage);
+    summary.own = Some(Box::new(joint));
+    Ok(summary)
+}
+
+/// The part of the header block that no sum covers should be zeros.
+fn strange_reserve(reader: &mut Reader, joint: &Joint, visit: &Visit<'_>) -> Option<Warning> {
+    let from = if joint.header.as_ref()?.key.is_some() { 88 } else { HEADER_USED as u64 };
+    let rest = reader.cursor.bytes(from, usize::try_from(HEADER_BYTES - from).expect("less than a block"));
+    let at = from + rest.iter().position(|b| *b != 0)? as u64;
+    let span = Span::new(visit.segment.id, at, HEADER_BYTES);
+    let text = "the rest of the header block is not zero; no checksum covers it, and no record is affected".to_owned();
+    Some(Warning { name: "header-reserve-not-zero", span, text })
+}

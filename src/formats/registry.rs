@@ -1,0 +1,44 @@
+//! Which formats we know, and telling them apart.
+
+use super::{Format, Likeness, Sample};
+use super::{ironwal, native};
+
+/// Every format, ours first.
+pub const ALL: &[&Format] = &[&native::FORMAT, &ironwal::FORMAT];
+
+/// The format with this name.
+#[must_use]
+pub fn by_name(name: &str) -> Option<&'static Format> {
+    ALL.iter().copied().find(|format| format.name == name)
+}
+
+/// The formats that a file looks like most, and how much.
+#[must_use]
+pub fn recognise(sample: &Sample<'_>) -> (Likeness, Vec<&'static Format>) {
+    let likeness = |format: &Format| (format.recognise)(sample);
+    let best = ALL.iter().map(|format| likeness(format)).max().unwrap_or(Likeness::No);
+    if best == Likeness::No {
+        return (best, Vec::new());
+    }
+    (best, ALL.iter().copied().filter(|format| likeness(format) == best).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_lead_back() {
+        for format in ALL {
+            assert_eq!(by_name(format.name), Some(*format));
+            assert_eq!(ALL.iter().filter(|f| f.name == format.name).count(), 1);
+        }
+        assert!(by_name("nonsense").is_none());
+    }
+
+    #[test]
+    fn a_text_file_is_no_log() {
+        let sample = Sample { name: Some("notes.txt"), head: b"some notes about nothing", length: 24, beside: &[] };
+        assert_eq!(recognise(&sample).0, Likeness::No);
+    }
+}

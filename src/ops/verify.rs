@@ -1,0 +1,280 @@
+//! Walks a whole log and says what it is worth: records, segments, damage, verdict.
+
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use super::Input;
+use crate::disk::{Io, Segment};
+use crate::formats::{Ending, Halt, Item, Sink, State, Summary, Visit, Want};
+use crate::model::{Acknowledged, Damage, Error, LsnRange, Result, SegmentId, Verdict, Warning};
+use crate::native::LOCK;
+
+/// What to check, and how hard.
+#[derive(Clone, Copy, Debug)]
+pub struct Checks {
+    /// How many segments are walked at once.
+    pub jobs: usize,
+    /// Also decrypt, decompress and compare what frames say about each other.
+    pub deep: bool,
+    /// At most this many bytes a second.
+    pub rate: Option<u64>,
+    /// Keep the tallies of the segments, for statistics.
+    pub tally: bool,
+}
+
+impl Default for Checks {
+    fn default() -> Self {
+        Checks { jobs: 1, deep: false, rate: None, tally: false }
+    }
+}
+
+/// All that checking a log found.
+#[derive(Debug)]
+pub struct Report {
+    /// The log, as the user named it.
+    pub log: PathBuf,
+    /// The name of its format.
+    pub format: &'static str,
+    /// The worst verdict.
+    pub verdict: Verdict,
+    /// A writer held the log meanwhile; its process, where the system tells.
+    pub live: Option<u32>,
+    /// Whole records.
+    pub records: u64,
+    /// From the first to the last LSN.
+    pub lsns: Option<LsnRange>,
+    /// Bytes that are as they should be.
+    pub valid_bytes: u64,
+    /// The segments, in order.
+    pub segments: Vec<SegmentReport>,
+    /// Damage in the order of its places.
+    pub damage: Vec<Damage>,
+    /// How much damage there was beyond what is described.
+    pub beyond: u64,
+    /// What is worth saying besides.
+    pub warnings: Vec<Warning>,
+    /// The walks themselves, for those who look deeper.
+    pub summaries: Vec<Summary>,
+}
+
+/// A line of the report.
+#[derive(Clone, Debug)]
+pub struct SegmentReport {
+    /// Which one.
+    pub id: SegmentId,
+    /// Its name within the log.
+    pub file: String,
+    /// From its first to its last LSN.
+    pub lsns: Option<LsnRange>,
+    /// Whole records.
+    pub records: u64,
+    /// Bytes that are as they should be.
+    pub valid_bytes: u64,
+    /// How long the file is.
+    pub file_bytes: u64,
+    /// Where its data ends.
+    pub end: u64,
+    /// Why it ends there.
+    pub ending: Ending,
+    /// Whether it is finished.
+    pub state: State,
+    /// The worst verdict in it.
+    pub verdict: Verdict,
+}
+
+impl Report {
+    /// Whether an acknowledged record is known to be lost.
+    #[must_use]
+    pub fn acknowledged(&self) -> Acknowledged {
+        let answers = self.damage.iter().map(Damage::acknowledged);
+        answers.fold(Acknowledged::No, |worst, one| match (worst, one) {
+            (Acknowledged::Yes, _) | (_, Acknowledged::Yes) => Acknowledged::Yes,
+            (Acknowledged::Unknown, _) | (_, Acknowledged::Unknown) => Acknowledged::Unknown,
+            _ => Acknowledged::No,
+        })
+    }
+}
+
+/// How far a check has come. Shared with whoever shows it, and with whoever may end it.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Bytes looked at.
+    pub done: AtomicU64,
+    /// Bytes to look at; 0 when unknown.
+    pub total: AtomicU64,
+    /// Set to end the work early.
+    pub stop: AtomicBool,
+}
+
+/// Checks a log.
+pub fn verify(input: &Input, checks: &Checks, progress: &Progress) -> Result<Report> {
+    let source = &input.source;
+    let live =
+        source.disk.locked_by(&source.dir.join(LOCK)).filter(|_| !source.alone || source.segments.iter().any(|s| !s.followed));
+    let total = source.segments.iter().map(|s| if s.length == u64::MAX { 0 } else { s.length }).sum();
+    progress.total.fetch_add(total, Ordering::Relaxed);
+    let want = Want { counts_only: true, deep: checks.deep, tally: checks.tally, live: live.is_some(), ..Want::default() };
+    let mut summaries = walk_all(input, want, checks, progress)?;
+    let between = (input.format.join)(source, &mut summaries);
+    Ok(report(input, live, summaries, between))
+}
+
+/// Walks the segments, several at once where they can be walked by themselves.
+fn walk_all(input: &Input, want: Want, checks: &Checks, progress: &Progress) -> Result<Vec<Summary>> {
+    let segments = &input.source.segments;
+    let pace = Pace { since: Instant::now(), rate: checks.rate, done: AtomicU64::new(0) };
+    if input.format.ordered || checks.jobs <= 1 || segments.len() <= 1 {
+        let mut summaries: Vec<Summary> = Vec::with_capacity(segments.len());
+        for segment in segments {
+            let summary = walk_one(input, segment, want, summaries.last(), &pace, progress)?;
+            summaries.push(summary);
+        }
+        return Ok(summaries);
+    }
+    let next = AtomicUsize::new(0);
+    let results: Mutex<Vec<Option<Result<Summary>>>> = Mutex::new(segments.iter().map(|_| None).collect());
+    std::thread::scope(|scope| {
+        for _ in 0..checks.jobs.min(segments.len()) {
+            scope.spawn(|| {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(segment) = segments.get(index) else { return };
+                    let result = walk_one(input, segment, want, None, &pace, progress);
+                    let failed = result.is_err();
+                    results.lock().expect("no walk panics while it stores its result")[index] = Some(result);
+                    if failed {
+                        progress.stop.store(true, Ordering::Relaxed);
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    let results = results.into_inner().expect("no walk panics while it stores its result");
+    // The first real failure counts, not the interruptions that it caused in others.
+    let mut interrupted = false;
+    let mut summaries = Vec::with_capacity(results.len());
+    for result in results {
+        match result {
+            Some(Ok(summary)) => summaries.push(summary),
+            None | Some(Err(Error::Interrupted)) => interrupted = true,
+            Some(Err(error)) => return Err(error),
+        }
+    }
+    if interrupted { Err(Error::Interrupted) } else { Ok(summaries) }
+}
+
+fn walk_one(
+    input: &Input,
+    segment: &Segment,
+    want: Want,
+    before: Option<&Summary>,
+    pace: &Pace,
+    progress: &Progress,
+) -> Result<Summary> {
+    let visit = Visit { source: &input.source, segment, keys: &input.keys, want, before };
+    let mut reached = 0;
+    let mut step = |to: u64| {
+        let more = to.saturating_sub(reached);
+        reached = reached.max(to);
+        progress.done.fetch_add(more, Ordering::Relaxed);
+        pace.wait(more);
+    };
+    let mut take = |item: Item<'_>| {
+        if let Item::Reached(offset) = item {
+            step(offset);
+            if progress.stop.load(Ordering::Relaxed) {
+                return Err(Halt::Failed(Error::Interrupted));
+            }
+        }
+        Ok(())
+    };
+    match (input.format.walk)(&visit, &mut Sink::new(&mut take)) {
+        Ok(summary) => {
+            step(summary.length);
+            Ok(summary)
+        }
+        Err(Halt::Failed(error)) => Err(error),
+        Err(Halt::Enough) => Err(Error::Interrupted),
+    }
+}
+
+/// Keeps reading below a rate, over all threads together.
+struct Pace {
+    since: Instant,
+    rate: Option<u64>,
+    done: AtomicU64,
+}
+
+impl Pace {
+    fn wait(&self, more: u64) {
+        let Some(rate) = self.rate.filter(|r| *r > 0) else { return };
+        let done = self.done.fetch_add(more, Ordering::Relaxed) + more;
+        let due = Duration::from_secs_f64(done as f64 / rate as f64);
+        if let Some(rest) = due.checked_sub(self.since.elapsed()) {
+            std::thread::sleep(rest);
+        }
+    }
+}
+
+fn report(input: &Input, live: Option<u32>, mut summaries: Vec<Summary>, between: Vec<Damage>) -> Report {
+    let mut damage = between;
+    let mut warnings = Vec::new();
+    let mut beyond = 0;
+    for summary in &mut summaries {
+        let (kept, more) = std::mem::take(&mut summary.damage).into_parts();
+        damage.extend(kept);
+        beyond += more;
+        warnings.extend(std::mem::take(&mut summary.warnings).into_parts().0);
+    }
+    damage.sort_by_key(|d| (d.span.place, d.span.length));
+    let worst = |id: Option<SegmentId>| {
+        let of = damage.iter().filter(|d| id.is_none_or(|id| d.span.place.segment == id));
+        of.map(Damage::verdict).max().unwrap_or(Verdict::Clean)
+    };
+    let segments: Vec<SegmentReport> = input
+        .source
+        .segments
+        .iter()
+        .zip(&summaries)
+        .map(|(segment, summary)| SegmentReport {
+            id: segment.id,
+            file: segment.name.clone(),
+            lsns: summary.lsns,
+            records: summary.records,
+            valid_bytes: summary.valid_bytes,
+            file_bytes: summary.length,
+            end: summary.end,
+            ending: summary.ending,
+            state: summary.state,
+            verdict: worst(Some(segment.id)),
+        })
+        .collect();
+    let lsns =
+        summaries.iter().filter_map(|s| s.lsns).reduce(|a, b| LsnRange { first: a.first.min(b.first), last: a.last.max(b.last) });
+    Report {
+        log: input.source.path.clone(),
+        format: input.format.name,
+        verdict: worst(None),
+        live,
+        records: summaries.iter().map(|s| s.records).sum(),
+        lsns,
+        valid_bytes: summaries.iter().map(|s| s.valid_bytes).sum(),
+        segments,
+        damage,
+        beyond,
+        warnings,
+        summaries,
+    }
+}
+
+/// Whether reading past the page cache is possible where a log lies; without it `--media` reads what the cache has.
+pub fn reads_media(input: &Input) -> Result<bool> {
+    let source = input.source.clone().with_io(Io::Media);
+    match source.segments.iter().find(|s| s.length > 0) {
+        Some(segment) => Ok(source.cursor(segment)?.is_direct()),
+        None => Ok(true),
+    }
+}
