@@ -149,8 +149,9 @@ impl Reader {
         offset.is_multiple_of(ALIGN).then(|| (Seed(told.wrapping_sub(offset as u32)), offset + header.span()))
     }
 
-    /// Checks the frame at `offset`.
-    #[inline]
+    /// Checks the frame at `offset`. Always inlined: a header that is returned through memory and read again at once costs more than
+    /// checking it.
+    #[inline(always)]
     pub fn check(&mut self, offset: u64) -> Check {
         let head = self.cursor.bytes(offset, FRAME_HEADER);
         let Some(head) = head.first_chunk::<FRAME_HEADER>() else { return Check::ShortHeader };

@@ -244,7 +244,7 @@ impl<'v> Walker<'v> {
         behind
     }
 
-    #[inline]
+    #[inline(always)]
     fn accept(&mut self, header: &FrameHeader, sink: &mut Sink<'_>) -> Result<(), Halt> {
         let Some(kind) = Kind::from_byte(header.kind).filter(|_| header.unknown().is_none()) else {
             let what = header.unknown().unwrap_or_default();
