@@ -41,7 +41,7 @@ pub mod disk {
     pub use source::{Segment, Source};
 }
 
-/// Our own segments on disk.
+#[doc = include_str!("native/FORMAT.md")]
 pub mod native {
     mod decode;
     mod encode;
