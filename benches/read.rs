@@ -3,6 +3,8 @@
 //! `cargo bench --bench read` makes sealed logs of 1 GiB in a temporary folder (`TMPDIR` says where), reads each once so that it is
 //! in the page cache, and prints medians and the ratio pair by pair. `cargo bench --bench read -- 256` makes them smaller.
 
+#![expect(clippy::print_stdout, reason = "a bench prints its figures")]
+
 use std::fs::File;
 use std::hint::black_box;
 use std::io::Write;

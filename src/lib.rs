@@ -94,8 +94,10 @@ pub mod formats {
 
 /// What can be done with a log.
 pub mod ops {
+    mod media;
     mod open;
     mod verify;
+    pub use media::{MediaView, compare_media};
     pub use open::{Choice, Input, open, open_stream};
-    pub use verify::{Checks, Progress, Report, SegmentReport, reads_media, verify};
+    pub use verify::{Checks, Progress, Report, SegmentReport, verify};
 }

@@ -44,6 +44,8 @@ pub trait File: Send + Sync + fmt::Debug {
     fn set_length(&self, length: u64) -> Result<()>;
     /// Reserves blocks for the range without writing them (fallocate).
     fn reserve(&self, offset: u64, length: u64) -> Result<()>;
+    /// Asks the system to drop what it caches of the range, as far as it is clean. It may not obey.
+    fn forget(&self, _offset: u64, _length: u64) {}
     /// Maps the first `length` bytes for reading; `None` when this file cannot be mapped.
     fn map(&self, _length: u64) -> Option<Mapping> {
         None

@@ -155,6 +155,12 @@ impl File for RealFile {
             .map_err(Error::io("reserve space in", &self.path))
     }
 
+    fn forget(&self, offset: u64, length: u64) {
+        let length = std::num::NonZeroU64::new(length);
+        // Advice may be refused without harm: nothing is dropped then.
+        let _ = rustix::fs::fadvise(&self.file, offset, length, rustix::fs::Advice::DontNeed);
+    }
+
     fn map(&self, length: u64) -> Option<Mapping> {
         Mapping::new(&self.file, length)
     }

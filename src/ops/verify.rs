@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::Input;
-use crate::disk::{Io, Segment};
+use crate::disk::Segment;
 use crate::formats::{Ending, Halt, Item, Sink, State, Summary, Visit, Want};
 use crate::model::{Acknowledged, Damage, Error, LsnRange, Result, SegmentId, Verdict, Warning};
 use crate::native::LOCK;
@@ -267,14 +267,5 @@ fn report(input: &Input, live: Option<u32>, mut summaries: Vec<Summary>, between
         beyond,
         warnings,
         summaries,
-    }
-}
-
-/// Whether reading past the page cache is possible where a log lies; without it `--media` reads what the cache has.
-pub fn reads_media(input: &Input) -> Result<bool> {
-    let source = input.source.clone().with_io(Io::Media);
-    match source.segments.iter().find(|s| s.length > 0) {
-        Some(segment) => Ok(source.cursor(segment)?.is_direct()),
-        None => Ok(true),
     }
 }
