@@ -73,6 +73,22 @@ pub mod formats {
         mod walk;
         pub use walk::FORMAT;
     }
+    /// nodedb's segments and what its double-write files give back.
+    pub mod nodedb {
+        mod diagnose;
+        mod dwb;
+        mod format;
+        mod join;
+        mod notes;
+        mod preamble;
+        mod record;
+        mod search;
+        #[cfg(test)]
+        mod tests;
+        mod walk;
+        pub use dwb::{Restore, restorable};
+        pub use format::FORMAT;
+    }
     /// Our own segments, seen as a format.
     pub mod native {
         mod format;

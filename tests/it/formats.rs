@@ -13,7 +13,7 @@ use walctl::formats::{Format, Halt, Item, Likeness, Sample, Sink, Summary, Visit
 use walctl::model::{Damage, Keys, Verdict};
 
 /// The formats whose fixtures are run.
-pub const FORMATS: &[&Format] = &[&walctl::formats::IRONWAL];
+pub const FORMATS: &[&Format] = &[&walctl::formats::IRONWAL, &walctl::formats::nodedb::FORMAT];
 
 /// Cases whose LSNs cannot be told from the bytes: the format holds none, and only the writer knew. Everything else is compared.
 const NUMBERS_UNKNOWABLE: &[(&str, &str, &str)] = &[
@@ -282,6 +282,11 @@ fn run(name: &str) {
 #[test]
 fn ironwal_fixtures_hold_what_their_writers_acknowledged() {
     run("ironwal");
+}
+
+#[test]
+fn nodedb_fixtures_hold_what_their_writers_acknowledged() {
+    run("nodedb");
 }
 
 #[test]

@@ -1,0 +1,118 @@
+//! The double-write file beside a segment: whole copies of its latest records.
+//!
+//! ```text
+//! block 0: | FBWD | count u32 | write position u32 | zeros to 4,096 |
+//! slot i of 64, at 4,096 + i × 69,632:
+//!   0.1-0.4: | size u32 | header | payload |
+//!   0.6:     | BSWD | slot sequence u64 | size u32 | crc32c of these 16 bytes | header | payload |
+//! ```
+//! A copy counts when its own record's sum matches. Of several with one LSN the one with the highest slot sequence counts.
+
+use std::collections::BTreeMap;
+
+use super::record::{Header, Layout, sound};
+use crate::disk::{Cursor, Segment, Source, crc32c};
+use crate::model::{Damage, Lsn, Result, SegmentId};
+
+const MAGIC: [u8; 4] = *b"FBWD";
+const SLOT_MAGIC: [u8; 4] = *b"BSWD";
+const BLOCK: u64 = 4096;
+const SLOT: u64 = 69_632;
+const SLOTS: u64 = 64;
+
+/// Where a whole copy of a record lies.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Copy {
+    at: u64,
+    length: u64,
+    sequence: u64,
+}
+
+/// A record that a double-write file gives back: `repair` may write these bytes at this offset of the segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restore {
+    /// The segment.
+    pub segment: SegmentId,
+    /// Where in it the record was damaged.
+    pub offset: u64,
+    /// The record's LSN.
+    pub lsn: Lsn,
+    /// The record as it should stand there.
+    pub bytes: Vec<u8>,
+}
+
+/// What the double-write file of a segment gives back of its damaged regions: records that follow the ones before without a hole,
+/// and that end within the region.
+pub fn restorable(source: &Source, segment: &Segment, damage: &[Damage]) -> Result<Vec<Restore>> {
+    let mut found = Vec::new();
+    if damage.is_empty() {
+        return Ok(found);
+    }
+    let Some((mut cursor, copies)) = open(source, segment)? else { return Ok(found) };
+    for damage in damage.iter().filter(|d| d.span.place.segment == segment.id && d.span.length > 0) {
+        let Some(mut lsn) = damage.lsn else { continue };
+        let at_end = damage.span.end() >= segment.length;
+        let mut offset = damage.span.start();
+        while let Some(copy) = copies.get(&lsn) {
+            if !at_end && offset + copy.length > damage.span.end() {
+                break;
+            }
+            let length = usize::try_from(copy.length).expect("a slot is shorter than 69,632 bytes");
+            let bytes = cursor.bytes(copy.at, length).to_vec();
+            if bytes.len() < length {
+                break;
+            }
+            found.push(Restore { segment: segment.id, offset, lsn, bytes });
+            offset += copy.length;
+            lsn = lsn.next();
+        }
+    }
+    Ok(found)
+}
+
+/// The name of the double-write file that belongs to a segment.
+pub(super) fn name_of(segment: &Segment) -> Option<String> {
+    Some(format!("{}.dwb", segment.name.strip_suffix(".seg")?))
+}
+
+fn open(source: &Source, segment: &Segment) -> Result<Option<(Cursor, BTreeMap<Lsn, Copy>)>> {
+    let Some(name) = name_of(segment) else { return Ok(None) };
+    let Some(mut cursor) = source.sibling(&name)? else { return Ok(None) };
+    let copies = copies(&mut cursor);
+    Ok(Some((cursor, copies)))
+}
+
+fn copies(cursor: &mut Cursor) -> BTreeMap<Lsn, Copy> {
+    let mut found: BTreeMap<Lsn, Copy> = BTreeMap::new();
+    if cursor.array::<4>(0) != Some(MAGIC) {
+        return found;
+    }
+    for slot in 0..SLOTS {
+        let Some((lsn, copy)) = copy_in(cursor, BLOCK + slot * SLOT) else { continue };
+        found.entry(lsn).and_modify(|old| *old = if old.sequence > copy.sequence { *old } else { copy }).or_insert(copy);
+    }
+    found
+}
+
+fn copy_in(cursor: &mut Cursor, slot: u64) -> Option<(Lsn, Copy)> {
+    let lead: [u8; 4] = cursor.array(slot)?;
+    let (at, size, sequence) = if lead == SLOT_MAGIC {
+        let head: [u8; 20] = cursor.array(slot)?;
+        let word = |at: usize| u32::from_le_bytes(head[at..at + 4].try_into().expect("four bytes"));
+        if crc32c(0, &head[..16]) != word(16) {
+            return None;
+        }
+        (slot + 20, word(12), u64::from_le_bytes(head[4..12].try_into().expect("eight bytes")))
+    } else {
+        (slot + 4, u32::from_le_bytes(lead), 0)
+    };
+    for layout in Layout::BOTH {
+        // The claim is bounded by the slot before anything is summed.
+        let fits = Header::read(cursor.bytes(at, layout.size()), layout)
+            .is_some_and(|h| h.plausible() && h.total() == u64::from(size) && at + h.total() <= slot + SLOT);
+        if fits && let Some(frame) = sound(cursor, at, layout) {
+            return Some((frame.header.lsn, Copy { at, length: frame.header.total(), sequence }));
+        }
+    }
+    None
+}

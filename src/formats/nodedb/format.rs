@@ -1,0 +1,102 @@
+//! The log of nodedb (crate nodedb-wal), releases 0.1 to 0.6: little-endian, two headers under one version number.
+//!
+//! ```text
+//! wal-<first LSN, 20 digits>.seg:  [16-byte preamble, if encrypted] record record record …
+//! wal-<first LSN, 20 digits>.dwb:  whole copies of the latest records (double-write buffer)
+//! ```
+//! A record is valid when magic, version and length fit and the sum over header and stored payload matches; `record.rs` draws it.
+//! Direct writes are filled up to 4,096 bytes: by 0.6 with a Noop record, by 0.1 to 0.4 with whatever the buffer held.
+
+use super::record::{self, Header, Layout};
+use super::{join, preamble, walk};
+use crate::disk::{Segment, Source, crc32c};
+use crate::formats::{Format, Likeness, Mend, Sample, Sink, Visit, Want};
+use crate::model::{Error, Keys, Lsn};
+
+/// nodedb's log.
+pub const FORMAT: Format = Format {
+    name: "nodedb",
+    title: "nodedb WAL",
+    protects: "CRC-32C over each record's header and stored payload; the preamble of encrypted segments only through decryption; \
+               padding of direct writes of releases 0.1 to 0.4 not at all",
+    encrypted: true,
+    sequence,
+    recognise,
+    ordered: false,
+    walk: walk::walk,
+    join: join::join,
+    mend: Mend::CutAndFill(fill),
+    drawing: &[
+        ("magic", 0, 4),
+        ("version", 4, 2),
+        ("type", 6, 4),
+        ("lsn", 10, 8),
+        ("tenant", 18, 8),
+        ("vshard", 26, 4),
+        ("length", 30, 4),
+        ("database", 34, 8),
+        ("apply key", 42, 8),
+        ("source", 50, 1),
+        ("hlc", 51, 8),
+        ("checksum", 59, 4),
+    ],
+};
+
+/// The first LSN of a segment, from its name.
+pub(super) fn sequence(name: &str) -> Option<u64> {
+    let digits = name.strip_prefix("wal-")?.strip_suffix(".seg")?;
+    (digits.len() == 20 && digits.bytes().all(|b| b.is_ascii_digit())).then(|| digits.parse().ok())?
+}
+
+fn recognise(sample: &Sample<'_>) -> Likeness {
+    let named = sample.name.is_some_and(|name| sequence(name).is_some());
+    let start = if sample.head.starts_with(&preamble::MAGIC) { preamble::BYTES } else { 0 };
+    let whole = |at: usize| {
+        Layout::BOTH.into_iter().any(|layout| {
+            let rest = &sample.head[at..];
+            Header::read(rest, layout).filter(Header::plausible).is_some_and(|header| {
+                let total = usize::try_from(header.total()).unwrap_or(usize::MAX);
+                let payload = rest.get(layout.size()..total);
+                payload.is_some_and(|p| crc32c(crc32c(0, &rest[..layout.sum_at()]), p) == header.sum)
+            })
+        })
+    };
+    let begins = sample.head.get(start..).is_some_and(|rest| rest.starts_with(&record::MAGIC));
+    if (start <= sample.head.len() && whole(start)) || (named && begins) {
+        return Likeness::Sure;
+    }
+    // The first record may be damaged; a later one proves as much. A few places are enough.
+    if memchr::memmem::find_iter(sample.head, &record::MAGIC).take(1000).any(whole) {
+        return Likeness::Sure;
+    }
+    if named || begins { Likeness::Maybe } else { Likeness::No }
+}
+
+/// The Noop record that fills a segment of 0.6 up to the next block behind a cut. Without it a direct-I/O opening rounds down and
+/// overwrites the records of the last partial block. Short headers get none: 0.2.1 would take LSN 0 for a record.
+fn fill(source: &Source, segment: &Segment, cut: u64) -> Result<Vec<u8>, Error> {
+    let keys = Keys::default();
+    let visit = Visit { source, segment, keys: &keys, want: Want::default(), before: None };
+    let mut last = None;
+    let mut take = |item: crate::formats::Item<'_>| {
+        if let crate::formats::Item::Record(record) = item
+            && record.span.end() <= cut
+        {
+            let long = record.fields.iter().any(|f| f.name == "apply_key");
+            last = Some(if long { Layout::Long } else { Layout::Short });
+        }
+        Ok(())
+    };
+    match walk::walk(&visit, &mut Sink::new(&mut take)) {
+        Ok(_) | Err(crate::formats::Halt::Enough) => {}
+        Err(crate::formats::Halt::Failed(error)) => return Err(error),
+    }
+    let size = Layout::Long.size() as u64;
+    let room = cut.next_multiple_of(walk::BLOCK) - cut;
+    if last != Some(Layout::Long) || room == 0 {
+        return Ok(Vec::new());
+    }
+    let room = if room < size { room + walk::BLOCK } else { room };
+    let payload = usize::try_from(room - size).expect("less than two blocks");
+    Ok(record::filler(Layout::Long, Lsn(0), payload))
+}

@@ -1,0 +1,111 @@
+//! What nodedb's segments say about each other: LSNs go on from file to file, and a file is named after its first one.
+
+use super::record::Layout;
+use super::walk::Own;
+use crate::disk::Source;
+use crate::formats::{Ending, Summary, gap_between, later_segments_prove};
+use crate::model::{Damage, Facts, Kind, Look, Lsn, LsnRange, Proof, SegmentId, Span, Warning};
+
+pub(super) fn join(source: &Source, summaries: &mut [Summary]) -> Vec<Damage> {
+    later_segments_prove(source, summaries);
+    let mut found = Vec::new();
+    let mut highest: Option<Lsn> = None;
+    let mut layouts: Option<Layout> = None;
+    for index in 0..summaries.len() {
+        found.extend(start_of(source, summaries, index, highest));
+        mixed(source, summaries, index, layouts);
+        carry_due(summaries, index);
+        found.extend(gap_between(source, summaries, index));
+        if let Some(begins) = summaries[index].begins.filter(|_| index > 0) {
+            doubt_until(&mut summaries[index - 1], begins);
+        }
+        highest = highest.max(summaries[index].lsns.map(|range| range.last));
+        layouts = summaries[index].own::<Own>().and_then(|own| own.layout).or(layouts);
+    }
+    found
+}
+
+/// Compares a segment's first record with its name and with what came before it.
+fn start_of(source: &Source, summaries: &mut [Summary], index: usize, highest: Option<Lsn>) -> Option<Damage> {
+    let before = index.checked_sub(1).and_then(|i| summaries[i].due);
+    let summary = &mut summaries[index];
+    let named = summary.begins?;
+    let segment = source.segments.get(index)?;
+    let own = *summary.own::<Own>()?;
+    let damage = |kind, lsn: Lsn, at, expected, found, look| Damage {
+        kind,
+        span: Span::new(segment.id, at, at),
+        lsn: Some(lsn),
+        doubt: None,
+        expected,
+        found,
+        facts: Facts::of(look),
+    };
+    let Some((first, at, _)) = own.first else {
+        // An empty segment that is named below what was given before.
+        return highest.filter(|highest| named <= *highest).map(|highest| {
+            let found = format!("{}, an empty segment", segment.name);
+            damage(Kind::WrongName, named, 0, format!("a name above LSN {highest}"), found, Look::Mixed)
+        });
+    };
+    let continues = before == Some(first) && first != named;
+    if first < named || (continues && own.clean_start) {
+        summary.begins = Some(first);
+        let expected = format!("LSN {named} first, as the name says");
+        return Some(damage(Kind::WrongName, named, at, expected, format!("LSN {first}"), Look::Mixed));
+    }
+    if let Some(highest) = highest.filter(|highest| first <= *highest) {
+        let mut twice =
+            damage(Kind::LsnBack, highest.next(), at, format!("LSN {} or above", highest.next()), String::new(), Look::Wrong);
+        twice.found = format!("LSN {first}, which an earlier segment holds too");
+        twice.facts.proof = Some(Proof::LaterFrame { lsn: highest, synced: highest.next() });
+        return Some(twice);
+    }
+    if first > named && own.clean_start {
+        let mut gap = damage(Kind::LsnGap, named, at, format!("LSN {named}"), format!("LSN {first}"), Look::Absent);
+        gap.doubt = first.before().and_then(|last| LsnRange::new(named, last));
+        return Some(gap);
+    }
+    None
+}
+
+/// A release that does not read the headers of the one before starts over in the last segment.
+fn mixed(source: &Source, summaries: &mut [Summary], index: usize, before: Option<Layout>) {
+    let Some((first, at, layout)) = summaries[index].own::<Own>().and_then(|own| own.first) else { return };
+    let Some(before) = before.filter(|before| *before != layout) else { return };
+    let text = format!(
+        "{} begins with headers of nodedb {}, the segment before it has those of nodedb {}: a release does not read the other's \
+         headers; if it was opened on this log it took it for empty and started over, from LSN {first} on. Salvage the log before \
+         either release opens it again",
+        source.segments[index].name,
+        layout.releases(),
+        before.releases()
+    );
+    let span = Span::new(segment_id(source, index), at, at);
+    summaries[index].warnings.push(Warning { name: "two-header-sizes", span, text });
+}
+
+fn segment_id(source: &Source, index: usize) -> SegmentId {
+    source.segments[index].id
+}
+
+/// A segment without records passes on what is due behind the one before it.
+fn carry_due(summaries: &mut [Summary], index: usize) {
+    let Some(before) = index.checked_sub(1).and_then(|i| summaries[i].due) else { return };
+    let summary = &mut summaries[index];
+    if summary.lsns.is_none() {
+        summary.due = Some(summary.due.map_or(before, |due| due.max(before)));
+    }
+}
+
+/// Bad bytes at the end of a segment cost the records up to the next one's first, and none when that is the one that was due.
+fn doubt_until(summary: &mut Summary, begins: Lsn) {
+    if summary.ending != Ending::Damage {
+        return;
+    }
+    if let Some(damage) = summary.damage.kept_mut().last_mut()
+        && let Some(due) = damage.lsn
+    {
+        damage.doubt = begins.before().and_then(|last| LsnRange::new(due, last));
+    }
+}

@@ -1,0 +1,264 @@
+//! One nodedb record on disk: its two headers, its sum, its kinds.
+//!
+//! ```text
+//! 0      4       6      10    18       26       30    34         42          50                           54 / 63
+//! | WNYS | ver=1 | type | LSN | tenant | vshard | len | database | reserved  | crc32c                      | payload …
+//! | WNYS | ver=1 | type | LSN | tenant | vshard | len | database | apply key | source u8 | HLC u64 | crc32c | payload …
+//! ```
+//! Releases 0.1 to 0.4 wrote the first, 0.6 the second, both as version 1. The sum covers the header up to it and the payload as
+//! stored, so it tells which of the two a record has: a match is proof.
+
+use crate::disk::{Cursor, crc32c};
+use crate::model::Lsn;
+
+/// How a record begins.
+pub(super) const MAGIC: [u8; 4] = *b"WNYS";
+/// The format version that all releases write.
+const VERSION: u16 = 1;
+/// No release writes or reads a longer payload.
+pub(super) const LARGEST_PAYLOAD: u32 = 64 << 20;
+/// What is longer is summed and handed out in pieces, unless it lies in memory already.
+const LONG: u64 = 128 << 10;
+/// Whoever does not know the kind must stop.
+pub(super) const REQUIRED: u32 = 0x8000;
+/// The payload is ciphertext.
+pub(super) const ENCRYPTED: u32 = 0x4000;
+
+/// Which of the two headers a record has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// 54 bytes: releases 0.1 to 0.4.
+    Short,
+    /// 63 bytes: release 0.6.
+    Long,
+}
+
+impl Layout {
+    pub(super) const BOTH: [Layout; 2] = [Layout::Short, Layout::Long];
+
+    /// How long the header is.
+    pub(super) const fn size(self) -> usize {
+        match self {
+            Layout::Short => 54,
+            Layout::Long => 63,
+        }
+    }
+
+    /// Where its sum stands; the sum covers what lies before.
+    pub(super) const fn sum_at(self) -> usize {
+        self.size() - 4
+    }
+
+    /// The other one.
+    pub(super) const fn other(self) -> Layout {
+        match self {
+            Layout::Short => Layout::Long,
+            Layout::Long => Layout::Short,
+        }
+    }
+
+    /// Which releases write it.
+    pub(super) const fn releases(self) -> &'static str {
+        match self {
+            Layout::Short => "0.1 to 0.4",
+            Layout::Long => "0.6",
+        }
+    }
+}
+
+/// The fields of a header, whatever they say.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Header {
+    pub(super) layout: Layout,
+    pub(super) magic: [u8; 4],
+    pub(super) version: u16,
+    pub(super) raw_type: u32,
+    pub(super) lsn: Lsn,
+    pub(super) tenant: u64,
+    pub(super) vshard: u32,
+    pub(super) payload: u32,
+    pub(super) database: u64,
+    pub(super) apply_key: u64,
+    pub(super) event_source: u8,
+    pub(super) commit_hlc: u64,
+    pub(super) sum: u32,
+}
+
+impl Header {
+    /// Reads the fields, without judging them. `None` when the bytes end before the header does.
+    #[inline]
+    pub(super) fn read(bytes: &[u8], layout: Layout) -> Option<Header> {
+        let bytes = bytes.get(..layout.size())?;
+        let (u16_at, u32_at, u64_at) = (
+            |at: usize| u16::from_le_bytes(bytes[at..at + 2].try_into().expect("two bytes")),
+            |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes")),
+            |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes")),
+        );
+        let long = layout == Layout::Long;
+        Some(Header {
+            layout,
+            magic: bytes[..4].try_into().expect("four bytes"),
+            version: u16_at(4),
+            raw_type: u32_at(6),
+            lsn: Lsn(u64_at(10)),
+            tenant: u64_at(18),
+            vshard: u32_at(26),
+            payload: u32_at(30),
+            database: u64_at(34),
+            apply_key: if long { u64_at(42) } else { 0 },
+            event_source: if long { bytes[50] } else { 0 },
+            commit_hlc: if long { u64_at(51) } else { 0 },
+            sum: u32_at(layout.sum_at()),
+        })
+    }
+
+    /// Whether magic, version and length can be those of a record.
+    #[inline]
+    pub(super) fn plausible(&self) -> bool {
+        self.magic == MAGIC && self.version == VERSION && self.payload <= LARGEST_PAYLOAD
+    }
+
+    /// The length of the whole record.
+    #[inline]
+    pub(super) fn total(&self) -> u64 {
+        self.layout.size() as u64 + u64::from(self.payload)
+    }
+
+    /// The number of the kind, without the flags.
+    pub(super) const fn kind(&self) -> u32 {
+        self.raw_type & !(REQUIRED | ENCRYPTED)
+    }
+
+    pub(super) const fn required(&self) -> bool {
+        self.raw_type & REQUIRED != 0
+    }
+
+    pub(super) const fn encrypted(&self) -> bool {
+        self.raw_type & ENCRYPTED != 0
+    }
+
+    /// 0.6 fills a direct write up with it: no data, no LSN.
+    pub(super) const fn is_filler(&self) -> bool {
+        self.kind() == 0 && self.lsn.0 == 0
+    }
+}
+
+/// A record whose sum matches.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Frame {
+    pub(super) header: Header,
+    pub(super) at: u64,
+}
+
+impl Frame {
+    #[inline]
+    pub(super) fn end(&self) -> u64 {
+        self.at + self.header.total()
+    }
+}
+
+/// The whole record at `at`, trying first the layout of its neighbours.
+#[inline]
+pub(super) fn frame_at(cursor: &mut Cursor, at: u64, first: Layout) -> Option<Frame> {
+    sound(cursor, at, first).or_else(|| sound(cursor, at, first.other()))
+}
+
+/// The record at `at`, if it has this layout and its sum matches.
+#[inline]
+pub(super) fn sound(cursor: &mut Cursor, at: u64, layout: Layout) -> Option<Frame> {
+    let header = Header::read(cursor.bytes(at, layout.size()), layout).filter(Header::plausible)?;
+    let computed = sum(cursor, at, &header)?;
+    (computed == header.sum).then_some(Frame { header, at })
+}
+
+/// The sum over the record at `at`, with the length that its header gives; `None` when it is not all there.
+#[inline]
+pub(super) fn sum(cursor: &mut Cursor, at: u64, header: &Header) -> Option<u32> {
+    let (size, total) = (header.layout.size(), header.total());
+    if at.saturating_add(total) > cursor.length() {
+        return None;
+    }
+    if total <= LONG || cursor.is_mapped() {
+        let bytes = cursor.bytes(at, usize::try_from(total).ok()?);
+        let covered = (bytes.len() as u64 == total).then_some(bytes)?;
+        return Some(crc32c(crc32c(0, &covered[..header.layout.sum_at()]), &covered[size..]));
+    }
+    let seed = crc32c(0, cursor.bytes(at, header.layout.sum_at()));
+    cursor.fold(at + size as u64, u64::from(header.payload), seed, crc32c)
+}
+
+/// A record as it would stand on disk: for what a repair writes.
+pub(super) fn filler(layout: Layout, lsn: Lsn, payload: usize) -> Vec<u8> {
+    let mut bytes = vec![0; layout.size() + payload];
+    bytes[..4].copy_from_slice(&MAGIC);
+    bytes[4..6].copy_from_slice(&VERSION.to_le_bytes());
+    bytes[10..18].copy_from_slice(&lsn.0.to_le_bytes());
+    bytes[30..34].copy_from_slice(&u32::try_from(payload).expect("a filler is shorter than two blocks").to_le_bytes());
+    let sum = crc32c(crc32c(0, &bytes[..layout.sum_at()]), &bytes[layout.size()..]);
+    bytes[layout.sum_at()..layout.size()].copy_from_slice(&sum.to_le_bytes());
+    bytes
+}
+
+/// What a kind is called; `None` when its number is not known to be anyone's.
+pub(super) const fn kind_name(kind: u32, layout: Layout) -> Option<&'static str> {
+    Some(match kind {
+        0 => "noop",
+        1 => "put",
+        2 => "delete",
+        10 => "vector-put",
+        11 => "vector-delete",
+        12 => "vector-params",
+        13 => "vector-direct-upsert",
+        20 => "crdt-delta",
+        30 => "timeseries-batch",
+        31 => "log-batch",
+        40 => "array-put",
+        41 => "array-delete",
+        42 => "array-flush",
+        50 => "transaction",
+        51 => "surrogate-alloc",
+        52 => match layout {
+            Layout::Short => "surrogate-bind",
+            Layout::Long => "surrogate-bind-batch",
+        },
+        53 => "sync-seq-advance",
+        58 => "transaction-redo",
+        61 => "write-aborted",
+        // Numbers that 0.4 and 0.6 give to further engines.
+        14..=19 | 21..=27 | 54..=57 | 59..=60 | 62..=69 => "engine",
+        100 => "checkpoint",
+        101 => "collection-tombstoned",
+        102 => match layout {
+            Layout::Short => "lsn-ms-anchor",
+            Layout::Long => "time-anchor",
+        },
+        103 => "temporal-purge",
+        110 => "calvin-applied",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filler_is_a_whole_record_of_its_layout_and_of_no_other() {
+        for layout in Layout::BOTH {
+            let bytes = filler(layout, Lsn(7), 200);
+            let header = Header::read(&bytes, layout).expect("it is long enough");
+            assert!(header.plausible());
+            assert_eq!((header.lsn, header.kind(), header.total()), (Lsn(7), 0, bytes.len() as u64));
+            let sum = crc32c(crc32c(0, &bytes[..layout.sum_at()]), &bytes[layout.size()..]);
+            assert_eq!(header.sum, sum);
+            let other = Header::read(&bytes, layout.other()).expect("it is long enough");
+            assert_ne!(other.sum, sum);
+        }
+    }
+
+    #[test]
+    fn the_layouts_are_those_of_the_releases() {
+        assert_eq!(Layout::BOTH.map(Layout::size), [54, 63]);
+        assert_eq!(Layout::BOTH.map(Layout::sum_at), [50, 59]);
+    }
+}

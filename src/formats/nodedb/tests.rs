@@ -1,0 +1,321 @@
+//! nodedb logs made by hand and hurt: what the fixtures do not show.
+
+use std::sync::Arc;
+
+use super::format::FORMAT;
+use super::record::{Layout, filler};
+use super::restorable;
+use crate::disk::{RealDisk, Source, crc32c};
+use crate::formats::{Halt, Item, Mend, Sink, Summary, Visit, Want};
+use crate::model::{Damage, Error, Keys, Kind, Lsn, Verdict};
+
+fn put(layout: Layout, lsn: u64, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = filler(layout, Lsn(lsn), payload.len());
+    bytes[6..10].copy_from_slice(&0x8001u32.to_le_bytes());
+    bytes[layout.size()..].copy_from_slice(payload);
+    seal(&mut bytes, layout);
+    bytes
+}
+
+fn seal(bytes: &mut [u8], layout: Layout) {
+    let sum = crc32c(crc32c(0, &bytes[..layout.sum_at()]), &bytes[layout.size()..]);
+    bytes[layout.sum_at()..layout.size()].copy_from_slice(&sum.to_le_bytes());
+}
+
+fn puts(layout: Layout, lsns: std::ops::RangeInclusive<u64>) -> Vec<u8> {
+    lsns.flat_map(|lsn| put(layout, lsn, format!("record {lsn}").as_bytes())).collect()
+}
+
+struct Log(tempfile::TempDir);
+
+struct Seen {
+    source: Source,
+    lsns: Vec<u64>,
+    summaries: Vec<Summary>,
+    damage: Vec<Damage>,
+}
+
+impl Log {
+    fn of(files: &[(&str, &[u8])]) -> Log {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        for (name, bytes) in files {
+            std::fs::write(dir.path().join(name), bytes).expect("room for a few bytes");
+        }
+        Log(dir)
+    }
+
+    fn one(bytes: &[u8]) -> Log {
+        Log::of(&[("wal-00000000000000000001.seg", bytes)])
+    }
+
+    fn walk(&self) -> Result<Seen, Error> {
+        let source = Source::folder(Arc::new(RealDisk), self.0.path(), FORMAT.sequence)?;
+        let (mut lsns, mut summaries) = (Vec::new(), Vec::new());
+        for segment in &source.segments {
+            let keys = Keys::default();
+            let visit = Visit { source: &source, segment, keys: &keys, want: Want::default(), before: None };
+            let mut take = |item: Item<'_>| {
+                if let Item::Record(record) = item {
+                    lsns.extend(record.lsn.map(|l| l.0));
+                }
+                Ok(())
+            };
+            match (FORMAT.walk)(&visit, &mut Sink::new(&mut take)) {
+                Ok(summary) => summaries.push(summary),
+                Err(Halt::Failed(error)) => return Err(error),
+                Err(Halt::Enough) => unreachable!("the sink never has enough"),
+            }
+        }
+        let between = (FORMAT.join)(&source, &mut summaries);
+        let mut damage: Vec<Damage> = summaries.iter().flat_map(|s| s.damage.kept().to_vec()).collect();
+        damage.extend(between);
+        Ok(Seen { source, lsns, summaries, damage })
+    }
+
+    fn seen(&self) -> Seen {
+        self.walk().expect("rotten bytes are no error")
+    }
+}
+
+impl Seen {
+    fn verdict(&self) -> Verdict {
+        self.damage.iter().map(Damage::verdict).max().unwrap_or(Verdict::Clean)
+    }
+
+    fn kinds(&self) -> Vec<Kind> {
+        self.damage.iter().map(|d| d.kind).collect()
+    }
+
+    fn warned(&self, name: &str) -> bool {
+        self.summaries.iter().any(|s| s.warnings.kept().iter().any(|w| w.name == name))
+    }
+}
+
+#[test]
+fn every_flipped_bit_and_every_cut_is_seen_and_spares_the_other_records() {
+    for layout in Layout::BOTH {
+        let sound = puts(layout, 1..=3);
+        let ends: Vec<usize> = (1..=3).map(|n| puts(layout, 1..=n).len()).collect();
+        for bit in 0..sound.len() * 8 {
+            let mut bytes = sound.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            let hit = ends.iter().position(|end| bit / 8 < *end).expect("inside one of three") as u64 + 1;
+            let seen = Log::one(&bytes).seen();
+            assert_eq!(seen.lsns, [1, 2, 3].into_iter().filter(|n| *n != hit).collect::<Vec<_>>(), "bit {bit}");
+            let verdict = if hit == 3 { Verdict::Suspect } else { Verdict::Corrupt };
+            assert_eq!((seen.verdict(), seen.damage.len()), (verdict, 1), "bit {bit}: {:?}", seen.damage);
+        }
+        for cut in 0..sound.len() {
+            let seen = Log::one(&sound[..cut]).seen();
+            assert_eq!(seen.lsns.len(), ends.iter().filter(|end| **end <= cut).count());
+            let whole = cut == 0 || ends.contains(&cut);
+            assert_eq!(seen.verdict(), if whole { Verdict::Clean } else { Verdict::Torn }, "cut at {cut}");
+        }
+    }
+}
+
+#[test]
+fn numbers_that_are_skipped_given_twice_or_swapped_are_told() {
+    let layout = Layout::Long;
+    let join = |parts: &[u64]| parts.iter().flat_map(|n| put(layout, *n, b"x")).collect::<Vec<u8>>();
+    let cases: [(&[u64], &[Kind], Verdict); 4] = [
+        (&[1, 2, 4], &[Kind::LsnGap], Verdict::Missing),
+        (&[1, 2, 2, 3], &[Kind::LsnBack], Verdict::Corrupt),
+        (&[1, 3, 2, 4], &[Kind::LsnGap, Kind::LsnBack], Verdict::Corrupt),
+        (&[1, 2, 3, 1, 2], &[Kind::LsnBack], Verdict::Corrupt),
+    ];
+    for (lsns, kinds, verdict) in cases {
+        let seen = Log::one(&join(lsns)).seen();
+        assert_eq!((seen.lsns.as_slice(), seen.kinds().as_slice(), seen.verdict()), (lsns, kinds, verdict));
+    }
+}
+
+#[test]
+fn a_renamed_a_missing_an_emptied_and_a_doubled_segment_are_told_apart() {
+    let (a, b, c) = (puts(Layout::Short, 1..=3), puts(Layout::Short, 4..=5), puts(Layout::Short, 6..=7));
+    let name = |n: u64| format!("wal-{n:020}.seg");
+    let (one, four, five, six) = (name(1), name(4), name(5), name(6));
+    let sound = Log::of(&[(&one, &a), (&four, &b), (&six, &c)]).seen();
+    assert_eq!(sound.verdict(), Verdict::Clean);
+    let renamed = Log::of(&[(&one, &a), (&five, &b), (&six, &c)]).seen();
+    assert_eq!((renamed.kinds(), renamed.verdict()), (vec![Kind::WrongName], Verdict::Foreign));
+    let missing = Log::of(&[(&one, &a), (&six, &c)]).seen();
+    assert_eq!((missing.kinds(), missing.verdict()), (vec![Kind::MissingSegment], Verdict::Missing));
+    let emptied = Log::of(&[(&one, &a), (&four, b""), (&six, &c)]).seen();
+    assert_eq!((emptied.kinds(), emptied.verdict()), (vec![Kind::MissingSegment], Verdict::Missing));
+    let doubled = Log::of(&[(&one, &a), (&four, &b), (&six, &b)]).seen();
+    assert_eq!((doubled.kinds()[0], doubled.verdict()), (Kind::WrongName, Verdict::Foreign));
+    let front = Log::of(&[(&one, &puts(Layout::Short, 2..=3))]).seen();
+    assert_eq!((front.kinds(), front.verdict()), (vec![Kind::LsnGap], Verdict::Missing));
+    let new = Log::of(&[(&one, &a), (&four, b"")]).seen();
+    assert_eq!(new.verdict(), Verdict::Clean);
+}
+
+#[test]
+fn a_torn_end_is_corrupt_when_a_later_segment_exists() {
+    let torn = &puts(Layout::Short, 1..=3)[..150];
+    let later = puts(Layout::Short, 4..=5);
+    let log = Log::of(&[("wal-00000000000000000001.seg", torn), ("wal-00000000000000000004.seg", &later)]);
+    let seen = log.seen();
+    assert_eq!((seen.kinds(), seen.verdict()), (vec![Kind::CutShort], Verdict::Corrupt));
+    let doubt = seen.damage[0].doubt.expect("the next segment tells what is in doubt");
+    assert_eq!((doubt.first, doubt.last), (Lsn(3), Lsn(3)));
+}
+
+/// Batches of direct writes as the releases with short headers leave them: the rest of each block is what the buffer held.
+fn direct(batches: &[&[u8]], buffer: &[u8]) -> Vec<u8> {
+    let mut file = Vec::new();
+    for batch in batches {
+        let mut block = batch.to_vec();
+        let room = batch.len().next_multiple_of(4096);
+        block.extend_from_slice(&buffer[batch.len()..room]);
+        file.extend_from_slice(&block);
+    }
+    file
+}
+
+#[test]
+fn padding_of_direct_writes_is_told_from_damage() {
+    let layout = Layout::Short;
+    let mut buffer = puts(layout, 1..=40);
+    buffer.resize(4096, 0);
+    let (first, second) = (puts(layout, 41..=43), puts(layout, 44..=46));
+    // Both batches end where a stale record begins in the buffer.
+    assert_eq!(first.len() % (layout.size() + 9), 0);
+    let start = puts(layout, 1..=40);
+    let mut whole = start.clone();
+    whole.resize(4096, 0);
+    let sound = [whole.clone(), direct(&[&first, &second], &buffer)].concat();
+    let seen = Log::one(&sound).seen();
+    assert_eq!((seen.lsns.len(), seen.verdict()), (46, Verdict::Clean), "{:?}", seen.damage);
+    assert!(seen.warned("records-behind-direct-io-gap"));
+    // Each bit of the last batch counts, although padding follows that nothing protects.
+    for bit in 0..second.len() * 8 {
+        let mut bytes = sound.clone();
+        bytes[8192 + bit / 8] ^= 1 << (bit % 8);
+        assert_ne!(Log::one(&bytes).seen().verdict(), Verdict::Clean, "bit {bit} of the last batch");
+    }
+    // A batch that is gone is no padding.
+    let hole = [whole, direct(&[&second], &buffer)].concat();
+    let seen = Log::one(&hole).seen();
+    assert_eq!((seen.lsns.len(), seen.verdict()), (43, Verdict::Corrupt));
+}
+
+#[test]
+fn a_cut_of_long_headers_is_filled_up_to_the_block_and_reads_clean() {
+    let Mend::CutAndFill(fill) = FORMAT.mend else { panic!("0.6 rounds its resume offset down") };
+    for count in 1..=60 {
+        let whole = puts(Layout::Long, 1..=count);
+        let torn = [whole.as_slice(), &put(Layout::Long, count + 1, b"torn")[..20]].concat();
+        let log = Log::one(&torn);
+        let seen = log.seen();
+        let cut = whole.len() as u64;
+        assert_eq!((seen.verdict(), seen.damage[0].span.start()), (Verdict::Torn, cut));
+        let filled = fill(&seen.source, &seen.source.segments[0], cut).expect("it can be read");
+        let mended = [whole.as_slice(), &filled].concat();
+        assert!(mended.len().is_multiple_of(4096), "{count} records");
+        let seen = Log::one(&mended).seen();
+        assert_eq!((seen.verdict(), seen.lsns.len() as u64), (Verdict::Clean, count));
+    }
+    // 0.2.1 would take a filler for a record and start over.
+    let log = Log::one(&puts(Layout::Short, 1..=3));
+    let short = log.seen();
+    let filled = fill(&short.source, &short.source.segments[0], 63).expect("it can be read");
+    assert!(filled.is_empty());
+}
+
+#[test]
+fn an_unknown_version_is_an_error_and_a_flipped_one_is_damage() {
+    for layout in Layout::BOTH {
+        let mut newer = put(layout, 1, b"from the future");
+        newer[4] = 2;
+        let flipped = Log::one(&newer).seen();
+        assert_eq!((flipped.kinds(), flipped.verdict()), (vec![Kind::BadChecksum], Verdict::Suspect));
+        seal(&mut newer, layout);
+        assert!(matches!(Log::one(&newer).walk(), Err(Error::Unknown { .. })));
+    }
+    // Of a layout that we do not know, too.
+    let mut other = b"WNYS\x02\x00".to_vec();
+    other.extend_from_slice(&[7; 200]);
+    assert!(matches!(Log::one(&other).walk(), Err(Error::Unknown { .. })));
+}
+
+#[test]
+fn a_double_write_file_gives_back_what_fits_the_hole() {
+    for layout in Layout::BOTH {
+        let lost = put(layout, 2, b"two");
+        let mut dwb = vec![0; 4096];
+        dwb[..4].copy_from_slice(b"FBWD");
+        let size = u32::try_from(lost.len()).expect("short").to_le_bytes();
+        if layout == Layout::Long {
+            let mut head = b"BSWD".to_vec();
+            head.extend_from_slice(&9u64.to_le_bytes());
+            head.extend_from_slice(&size);
+            head.extend_from_slice(&crc32c(0, &head.clone()).to_le_bytes());
+            dwb.extend_from_slice(&head);
+        } else {
+            dwb.extend_from_slice(&size);
+        }
+        dwb.extend_from_slice(&lost);
+        let mut bytes = [put(layout, 1, b"one"), lost.clone(), put(layout, 3, b"three")].concat();
+        let at = put(layout, 1, b"one").len();
+        bytes[at + layout.size()] ^= 1;
+        let log = Log::of(&[("wal-00000000000000000001.seg", &bytes), ("wal-00000000000000000001.dwb", &dwb)]);
+        let seen = log.seen();
+        assert!(seen.warned("copy-in-double-write-file"));
+        let back = restorable(&seen.source, &seen.source.segments[0], &seen.damage).expect("it can be read");
+        assert_eq!(back.len(), 1);
+        assert_eq!((back[0].offset, back[0].lsn, &back[0].bytes), (at as u64, Lsn(2), &lost));
+        // A copy that rotted is none.
+        let mut rotten = dwb.clone();
+        let last = rotten.len() - 1;
+        rotten[last] ^= 1;
+        let log = Log::of(&[("wal-00000000000000000001.seg", &bytes), ("wal-00000000000000000001.dwb", &rotten)]);
+        assert!(!log.seen().warned("copy-in-double-write-file"));
+    }
+}
+
+#[test]
+fn a_preamble_is_told_by_its_fields_and_by_what_follows() {
+    let mut record = put(Layout::Long, 1, &[9; 40]);
+    record[6..10].copy_from_slice(&0xC001u32.to_le_bytes());
+    seal(&mut record, Layout::Long);
+    let preamble = b"WALP\x01\x00\x00\x00\xaa\xbb\xcc\xdd\x00\x00\x00\x00";
+    let sound = [preamble.as_slice(), &record].concat();
+    assert_eq!(Log::one(&sound).seen().verdict(), Verdict::Clean);
+    for at in [0, 3, 4, 6, 7, 13] {
+        let mut bytes = sound.clone();
+        bytes[at] ^= 2;
+        let seen = Log::one(&bytes).seen();
+        assert_eq!((seen.kinds(), seen.lsns), (vec![Kind::BadHeader], vec![1]), "byte {at}");
+    }
+    assert_eq!(Log::one(preamble).seen().verdict(), Verdict::Clean);
+    let begun = Log::one(&preamble[..9]).seen();
+    assert_eq!((begun.kinds(), begun.verdict()), (vec![Kind::UnfinishedSegment], Verdict::Torn));
+}
+
+#[test]
+fn a_payload_of_megabytes_is_checked_and_handed_out_in_pieces() {
+    let payload: Vec<u8> = (0..3_000_000u32).map(|n| (n % 251) as u8).collect();
+    let bytes = [put(Layout::Short, 1, &payload), put(Layout::Short, 2, b"small")].concat();
+    let log = Log::one(&bytes);
+    let seen = log.seen();
+    assert_eq!((seen.lsns.len(), seen.verdict()), (2, Verdict::Clean));
+    let keys = Keys::default();
+    let want = Want { payloads: true, ..Want::default() };
+    let visit = Visit { source: &seen.source, segment: &seen.source.segments[0], keys: &keys, want, before: None };
+    let mut all = Vec::new();
+    let mut take = |item: Item<'_>| {
+        if let Item::Record(record) = item
+            && record.lsn == Some(Lsn(1))
+        {
+            record.payload.each(&mut |piece| {
+                all.extend_from_slice(piece);
+                Ok(())
+            })?;
+        }
+        Ok(())
+    };
+    (FORMAT.walk)(&visit, &mut Sink::new(&mut take)).expect("nothing is wrong with it");
+    assert_eq!(all, payload);
+}

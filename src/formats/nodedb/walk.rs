@@ -1,0 +1,545 @@
+//! Walking one nodedb segment: records, padding, damage, and what its writer is known to do wrong.
+
+use super::diagnose::{Region, diagnose};
+use super::dwb;
+use super::notes::Notes;
+use super::preamble::{self, Opener, Preamble};
+use super::record::{Frame, Header, LARGEST_PAYLOAD, Layout, MAGIC, frame_at, kind_name, sound};
+use super::search::next_frame;
+use crate::disk::{Cursor, pieces};
+use crate::formats::{Ending, Halt, Mark, Sink, Summary, Visit, Walk};
+use crate::model::{Damage, Error, Facts, Field, Kind, Look, Lsn, LsnRange, Payload, Proof, Record, Span, Time, Value};
+
+/// Direct writes are rounded up to it.
+pub(super) const BLOCK: u64 = 4096;
+/// How often progress and marks are given.
+const STRIDE: u64 = 1 << 20;
+
+/// What the join needs to know besides.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Own {
+    /// The first record: its LSN, where it is, and its header.
+    pub(super) first: Option<(Lsn, u64, Layout)>,
+    /// Nothing bad stands before it.
+    pub(super) clean_start: bool,
+    /// The header of the last record.
+    pub(super) layout: Option<Layout>,
+}
+
+struct Walker<'v, 's, 'o> {
+    visit: &'v Visit<'v>,
+    out: &'s mut Sink<'o>,
+    cursor: Cursor,
+    summary: Summary,
+    own: Own,
+    /// The highest LSN so far; what is not above it is old content.
+    highest: Option<Lsn>,
+    /// What is due while nothing was read yet.
+    begins: Lsn,
+    layout: Layout,
+    opener: Option<Opener>,
+    preamble: bool,
+    /// A run of records that go back was reported and goes on.
+    back: bool,
+    /// Damage was reported directly before.
+    explained: bool,
+    /// Encrypted payloads that no key opened, before one opened.
+    unopened: Vec<Damage>,
+    opened: bool,
+    notes: Notes,
+    plain: Vec<u8>,
+}
+
+pub(super) fn walk(visit: &Visit<'_>, out: &mut Sink<'_>) -> Walk {
+    let cursor = visit.source.cursor(visit.segment)?;
+    let mut summary = Summary::new(visit.segment, cursor.length());
+    let named = super::format::sequence(&visit.segment.name).map(Lsn);
+    summary.begins = named;
+    let mut walker = Walker {
+        visit,
+        out,
+        cursor,
+        summary,
+        own: Own { first: None, clean_start: true, layout: None },
+        highest: None,
+        begins: named.unwrap_or(Lsn::FIRST),
+        layout: Layout::Long,
+        opener: None,
+        preamble: false,
+        back: false,
+        explained: false,
+        unopened: Vec::new(),
+        opened: false,
+        notes: Notes::default(),
+        plain: Vec::new(),
+    };
+    let start = walker.preamble()?;
+    let start = match visit.want.start {
+        Some(mark) => {
+            walker.highest = mark.due.before();
+            mark.offset.max(start)
+        }
+        None => start,
+    };
+    walker.run(start)?;
+    walker.finish()
+}
+
+impl Walker<'_, '_, '_> {
+    fn due(&self) -> Lsn {
+        self.highest.map_or(self.begins, Lsn::next)
+    }
+
+    /// Reads the preamble if there is one; where the records begin.
+    fn preamble(&mut self) -> Result<u64, Halt> {
+        let Some(bytes) = self.cursor.array::<{ preamble::BYTES }>(0) else { return Ok(0) };
+        if bytes[..4] != preamble::MAGIC {
+            return Ok(0);
+        }
+        let size = preamble::BYTES as u64;
+        let found = Preamble(bytes);
+        self.preamble = true;
+        self.opener = self.opener_for(&found);
+        match found.oddity() {
+            None => self.summary.valid_bytes = size,
+            Some(odd) => self.odd_preamble(&odd, u16::from_le_bytes([bytes[4], bytes[5]]))?,
+        }
+        self.summary.end = size;
+        Ok(size)
+    }
+
+    fn odd_preamble(&mut self, odd: &str, version: u16) -> Result<(), Halt> {
+        let size = preamble::BYTES as u64;
+        let next = frame_at(&mut self.cursor, size, self.layout).or_else(|| next_frame(&mut self.cursor, size, None));
+        if next.is_none() && version != 1 {
+            return Err(self.unknown(4, &format!("nodedb preamble version {version}")));
+        }
+        let mut facts = Facts::of(Look::Wrong);
+        facts.proof = next.map(|frame| proof(&frame));
+        self.hurt(Damage {
+            kind: Kind::BadHeader,
+            span: Span::new(self.visit.segment.id, 0, size),
+            lsn: None,
+            doubt: None,
+            expected: "a preamble as every release writes it".into(),
+            found: odd.to_owned(),
+            facts,
+        })
+    }
+
+    fn opener_for(&self, preamble: &Preamble) -> Option<Opener> {
+        let want = self.visit.want.payloads || self.visit.want.deep;
+        (want && !self.visit.keys.is_empty()).then(|| Opener::new(self.visit.keys, preamble))
+    }
+
+    fn run(&mut self, start: u64) -> Result<(), Halt> {
+        let mut at = start;
+        let mut told = start;
+        loop {
+            if at >= self.cursor.length() {
+                return Ok(());
+            }
+            at = match frame_at(&mut self.cursor, at, self.layout) {
+                Some(frame) => self.frame(&frame)?,
+                None => match self.bad(at)? {
+                    Some(next) => next,
+                    None => return Ok(()),
+                },
+            };
+            if at - told >= STRIDE {
+                told = at;
+                self.out.reached(at)?;
+                if self.visit.want.marks {
+                    self.out.mark(Mark { offset: at, due: self.due() })?;
+                }
+            }
+        }
+    }
+
+    /// Takes a whole record in; where the next one begins.
+    fn frame(&mut self, frame: &Frame) -> Result<u64, Halt> {
+        let header = &frame.header;
+        if header.is_filler() {
+            self.filler(frame)?;
+            return Ok(frame.end());
+        }
+        let rises = self.highest.is_none_or(|highest| header.lsn > highest);
+        if !rises {
+            if let Some(end) = self.padding_end(frame.at) {
+                self.padding(frame.at, end);
+                return Ok(end);
+            }
+            self.goes_back(frame)?;
+        } else {
+            self.back = false;
+            // Bad bytes before it were reported, with the same records in doubt.
+            if let Some(highest) = self.highest
+                && header.lsn > highest.next()
+                && !self.explained
+            {
+                self.gap(frame, highest.next())?;
+            }
+            self.highest = Some(header.lsn);
+        }
+        self.explained = false;
+        self.accept(frame);
+        self.deliver(frame, !rises)?;
+        Ok(frame.end())
+    }
+
+    /// Counts a whole record.
+    fn accept(&mut self, frame: &Frame) {
+        let header = &frame.header;
+        self.own.first.get_or_insert((header.lsn, frame.at, header.layout));
+        if let Some(before) = self.own.layout.filter(|before| *before != header.layout) {
+            self.notes.layouts(before, frame);
+        }
+        self.own.layout = Some(header.layout);
+        self.layout = header.layout;
+        self.summary.frames += 1;
+        self.summary.blank = false;
+        self.summary.valid_bytes += header.total();
+        self.summary.end = frame.end();
+        self.summary.ending = Ending::FileEnds;
+        self.summary.saw(header.lsn, header.lsn);
+        self.notes.record(frame, self.preamble);
+    }
+
+    fn filler(&mut self, frame: &Frame) -> Result<(), Halt> {
+        self.notes.filler(frame);
+        self.explained = false;
+        self.layout = frame.header.layout;
+        self.summary.frames += 1;
+        self.summary.blank = false;
+        self.summary.valid_bytes += frame.header.total();
+        self.summary.end = frame.end();
+        self.summary.ending = Ending::FileEnds;
+        if self.visit.want.frames { self.deliver(frame, false) } else { Ok(()) }
+    }
+
+    /// Where padding of the releases with short headers ends, if the bytes at `at` are that: whatever the buffer held, up to a
+    /// multiple of 4,096 with exactly the next record, or up to the end of the file.
+    fn padding_end(&mut self, at: u64) -> Option<u64> {
+        let highest = self.highest.filter(|_| self.own.layout == Some(Layout::Short) && !at.is_multiple_of(BLOCK))?;
+        let boundary = at.next_multiple_of(BLOCK);
+        if boundary == self.cursor.length() {
+            return self.leftovers_at(at, highest).then_some(boundary);
+        }
+        let next = frame_at(&mut self.cursor, boundary, Layout::Short)?;
+        (next.header.lsn == highest.next()).then_some(boundary)
+    }
+
+    /// Whether the rest of the last block can be what an earlier batch left in the buffer: no record above the last one begins
+    /// there, nor one that should be whole.
+    fn leftovers_at(&mut self, at: u64, highest: Lsn) -> bool {
+        let length = self.cursor.length();
+        let lead = self.cursor.bytes(at, Layout::Short.size()).to_vec();
+        let lsn = lead.get(10..18).map(|b| Lsn(u64::from_le_bytes(b.try_into().expect("eight bytes"))));
+        if lead.len() >= 4 && lead[..4] == MAGIC {
+            let Some(header) = Header::read(&lead, Layout::Short) else {
+                return lsn.is_none_or(|lsn| lsn <= highest);
+            };
+            return header.lsn <= highest
+                && (at + header.total() > length || sound(&mut self.cursor, at, Layout::Short).is_some());
+        }
+        // The record that is due, with a magic that rotted, is no padding.
+        lsn != Some(highest.next())
+    }
+
+    fn padding(&mut self, start: u64, end: u64) {
+        self.notes.padding(start, end, end < self.cursor.length());
+        self.summary.end = end;
+    }
+
+    /// Numbers are missing between two whole neighbours.
+    fn gap(&mut self, frame: &Frame, due: Lsn) -> Result<(), Halt> {
+        self.notes.gap(frame, due);
+        self.hurt(Damage {
+            kind: Kind::LsnGap,
+            span: Span::new(self.visit.segment.id, frame.at, frame.at),
+            lsn: Some(due),
+            doubt: frame.header.lsn.before().and_then(|last| LsnRange::new(due, last)),
+            expected: format!("LSN {due}"),
+            found: format!("LSN {}", frame.header.lsn),
+            facts: Facts::of(Look::Absent),
+        })
+    }
+
+    /// A whole record whose number was given before. A run of them is one piece of damage.
+    fn goes_back(&mut self, frame: &Frame) -> Result<(), Halt> {
+        if self.back {
+            return Ok(());
+        }
+        self.back = true;
+        let due = self.due();
+        self.notes.back(frame, due);
+        let mut facts = Facts::of(Look::Wrong);
+        facts.proof = self.highest.map(|highest| Proof::LaterFrame { lsn: highest, synced: highest.next() });
+        self.hurt(Damage {
+            kind: Kind::LsnBack,
+            span: Span::new(self.visit.segment.id, frame.at, frame.at),
+            lsn: Some(due),
+            doubt: None,
+            expected: format!("LSN {due} or the end"),
+            found: format!("LSN {}", frame.header.lsn),
+            facts,
+        })
+    }
+
+    /// Nothing whole begins at `at`: padding, a refused range or damage. Where to go on, if anywhere.
+    fn bad(&mut self, at: u64) -> Result<Option<u64>, Halt> {
+        if self.cursor.unmap_if_faulty() {
+            return Ok(Some(at));
+        }
+        if at >= self.cursor.length() {
+            return Ok(None);
+        }
+        if let Some(end) = self.padding_end(at) {
+            self.padding(at, end);
+            return Ok(Some(end));
+        }
+        let next = self.follow_claim(at).or_else(|| next_frame(&mut self.cursor, at + 1, self.highest));
+        let end = next.map_or(self.cursor.length(), |frame| frame.at);
+        self.region(at, end, next.as_ref())?;
+        Ok(next.map(|frame| frame.at))
+    }
+
+    /// The record that the bad one's own length leads to, if its LSN is higher.
+    fn follow_claim(&mut self, at: u64) -> Option<Frame> {
+        for layout in [self.layout, self.layout.other()] {
+            let Some(header) = Header::read(self.cursor.bytes(at, layout.size()), layout) else { continue };
+            if header.magic != MAGIC || header.payload > LARGEST_PAYLOAD {
+                continue;
+            }
+            let next = frame_at(&mut self.cursor, at + header.total(), layout);
+            let next = next.filter(|f| !f.header.is_filler() && self.highest.is_none_or(|highest| f.header.lsn > highest));
+            if next.is_some() {
+                return next;
+            }
+        }
+        None
+    }
+
+    /// Reports what stands between `start` and `end`.
+    fn region(&mut self, start: u64, end: u64, next: Option<&Frame>) -> Result<(), Halt> {
+        let due = self.due();
+        let refused =
+            self.cursor.refused_at(start).or_else(|| self.cursor.next_refused(start).filter(|r| r.0 < end).map(|r| r.1));
+        let region = Region { start, end, last: next.is_none(), due, layout: self.layout };
+        let mut damage = Damage {
+            kind: Kind::ReadError,
+            span: Span::new(self.visit.segment.id, start, end),
+            lsn: Some(due),
+            doubt: None,
+            expected: String::new(),
+            found: String::new(),
+            facts: Facts::of(Look::Refused),
+        };
+        if refused.is_some() {
+            damage.found = format!("the system refuses to give bytes between {start} and {end}");
+        } else {
+            let found = diagnose(&mut self.cursor, &region)
+                .map_err(|version| self.unknown(start + 4, &format!("nodedb record version {version}")))?;
+            (damage.kind, damage.expected, damage.found) = (found.kind, found.expected, found.found);
+            damage.facts = Facts::of(found.look);
+        }
+        // A preamble whose magic rotted: what follows at once is an encrypted record.
+        let size = preamble::BYTES as u64;
+        if start == 0 && end == size && next.is_some_and(|frame| frame.header.encrypted()) {
+            damage.kind = Kind::BadHeader;
+            damage.expected = "the preamble of an encrypted segment".into();
+            damage.lsn = None;
+        } else if self.own.first.is_none() {
+            self.own.clean_start = false;
+        }
+        if start == 0
+            && self.opener.is_none()
+            && let Some(bytes) = self.cursor.array(0)
+        {
+            self.opener = self.opener_for(&Preamble(bytes));
+        }
+        if start == 0 && next.is_none() && end < size && preamble_begun(self.cursor.bytes(0, 16)) {
+            damage.kind = Kind::UnfinishedSegment;
+            damage.found = format!("{end} of the {size} bytes of a preamble");
+        }
+        match next {
+            Some(frame) => {
+                damage.doubt = frame.header.lsn.before().and_then(|last| LsnRange::new(due, last));
+                damage.facts.proof = Some(proof(frame));
+                self.notes.region(&damage, frame, self.own.layout);
+            }
+            None => {
+                // A version that no record of the segment shares and that is not the doing of a flipped bit.
+                if self.summary.frames == 0
+                    && let Some(version) = self.foreign_version(start, &damage)
+                {
+                    return Err(self.unknown(start + 4, &format!("nodedb record version {version}")));
+                }
+                if matches!(damage.kind, Kind::BadChecksum | Kind::CutShort) {
+                    damage.doubt = LsnRange::new(due, due);
+                }
+                self.notes.tail(&damage, self.highest);
+                self.summary.ending = Ending::Damage;
+                self.summary.blank &= damage.kind == Kind::Zeroed || damage.kind == Kind::UnfinishedSegment;
+            }
+        }
+        self.back = false;
+        self.explained = true;
+        self.hurt(damage)
+    }
+
+    fn foreign_version(&mut self, at: u64, damage: &Damage) -> Option<u16> {
+        let header = Header::read(self.cursor.bytes(at, Layout::Long.size()), Layout::Short)?;
+        (header.magic == MAGIC && header.version != 1 && damage.kind == Kind::NotAFrame).then_some(header.version)
+    }
+
+    fn unknown(&self, offset: u64, what: &str) -> Halt {
+        Halt::Failed(Error::Unknown { path: self.visit.segment.path.clone(), offset, what: what.to_owned() })
+    }
+
+    fn hurt(&mut self, damage: Damage) -> Result<(), Halt> {
+        self.out.hurt(&damage)?;
+        self.summary.damage.push(damage);
+        Ok(())
+    }
+
+    fn deliver(&mut self, frame: &Frame, out_of_order: bool) -> Result<(), Halt> {
+        let header = frame.header;
+        let size = header.layout.size();
+        let physical = header.kind() == 0;
+        if physical && !self.visit.want.frames {
+            return Ok(());
+        }
+        self.summary.records += u64::from(!physical);
+        let decrypted = header.encrypted() && self.decrypt(frame)?;
+        let mut fields = [Field { name: "type", value: Value::Number(u64::from(header.kind())) }; 11];
+        let mut count = 1;
+        let mut field = |name: &'static str, value| {
+            fields[count] = Field { name, value };
+            count += 1;
+        };
+        field("required", Value::Flag(header.required()));
+        field("tenant", Value::Number(header.tenant));
+        field("vshard", Value::Number(u64::from(header.vshard)));
+        field("database", Value::Number(header.database));
+        field("header_bytes", Value::Number(size as u64));
+        if header.layout == Layout::Long {
+            field("apply_key", Value::Number(header.apply_key));
+            field("event_source", Value::Number(u64::from(header.event_source)));
+            field("commit_hlc", Value::Number(header.commit_hlc));
+        }
+        if decrypted {
+            field("stored_encrypted", Value::Flag(true));
+        }
+        if out_of_order {
+            field("out_of_order", Value::Flag(true));
+        }
+        let (start, length) = (frame.at + size as u64, u64::from(header.payload));
+        let at_hand = header.total() <= (128 << 10) || self.cursor.is_mapped() || self.cursor.is_direct();
+        let file = (!at_hand && !decrypted).then(|| self.cursor.file().clone());
+        let again = |take: &mut dyn FnMut(&[u8]) -> Result<(), Error>| match &file {
+            Some(file) => pieces(&**file, start, length, take),
+            None => Ok(()),
+        };
+        let payload = match (decrypted, &file) {
+            (true, _) => Payload::Whole(&self.plain),
+            (false, Some(_)) => Payload::Long(length, &again),
+            (false, None) => Payload::Whole(self.cursor.bytes(start, header.payload as usize)),
+        };
+        self.out.record(&Record {
+            span: Span::new(self.visit.segment.id, frame.at, frame.end()),
+            lsn: Some(header.lsn),
+            last_lsn: None,
+            kind: kind_name(header.kind(), header.layout).unwrap_or("unknown"),
+            time: (header.commit_hlc != 0).then_some(Time(header.commit_hlc / 1000)),
+            tag: Some(header.tenant),
+            fields: &fields[..count],
+            payload,
+            encrypted: header.encrypted() && !decrypted,
+            physical,
+        })
+    }
+
+    /// Opens an encrypted payload into `plain`, if a key does.
+    fn decrypt(&mut self, frame: &Frame) -> Result<bool, Halt> {
+        let Some(opener) = &mut self.opener else { return Ok(false) };
+        let size = frame.header.layout.size();
+        let mut raw = [0; 63];
+        raw[..size].copy_from_slice(&self.cursor.bytes(frame.at, size)[..size]);
+        let length = frame.header.payload as usize;
+        let stored = self.cursor.bytes(frame.at + size as u64, length);
+        let opened = if stored.len() == length {
+            opener.open(&frame.header, &raw, stored)
+        } else {
+            // A stream gives no more than a window at a time.
+            let mut all = Vec::new();
+            pieces(&**self.cursor.file(), frame.at + size as u64, length as u64, &mut |piece| {
+                all.extend_from_slice(piece);
+                Ok(())
+            })?;
+            opener.open(&frame.header, &raw, &all)
+        };
+        if let Some(plain) = opened {
+            self.plain = plain;
+            self.opened = true;
+            for damage in std::mem::take(&mut self.unopened) {
+                self.hurt(damage)?;
+            }
+            return Ok(true);
+        }
+        let mut facts = Facts::of(Look::Wrong);
+        facts.proof = Some(proof(frame));
+        let damage = Damage {
+            kind: Kind::BadPayload,
+            span: Span::new(self.visit.segment.id, frame.at, frame.end()),
+            lsn: Some(frame.header.lsn),
+            doubt: LsnRange::new(frame.header.lsn, frame.header.lsn),
+            expected: "a payload that the keys open, as they open others of this segment".into(),
+            found: "ciphertext that they do not open".into(),
+            facts,
+        };
+        if self.opened {
+            self.hurt(damage)?;
+        } else {
+            // As long as nothing was opened, the key is to blame and not the bytes.
+            if self.unopened.len() < 1000 {
+                self.unopened.push(damage);
+            }
+            self.notes.unopened(frame);
+        }
+        Ok(false)
+    }
+
+    fn finish(mut self) -> Walk {
+        self.summary.length = self.cursor.length();
+        self.summary.due = match (self.highest, self.summary.begins) {
+            (Some(highest), _) => Some(highest.next()),
+            (None, begins) => begins,
+        };
+        if !self.opened {
+            self.notes.no_key();
+        }
+        let id = self.visit.segment.id;
+        for warning in self.notes.take(id, self.summary.end, self.summary.length, self.own.layout) {
+            self.summary.warnings.push(warning);
+        }
+        // The order of offsets: payloads that turned out bad later were noted late.
+        self.summary.damage.kept_mut().sort_by_key(|d| d.span.start());
+        for restore in dwb::restorable(self.visit.source, self.visit.segment, self.summary.damage.kept())? {
+            let name = dwb::name_of(self.visit.segment).unwrap_or_default();
+            self.summary.warnings.push(super::notes::restorable(&restore, &name));
+        }
+        self.summary.own = Some(Box::new(self.own));
+        Ok(self.summary)
+    }
+}
+
+/// What a whole record proves about what lies before it: it was written after.
+fn proof(frame: &Frame) -> Proof {
+    Proof::LaterFrame { lsn: frame.header.lsn, synced: frame.header.lsn }
+}
+
+fn preamble_begun(bytes: &[u8]) -> bool {
+    let count = bytes.len().min(4);
+    count > 0 && bytes[..count] == preamble::MAGIC[..count]
+}
