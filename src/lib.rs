@@ -67,7 +67,8 @@ pub mod formats {
     mod format;
     mod hunt;
     mod registry;
-    mod ironwal {
+    /// ironwal's streams.
+    pub mod ironwal {
         mod frame;
         mod log;
         mod walk;
@@ -100,11 +101,19 @@ pub mod formats {
         pub use format::FORMAT;
         pub use walk::Joint;
     }
+    /// rivven's group-commit logs.
+    pub mod rivven {
+        mod cipher;
+        mod host;
+        mod log;
+        mod record;
+        mod walk;
+        pub use walk::FORMAT;
+    }
     pub use format::{
         Capped, Ending, Format, Halt, Item, Likeness, Mark, Mend, Sample, Sink, State, Summary, Visit, Walk, Want, gap_between,
         later_segments_prove, looks_interrupted,
     };
-    pub use ironwal::FORMAT as IRONWAL;
     pub use registry::{ALL, by_name, recognise};
 }
 

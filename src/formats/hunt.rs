@@ -130,7 +130,6 @@ impl Sums {
 }
 
 /// Where the bytes from `from` to the end of the file stop being zeros, seen from the end: behind the last other byte.
-#[allow(dead_code)]
 pub fn last_content(cursor: &mut Cursor, from: u64) -> u64 {
     if cursor.length() == u64::MAX {
         // Of a pipe, only reading behind its end tells where it was.

@@ -12,8 +12,10 @@ use walctl::disk::{Disk, EntryKind, RealDisk, Source};
 use walctl::formats::{Format, Halt, Item, Likeness, Sample, Sink, Summary, Visit, Want};
 use walctl::model::{Damage, Keys, Verdict};
 
-/// The formats whose fixtures are run.
-pub const FORMATS: &[&Format] = &[&walctl::formats::IRONWAL, &walctl::formats::nodedb::FORMAT];
+/// The formats whose fixtures are run: all but ours, whose logs the other tests write by themselves.
+pub fn foreign() -> impl Iterator<Item = &'static Format> {
+    walctl::formats::ALL.iter().copied().filter(|format| format.name != "native")
+}
 
 /// Cases whose LSNs cannot be told from the bytes: the format holds none, and only the writer knew. Everything else is compared.
 const NUMBERS_UNKNOWABLE: &[(&str, &str, &str)] = &[
@@ -267,7 +269,7 @@ fn check_places(expect: &Json, found: &Found, wrong: &mut Vec<String>) {
 }
 
 fn run(name: &str) {
-    let format = FORMATS.iter().find(|f| f.name == name).expect("the format is in the list");
+    let format = walctl::formats::by_name(name).expect("the format is in the registry");
     let cases = cases(name);
     assert!(!cases.is_empty(), "{name} has no fixtures");
     let mut failed = Vec::new();
@@ -290,8 +292,13 @@ fn nodedb_fixtures_hold_what_their_writers_acknowledged() {
 }
 
 #[test]
+fn rivven_fixtures_hold_what_their_writers_acknowledged() {
+    run("rivven");
+}
+
+#[test]
 fn every_folder_of_fixtures_with_a_formats_name_is_run_and_says_how_it_was_made() {
-    for format in FORMATS {
+    for format in foreign() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(format.name);
         assert!(root.join("MAKE.md").exists(), "{} lacks MAKE.md", root.display());
     }
@@ -299,14 +306,14 @@ fn every_folder_of_fixtures_with_a_formats_name_is_run_and_says_how_it_was_made(
 
 #[test]
 fn a_log_is_taken_for_its_own_format_and_for_no_other() {
-    for format in FORMATS {
+    for format in foreign() {
         for (case, dir) in cases(format.name) {
             for log in logs_below(format, &dir.join("wal")) {
                 let beside = RealDisk.list(&log).expect("a fixture can be listed");
                 let best = |other: &Format| beside.iter().map(|entry| likeness(other, &log, entry, &beside)).max();
                 let own = best(format).unwrap_or(Likeness::No);
                 assert!(own > Likeness::No, "{}/{case} is not recognised", format.name);
-                for other in FORMATS.iter().filter(|f| f.name != format.name) {
+                for other in walctl::formats::ALL.iter().filter(|f| f.name != format.name) {
                     assert!(best(other) < Some(Likeness::Sure), "{}/{case} is taken for {}", format.name, other.name);
                 }
             }

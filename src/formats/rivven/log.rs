@@ -1,0 +1,244 @@
+//! What a rivven log is besides its records: names, numbers, files that were made ahead, and what its files say about each other.
+
+use super::super::{Ending, Likeness, Sample, Summary};
+use super::record::MAGIC;
+use super::walk::Own;
+use crate::disk::{EntryKind, Source, zero_prefix};
+use crate::model::{Damage, Facts, Kind, Look, Lsn, LsnRange, Proof, Span, Warning};
+
+/// How far the host says that it has replayed the log: decimal text.
+const MARKER: &str = ".last_replayed_lsn";
+/// A restart into a file that was made ahead skips at least this many numbers.
+const JUMP: u64 = 1024;
+
+/// `00000000000000000016.wal` is 16: the LSN that the next record was to get when the file was begun.
+pub fn sequence(name: &str) -> Option<u64> {
+    let digits = name.strip_suffix(".wal")?;
+    (digits.len() == 20 && digits.bytes().all(|b| b.is_ascii_digit())).then(|| digits.parse().ok())?
+}
+
+/// The LSN of the first record of a file. The very first file is named 0, and its first record has LSN 1.
+pub fn first_lsn(sequence: u64) -> u64 {
+    sequence.max(1)
+}
+
+pub fn recognise(sample: &Sample<'_>) -> Likeness {
+    if sample.name.is_some_and(|name| sequence(name).is_none()) {
+        return Likeness::No;
+    }
+    if sample.head.starts_with(&MAGIC) {
+        return Likeness::Sure;
+    }
+    let beside = |name: &str| sample.beside.iter().any(|e| e.kind == EntryKind::File && e.name == name);
+    if beside("segments.idx") || beside("head.state") {
+        return Likeness::No;
+    }
+    let zeros = zero_prefix(sample.head) == sample.head.len();
+    match (zeros, sample.length, sample.name) {
+        // No other format fills a file of such a name with zeros from its first byte.
+        (true, 1.., Some(_)) if !beside("LOCK") => Likeness::Sure,
+        (true, ..) => Likeness::Maybe,
+        _ if beside(MARKER) => Likeness::Maybe,
+        _ => Likeness::No,
+    }
+}
+
+/// Which segment, name, text, place.
+type Warnings = Vec<(usize, &'static str, String)>;
+
+pub fn join(source: &Source, summaries: &mut [Summary]) -> Vec<Damage> {
+    prove(source, summaries);
+    let filled: Vec<usize> = (0..summaries.len()).filter(|i| !summaries[*i].blank).collect();
+    let mut between = Vec::new();
+    let mut warnings = Warnings::new();
+    for pair in filled.windows(2) {
+        between.extend(compare(source, summaries, [pair[0], pair[1]], &filled, &mut warnings));
+    }
+    between.extend(ahead(source, summaries, &filled, &mut warnings));
+    if let Some(index) = (0..summaries.len()).find(|i| summaries[*i].own::<Own>().is_some_and(|own| own.encrypted.is_some())) {
+        let text = "records are encrypted: the replay of rivven-core 0.0.22 is given no key, skips every such file and reports success \
+                    without records; read the log with walctl dump --key-file instead";
+        warnings.push((index, "encrypted-not-replayed", text.to_owned()));
+    }
+    marker(source, summaries, &filled, &mut warnings);
+    for (index, name, text) in warnings {
+        let span = Span::new(source.segments[index].id, 0, 0);
+        summaries[index].warnings.push(Warning { name, span, text });
+    }
+    between
+}
+
+/// A later file proves that this one had been synced, but only if something was written to it: files are made ahead.
+fn prove(source: &Source, summaries: &mut [Summary]) {
+    let mut followed = source.alone && source.segments.last().is_some_and(|s| s.followed) && later_content(source);
+    for summary in summaries.iter_mut().rev() {
+        if followed {
+            for damage in summary.damage.kept_mut() {
+                damage.facts.proof.get_or_insert(Proof::LaterSegment);
+            }
+        }
+        followed |= !summary.blank;
+    }
+}
+
+/// Whether a later file in the folder of a single segment holds anything but zeros.
+fn later_content(source: &Source) -> bool {
+    let Some(own) = source.segments.last().map(|s| s.sequence) else { return false };
+    let names = source.disk.list(&source.dir).unwrap_or_default();
+    names.iter().filter(|e| sequence(&e.name).is_some_and(|n| n > own)).any(|entry| match source.sibling(&entry.name) {
+        Ok(Some(mut cursor)) => cursor.zeros_end(0) < cursor.length(),
+        _ => false,
+    })
+}
+
+/// Two files that hold records, one after the other: does the later one begin with the number that is due?
+fn compare(
+    source: &Source,
+    summaries: &mut [Summary],
+    [before, later]: [usize; 2],
+    filled: &[usize],
+    warnings: &mut Warnings,
+) -> Option<Damage> {
+    let (due, begins) = (summaries[before].due?, summaries[later].begins?);
+    let lost = summaries[before].own::<Own>().map_or(0, |own| own.lost);
+    let (earlier, name) = (&source.segments[before], &source.segments[later].name);
+    if begins.0 < due.0.saturating_sub(lost) {
+        let text = format!(
+            "{name} begins with LSN {begins}, and {} goes on to {}: rivven-core 0.0.13 counts from a lower number after a restart, names \
+             files after it, and overwrites an older file of the same name from its start; acknowledged records may be gone with no damage \
+             to see: upgrade, and compare with a replica before trusting this log",
+            earlier.name,
+            due.0 - 1
+        );
+        warnings.push((later, "restart-reused-lsns", text));
+        return Some(Damage {
+            kind: Kind::LsnBack,
+            span: Span::new(source.segments[later].id, 0, 0),
+            lsn: Some(due),
+            doubt: due.before().and_then(|last| LsnRange::new(begins, last)),
+            expected: format!("LSN {due} next, after {}", earlier.name),
+            found: format!("a file that begins with LSN {begins}"),
+            facts: Facts::of(Look::Mixed),
+        });
+    }
+    if begins <= due {
+        return None;
+    }
+    let gap = begins.0 - due.0;
+    // Bytes that are to blame hold what is missing: now it is known how much that was.
+    if let Some(damage) = summaries[before].damage.kept_mut().last_mut() {
+        let first = damage.doubt.map_or(damage.lsn?, |d| d.first);
+        let counted = damage.doubt.map_or(0, |d| d.count());
+        damage.doubt = LsnRange::new(first, Lsn(first.0.saturating_add(counted).saturating_add(gap) - 1));
+        return None;
+    }
+    // A file that was rotated away is cut to its length; one with zeros at its end was left by a restart.
+    let ahead = source.segments[later].sequence.saturating_sub(earlier.sequence);
+    if ahead == JUMP || ahead > JUMP && summaries[before].ending == Ending::Zeros {
+        let text = format!(
+            "LSNs jump from {due} to {begins} at {name}: rivven-core 0.0.22 was restarted and went on in a file that it had made ahead under \
+             an estimated number; nothing need be missing"
+        );
+        warnings.push((later, "lsn-jump-after-restart", text));
+        return None;
+    }
+    if may_be_restarts(summaries, filled.iter().rev().skip(1), gap) {
+        warnings.push((later, "lsn-gap-in-segment-names", skipped(name, gap)));
+        return None;
+    }
+    Some(missing(source, before, summaries[before].end, due, begins, name))
+}
+
+fn skipped(name: &str, gap: u64) -> String {
+    format!(
+        "the number of {name} is {gap} higher than the records before it account for: each restart of rivven-core 0.0.22 inside a rotated \
+         file skips one, so nothing need be missing; if it was not restarted that often, compare with a replica"
+    )
+}
+
+fn missing(source: &Source, before: usize, end: u64, due: Lsn, begins: Lsn, name: &str) -> Damage {
+    Damage {
+        kind: Kind::MissingSegment,
+        span: Span::new(source.segments[before].id, end, end),
+        lsn: Some(due),
+        doubt: begins.before().and_then(|last| LsnRange::new(due, last)),
+        expected: format!("LSN {due} next"),
+        found: format!("{name} begins with LSN {begins}; rivven does not notice a missing file"),
+        facts: Facts::of(Look::Absent),
+    }
+}
+
+/// Whether a gap is small enough to come from restarts: a missing file leaves a gap like the number of records of the others.
+fn may_be_restarts<'a>(summaries: &[Summary], rotated: impl Iterator<Item = &'a usize>, gap: u64) -> bool {
+    let smallest = rotated.map(|i| summaries[*i].records).filter(|n| *n > 0).min();
+    gap < 2 || smallest.is_none_or(|smallest| gap.saturating_mul(2) < smallest)
+}
+
+/// Files without any content: made at a rotation, or made ahead.
+fn ahead(source: &Source, summaries: &[Summary], filled: &[usize], warnings: &mut Warnings) -> Option<Damage> {
+    let last = *filled.last()?;
+    let due = summaries[last].due?;
+    for index in last + 1..summaries.len() {
+        let segment = &source.segments[index];
+        let (begins, name) = (Lsn(segment.sequence), &segment.name);
+        if begins <= due {
+            continue;
+        }
+        if summaries[index].length > 0 {
+            let text = format!(
+                "{name} is all zeros: rivven-core made it ahead under an estimated number, and the log ends in {}; when 0.0.22 is restarted \
+                 it goes on in this file and LSNs jump to {begins}: remove it before, if that matters",
+                source.segments[last].name
+            );
+            warnings.push((index, "unused-preallocated-segment", text));
+        } else if summaries[last].damage.is_empty() {
+            // An empty file got its name when the one before it was full, so it tells how far that one had come.
+            let gap = begins.0 - due.0;
+            if !may_be_restarts(summaries, filled.iter(), gap) {
+                return Some(missing(source, last, summaries[last].end, due, begins, name));
+            }
+            warnings.push((index, "lsn-gap-in-segment-names", skipped(name, gap)));
+        }
+    }
+    None
+}
+
+/// What the host noted as replayed, against what is there.
+fn marker(source: &Source, summaries: &[Summary], filled: &[usize], warnings: &mut Warnings) {
+    if source.alone || summaries.is_empty() {
+        return;
+    }
+    let Ok(Some(mut cursor)) = source.sibling(MARKER) else { return };
+    let text = String::from_utf8_lossy(cursor.bytes(0, 32)).trim().to_owned();
+    let last = filled.last().copied().unwrap_or(0);
+    let end = summaries[last].due.and_then(Lsn::before).unwrap_or(Lsn(0));
+    match text.parse::<u64>() {
+        // Its own reader numbers rotated files one too high.
+        Ok(replayed) if replayed > end.0.saturating_add(1) => {
+            let text = format!(
+                "{MARKER} says that the host has replayed up to LSN {replayed}, and the log ends at {end}: records are gone from its end, or \
+                 numbers were counted again after a restart; the host may pass over new records up to {replayed}"
+            );
+            warnings.push((last, "replay-marker-ahead", text));
+        }
+        Ok(_) => {}
+        Err(_) => {
+            let text = format!(
+                "{MARKER} holds no number: the host cannot tell how far it has replayed; the records are not touched by it"
+            );
+            warnings.push((last, "sidecar-inconsistent", text));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_file_is_named_0_and_begins_with_lsn_1() {
+        assert_eq!(sequence("00000000000000000000.wal").map(first_lsn), Some(1));
+        assert_eq!(sequence("00000000000000000016.wal").map(first_lsn), Some(16));
+        assert_eq!(sequence(MARKER), None);
+    }
+}
