@@ -25,6 +25,7 @@ mod cli {
     /// From values to text.
     pub mod render {
         pub mod escape;
+        pub mod formats;
         pub mod out;
         pub mod progress;
         pub mod table;

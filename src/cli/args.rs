@@ -1,12 +1,15 @@
 //! What can be typed: the commands, and the flags that they share.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint};
-use walctl::disk::Io;
+use walctl::disk::{Disk, Io, RealDisk};
+use walctl::formats;
 use walctl::model::Keys;
+use walctl::ops::{self, Choice};
 
 use super::exit::Exit;
 use super::render::out::{Out, usage};
@@ -72,7 +75,7 @@ pub struct Global {
 /// When to use colours.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum Colour {
-    /// On a terminal and without `NO_COLOR`.
+    /// On a terminal and without NO_COLOR.
     Auto,
     /// Also into files and pipes.
     Always,
@@ -125,6 +128,25 @@ impl Input {
         self.key_file.as_deref().map_or_else(|| Ok(Keys::default()), read_keys)
     }
 
+    /// Whether the formats are to be listed, and nothing else.
+    pub fn lists(&self) -> bool {
+        self.format == "list"
+    }
+
+    /// How to open what the paths name.
+    pub fn choice(&self) -> anyhow::Result<Choice> {
+        Ok(Choice { format: formats::by_name(&self.format), io: self.io.into(), keys: self.keys()? })
+    }
+
+    /// The logs at a path: one, or those in the folders of a folder. `-` is standard input.
+    pub fn open(&self, path: &Path, choice: &Choice) -> anyhow::Result<Vec<ops::Input>> {
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        if path.as_os_str() == "-" {
+            return Ok(vec![ops::open_stream(&disk, "-", Box::new(std::io::stdin()), choice)?]);
+        }
+        Ok(ops::open(&disk, path, choice)?)
+    }
+
     /// The paths; wrong usage when there are none, or when standard input is named twice.
     pub fn paths(&self) -> anyhow::Result<&[PathBuf]> {
         if self.paths.is_empty() {
@@ -148,7 +170,7 @@ pub fn read_keys(path: &Path) -> anyhow::Result<Keys> {
 }
 
 fn format_names() -> Vec<&'static str> {
-    vec!["auto", "list", "native"]
+    ["auto", "list"].into_iter().chain(formats::ALL.iter().map(|format| format.name)).collect()
 }
 
 /// The command line as clap knows it, without what is hidden.

@@ -202,8 +202,14 @@ pub fn say(text: &str) {
 
 /// A failure as one JSON object on standard error.
 pub fn say_json(exit: Exit, message: &str, hint: Option<&str>) {
-    let error = serde_json::json!({"error": {"code": exit.code(), "message": message, "hint": hint}});
-    let _ = writeln!(io::stderr().lock(), "{error}");
+    let hint = hint.map_or_else(|| "null".to_owned(), json_text);
+    let error = format!("{{\"error\": {{\"code\": {}, \"message\": {}, \"hint\": {hint}}}}}\n", exit.code(), json_text(message));
+    let _ = io::stderr().lock().write_all(error.as_bytes());
+}
+
+/// Text as JSON, with its quotes.
+pub fn json_text(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
 }
 
 /// The library's word for a write to standard output that failed, so that a walk can be ended with it.
