@@ -92,12 +92,15 @@ pub mod formats {
     }
     /// Our own segments, seen as a format.
     pub mod native {
+        mod begin;
         mod format;
         mod join;
+        mod region;
         #[cfg(test)]
         mod tests;
         mod unit;
         mod walk;
+        mod wounds;
         pub use format::FORMAT;
         pub use walk::Joint;
     }

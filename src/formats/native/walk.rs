@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use super::begin::{Begin, Begun, begin};
+use super::region::classify;
 use super::unit::{Unit, deliver_record, deliver_unit};
-use crate::formats::{Ending, Halt, Mark, Sink, State, Summary, Visit, Walk};
+use super::wounds::Wounds;
+use crate::formats::{Ending, Halt, Mark, Sink, Summary, Visit, Walk};
 use crate::model::{
     Damage, Error, Facts, Field, Kind as Damaged, Look, Lsn, LsnRange, Payload, Proof, Record, Span, Value, Warning,
 };
 use crate::native::{
-    Check, FRAME_HEADER, FrameHeader, HEADER_BYTES, HEADER_USED, HeaderState, Kind, MORE, Opened, Reader, Seal, SegmentHeader,
-    Tally, UNSYNCED_UNKNOWN, digest, find_seal, open, segment_lsn,
+    Check, FRAME_HEADER, FrameHeader, HEADER_BYTES, Kind, MORE, Opened, Reader, Seal, SegmentHeader, Tally, digest, open,
 };
 
 /// What a walk leaves for the join.
@@ -32,16 +34,28 @@ pub struct Joint {
 /// How often the walk says how far it has come.
 const REPORT: u64 = 1 << 20;
 /// A look at a tail that nobody is known to write is repeated after this long.
-const PAUSE: Duration = Duration::from_millis(20);
+const PAUSE: Duration = Duration::from_millis(5);
+/// A tail that never stands still is judged as it is in the end.
+const MOVES: u32 = 100_000;
 /// A tail under a live writer is looked at this often, each time after a longer pause: 2 s in all.
 const LIVE_LOOKS: u32 = 10;
 
 /// Walks a segment.
 pub fn walk(visit: &Visit<'_>, sink: &mut Sink<'_>) -> Walk {
-    let mut walker = match Walker::open(visit, sink)? {
-        Begin::Walk(walker) => walker,
-        Begin::Done(summary) => return Ok(*summary),
+    let begun = match begin(visit)? {
+        Begin::Frames(begun) => begun,
+        Begin::Nothing(nothing) => {
+            let (mut summary, joint, damage) = *nothing;
+            sink.hurt(&damage)?;
+            summary.due = damage.lsn;
+            summary.ending = Ending::Damage;
+            summary.damage.push(damage);
+            summary.own = Some(Box::new(joint));
+            return Ok(summary);
+        }
     };
+    let mut walker = Walker::new(visit, *begun, sink)?;
+    walker.seek();
     let ending = walker.frames(sink)?;
     Ok(walker.finish(ending))
 }
@@ -60,16 +74,14 @@ struct Walker<'v> {
     broken_batch: Option<Look>,
     /// What the last damage looked like, for fragments that are orphaned by it.
     last_look: Look,
-    /// From this piece of damage on nothing is proven yet.
-    unproven: usize,
-    /// All unproven damage was already compared with a frame of the same group.
-    compared: usize,
+    wounds: Wounds,
     digest: u64,
     data_frames: u64,
     last_kind: Option<Kind>,
     /// Where the bytes were read a second time before they were called damaged.
     reread: Option<u64>,
     looks: u32,
+    moves: u32,
     reported: u64,
     marked: Option<u64>,
     /// Fewer frames were seen than there are, on purpose.
@@ -77,81 +89,15 @@ struct Walker<'v> {
     plain: Vec<u8>,
 }
 
-enum Begin<'v> {
-    Walk(Box<Walker<'v>>),
-    Done(Box<Summary>),
-}
-
-/// A bad region that was classified.
-struct Region {
-    kind: Damaged,
-    end: u64,
-    look: Look,
-    expected: String,
-    found: String,
-    /// The header of the bad frame, as far as it can be trusted to tell what the frame was.
-    legible: Option<FrameHeader>,
-}
-
 impl<'v> Walker<'v> {
-    fn open(visit: &'v Visit<'v>, sink: &mut Sink<'_>) -> Result<Begin<'v>, Halt> {
-        let segment = visit.segment;
-        let named = segment_lsn(&segment.name);
-        let siblings = || sibling_ids(visit);
-        let (mut reader, mut state) = Reader::open(visit.source.cursor(segment)?, &siblings, named);
-        if reader.cursor.unmap_if_faulty() {
-            (reader, state) = Reader::open(reader.cursor, &siblings, named);
-        }
-        let mut summary = Summary::new(segment, reader.cursor.length());
-        let mut joint = Joint { named, ..Joint::default() };
-        let mut damage = None;
-        let first = match &state {
-            HeaderState::Unknown(what) => {
-                return Err(Error::Unknown { path: segment.path.clone(), offset: 8, what: what.clone() }.into());
-            }
-            HeaderState::Good(header) => {
-                joint.header = Some(*header);
-                header.first_lsn
-            }
-            HeaderState::Flipped(header, bit) => {
-                joint.header = Some(*header);
-                let found = format!("bit {} of byte {} flipped; the header is read as it was", bit % 8, bit / 8);
-                damage = Some(header_damage(visit, HEADER_USED as u64, header.first_lsn, found, Look::Wrong));
-                header.first_lsn
-            }
-            HeaderState::Guessed(_) => {
-                let lsn = named.unwrap_or(Lsn::FIRST);
-                let look = header_look(&mut reader);
-                let found = "a damaged header; what the frames need of it was found elsewhere".to_owned();
-                damage = Some(header_damage(visit, HEADER_BYTES, lsn, found, look));
-                lsn
-            }
-            HeaderState::Lost => return Ok(Begin::Done(Box::new(headless(visit, reader, summary, joint, sink)?))),
-        };
-        summary.begins = Some(first);
-        let length = reader.cursor.length();
-        if length < HEADER_BYTES {
-            let damage = unfinished(visit, length, first);
-            return Ok(Begin::Done(Box::new(without_frames(summary, joint, damage, sink)?)));
-        }
-        let seed = reader.seed();
-        let seal = find_seal(&mut reader.cursor, seed);
-        if seal.is_some() {
-            // Nobody writes to a sealed segment any more, not even when it is the last one.
-            summary.state = State::Sealed;
-            if visit.source.io == crate::disk::Io::Auto {
-                reader.cursor.map();
-            }
-        }
-        if let Some(warning) = strange_reserve(&mut reader, &joint, visit) {
-            summary.warnings.push(warning);
-        }
+    fn new(visit: &'v Visit<'v>, begun: Begun, sink: &mut Sink<'_>) -> Result<Walker<'v>, Halt> {
+        let Begun { reader, mut summary, mut joint, seal, first, damage } = begun;
         summary.valid_bytes = if damage.is_some() { 0 } else { HEADER_BYTES };
         summary.end = HEADER_BYTES;
         if visit.want.tally || visit.want.deep {
             joint.tally = Some(Tally::default());
         }
-        let mut walker = Box::new(Walker {
+        let mut walker = Walker {
             visit,
             reader,
             summary,
@@ -162,23 +108,22 @@ impl<'v> Walker<'v> {
             unit: None,
             broken_batch: None,
             last_look: Look::Wrong,
-            unproven: 0,
-            compared: 0,
+            wounds: Wounds::default(),
             digest: 0,
             data_frames: 0,
             last_kind: None,
             reread: None,
             looks: 0,
+            moves: 0,
             reported: 0,
             marked: None,
             partial: false,
             plain: Vec::new(),
-        });
+        };
         if let Some(damage) = damage {
             walker.hurt(damage, sink)?;
         }
-        walker.seek();
-        Ok(Begin::Walk(walker))
+        Ok(walker)
     }
 
     /// Goes to where the wanted records can begin, as far as an index or the caller tells.
@@ -253,8 +198,8 @@ impl<'v> Walker<'v> {
         if header.lsn != self.due {
             self.lsn_differs(header, sink)?;
         }
-        if self.unproven < self.summary.damage.kept().len() {
-            self.prove(header, kind);
+        if self.wounds.wait() {
+            self.wounds.prove(header, kind.is_data());
         }
         let (offset, span) = (self.offset, header.span());
         if !header.length.is_multiple_of(8) {
@@ -312,7 +257,7 @@ impl<'v> Walker<'v> {
         }
         if let Some(look) = self.broken_batch {
             // A frame of a later group cannot belong to the batch that was hurt.
-            let same_batch = !self.summary.damage.kept().last().and_then(|d| d.lsn).is_some_and(|lsn| header.proves_synced(lsn));
+            let same_batch = !self.wounds.last().and_then(|d| d.lsn).is_some_and(|lsn| header.proves_synced(lsn));
             if same_batch {
                 self.broken_batch = more.then_some(look);
                 let damage = self.withheld(Damaged::BrokenBatch, header, look);
@@ -361,7 +306,7 @@ impl<'v> Walker<'v> {
     fn control(&mut self, header: &FrameHeader, kind: Kind, sink: &mut Sink<'_>) -> Result<(), Halt> {
         if matches!(kind, Kind::Close | Kind::Seal) {
             self.end_unit(Look::Wrong, sink)?;
-            self.prove_all(if kind == Kind::Close { Proof::Close } else { Proof::Seal });
+            self.wounds.prove_all(if kind == Kind::Close { Proof::Close } else { Proof::Seal });
         }
         if kind == Kind::Seal {
             self.check_seal(sink)?;
@@ -376,7 +321,7 @@ impl<'v> Walker<'v> {
         let Some(seal) = self.seal.as_ref().filter(|s| s.offset == self.offset) else { return Ok(()) };
         let Some(tally) = &seal.tally else { return Ok(()) };
         // Where damage was found the numbers differ of necessity.
-        if self.partial || !self.summary.damage.is_empty() {
+        if self.partial || !self.wounds.is_empty() {
             return Ok(());
         }
         let counted: u64 = tally.frames.iter().sum();
@@ -414,44 +359,9 @@ impl<'v> Walker<'v> {
         self.hurt(damage, sink)
     }
 
-    /// What a valid frame proves about the damage before it.
-    fn prove(&mut self, header: &FrameHeader, kind: Kind) {
-        let below = header.synced_below();
-        let due_of = |damage: &Damage| damage.lsn.unwrap_or(Lsn(u64::MAX));
-        let damages = self.summary.damage.kept_mut();
-        while let Some(damage) = damages.get_mut(self.unproven) {
-            // What is judged by its look alone waits for no proof.
-            let waits = matches!(damage.facts.look, Look::Interrupted | Look::Wrong);
-            if waits && !header.proves_synced(due_of(damage)) {
-                break;
-            }
-            let synced = below.unwrap_or(header.lsn);
-            damage.facts.proof.get_or_insert(Proof::LaterFrame { lsn: header.lsn, synced });
-            damage.facts.unpromised = false;
-            self.unproven += 1;
-        }
-        // A frame of the same unsynced group is there where these bytes are not: the sync that both waited for never came back.
-        if kind.is_data() && header.unsynced != UNSYNCED_UNKNOWN {
-            self.compared = self.compared.max(self.unproven);
-            for damage in damages.get_mut(self.compared..).unwrap_or_default() {
-                damage.facts.unpromised = damage.facts.look == Look::Interrupted;
-            }
-            self.compared = damages.len();
-        }
-    }
-
-    fn prove_all(&mut self, proof: Proof) {
-        let damages = self.summary.damage.kept_mut();
-        for damage in damages.get_mut(self.unproven..).unwrap_or_default() {
-            damage.facts.proof.get_or_insert(proof);
-            damage.facts.unpromised = false;
-        }
-        self.unproven = damages.len();
-    }
-
     fn hurt(&mut self, damage: Damage, sink: &mut Sink<'_>) -> Result<(), Halt> {
         sink.hurt(&damage)?;
-        self.summary.damage.push(damage);
+        self.wounds.push(damage);
         Ok(())
     }
 
@@ -477,10 +387,10 @@ impl<'v> Walker<'v> {
 
     /// A fragment whose record did not begin.
     fn orphan(&mut self, header: &FrameHeader, sink: &mut Sink<'_>) -> Result<(), Halt> {
-        let look = if self.summary.damage.is_empty() { Look::Wrong } else { self.last_look };
+        let look = if self.wounds.is_empty() { Look::Wrong } else { self.last_look };
         let damage = self.withheld(Damaged::BrokenRecord, header, look);
         // Neighbouring orphans of one record are one piece of damage.
-        if let Some(last) = self.summary.damage.kept_mut().last_mut()
+        if let Some(last) = self.wounds.last_mut()
             && last.kind == Damaged::BrokenRecord
             && last.span.end() == damage.span.start()
             && last.facts.proof.is_none()
@@ -530,7 +440,8 @@ impl<'v> Walker<'v> {
 
     /// A writer may be in the middle of this tail: wait, look again, and say whether it moved.
     fn tail_moves(&mut self) -> Result<bool, Halt> {
-        if self.finished() || self.reader.cursor.is_mapped() {
+        self.moves += 1;
+        if self.finished() || self.reader.cursor.is_mapped() || self.moves > MOVES {
             return Ok(false);
         }
         let looks = if self.visit.want.live { LIVE_LOOKS } else { 1 };
@@ -567,7 +478,7 @@ impl<'v> Walker<'v> {
             if self.tail_moves()? {
                 return Ok(None);
             }
-            if self.visit.want.live && !self.finished() && self.summary.damage.is_empty() {
+            if self.visit.want.live && !self.finished() && self.wounds.is_empty() {
                 let from = self.unit.take().map_or(start, |unit| unit.start);
                 let text = format!("the writer is at work: what it is writing at {from} is not whole yet and was left out");
                 let span = Span::new(self.visit.segment.id, from, found.content_end.max(from));
@@ -575,7 +486,7 @@ impl<'v> Walker<'v> {
                 return Ok(Some(Ending::Zeros));
             }
         }
-        let region = self.classify(check, found.frame.map(|f| f.0), found.content_end);
+        let region = classify(&mut self.reader, check, (start, self.due), found.frame.map(|f| f.0), found.content_end);
         self.end_unit(region.look, sink)?;
         let next = found.frame.map(|(_, header)| header.lsn);
         let doubt = match (next, &region.legible) {
@@ -610,72 +521,6 @@ impl<'v> Walker<'v> {
                 Ok(None)
             }
             _ => Ok(Some(Ending::Damage)),
-        }
-    }
-
-    fn classify(&mut self, check: Check, next: Option<u64>, content_end: u64) -> Region {
-        let (start, due) = (self.offset, self.due);
-        let length = self.reader.cursor.length();
-        // What stands behind the last other byte are zeros: they are the end of the data, not part of the damage, unless they
-        // are few enough to be the end of a cut frame.
-        let tail =
-            if length.saturating_sub(content_end) < HEADER_BYTES { length } else { content_end.next_multiple_of(8).min(length) };
-        let end = next.unwrap_or(tail).max(start);
-        let region =
-            |kind, end, look, expected: String, found: String| Region { kind, end, look, expected, found, legible: None };
-        if let Some((from, to)) = self.reader.cursor.next_refused(start).filter(|(from, _)| *from < end.max(start + 1)) {
-            let found = format!("a read error between {from} and {to}");
-            return region(Damaged::ReadError, end.max(to), Look::Refused, format!("frame {due}"), found);
-        }
-        if let Some((header, byte, bit)) = self.reader.explain(start) {
-            let sums = match check {
-                Check::BadSum(stored, computed) => format!("sum {computed:08x}, stored {:08x}; ", stored.sum),
-                _ => String::new(),
-            };
-            let found = format!("{sums}one flipped bit explains it: bit {bit} of byte {byte}");
-            let end = next.unwrap_or(start + header.span()).min(length);
-            let what = Kind::from_byte(header.kind).map_or("frame", Kind::name);
-            let expected = format!("{what} frame {} with its sum", header.lsn);
-            return Region { legible: Some(header), ..region(Damaged::BadChecksum, end, Look::Wrong, expected, found) };
-        }
-        match check {
-            Check::BadSum(header, computed) => {
-                let frame_end = start + FRAME_HEADER as u64 + u64::from(header.length);
-                let expected = format!("frame {due} with sum {:08x}", header.sum);
-                let legible = Some(header).filter(|h| h.lsn == due);
-                let (kind, look, found) = if self.reader.looks_interrupted(start, frame_end) {
-                    (Damaged::Zeroed, Look::Interrupted, format!("sum {computed:08x}, and zeros where its bytes were due"))
-                } else {
-                    (Damaged::BadChecksum, Look::Wrong, format!("sum {computed:08x}"))
-                };
-                // Without a frame behind it the damage reaches as far as the frame or the bytes do.
-                let end = next.unwrap_or(end.max((start + header.span()).min(length)));
-                // Only a header that leads to the next frame is believed about what the frame was.
-                let legible = legible.filter(|h| next == Some(start + h.span()));
-                Region { legible, ..region(kind, end, look, expected, found) }
-            }
-            Check::Short(header) if next.is_none() => {
-                let have = length.saturating_sub(start);
-                let expected = format!("{} bytes of frame {due}", header.span());
-                region(Damaged::CutShort, end, Look::Interrupted, expected, format!("{have} before the end of the file"))
-            }
-            Check::ShortHeader if next.is_none() => {
-                let have = length.saturating_sub(start);
-                let expected = format!("the header of frame {due}, {FRAME_HEADER} bytes");
-                region(Damaged::CutShort, end, Look::Interrupted, expected, format!("{have} before the end of the file"))
-            }
-            _ => {
-                let zeros = self.reader.cursor.zeros_end(start).min(end) - start;
-                let expected = format!("frame {due}");
-                if zeros > 0 {
-                    let found = format!("{zeros} bytes of zeros with other bytes behind them");
-                    return region(Damaged::Zeroed, end, Look::Interrupted, expected, found);
-                }
-                let interrupted = matches!(check, Check::Short(_)) && self.reader.looks_interrupted(start, end);
-                let look = if interrupted { Look::Interrupted } else { Look::Wrong };
-                let found = format!("{} bytes that are no frame", end - start);
-                region(Damaged::NotAFrame, end, look, expected, found)
-            }
         }
     }
 
@@ -748,10 +593,10 @@ impl<'v> Walker<'v> {
         sink.record(&record)
     }
 
-    fn finish(mut self: Box<Self>, ending: Ending) -> Summary {
+    fn finish(mut self, ending: Ending) -> Summary {
         // Pages that turned into zeros after they had been checked: what was handed out then may be wrong.
         if self.reader.cursor.unmap_if_faulty() {
-            self.summary.damage.push(Damage {
+            self.wounds.push(Damage {
                 kind: Damaged::ReadError,
                 span: Span::new(self.visit.segment.id, 0, self.summary.length),
                 lsn: self.summary.begins,
@@ -762,6 +607,7 @@ impl<'v> Walker<'v> {
             });
         }
         let mut summary = self.summary;
+        summary.damage = self.wounds.into_damage();
         summary.length = match self.reader.cursor.length() {
             u64::MAX => summary.end,
             length => length,
@@ -793,89 +639,4 @@ fn plain_length(reader: &mut Reader, offset: u64, header: &FrameHeader) -> u64 {
         return reader.cursor.array::<4>(offset + FRAME_HEADER as u64).map_or(stored, |n| u64::from(u32::from_le_bytes(n)));
     }
     stored
-}
-
-/// The ids that the headers of the other segments give.
-fn sibling_ids(visit: &Visit<'_>) -> Vec<[u8; 16]> {
-    use crate::native::HeaderFound;
-    let mut ids = Vec::new();
-    for segment in visit.source.segments.iter().filter(|s| s.id != visit.segment.id) {
-        let Some(head) = visit.source.cursor(segment).ok().and_then(|mut c| c.array::<88>(0)) else { continue };
-        if let HeaderFound::Good(header) = SegmentHeader::decode(&head)
-            && !ids.contains(&header.log_id)
-        {
-            ids.push(header.log_id);
-        }
-        // A folder of thousands of segments is not read through for this.
-        if ids.len() == 4 || segment.id.0 > 64 {
-            break;
-        }
-    }
-    ids
-}
-
-fn header_look(reader: &mut Reader) -> Look {
-    if reader.cursor.zeros_end(0) >= HEADER_USED as u64 { Look::Interrupted } else { Look::Wrong }
-}
-
-fn header_damage(visit: &Visit<'_>, length: u64, lsn: Lsn, found: String, look: Look) -> Damage {
-    Damage {
-        kind: Damaged::BadHeader,
-        span: Span::new(visit.segment.id, 0, length),
-        lsn: Some(lsn),
-        doubt: None,
-        expected: "a segment header with its sum".into(),
-        found,
-        facts: Facts::of(look),
-    }
-}
-
-fn unfinished(visit: &Visit<'_>, length: u64, lsn: Lsn) -> Damage {
-    let found = if length == 0 { "an empty file".to_owned() } else { format!("{length} bytes without a record") };
-    let kind = if visit.segment.followed { Damaged::BadHeader } else { Damaged::UnfinishedSegment };
-    let damage = header_damage(visit, length, lsn, found, Look::Interrupted);
-    Damage { kind, expected: format!("a segment header of {HEADER_BYTES} bytes"), ..damage }
-}
-
-/// A segment whose header is gone, and with it the seed of its sums.
-fn headless(
-    visit: &Visit<'_>,
-    mut reader: Reader,
-    mut summary: Summary,
-    joint: Joint,
-    sink: &mut Sink<'_>,
-) -> Result<Summary, Halt> {
-    let lsn = joint.named.unwrap_or(Lsn::FIRST);
-    summary.begins = joint.named;
-    let content_from = reader.cursor.zeros_end(HEADER_BYTES.min(reader.cursor.length()));
-    let length = reader.cursor.length();
-    let damage = if content_from >= length {
-        unfinished(visit, length.min(HEADER_BYTES), lsn)
-    } else {
-        summary.blank = false;
-        let end = reader.search(HEADER_BYTES, Lsn(u64::MAX)).content_end.max(HEADER_BYTES).min(length);
-        let found = "a damaged header, and no frame that tells how frames here are summed".to_owned();
-        header_damage(visit, end, lsn, found, header_look(&mut reader))
-    };
-    summary.length = length;
-    without_frames(summary, joint, damage, sink)
-}
-
-fn without_frames(mut summary: Summary, joint: Joint, damage: Damage, sink: &mut Sink<'_>) -> Result<Summary, Halt> {
-    sink.hurt(&damage)?;
-    summary.due = damage.lsn;
-    summary.ending = Ending::Damage;
-    summary.damage.push(damage);
-    summary.own = Some(Box::new(joint));
-    Ok(summary)
-}
-
-/// The part of the header block that no sum covers should be zeros.
-fn strange_reserve(reader: &mut Reader, joint: &Joint, visit: &Visit<'_>) -> Option<Warning> {
-    let from = if joint.header.as_ref()?.key.is_some() { 88 } else { HEADER_USED as u64 };
-    let rest = reader.cursor.bytes(from, usize::try_from(HEADER_BYTES - from).expect("less than a block"));
-    let at = from + rest.iter().position(|b| *b != 0)? as u64;
-    let span = Span::new(visit.segment.id, at, HEADER_BYTES);
-    let text = "the rest of the header block is not zero; no checksum covers it, and no record is affected".to_owned();
-    Some(Warning { name: "header-reserve-not-zero", span, text })
 }

@@ -1,0 +1,104 @@
+//! What a bad region is: its kind, how far it goes, and whether it looks like an interrupted write.
+
+use crate::model::{Kind as Damaged, Look, Lsn};
+use crate::native::{Check, FRAME_HEADER, FrameHeader, HEADER_BYTES, Kind, Reader};
+
+/// A bad region that was classified.
+pub struct Region {
+    /// What it is.
+    pub kind: Damaged,
+    /// Where it ends.
+    pub end: u64,
+    /// What its bytes look like.
+    pub look: Look,
+    /// What should have stood there.
+    pub expected: String,
+    /// What stands there.
+    pub found: String,
+    /// The header of the bad frame, as far as it can be trusted to tell what the frame was.
+    pub legible: Option<FrameHeader>,
+}
+
+impl Region {
+    fn new(kind: Damaged, end: u64, look: Look, expected: String, found: String) -> Region {
+        Region { kind, end, look, expected, found, legible: None }
+    }
+}
+
+/// Classifies what stands at `start`, where frame `due` should. `next` is where the next valid frame is, `content_end` the end of
+/// what is not zero when there is none.
+pub fn classify(reader: &mut Reader, check: Check, (start, due): (u64, Lsn), next: Option<u64>, content_end: u64) -> Region {
+    let length = reader.cursor.length();
+    // What stands behind the last other byte are zeros: they are the end of the data, not part of the damage, unless they are few
+    // enough to be the end of a cut frame.
+    let tail =
+        if length.saturating_sub(content_end) < HEADER_BYTES { length } else { content_end.next_multiple_of(8).min(length) };
+    let end = next.unwrap_or(tail).max(start);
+    if let Some((from, to)) = reader.cursor.next_refused(start).filter(|(from, _)| *from < end.max(start + 1)) {
+        let found = format!("a read error between {from} and {to}");
+        return Region::new(Damaged::ReadError, end.max(to), Look::Refused, format!("frame {due}"), found);
+    }
+    if let Some(region) = explained(reader, check, start, next) {
+        return region;
+    }
+    match check {
+        Check::BadSum(header, computed) => bad_sum(reader, (start, due), header, computed, next, end),
+        Check::Short(header) if next.is_none() => {
+            let have = length.saturating_sub(start);
+            let expected = format!("{} bytes of frame {due}", header.span());
+            Region::new(Damaged::CutShort, end, Look::Interrupted, expected, format!("{have} before the end of the file"))
+        }
+        Check::ShortHeader if next.is_none() => {
+            let have = length.saturating_sub(start);
+            let expected = format!("the header of frame {due}, {FRAME_HEADER} bytes");
+            Region::new(Damaged::CutShort, end, Look::Interrupted, expected, format!("{have} before the end of the file"))
+        }
+        _ => {
+            let zeros = reader.cursor.zeros_end(start).min(end) - start;
+            let expected = format!("frame {due}");
+            if zeros > 0 {
+                let found = format!("{zeros} bytes of zeros with other bytes behind them");
+                return Region::new(Damaged::Zeroed, end, Look::Interrupted, expected, found);
+            }
+            let interrupted = matches!(check, Check::Short(_)) && reader.looks_interrupted(start, end);
+            let look = if interrupted { Look::Interrupted } else { Look::Wrong };
+            Region::new(Damaged::NotAFrame, end, look, expected, format!("{} bytes that are no frame", end - start))
+        }
+    }
+}
+
+/// A frame that is whole but for one bit.
+fn explained(reader: &mut Reader, check: Check, start: u64, next: Option<u64>) -> Option<Region> {
+    let (header, byte, bit) = reader.explain(start)?;
+    let sums = match check {
+        Check::BadSum(stored, computed) => format!("sum {computed:08x}, stored {:08x}; ", stored.sum),
+        _ => String::new(),
+    };
+    let found = format!("{sums}one flipped bit explains it: bit {bit} of byte {byte}");
+    let end = next.unwrap_or(start + header.span()).min(reader.cursor.length());
+    let what = Kind::from_byte(header.kind).map_or("frame", Kind::name);
+    let expected = format!("{what} frame {} with its sum", header.lsn);
+    Some(Region { legible: Some(header), ..Region::new(Damaged::BadChecksum, end, Look::Wrong, expected, found) })
+}
+
+fn bad_sum(
+    reader: &mut Reader,
+    (start, due): (u64, Lsn),
+    header: FrameHeader,
+    computed: u32,
+    next: Option<u64>,
+    end: u64,
+) -> Region {
+    let frame_end = start + FRAME_HEADER as u64 + u64::from(header.length);
+    let expected = format!("frame {due} with sum {:08x}", header.sum);
+    let (kind, look, found) = if reader.looks_interrupted(start, frame_end) {
+        (Damaged::Zeroed, Look::Interrupted, format!("sum {computed:08x}, and zeros where its bytes were due"))
+    } else {
+        (Damaged::BadChecksum, Look::Wrong, format!("sum {computed:08x}"))
+    };
+    // Without a frame behind it the damage reaches as far as the frame or the bytes do.
+    let end = next.unwrap_or(end.max((start + header.span()).min(reader.cursor.length())));
+    // Only a header that leads to the next frame is believed about what the frame was.
+    let legible = Some(header).filter(|h| h.lsn == due && next == Some(start + h.span()));
+    Region { legible, ..Region::new(kind, end, look, expected, found) }
+}
