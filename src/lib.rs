@@ -122,10 +122,23 @@ pub mod formats {
 
 /// What can be done with a log.
 pub mod ops {
+    mod backward;
+    mod context;
+    mod follow;
+    mod held;
     mod media;
     mod open;
+    mod position;
+    mod scan;
+    mod select;
     mod verify;
+    pub use context::{Context, Put};
+    pub use follow::{Follow, Step, had_enough, unread};
+    pub use held::Held;
     pub use media::{MediaView, compare_media};
     pub use open::{Choice, Input, open, open_stream};
+    pub use position::Position;
+    pub use scan::{Begin, Event, Outcome, Scan, Shown, Stopped, Take, Way, last_lsn};
+    pub use select::{Bound, Content, LsnWish, Selection, parse_moment};
     pub use verify::{Checks, Progress, Report, SegmentReport, verify};
 }

@@ -29,6 +29,17 @@ mod cli {
         pub mod out;
         pub mod progress;
         pub mod table;
+
+        /// Records, in every shape that `dump` has.
+        pub mod records {
+            pub mod csv;
+            pub mod hex;
+            pub mod json;
+            pub mod payload;
+            pub mod raw;
+            pub mod redact;
+            pub mod table;
+        }
     }
 }
 

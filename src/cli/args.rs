@@ -35,7 +35,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Dump(dump::DumpArgs),
+    Dump(Box<dump::DumpArgs>),
     Verify(verify::VerifyArgs),
     Repair(repair::RepairArgs),
     Append(append::AppendArgs),

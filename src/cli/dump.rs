@@ -1,18 +1,438 @@
 //! `walctl dump`: what is in a log.
 
+mod closing;
+mod pattern;
+mod print;
+mod wait;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::ValueHint;
+use regex::bytes::Regex;
+use walctl::disk::{Disk, RealDisk};
+use walctl::formats::{ALL, Halt, Mend};
+use walctl::model::{Result, Time};
+use walctl::native::LOCK;
+use walctl::ops::{
+    Begin, Context, Event, Follow, Input as Log, LsnWish, Outcome, Position, Scan, Selection, Step, Stopped, had_enough,
+    last_lsn, parse_moment, unread,
+};
+
+use self::print::Print;
+use self::wait::{Wait, Woken};
 use super::args::Input;
-use super::exit::Exit;
-use super::render::out::Out;
+use super::exit::{Exit, Failure};
+use super::interrupt;
+use super::render::out::{Out, usage};
+use super::render::progress::Progress;
+use super::render::records::payload::View;
+use super::render::records::raw::Delimiter;
+
+const AFTER_HELP: &str = "\
+A record is shown if it meets all conditions: they are ANDed. Of a flag that is given several times, one value must fit. Reading goes \
+on behind damage; what stands there is marked (`!` in tables, \"after_damage\" in JSON), and the last line says why the log ends where \
+it does. The exit code tells what stands in what was read: 3 a torn or suspect tail, 4 worse damage.";
 
 /// Show the records of logs, past any damage
 #[derive(clap::Args, Debug)]
+#[command(after_help = AFTER_HELP)]
 pub struct DumpArgs {
     #[command(flatten)]
     input: Input,
+
+    /// LSNs A..B, both included; also A.., ..B, N, and numbers below zero to count from the end: -100..
+    #[arg(long, value_name = "RANGE", allow_hyphen_values = true, value_parser = LsnWish::parse, help_heading = WHICH)]
+    lsn: Option<LsnWish>,
+    /// Written at this time or later: 2026-01-02T03:04:05Z, a date, or `10min ago`
+    #[arg(long, value_name = "TIME", value_parser = moment, help_heading = WHICH)]
+    since: Option<Time>,
+    /// Written at this time or earlier
+    #[arg(long, value_name = "TIME", value_parser = moment, help_heading = WHICH)]
+    until: Option<Time>,
+    /// Of this kind: full, checkpoint, txn-begin, ... as the format names them; may be given several times
+    #[arg(long, value_name = "KIND", value_delimiter = ',', help_heading = WHICH)]
+    kind: Vec<String>,
+    /// With this tag; may be given several times
+    #[arg(long, value_name = "NUMBER", value_delimiter = ',', help_heading = WHICH)]
+    tag: Vec<u64>,
+    /// With a payload in which this regular expression is found; (?i) in front ignores case
+    #[arg(long, value_name = "REGEX", value_parser = regex, help_heading = WHICH)]
+    grep: Option<Regex>,
+    /// Also up to N records before and behind each one that --grep finds
+    #[arg(long, short = 'C', value_name = "N", default_value_t = 0, requires = "grep", help_heading = WHICH)]
+    context: usize,
+    /// At most the first N
+    #[arg(long, short = 'n', value_name = "N", help_heading = WHICH)]
+    limit: Option<u64>,
+    /// Only the last N
+    #[arg(long, value_name = "N", help_heading = WHICH)]
+    tail: Option<u64>,
+    /// From the end of the log to its start
+    #[arg(long, conflicts_with = "follow", help_heading = WHICH)]
+    reverse: bool,
+    /// End with code 7 if no record is shown
+    #[arg(long, help_heading = WHICH)]
+    fail_empty: bool,
+
+    /// Wait for more when the end is reached, across segments, until interrupted
+    #[arg(long, short = 'f', help_heading = ON)]
+    follow: bool,
+    /// Go on behind the last record of the run before; FILE keeps where that was
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["reverse", "tail"], help_heading = ON)]
+    cursor: Option<PathBuf>,
+
+    /// How payloads are shown
+    #[arg(long, value_name = "VIEW", default_value = "auto", help_heading = HOW)]
+    payload: View,
+    /// Length and keyed hash instead of content, safe for a ticket; equal contents have equal hashes within one run
+    #[arg(long, conflicts_with_all = ["raw", "hex", "out_dir"], help_heading = HOW)]
+    redact: bool,
+    /// Everything as it lies there: fragments, padding, control frames, what each proves synced
+    #[arg(long, help_heading = HOW)]
+    frames: bool,
+    /// Bytes of each frame with its fields drawn over them (implies --frames)
+    #[arg(long, group = "shape", help_heading = HOW)]
+    hex: bool,
+    /// Comma separated values with one line of heads
+    #[arg(long, group = "shape", help_heading = HOW)]
+    csv: bool,
+    /// Payloads only, as they are
+    #[arg(long, group = "shape", help_heading = HOW)]
+    raw: bool,
+    /// What stands between raw payloads
+    #[arg(long, value_name = "WHAT", default_value = "lf", requires = "raw", help_heading = HOW)]
+    delimiter: Delimiter,
+    /// Payloads only, each into a file of its own in this folder, named by its LSN
+    #[arg(long, value_name = "DIR", group = "shape", value_hint = ValueHint::DirPath, help_heading = HOW)]
+    out_dir: Option<PathBuf>,
+}
+
+const WHICH: &str = "Which records";
+const ON: &str = "Reading on";
+const HOW: &str = "How they are shown";
+
+fn moment(text: &str) -> Result<Time, String> {
+    parse_moment(text, Time::now())
+}
+
+fn regex(text: &str) -> Result<Regex, String> {
+    Regex::new(text).map_err(|error| error.to_string())
 }
 
 /// Runs the command.
-pub fn run(args: &DumpArgs, _out: &mut Out) -> anyhow::Result<Exit> {
-    args.input.paths()?;
-    anyhow::bail!("dump is not built into this version")
+pub fn run(args: &DumpArgs, out: &mut Out) -> anyhow::Result<Exit> {
+    if args.input.lists() {
+        return list(out);
+    }
+    let paths = args.input.paths()?;
+    check(args, out, paths)?;
+    let choice = args.input.choice()?;
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let mut print = Print::new(args, out)?;
+    let mut worst = Exit::Done;
+    for path in paths {
+        let logs = match args.input.open(path, &choice) {
+            Ok(logs) => logs,
+            // The other logs may still be shown.
+            Err(error) if paths.len() > 1 => {
+                print.flush(out)?;
+                worst = worst.or_worse(out.failure(&error));
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        if logs.len() > 1 && (args.follow || args.cursor.is_some()) {
+            return Err(usage(format!("{} holds {} logs; --follow and --cursor go with one", path.display(), logs.len())));
+        }
+        for log in &logs {
+            print.log(log, paths.len() > 1 || logs.len() > 1);
+            worst = worst.or_worse(Run { args, log, disk: &disk }.show(&mut print, out)?);
+        }
+    }
+    if let Some(remark) = print.remark() {
+        out.note(remark);
+    }
+    if args.fail_empty && print.shown == 0 {
+        worst = worst.or_worse(Exit::GateMissed);
+    }
+    Ok(worst)
+}
+
+/// What no parser of flags sees.
+fn check(args: &DumpArgs, out: &Out, paths: &[PathBuf]) -> anyhow::Result<()> {
+    let other_shape = args.csv || args.hex || args.raw || args.out_dir.is_some();
+    if out.json() && other_shape {
+        return Err(usage("--json is one shape of output; --csv, --hex, --raw and --out-dir are others"));
+    }
+    if args.raw && out.is_terminal() {
+        let next = Some("walctl dump --raw ... > FILE".to_owned());
+        let message = "raw bytes could steer the terminal; redirect them to a file or a pipe".to_owned();
+        return Err(Failure { exit: Exit::Usage, message, next }.into());
+    }
+    if (args.raw || args.out_dir.is_some()) && args.payload != View::Auto {
+        return Err(usage("--raw and --out-dir give payloads as they are; --payload goes with the other shapes"));
+    }
+    if (args.follow || args.cursor.is_some()) && (paths.len() != 1 || paths[0].as_os_str() == "-") {
+        return Err(usage("--follow and --cursor go with one log in a folder"));
+    }
+    if let (Some(since), Some(until)) = (args.since, args.until)
+        && since > until
+    {
+        return Err(usage("--since lies behind --until: no record can meet both"));
+    }
+    Ok(())
+}
+
+/// One log to be shown.
+struct Run<'a> {
+    args: &'a DumpArgs,
+    log: &'a Log,
+    disk: &'a Arc<dyn Disk>,
+}
+
+/// What the deliveries of a run change.
+struct Taking<'a> {
+    print: &'a mut Print,
+    out: &'a mut Out,
+    context: Context,
+    limit: Option<u64>,
+    taken: u64,
+    progress: Option<(Progress, String, u64, u64)>,
+    polite: bool,
+    interrupted: bool,
+}
+
+impl Taking<'_> {
+    fn event(&mut self, scan: &Scan<'_>, event: Event<'_>) -> Result<(), Halt> {
+        match event {
+            Event::Record(shown) => {
+                if self.limit.is_some_and(|limit| self.taken >= limit) && shown.matched {
+                    return Err(Halt::Enough);
+                }
+                self.taken += u64::from(shown.matched);
+                let (print, out) = (&mut *self.print, &mut *self.out);
+                self.context.take(scan, shown, &mut |shown, gap| print.record(out, shown, gap))?;
+                if self.limit.is_some_and(|limit| self.taken >= limit) && !self.context.owes() {
+                    return Err(Halt::Enough);
+                }
+                self.stop_if_interrupted()
+            }
+            Event::Damage(segment, damage) => self.print.damage(self.out, segment, damage),
+            Event::Reached(segment, offset) => {
+                if let Some((progress, name, before, current)) = &mut self.progress {
+                    if *name != segment.name {
+                        *before += *current;
+                        name.clone_from(&segment.name);
+                    }
+                    *current = offset;
+                    progress.reached(*before + offset);
+                }
+                // What was found long ago is not kept waiting for what comes next.
+                if self.print.waits() {
+                    self.print.flush(self.out)?;
+                }
+                self.stop_if_interrupted()
+            }
+        }
+    }
+
+    fn stop_if_interrupted(&mut self) -> Result<(), Halt> {
+        if self.polite && interrupt::caught() {
+            self.interrupted = true;
+            return Err(Halt::Enough);
+        }
+        Ok(())
+    }
+}
+
+impl Run<'_> {
+    fn show(&self, print: &mut Print, out: &mut Out) -> anyhow::Result<Exit> {
+        let (args, log) = (self.args, self.log);
+        let Some(selection) = self.selection()? else {
+            print.say(out, &format!("{}: no record has such an LSN", log.source.path.display()))?;
+            print.flush(out)?;
+            return Ok(Exit::Done);
+        };
+        let growing = self.live() || args.follow;
+        let scan = Scan {
+            source: &log.source,
+            format: log.format,
+            keys: &log.keys,
+            selection: &selection,
+            payloads: print.needs_payloads(),
+            frames: args.frames || args.hex,
+            neighbours: args.context > 0,
+            growing,
+            live: self.live(),
+        };
+        let polite = args.follow || args.cursor.is_some();
+        if polite {
+            interrupt::be_polite();
+        }
+        let limit = if args.reverse { [args.limit, args.tail].into_iter().flatten().min() } else { args.limit };
+        let total = log.source.segments.iter().map(|s| s.length).filter(|l| *l != u64::MAX).sum();
+        let progress = (!out.is_terminal() && !args.follow)
+            .then(|| (Progress::new(out, format!("reading {}", log.source.path.display()), total), String::new(), 0, 0));
+        let context = Context::new(args.context);
+        let mut taking = Taking { print, out, context, limit, taken: 0, progress, polite, interrupted: false };
+        let outcome = self.read(&scan, &mut taking)?;
+        if let Some((progress, ..)) = &taking.progress {
+            progress.finish();
+        }
+        let interrupted = taking.interrupted;
+        print.flush(out)?;
+        self.closing(&outcome, print, out)?;
+        print.flush(out)?;
+        if interrupted {
+            return Ok(Exit::Interrupted);
+        }
+        Ok(closing::exit(&outcome))
+    }
+
+    fn read(&self, scan: &Scan<'_>, taking: &mut Taking<'_>) -> anyhow::Result<Outcome> {
+        let args = self.args;
+        if args.limit == Some(0) {
+            return Ok(Outcome::nothing(scan.source));
+        }
+        let context = u64::try_from(args.context).unwrap_or(u64::MAX);
+        let mut take = |event: Event<'_>| taking.event(scan, event);
+        let first = match (&args.cursor, args.tail) {
+            _ if args.reverse => scan.reverse(&mut take)?,
+            (_, Some(count)) => scan.tail(count, context, &mut take)?,
+            (None, None) => scan.forward(&Begin::default(), &mut take)?,
+            (Some(path), None) => {
+                let position = Position::load(self.disk.as_ref(), path)?;
+                let mut follow = Follow::new(scan.source.clone(), position);
+                let step = follow.step(scan, &mut take)?;
+                return self.follow(scan, taking, follow, step);
+            }
+        };
+        if !args.follow || first.stopped == Some(Stopped::Enough) {
+            return Ok(first);
+        }
+        let follow = Follow::new(scan.source.clone(), first.position.clone());
+        self.follow(scan, taking, follow, Step::Read(Box::new(first)))
+    }
+
+    /// Reads on while the log grows, and keeps the cursor.
+    fn follow(&self, scan: &Scan<'_>, taking: &mut Taking<'_>, mut follow: Follow, first: Step) -> anyhow::Result<Outcome> {
+        let mut wait = self.args.follow.then(|| Wait::new(&scan.source.dir));
+        let mut step = first;
+        let mut last = None;
+        loop {
+            let enough = had_enough(&step);
+            match step {
+                Step::Quiet => {}
+                Step::Read(outcome) => last = Some(outcome),
+                Step::Pruned { gone, next, first, outcome } => {
+                    taking.out.note(pruned(&gone, &next, unread(&gone, first)));
+                    last = Some(outcome);
+                }
+            }
+            taking.print.flush(taking.out)?;
+            // What the cursor names was handed over: it is kept only now.
+            if let (Some(path), Some(position)) = (&self.args.cursor, follow.position()) {
+                position.save(self.disk.as_ref(), path)?;
+            }
+            let Some(wait) = wait.as_mut().filter(|_| !enough) else { break };
+            if interrupt::caught() {
+                taking.interrupted = true;
+                break;
+            }
+            if wait.wait()? == Woken::Closed {
+                break;
+            }
+            if interrupt::caught() {
+                taking.interrupted = true;
+                break;
+            }
+            let mut take = |event: Event<'_>| taking.event(scan, event);
+            step = follow.step(&Scan { live: self.live(), ..*scan }, &mut take)?;
+            if !matches!(step, Step::Quiet) {
+                wait.busy();
+            }
+        }
+        Ok(last.map_or_else(|| Outcome::nothing(scan.source), |outcome| *outcome))
+    }
+
+    /// The conditions; nothing when no record can meet them.
+    fn selection(&self) -> Result<Option<Selection>> {
+        let args = self.args;
+        let lsns = match &args.lsn {
+            None => None,
+            Some(wish) => {
+                let end =
+                    if wish.counts_from_end() { last_lsn(&self.log.source, self.log.format, &self.log.keys)? } else { None };
+                match wish.resolve(end) {
+                    None => return Ok(None),
+                    range => range,
+                }
+            }
+        };
+        let content = args.grep.clone().map(pattern::content);
+        Ok(Some(Selection {
+            lsns,
+            since: args.since,
+            until: args.until,
+            kinds: args.kind.clone(),
+            tags: args.tag.clone(),
+            content,
+        }))
+    }
+
+    /// Whether a writer holds the log.
+    fn live(&self) -> bool {
+        let source = &self.log.source;
+        source.disk.locked_by(&source.dir.join(LOCK)).is_some() && source.segments.iter().any(|s| !s.followed)
+    }
+
+    fn closing(&self, outcome: &Outcome, print: &mut Print, out: &mut Out) -> Result<()> {
+        if out.quiet() {
+            return Ok(());
+        }
+        for line in closing::lines(&self.log.source.path, outcome, print.shown, self.args.reverse) {
+            print.say(out, &line)?;
+        }
+        Ok(())
+    }
+}
+
+fn pruned(gone: &Position, next: &str, unread: Option<walctl::model::LsnRange>) -> String {
+    let lost = match unread {
+        Some(range) if range.count() == 1 => format!("; record {range} was pruned unread"),
+        Some(range) => format!("; records {range} were pruned unread"),
+        None => String::new(),
+    };
+    format!("{} is gone, it was pruned; reading goes on with {next}{lost}", gone.segment)
+}
+
+/// Shows the formats, with what each can do.
+fn list(out: &mut Out) -> anyhow::Result<Exit> {
+    use std::io::Write;
+    if out.json() {
+        for format in ALL {
+            let reason = match format.mend {
+                Mend::Refuse(why) => Some(why),
+                _ => None,
+            };
+            let line = serde_json::json!({
+                "name": format.name, "title": format.title, "protects": format.protects,
+                "repair": reason.is_none(), "repair_reason": reason, "encrypted": format.encrypted,
+            });
+            writeln!(out, "{line}")?;
+        }
+        return Ok(Exit::Done);
+    }
+    let mut table = super::render::table::Table::new(out, &["NAME", "WHAT", "PROTECTS", "REPAIR", "ENCRYPTED"]);
+    for format in ALL {
+        let repair = match format.mend {
+            Mend::Refuse(why) => format!("no: {why}"),
+            _ => "yes".to_owned(),
+        };
+        let encrypted = if format.encrypted { "with --key-file" } else { "-" };
+        table.row([format.name, format.title, format.protects, &repair, encrypted]);
+    }
+    table.write(out)?;
+    Ok(Exit::Done)
 }

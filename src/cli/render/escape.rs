@@ -41,6 +41,14 @@ pub fn short(bytes: &[u8], limit: usize) -> String {
     out
 }
 
+/// Text that is safe already, no longer than `limit` characters.
+pub fn short_line(safe: &str, limit: usize) -> String {
+    if safe.chars().count() <= limit {
+        return safe.to_owned();
+    }
+    safe.chars().take(limit.saturating_sub(3)).chain("...".chars()).collect()
+}
+
 /// Text of ours that may contain names from a disk: control characters are escaped, backslashes are left alone.
 pub fn line(ours: &str) -> String {
     let mut out = String::with_capacity(ours.len());
@@ -95,7 +103,12 @@ fn deceives(c: char) -> bool {
 
 /// Whether text can be shown without a single escape.
 pub fn is_plain(text: &str) -> bool {
-    !text.chars().any(|c| c.is_ascii_control() || deceives(c))
+    text.chars().all(is_plain_char)
+}
+
+/// Whether a character can be shown as it is.
+pub fn is_plain_char(c: char) -> bool {
+    !c.is_ascii_control() && !deceives(c)
 }
 
 #[cfg(test)]

@@ -30,7 +30,8 @@ pub enum Ink {
 }
 
 impl Ink {
-    const fn code(self) -> &'static str {
+    /// The number that a terminal knows it by.
+    pub const fn code(self) -> &'static str {
         match self {
             Ink::Good => "32",
             Ink::Warn => "33",

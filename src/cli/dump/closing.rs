@@ -1,0 +1,66 @@
+//! The last words: where and why the log ends, and what stands in what was read.
+
+use std::path::Path;
+
+use walctl::formats::Ending;
+use walctl::model::{Damage, LsnRange, Verdict};
+use walctl::ops::{Outcome, Stopped};
+
+use crate::cli::exit::Exit;
+use crate::cli::hint;
+use crate::cli::units::count;
+
+/// The exit code for what was read.
+pub fn exit(outcome: &Outcome) -> Exit {
+    Exit::from(verdict(outcome))
+}
+
+fn verdict(outcome: &Outcome) -> Verdict {
+    outcome.damage.iter().map(Damage::verdict).max().unwrap_or(Verdict::Clean)
+}
+
+/// One line on where and why reading ended, and one on the verdict if it is not clean.
+pub fn lines(log: &Path, outcome: &Outcome, shown: u64, reverse: bool) -> Vec<String> {
+    let name = log.display();
+    let mut lines = vec![format!("{name}: {} shown; {}", count(shown, "record"), ending(outcome, reverse))];
+    let verdict = verdict(outcome);
+    if verdict != Verdict::Clean {
+        let pieces = count(outcome.damage.len() as u64 + outcome.more_damage, "bad region");
+        lines.push(format!("{name}: {verdict}: {}; {pieces}", verdict.words()));
+        lines.push(format!("next: walctl verify {}", hint::show(log)));
+    }
+    lines
+}
+
+fn ending(outcome: &Outcome, reverse: bool) -> String {
+    if outcome.stopped == Some(Stopped::Enough) {
+        return "reading stopped there, as asked".to_owned();
+    }
+    let read = outcome.summaries.iter().filter_map(|s| s.lsns);
+    let read = read.reduce(|a, b| LsnRange { first: a.first.min(b.first), last: a.last.max(b.last) });
+    // Behind the last record may stand segments that were begun and hold nothing.
+    let last = outcome.summaries.iter().rposition(|s| !s.blank || s.ending == Ending::Damage);
+    let Some((summary, segment)) = last.and_then(|i| Some((outcome.summaries.get(i)?, outcome.source.segments.get(i)?))) else {
+        return "the log holds no record".to_owned();
+    };
+    let before = if reverse { "read from its end; " } else { "" };
+    if outcome.stopped == Some(Stopped::Past)
+        || !summary.whole && summary.ending == Ending::FileEnds
+        || segment_is_not_last(outcome)
+    {
+        return match read {
+            Some(range) => format!("{before}what lies outside of LSN {range} was not read"),
+            None => format!("{before}the rest was not read"),
+        };
+    }
+    let place = format!("{}:{}", segment.name, summary.end);
+    match read {
+        Some(range) => format!("{before}the log ends with LSN {} at {place}: {}", range.last, summary.ending.words()),
+        None => format!("{before}the log ends at {place}: {}", summary.ending.words()),
+    }
+}
+
+/// Segments behind those that were read hold nothing that was asked for.
+fn segment_is_not_last(outcome: &Outcome) -> bool {
+    outcome.source.segments.last().is_some_and(|s| s.followed) && !outcome.source.alone
+}

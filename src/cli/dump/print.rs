@@ -1,0 +1,159 @@
+//! What a scan delivers, printed in the shape that was asked for.
+
+use std::io::Write;
+
+use walctl::formats::Halt;
+use walctl::model::{Damage, Error, Result};
+use walctl::ops::{Input, Shown};
+
+use super::DumpArgs;
+use crate::cli::render::out::{Out, stopped};
+use crate::cli::render::records::csv::{Csv, HEADS};
+use crate::cli::render::records::hex::Hex;
+use crate::cli::render::records::json::Json;
+use crate::cli::render::records::raw::{Files, Raw};
+use crate::cli::render::records::redact::Redaction;
+use crate::cli::render::records::table::Table;
+
+/// A printer of records. What it prints gathers in one buffer, which is used again.
+#[derive(Debug)]
+pub struct Print {
+    shape: Shape,
+    buf: Vec<u8>,
+    /// How many records were asked for and shown, context apart.
+    pub shown: u64,
+}
+
+#[derive(Debug)]
+enum Shape {
+    Nothing,
+    Table(Box<Table>),
+    Json(Box<Json>),
+    Csv(Box<Csv>),
+    Hex(Option<Hex>),
+    Raw(Raw),
+    Files(Files),
+}
+
+/// A buffer longer than this is written.
+const SPILL: usize = 64 << 10;
+
+impl Print {
+    /// In the shape that the flags ask for.
+    pub fn new(args: &DumpArgs, out: &mut Out) -> Result<Print> {
+        let redact = if args.redact { Some(Redaction::new()?) } else { None };
+        let view = args.payload;
+        let shape = match &args.out_dir {
+            Some(dir) => Shape::Files(Files::new(dir)?),
+            None if out.quiet() => Shape::Nothing,
+            None if args.raw => Shape::Raw(Raw::new(args.delimiter)),
+            None if args.csv => Shape::Csv(Box::new(Csv { view, redact })),
+            None if args.hex => Shape::Hex(None),
+            None if out.json() => Shape::Json(Box::new(Json::new(view, redact))),
+            None => Shape::Table(Box::new(Table::new(out, view, redact, args.grep.clone(), args.context > 0))),
+        };
+        if matches!(shape, Shape::Csv(_)) {
+            out.write_all(HEADS).map_err(stopped)?;
+        }
+        Ok(Print { shape, buf: Vec::with_capacity(2 * SPILL), shown: 0 })
+    }
+
+    /// Begins another log.
+    pub fn log(&mut self, input: &Input, several: bool) {
+        let name = input.source.path.display().to_string();
+        match &mut self.shape {
+            Shape::Table(table) if several => table.log(&mut self.buf, &name),
+            Shape::Json(json) if several => json.log = Some(name),
+            Shape::Hex(hex) => *hex = Some(Hex::new(&input.source, input.format)),
+            _ => {}
+        }
+    }
+
+    /// Whether sentences about the log belong between its records, and not beside them on standard error.
+    pub fn for_people(&self) -> bool {
+        matches!(self.shape, Shape::Table(_) | Shape::Hex(_))
+    }
+
+    /// Whether payloads are shown at all.
+    pub fn needs_payloads(&self) -> bool {
+        !matches!(self.shape, Shape::Nothing)
+    }
+
+    /// Prints a record.
+    pub fn record(&mut self, out: &mut Out, shown: &Shown<'_>, gap: bool) -> Result<(), Halt> {
+        let buf = &mut self.buf;
+        let spill = &mut |buf: &mut Vec<u8>| if buf.len() >= SPILL { write(out, buf) } else { Ok(()) };
+        match &mut self.shape {
+            Shape::Nothing => {}
+            Shape::Table(table) => table.record(buf, shown, gap, spill)?,
+            Shape::Json(json) => json.record(buf, shown, spill)?,
+            Shape::Csv(csv) => csv.record(buf, shown, spill)?,
+            Shape::Hex(Some(hex)) => hex.record(buf, shown, spill)?,
+            Shape::Hex(None) => {}
+            Shape::Raw(raw) => raw.payload(buf, &shown.record.payload, spill)?,
+            Shape::Files(files) => files.record(shown.record)?,
+        }
+        self.shown += u64::from(shown.matched);
+        // Whoever waits sees the first record at once, and on a terminal each one.
+        if self.shown <= 1 || out.is_terminal() {
+            self.flush(out)?;
+        } else if self.buf.len() >= SPILL {
+            write(out, &mut self.buf)?;
+        }
+        Ok(())
+    }
+
+    /// Prints a bad region where it stands, in the shapes that have a place for it.
+    pub fn damage(&mut self, out: &mut Out, segment: &walctl::disk::Segment, damage: &Damage) -> Result<(), Halt> {
+        let spill = &mut |buf: &mut Vec<u8>| if buf.len() >= SPILL { write(out, buf) } else { Ok(()) };
+        match &mut self.shape {
+            Shape::Table(table) => table.damage(&mut self.buf, segment, damage),
+            Shape::Hex(Some(hex)) => hex.damage(&mut self.buf, segment, damage, spill)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Prints a sentence about the log: between the records where people read them, else on standard error.
+    pub fn say(&mut self, out: &mut Out, text: &str) -> Result<()> {
+        if self.for_people() {
+            self.buf.extend_from_slice(crate::cli::render::escape::line(text).as_bytes());
+            self.buf.push(b'\n');
+            return Ok(());
+        }
+        self.flush(out)?;
+        out.note(text);
+        Ok(())
+    }
+
+    /// What must be known about the shape at the end.
+    pub fn remark(&self) -> Option<String> {
+        match &self.shape {
+            Shape::Raw(raw) if raw.ambiguous > 0 => Some(format!(
+                "{} held the delimiter, so where they end cannot be told; --delimiter len32 has no such doubt",
+                crate::cli::units::count(raw.ambiguous, "payload")
+            )),
+            Shape::Files(files) => Some(format!("{} written", crate::cli::units::count(files.written, "file"))),
+            _ => None,
+        }
+    }
+
+    /// Whether something waits to be written.
+    pub fn waits(&self) -> bool {
+        !self.buf.is_empty()
+    }
+
+    /// Writes all that has gathered.
+    pub fn flush(&mut self, out: &mut Out) -> Result<()> {
+        write(out, &mut self.buf)?;
+        out.flush().map_err(stopped)
+    }
+}
+
+fn write(out: &mut Out, buf: &mut Vec<u8>) -> Result<(), Error> {
+    out.write_all(buf).map_err(stopped)?;
+    buf.clear();
+    // A giant's room is given back.
+    buf.shrink_to(4 * SPILL);
+    Ok(())
+}

@@ -1,0 +1,423 @@
+//! Records for people: one line each, damage where it stands, no byte of a log unescaped.
+//!
+//! A log has no last line while it is being read, so columns are not measured in advance: they grow when they must.
+
+use std::fmt::Write as _;
+
+use regex::bytes::Regex;
+use walctl::disk::Segment;
+use walctl::model::{Damage, Payload, Record, Result, Time};
+use walctl::ops::Shown;
+
+use super::csv::value;
+use super::payload::{Spill, View, characters, document, is_utf8, push_base64, push_hex};
+use super::redact::Redaction;
+use crate::cli::render::escape;
+use crate::cli::render::out::{Ink, Out};
+
+/// How records become lines.
+#[derive(Debug)]
+pub struct Table {
+    view: View,
+    redact: Option<Redaction>,
+    /// What is searched for: a line that is cut shows its surroundings.
+    pattern: Option<Regex>,
+    /// How many columns there are; nothing when nobody looks.
+    width: Option<usize>,
+    colour: bool,
+    /// Records that only stand beside wanted ones are marked.
+    context: bool,
+    lsn: usize,
+    kind: usize,
+    tag: usize,
+    offset: usize,
+    bytes: usize,
+    shape: Option<Shape>,
+    segment: String,
+    date: [u8; 10],
+    line: String,
+}
+
+/// Which columns there are: decided by the first record and the width.
+#[derive(Clone, Copy, Debug)]
+struct Shape {
+    time: TimeShape,
+    tag: bool,
+    offset: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum TimeShape {
+    None,
+    /// The time of day; the date stands in a line of its own where it changes.
+    OfDay,
+    Full,
+}
+
+impl Table {
+    /// For that output.
+    pub fn new(out: &Out, view: View, redact: Option<Redaction>, pattern: Option<Regex>, context: bool) -> Table {
+        Table {
+            view,
+            redact,
+            pattern,
+            width: out.width(),
+            colour: out.colour(),
+            context,
+            lsn: 3,
+            kind: 4,
+            tag: 3,
+            offset: 6,
+            bytes: 5,
+            shape: None,
+            segment: String::new(),
+            date: [0; 10],
+            line: String::new(),
+        }
+    }
+
+    /// Appends the line of a record, and what must stand before it: heads, the segment's name, the date.
+    pub fn record(&mut self, buf: &mut Vec<u8>, shown: &Shown<'_>, gap: bool, spill: &mut Spill<'_>) -> Result<()> {
+        let record = shown.record;
+        if gap {
+            self.aside(buf, "--");
+        }
+        let shape = match self.shape {
+            Some(shape) => shape,
+            None => {
+                let shape = self.decide(record);
+                self.grow(record);
+                self.segment(buf, shown.segment);
+                self.heads(buf, shape);
+                self.shape = Some(shape);
+                shape
+            }
+        };
+        self.segment(buf, shown.segment);
+        self.grow(record);
+        if shape.time == TimeShape::OfDay {
+            self.date(buf, record.time);
+        }
+        self.line.clear();
+        let mut line = std::mem::take(&mut self.line);
+        let marks = match (shown.after_damage, self.context && shown.matched) {
+            (false, false) => "  ",
+            (false, true) => "> ",
+            (true, false) => "! ",
+            (true, true) => "!>",
+        };
+        line.push_str(marks);
+        let (lsn_width, kind_width) = (self.lsn, self.kind);
+        match record.lsn {
+            Some(lsn) => write!(line, "{:>lsn_width$}", lsn.0),
+            None => write!(line, "{:>lsn_width$}", "-"),
+        }
+        .expect("a string takes anything");
+        match shape.time {
+            TimeShape::None => {}
+            TimeShape::Full => {
+                line.push_str("  ");
+                push_time(&mut line, record.time, 0);
+            }
+            TimeShape::OfDay => {
+                line.push_str("  ");
+                push_time(&mut line, record.time, 11);
+            }
+        }
+        write!(line, "  {:<kind_width$}", escape::text(record.kind.as_bytes())).expect("a string takes anything");
+        if shape.tag {
+            let width = self.tag;
+            match record.tag {
+                Some(tag) => write!(line, "  {tag:>width$}"),
+                None => write!(line, "  {:>width$}", "-"),
+            }
+            .expect("a string takes anything");
+        }
+        if shape.offset {
+            let width = self.offset;
+            write!(line, "  {:>width$}", record.span.start()).expect("a string takes anything");
+        }
+        let width = self.bytes;
+        write!(line, "  {:>width$}  ", record.payload.length()).expect("a string takes anything");
+        let used = line.len();
+        if shown.after_damage && self.colour {
+            let painted = self.paint(Ink::Warn, &line[..1]);
+            line.replace_range(..1, &painted);
+        }
+        let dim = self.context && !shown.matched;
+        if dim && self.colour {
+            buf.extend_from_slice(b"\x1b[2m");
+        }
+        buf.extend_from_slice(line.as_bytes());
+        self.line = line;
+        self.content(buf, record, used, spill)?;
+        while buf.last() == Some(&b' ') {
+            buf.pop();
+        }
+        if dim && self.colour {
+            buf.extend_from_slice(b"\x1b[0m");
+        }
+        buf.push(b'\n');
+        Ok(())
+    }
+
+    /// Appends the line of a bad region, where it stands in the log.
+    pub fn damage(&mut self, buf: &mut Vec<u8>, segment: &Segment, damage: &Damage) {
+        let mut line = format!("!! {}:{}: {}", segment.name, damage.span.start(), damage.kind.name());
+        if damage.span.length > 0 {
+            let _ = write!(line, ", {} bytes", damage.span.length);
+        }
+        let _ = write!(line, ": {}", damage.detail());
+        match damage.doubt {
+            Some(doubt) if doubt.count() == 1 => {
+                let _ = write!(line, "; LSN {doubt} in doubt");
+            }
+            Some(doubt) => {
+                let _ = write!(line, "; LSNs {doubt} in doubt");
+            }
+            None => {}
+        }
+        let line = escape::line(&line);
+        buf.extend_from_slice(self.paint(Ink::Bad, &line).as_bytes());
+        buf.push(b'\n');
+    }
+
+    /// Begins the name of another log.
+    pub fn log(&mut self, buf: &mut Vec<u8>, name: &str) {
+        if self.shape.is_some() {
+            buf.push(b'\n');
+        }
+        let name = escape::line(name);
+        buf.extend_from_slice(self.paint(Ink::Strong, &name).as_bytes());
+        buf.push(b'\n');
+        self.shape = None;
+        self.segment.clear();
+        self.date = [0; 10];
+    }
+
+    fn paint(&self, ink: Ink, text: &str) -> String {
+        if self.colour { format!("\x1b[{}m{text}\x1b[0m", ink.code()) } else { text.to_owned() }
+    }
+
+    fn aside(&self, buf: &mut Vec<u8>, text: &str) {
+        buf.extend_from_slice(self.paint(Ink::Dim, text).as_bytes());
+        buf.push(b'\n');
+    }
+
+    fn decide(&self, record: &Record<'_>) -> Shape {
+        let width = self.width.unwrap_or(usize::MAX);
+        let time = match record.time {
+            None => TimeShape::None,
+            Some(_) if width < 110 => TimeShape::OfDay,
+            Some(_) => TimeShape::Full,
+        };
+        Shape { time, tag: record.tag.is_some() && width >= 60, offset: width >= 70 }
+    }
+
+    fn heads(&self, buf: &mut Vec<u8>, shape: Shape) {
+        let (lsn, kind, tag, offset, bytes) = (self.lsn, self.kind, self.tag, self.offset, self.bytes);
+        let mut line = format!("  {:>lsn$}", "LSN");
+        match shape.time {
+            TimeShape::None => {}
+            TimeShape::OfDay => line.push_str("  TIME (UTC)     "),
+            TimeShape::Full => line.push_str("  TIME                       "),
+        }
+        let _ = write!(line, "  {:<kind$}", "KIND");
+        if shape.tag {
+            let _ = write!(line, "  {:>tag$}", "TAG");
+        }
+        if shape.offset {
+            let _ = write!(line, "  {:>offset$}", "OFFSET");
+        }
+        let _ = write!(line, "  {:>bytes$}  PAYLOAD", "BYTES");
+        buf.extend_from_slice(self.paint(Ink::Strong, &line).as_bytes());
+        buf.push(b'\n');
+    }
+
+    fn segment(&mut self, buf: &mut Vec<u8>, segment: &Segment) {
+        if self.segment != segment.name {
+            self.segment.clone_from(&segment.name);
+            let line = format!("-- {}", escape::line(&segment.name));
+            self.aside(buf, &line);
+        }
+    }
+
+    fn date(&mut self, buf: &mut Vec<u8>, time: Option<Time>) {
+        if let Some(text) = time.and_then(Time::rfc3339)
+            && text[..10] != self.date
+        {
+            self.date.copy_from_slice(&text[..10]);
+            let line = format!("-- {}", String::from_utf8_lossy(&self.date));
+            self.aside(buf, &line);
+        }
+    }
+
+    fn grow(&mut self, record: &Record<'_>) {
+        let digits = |n: u64| n.checked_ilog10().map_or(1, |log| log as usize + 1);
+        self.lsn = self.lsn.max(record.lsn.map_or(1, |lsn| digits(lsn.0)));
+        self.kind = self.kind.max(record.kind.len().min(24));
+        self.tag = self.tag.max(record.tag.map_or(1, digits));
+        self.offset = self.offset.max(digits(record.span.start()));
+        self.bytes = self.bytes.max(digits(record.payload.length()));
+    }
+
+    /// Appends a format's own facts and the payload.
+    fn content(&self, buf: &mut Vec<u8>, record: &Record<'_>, used: usize, spill: &mut Spill<'_>) -> Result<()> {
+        let mut facts = String::new();
+        if let Some(last) = record.last_lsn.filter(|last| Some(*last) != record.lsn) {
+            let _ = write!(facts, "last_lsn={last} ");
+        }
+        for field in record.fields {
+            let _ = write!(facts, "{}={} ", escape::text(field.name.as_bytes()), value(&field.value, self.redact.as_ref()));
+        }
+        if record.encrypted {
+            facts.push_str("encrypted ");
+        }
+        // At least some of the payload is shown, also where that makes the line too long.
+        let room = self.width.map(|width| width.saturating_sub(used).max(16));
+        if let Some(room) = room
+            && facts.len() + 16 > room
+            && facts.chars().count() + 16 > room
+        {
+            facts = escape::short_line(&facts, room.saturating_sub(16).max(12));
+            facts.push(' ');
+        }
+        let room = room.map(|room| room.saturating_sub(facts.chars().count()).max(8));
+        if !facts.is_empty() {
+            buf.extend_from_slice(self.paint(Ink::Dim, facts.trim_end()).as_bytes());
+            buf.push(b' ');
+        }
+        let payload = &record.payload;
+        if let Some(redaction) = &self.redact {
+            buf.extend_from_slice(format!("#{}", redaction.of(payload)?).as_bytes());
+            return Ok(());
+        }
+        let view = match self.view {
+            // Nobody reads ciphertext.
+            View::Auto if record.encrypted => View::Len,
+            // Only what is shown is looked at, where only that much is shown.
+            View::Auto => match (payload.whole(), room) {
+                (Some(bytes), Some(room)) => {
+                    let head = &bytes[..bytes.len().min(room * 4)];
+                    let good =
+                        std::str::from_utf8(head).map_or_else(|e| e.error_len().is_none() && head.len() < bytes.len(), |_| true);
+                    if good { View::Text } else { View::Hex }
+                }
+                _ => {
+                    if is_utf8(payload)? {
+                        View::Text
+                    } else {
+                        View::Hex
+                    }
+                }
+            },
+            view => view,
+        };
+        match view {
+            View::Len => {}
+            View::Hex => match room {
+                Some(room) => {
+                    let (head, more) = head(payload, room)?;
+                    let fits = !more && head.len() * 2 <= room;
+                    let take = if fits { head.len() } else { room.saturating_sub(3) / 2 };
+                    super::payload::hex(buf, &head[..take.min(head.len())]);
+                    if !fits {
+                        buf.extend_from_slice(b"...");
+                    }
+                }
+                None => push_hex(buf, payload, spill)?,
+            },
+            View::Base64 => push_base64(buf, payload, spill)?,
+            View::Json => match document(payload)? {
+                Some(document) => buf.extend_from_slice(escape::line(&document).as_bytes()),
+                None => all_text(buf, payload, spill)?,
+            },
+            View::Text if self.view == View::Text => all_text(buf, payload, spill)?,
+            View::Text | View::Auto => match room {
+                Some(room) => self.excerpt(buf, payload, room)?,
+                None => all_text(buf, payload, spill)?,
+            },
+        }
+        Ok(())
+    }
+
+    /// Appends as much of a text as fits, beginning where it matters.
+    fn excerpt(&self, buf: &mut Vec<u8>, payload: &Payload<'_>, room: usize) -> Result<()> {
+        let (head, more) = match payload.whole() {
+            Some(bytes) => (bytes.to_vec(), false),
+            None => head(payload, 64 << 10)?,
+        };
+        let found = self.pattern.as_ref().and_then(|pattern| pattern.find(&head));
+        let mut from = 0;
+        if let Some(found) = &found
+            && found.end() + 4 > room
+        {
+            // The match, with a little before it.
+            from = found.start().saturating_sub(room / 4);
+            while from < head.len() && head[from] & 0xc0 == 0x80 {
+                from += 1;
+            }
+        }
+        let lead = if from > 0 { "..." } else { "" };
+        let mut text = escape::short(&head[from..], room.saturating_sub(lead.len()));
+        if more && !text.ends_with("...") {
+            text.push_str("...");
+        }
+        buf.extend_from_slice(lead.as_bytes());
+        match found.filter(|f| self.colour && !f.is_empty()) {
+            // Colour what is found, if it is shown in full.
+            Some(found) => {
+                let (before, middle) = (escape::text(&head[from..found.start()]), escape::text(found.as_bytes()));
+                match text.strip_prefix(before.as_str()).and_then(|rest| rest.strip_prefix(middle.as_str())) {
+                    Some(rest) => {
+                        buf.extend_from_slice(before.as_bytes());
+                        buf.extend_from_slice(self.paint(Ink::Match, &middle).as_bytes());
+                        buf.extend_from_slice(rest.as_bytes());
+                    }
+                    None => buf.extend_from_slice(text.as_bytes()),
+                }
+            }
+            None => buf.extend_from_slice(text.as_bytes()),
+        }
+        Ok(())
+    }
+}
+
+/// The first bytes of a payload, and whether there are more.
+fn head(payload: &Payload<'_>, most: usize) -> Result<(Vec<u8>, bool)> {
+    let mut head = Vec::new();
+    if let Some(bytes) = payload.whole() {
+        return Ok((bytes[..bytes.len().min(most)].to_vec(), bytes.len() > most));
+    }
+    payload.each(&mut |piece| {
+        let take = piece.len().min(most - head.len());
+        head.extend_from_slice(&piece[..take]);
+        Ok(())
+    })?;
+    let more = payload.length() > head.len() as u64;
+    Ok((head, more))
+}
+
+fn all_text(buf: &mut Vec<u8>, payload: &Payload<'_>, spill: &mut Spill<'_>) -> Result<()> {
+    let mut text = String::new();
+    characters(payload, &mut |piece, _| {
+        text.clear();
+        escape::push(&mut text, piece);
+        buf.extend_from_slice(text.as_bytes());
+        spill(buf)
+    })
+}
+
+fn push_time(line: &mut String, time: Option<Time>, from: usize) {
+    match time.and_then(Time::rfc3339) {
+        Some(text) => {
+            let to = if from == 0 { 27 } else { 26 };
+            line.push_str(std::str::from_utf8(&text[from..to]).unwrap_or_default());
+        }
+        None => {
+            let width = if from == 0 { 27 } else { 15 };
+            let text = time.map_or_else(|| "-".to_owned(), |time| time.to_string());
+            let _ = write!(line, "{text:<width$}");
+        }
+    }
+}

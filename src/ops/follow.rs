@@ -1,0 +1,197 @@
+//! Reading on while a log grows: step by step, each from where the last one ended.
+//!
+//! A step lists the folder first and reads afterwards: what the listing shows as finished is then read to its end, so nothing is
+//! passed over between one segment and the next. How long to wait between steps is the caller's business.
+
+use super::position::Position;
+use super::scan::{Begin, Outcome, Scan, Stopped, Take};
+use crate::disk::Source;
+use crate::formats::{Format, Summary};
+use crate::model::{Error, Lsn, LsnRange, Result};
+
+/// A log that is being read as it grows.
+#[derive(Debug)]
+pub struct Follow {
+    source: Source,
+    position: Option<Position>,
+    /// For ordered formats: what the walk over the segment before the current one found.
+    before: Option<(String, Summary)>,
+    /// What stood at the end of the data at the last step; if it still does, nothing was written.
+    quiet: Option<Quiet>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Quiet {
+    segments: usize,
+    segment: String,
+    length: u64,
+    end: u64,
+}
+
+/// What a step came upon.
+#[derive(Debug)]
+pub enum Step {
+    /// Nothing new.
+    Quiet,
+    /// The log was read to its present end.
+    Read(Box<Outcome>),
+    /// The segment that was being read is gone; reading went on with the oldest that is left.
+    Pruned {
+        /// The segment that is gone.
+        gone: Position,
+        /// The one that reading goes on with.
+        next: String,
+        /// The first LSN in it.
+        first: Option<Lsn>,
+        /// What was read.
+        outcome: Box<Outcome>,
+    },
+}
+
+impl Follow {
+    /// From a position on; from the start when there is none.
+    #[must_use]
+    pub fn new(source: Source, position: Option<Position>) -> Follow {
+        Follow { source, position, before: None, quiet: None }
+    }
+
+    /// Up to where records were read.
+    #[must_use]
+    pub fn position(&self) -> Option<&Position> {
+        self.position.as_ref()
+    }
+
+    /// The log as it was listed last.
+    #[must_use]
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// Lists the log again and reads what is new. `scan` says what is wanted; its source is not used.
+    pub fn step(&mut self, scan: &Scan<'_>, take: &mut Take<'_>) -> Result<Step> {
+        self.list(scan.format)?;
+        if self.quiet.is_some() && self.quiet == self.look()? {
+            return Ok(Step::Quiet);
+        }
+        let (first, gone) = match &self.position {
+            None => (0, None),
+            Some(position) => match self.source.segments.iter().position(|s| s.name == position.segment) {
+                Some(index) => (index, None),
+                None => (self.oldest_after(scan.format, position), self.position.clone()),
+            },
+        };
+        let scan = Scan { source: &self.source, ..*scan };
+        let begin = self.begin(scan.format, first, gone.is_some());
+        let name = self.source.segments.get(first).map(|s| s.name.clone());
+        let mut outcome = scan.forward(&begin, take)?;
+        let position = outcome.position.take().or(self.position.take());
+        self.position = position.clone();
+        outcome.position = position;
+        if scan.format.ordered && outcome.summaries.len() > 1 {
+            let index = outcome.summaries.len() - 2;
+            self.before = Some((outcome.source.segments[index].name.clone(), outcome.summaries.remove(index)));
+        }
+        self.quiet = if outcome.stopped.is_none() { self.rest(&outcome)? } else { None };
+        Ok(match (gone, name) {
+            (Some(gone), Some(next)) => {
+                let first = outcome.summaries.first().and_then(|s| s.begins.or(s.lsns.map(|range| range.first)));
+                Step::Pruned { gone, next, first, outcome: Box::new(outcome) }
+            }
+            _ => Step::Read(Box::new(outcome)),
+        })
+    }
+
+    fn begin(&self, format: &Format, first: usize, pruned: bool) -> Begin<'_> {
+        let after = self.position.as_ref();
+        let before = first.checked_sub(1).and_then(|index| {
+            let name = &self.source.segments.get(index)?.name;
+            self.before.as_ref().filter(|(kept, _)| kept == name).map(|(_, summary)| summary)
+        });
+        // A format whose records cross segments is read from its start where the summary before is not at hand.
+        if format.ordered && before.is_none() {
+            return Begin { after, ..Begin::default() };
+        }
+        let mark = after.filter(|_| !pruned).and_then(|p| p.mark).filter(|mark| {
+            // A file that became shorter was cut: what stands there now begins elsewhere.
+            self.source.segments.get(first).is_some_and(|s| s.length >= mark.offset)
+        });
+        Begin { segment: first, mark, after, after_damage: false, before }
+    }
+
+    /// Where to go on when the segment of the position is gone: behind it, by name.
+    fn oldest_after(&self, format: &Format, position: &Position) -> usize {
+        let number = (format.sequence)(&position.segment);
+        let behind = |sequence: u64| number.is_none_or(|number| sequence > number);
+        self.source.segments.iter().position(|s| behind(s.sequence)).unwrap_or(0)
+    }
+
+    fn list(&mut self, format: &Format) -> Result<()> {
+        let disk = self.source.disk.clone();
+        if self.source.alone {
+            let path = self.source.segments.first().map(|s| s.path.clone()).unwrap_or_default();
+            let entry = disk.look(&path)?.ok_or_else(|| Error::io("open", &path)(std::io::ErrorKind::NotFound.into()))?;
+            for segment in &mut self.source.segments {
+                segment.length = entry.length;
+            }
+            return Ok(());
+        }
+        let io = self.source.io;
+        let path = self.source.path.clone();
+        let entries = disk.list(&self.source.dir)?;
+        // Several logs may lie in one folder; this one keeps to the files that the first listing gave it, and to new ones.
+        self.source = Source::of(disk, &self.source.dir, entries, format.sequence);
+        self.source.io = io;
+        self.source.path = path;
+        Ok(())
+    }
+
+    /// What the end of the log looks like, if it ended cleanly: new data must change the first bytes behind it.
+    fn rest(&self, outcome: &Outcome) -> Result<Option<Quiet>> {
+        let (Some(summary), Some(segment)) = (outcome.summaries.last(), self.source.segments.last()) else {
+            return Ok(None);
+        };
+        if !summary.damage.is_empty() || outcome.source.segments.last().map(|s| &s.name) != Some(&segment.name) {
+            return Ok(None);
+        }
+        let quiet = Quiet {
+            segments: self.source.segments.len(),
+            segment: segment.name.clone(),
+            length: summary.length,
+            end: summary.end,
+        };
+        Ok((self.zeros_at(summary.end)?).then_some(quiet))
+    }
+
+    fn look(&self) -> Result<Option<Quiet>> {
+        let (Some(quiet), Some(segment)) = (&self.quiet, self.source.segments.last()) else {
+            return Ok(None);
+        };
+        let length = self.source.file(segment)?.length()?;
+        let now = Quiet { segments: self.source.segments.len(), segment: segment.name.clone(), length, end: quiet.end };
+        Ok((self.zeros_at(quiet.end)?).then_some(now))
+    }
+
+    fn zeros_at(&self, end: u64) -> Result<bool> {
+        let Some(segment) = self.source.segments.last() else { return Ok(false) };
+        let file = self.source.file(segment)?;
+        // A frame begins with something that is not zero, in the first bytes behind the data or behind its alignment.
+        let mut bytes = [0; 64];
+        let count = crate::disk::read_full(file.as_ref(), &mut bytes, end)?;
+        Ok(bytes[..count].iter().all(|b| *b == 0))
+    }
+}
+
+/// Whether a step delivered all that was asked for.
+#[must_use]
+pub fn had_enough(step: &Step) -> bool {
+    match step {
+        Step::Quiet => false,
+        Step::Read(outcome) | Step::Pruned { outcome, .. } => outcome.stopped == Some(Stopped::Enough),
+    }
+}
+
+/// The records that were pruned unread: behind the position, and before what a scan delivers first.
+#[must_use]
+pub fn unread(gone: &Position, first: Option<Lsn>) -> Option<LsnRange> {
+    LsnRange::new(gone.lsn?.next(), first?.before()?)
+}

@@ -1,0 +1,503 @@
+//! Reading a log from a place on: the records that are wanted, the damage between them, and what was established at the end.
+
+use std::ops::Range;
+
+use super::{Position, Selection};
+use crate::disk::{Segment, Source};
+use crate::formats::{Format, Halt, Item, Mark, Sink, Summary, Visit, Walk, Want};
+use crate::model::{Damage, Keys, Lsn, LsnRange, Record, Result, SegmentId, Time};
+
+/// A log, and what is wanted of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Scan<'a> {
+    /// Its segments.
+    pub source: &'a Source,
+    /// How they are read.
+    pub format: &'static Format,
+    /// Keys for encrypted payloads.
+    pub keys: &'a Keys,
+    /// The conditions.
+    pub selection: &'a Selection,
+    /// Payloads are wanted, not only what stands around them.
+    pub payloads: bool,
+    /// Everything as it lies there: fragments, padding, control frames.
+    pub frames: bool,
+    /// Records that fail the condition on content alone are delivered too: they stand around those that are wanted.
+    pub neighbours: bool,
+    /// The log is still growing: damage with nothing behind it is not reported, for it may be a write under way.
+    pub growing: bool,
+    /// A writer holds the log.
+    pub live: bool,
+}
+
+/// What a scan delivers, in the order of the log.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A record.
+    Record(&'a Shown<'a>),
+    /// A bad region, before anything behind it. What it means is known only at the end.
+    Damage(&'a Segment, &'a Damage),
+    /// Reading has come this far.
+    Reached(&'a Segment, u64),
+}
+
+/// A record as a scan delivers it.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a> {
+    /// It.
+    pub record: &'a Record<'a>,
+    /// Its segment.
+    pub segment: &'a Segment,
+    /// It meets all conditions; otherwise it only stands beside one that does.
+    pub matched: bool,
+    /// A bad region stands before it in what was read.
+    pub after_damage: bool,
+    /// How to come back to it.
+    pub way: Way,
+}
+
+/// How to come back to a record: the place where a walk can begin, and how many records follow until it comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// Where to begin; at the start of the segment when absent.
+    pub mark: Option<Mark>,
+    /// How many records come before it from there.
+    pub ordinal: u64,
+}
+
+/// Where a scan delivers. `Halt::Enough` ends it.
+pub type Take<'t> = dyn FnMut(Event<'_>) -> Result<(), Halt> + 't;
+
+/// Where a scan begins.
+#[derive(Debug, Default)]
+pub struct Begin<'a> {
+    /// The first segment to read.
+    pub segment: usize,
+    /// A place in it; its start when absent.
+    pub mark: Option<Mark>,
+    /// Records up to this place were read already, and are passed over.
+    pub after: Option<&'a Position>,
+    /// A bad region stands before it.
+    pub after_damage: bool,
+    /// For ordered formats: what the walk over the segment before found.
+    pub before: Option<&'a Summary>,
+}
+
+/// Why a scan ended before the end of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// The receiver had enough.
+    Enough,
+    /// Nothing behind can be wanted.
+    Past,
+}
+
+/// What a scan established.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The segments that were read; the ids in `damage` are theirs.
+    pub source: Source,
+    /// What the walks found, one for each segment that was read to its end.
+    pub summaries: Vec<Summary>,
+    /// All damage, in the order of the log, with what it means complete.
+    pub damage: Vec<Damage>,
+    /// Damage beyond what is listed.
+    pub more_damage: u64,
+    /// Why reading ended early, if it did.
+    pub stopped: Option<Stopped>,
+    /// Up to where records were read.
+    pub position: Option<Position>,
+}
+
+impl Outcome {
+    /// Of a scan that did not have to read anything.
+    #[must_use]
+    pub fn nothing(source: &Source) -> Outcome {
+        Outcome {
+            source: narrow(source, 0..0),
+            summaries: Vec::new(),
+            damage: Vec::new(),
+            more_damage: 0,
+            stopped: Some(Stopped::Enough),
+            position: None,
+        }
+    }
+}
+
+impl<'a> Scan<'a> {
+    /// Reads from `begin` to the end, or until `take` has enough.
+    pub fn forward(&self, begin: &Begin<'a>, take: &mut Take<'_>) -> Result<Outcome> {
+        let chosen = if begin.segment == 0 && begin.before.is_none() && begin.after.is_none() && !self.format.ordered {
+            segments_of_use(self.source, self.format, self.keys, self.selection)?
+        } else {
+            Chosen { range: begin.segment..self.source.segments.len(), ascending: false }
+        };
+        let source = narrow(self.source, chosen.range);
+        let mut reader = Reader {
+            scan: self,
+            take,
+            last_wanted: self.selection.lsns.filter(|_| chosen.ascending).map(|range| range.last),
+            begun_after: begin.after,
+            position: begin.after.cloned(),
+            after_damage: begin.after_damage || begin.after.is_some_and(|p| p.after_damage),
+            due: None,
+            held_back: Vec::new(),
+            way: Way { mark: None, ordinal: 0 },
+            last_start: 0,
+            hurts: 0,
+            stopped: None,
+            fresh: true,
+            passing: false,
+        };
+        // Segments before the position are read only for what later ones need of them.
+        let passed = begin.after.and_then(|p| source.segments.iter().position(|s| s.name == p.segment)).unwrap_or(0);
+        let mut summaries: Vec<Summary> = Vec::new();
+        for (index, segment) in source.segments.iter().enumerate() {
+            let mark = begin.mark.filter(|_| index == 0);
+            reader.enter(mark);
+            reader.passing = index < passed;
+            let want = self.want(mark, true);
+            let before = if self.format.ordered { summaries.last().or(begin.before) } else { None };
+            let visit = Visit { source: &source, segment, keys: self.keys, want, before };
+            match (self.format.walk)(&visit, &mut Sink::new(&mut |item| reader.item(segment, item))) {
+                Ok(summary) => {
+                    reader.leave(segment, &summary)?;
+                    summaries.push(summary);
+                }
+                Err(Halt::Enough) => break,
+                Err(Halt::Failed(error)) => return Err(error),
+            }
+            if reader.stopped.is_some() {
+                break;
+            }
+        }
+        let (stopped, position) = (reader.stopped, reader.position);
+        Ok(finish(self.format, source, summaries, stopped, position))
+    }
+
+    /// Walks one segment, delivering its items as they come.
+    pub(super) fn walk(&self, index: usize, mark: Option<Mark>, before: Option<&Summary>, sink: &mut Sink<'_>) -> Walk {
+        let segment = &self.source.segments[index];
+        let before = before.filter(|_| self.format.ordered);
+        let visit = Visit { source: self.source, segment, keys: self.keys, want: self.want(mark, true), before };
+        (self.format.walk)(&visit, sink)
+    }
+
+    fn want(&self, start: Option<Mark>, marks: bool) -> Want {
+        Want {
+            payloads: self.payloads || self.selection.content.is_some(),
+            frames: self.frames,
+            lsns: self.selection.lsns,
+            since: self.selection.since,
+            live: self.live,
+            marks,
+            start,
+            ..Want::default()
+        }
+    }
+}
+
+/// What `Scan::forward` carries from item to item.
+struct Reader<'a, 't> {
+    scan: &'a Scan<'a>,
+    take: &'t mut Take<'t>,
+    /// Where LSNs ascend: nothing behind this one is wanted.
+    last_wanted: Option<Lsn>,
+    /// Where the scan before this one ended.
+    begun_after: Option<&'a Position>,
+    position: Option<Position>,
+    after_damage: bool,
+    /// The LSN that the segment before leaves due.
+    due: Option<Lsn>,
+    /// Damage that nothing stands behind yet.
+    held_back: Vec<Damage>,
+    way: Way,
+    /// Where the last record began: a mark that is not behind it leads to it again.
+    last_start: u64,
+    /// Bad regions in this segment.
+    hurts: u64,
+    stopped: Option<Stopped>,
+    /// No record of this segment has come yet.
+    fresh: bool,
+    /// All of this segment was read before this scan.
+    passing: bool,
+}
+
+/// More damage than this in a row is not held back: it is no interrupted write any more.
+const HELD_BACK: usize = 64;
+
+impl Reader<'_, '_> {
+    fn enter(&mut self, mark: Option<Mark>) {
+        self.way = Way { mark, ordinal: 0 };
+        self.hurts = 0;
+        self.last_start = 0;
+        self.fresh = true;
+    }
+
+    fn item(&mut self, segment: &Segment, item: Item<'_>) -> Result<(), Halt> {
+        match item {
+            Item::Record(record) => self.record(segment, record),
+            Item::Mark(mark) => {
+                if mark.offset > self.last_start || self.way.ordinal == 0 {
+                    self.way = Way { mark: Some(mark), ordinal: 0 };
+                }
+                Ok(())
+            }
+            Item::Hurt(damage) => {
+                self.hurts += 1;
+                if self.passed(segment, damage.span.start()) || self.stopped.is_some() {
+                    return Ok(());
+                }
+                self.held_back.push(damage.clone());
+                if self.held_back.len() > HELD_BACK { self.let_out(segment) } else { Ok(()) }
+            }
+            Item::Reached(offset) => (self.take)(Event::Reached(segment, offset)),
+        }
+    }
+
+    fn record(&mut self, segment: &Segment, record: &Record<'_>) -> Result<(), Halt> {
+        let way = self.way;
+        self.way.ordinal += 1;
+        self.last_start = record.span.start();
+        // Enough was delivered; the walk goes on only to learn what its damage means.
+        if self.stopped.is_some() || self.passing {
+            return Ok(());
+        }
+        if let Some(position) = self.begun_after
+            && position.covers(&segment.name, record)
+        {
+            self.fresh = false;
+            return Ok(());
+        }
+        if self.fresh {
+            self.fresh = false;
+            // Records are gone between this segment and the one before; the join will say so at the end.
+            self.after_damage |= matches!((self.due, record.lsn), (Some(due), Some(lsn)) if lsn > due);
+        }
+        if !self.held_back.is_empty() {
+            self.let_out(segment)?;
+        }
+        if self.last_wanted.is_some_and(|last| record.lsn.is_some_and(|lsn| lsn > last)) {
+            return self.stop(Stopped::Past);
+        }
+        if self.scan.selection.head(record) {
+            let matched = self.scan.selection.body(record)?;
+            if matched || self.scan.neighbours {
+                let shown = Shown { record, segment, matched, after_damage: self.after_damage, way };
+                match (self.take)(Event::Record(&shown)) {
+                    Ok(()) => {}
+                    Err(Halt::Enough) => {
+                        self.advance(segment, record, way);
+                        return self.stop(Stopped::Enough);
+                    }
+                    failed => return failed,
+                }
+            }
+        }
+        self.advance(segment, record, way);
+        Ok(())
+    }
+
+    /// The reader has enough. With damage in this segment the walk goes on to its end without delivering: what the damage means is
+    /// known only there.
+    fn stop(&mut self, why: Stopped) -> Result<(), Halt> {
+        self.stopped = Some(why);
+        if self.hurts == 0 { Err(Halt::Enough) } else { Ok(()) }
+    }
+
+    fn advance(&mut self, segment: &Segment, record: &Record<'_>, way: Way) {
+        match &mut self.position {
+            Some(position) if position.segment == segment.name => {
+                position.offset = record.span.start();
+                position.lsn = record.lsn;
+                position.mark = way.mark;
+                position.after_damage = self.after_damage;
+            }
+            other => {
+                *other = Some(Position {
+                    segment: segment.name.clone(),
+                    offset: record.span.start(),
+                    lsn: record.lsn,
+                    mark: way.mark,
+                    after_damage: self.after_damage,
+                });
+            }
+        }
+    }
+
+    /// Whether what begins at `offset` was told before this scan.
+    fn passed(&self, segment: &Segment, offset: u64) -> bool {
+        self.passing || self.begun_after.is_some_and(|p| p.segment == segment.name && offset < p.offset)
+    }
+
+    fn let_out(&mut self, segment: &Segment) -> Result<(), Halt> {
+        self.after_damage = true;
+        for damage in std::mem::take(&mut self.held_back) {
+            (self.take)(Event::Damage(segment, &damage))?;
+        }
+        Ok(())
+    }
+
+    /// At the end of a segment.
+    fn leave(&mut self, segment: &Segment, summary: &Summary) -> Result<()> {
+        if !self.held_back.is_empty() && (segment.followed || !self.scan.growing) {
+            match self.let_out(segment) {
+                Ok(()) => {}
+                Err(Halt::Enough) => self.stopped = Some(Stopped::Enough),
+                Err(Halt::Failed(error)) => return Err(error),
+            }
+        }
+        self.held_back.clear();
+        self.due = summary.due.or(self.due);
+        Ok(())
+    }
+}
+
+/// Joins what the walks found over the segments that were read to their end.
+pub(super) fn finish(
+    format: &Format,
+    source: Source,
+    mut summaries: Vec<Summary>,
+    stopped: Option<Stopped>,
+    position: Option<Position>,
+) -> Outcome {
+    let read = narrow(&source, 0..summaries.len());
+    let between = if summaries.is_empty() { Vec::new() } else { (format.join)(&read, &mut summaries) };
+    let more_damage = summaries.iter().map(|s| s.damage.beyond()).sum();
+    let mut damage: Vec<Damage> = summaries.iter().flat_map(|s| s.damage.kept()).cloned().chain(between).collect();
+    damage.sort_by_key(|d| d.span.place);
+    Outcome { source: read, summaries, damage, more_damage, stopped, position }
+}
+
+/// The same log with only some of its segments, numbered anew.
+#[must_use]
+pub(super) fn narrow(source: &Source, range: Range<usize>) -> Source {
+    let mut narrowed = source.clone();
+    narrowed.segments.truncate(range.end);
+    narrowed.segments.drain(..range.start.min(range.end));
+    for (id, segment) in (0..).zip(&mut narrowed.segments) {
+        segment.id = SegmentId(id);
+    }
+    narrowed
+}
+
+pub(super) struct Chosen {
+    pub range: Range<usize>,
+    /// File names are LSNs, so LSNs ascend from segment to segment.
+    pub ascending: bool,
+}
+
+/// LSN and time of a record, as far as the format has them.
+type Head = (Option<Lsn>, Option<Time>);
+
+/// The segments that can hold something wanted. Those that are left out are not even opened.
+pub(super) fn segments_of_use(source: &Source, format: &'static Format, keys: &Keys, selection: &Selection) -> Result<Chosen> {
+    let count = source.segments.len();
+    let mut chosen = Chosen { range: 0..count, ascending: false };
+    if count < 2 {
+        return Ok(chosen);
+    }
+    let probe = |index: usize| first_record(source, format, keys, index);
+    if let Some(wanted) = selection.lsns {
+        chosen.ascending = names_are_lsns(source, &probe)?;
+        if chosen.ascending {
+            // The segment that holds an LSN is the last one whose name does not lie above it.
+            let above = |lsn: Lsn| source.segments.partition_point(|s| s.sequence <= lsn.0);
+            chosen.range = above(wanted.first).saturating_sub(1)..above(wanted.last).max(1);
+        }
+    }
+    // Clocks are set back now and then: one segment more on either side than the times of first records ask for.
+    if let Some(since) = selection.since {
+        let first =
+            first_after(&chosen.range, &|index| Ok(probe(index)?.is_some_and(|(_, time)| time.is_some_and(|t| t >= since))))?;
+        chosen.range.start = first.saturating_sub(2).max(chosen.range.start);
+    }
+    if let Some(until) = selection.until {
+        let first =
+            first_after(&chosen.range, &|index| Ok(probe(index)?.is_some_and(|(_, time)| time.is_some_and(|t| t > until))))?;
+        chosen.range.end = (first + 1).min(chosen.range.end);
+    }
+    chosen.range.start = chosen.range.start.min(chosen.range.end);
+    Ok(chosen)
+}
+
+/// The first index of the range that is beyond, if `beyond` holds from some index on; the end of the range when none is.
+fn first_after(range: &Range<usize>, beyond: &dyn Fn(usize) -> Result<bool>) -> Result<usize> {
+    let (mut low, mut high) = (range.start, range.end);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if beyond(middle)? {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    Ok(low)
+}
+
+/// Whether the names of segments give the LSN of their first record, by looking at some of them.
+fn names_are_lsns(source: &Source, probe: &dyn Fn(usize) -> Result<Option<Head>>) -> Result<bool> {
+    let count = source.segments.len();
+    let mut seen = false;
+    for index in [0, count / 2, count - 2] {
+        if let Some((Some(lsn), _)) = probe(index)? {
+            if lsn.0 != source.segments[index].sequence {
+                return Ok(false);
+            }
+            seen = true;
+        }
+    }
+    Ok(seen)
+}
+
+/// LSN and time of the first whole record of a segment.
+fn first_record(source: &Source, format: &'static Format, keys: &Keys, index: usize) -> Result<Option<Head>> {
+    let mut first = None;
+    let visit = Visit { source, segment: &source.segments[index], keys, want: Want::default(), before: None };
+    let mut take = |item: Item<'_>| match item {
+        Item::Record(record) => {
+            first = Some((record.lsn, record.time));
+            Err(Halt::Enough)
+        }
+        _ => Ok(()),
+    };
+    match (format.walk)(&visit, &mut Sink::new(&mut take)) {
+        Ok(_) | Err(Halt::Enough) => Ok(first),
+        Err(Halt::Failed(error)) => Err(error),
+    }
+}
+
+/// The last LSN of a log; `None` when it holds no record.
+pub fn last_lsn(source: &Source, format: &'static Format, keys: &Keys) -> Result<Option<Lsn>> {
+    let mut before: Vec<Summary> = Vec::new();
+    if format.ordered {
+        for segment in &source.segments {
+            let want = Want { counts_only: true, ..Want::default() };
+            let visit = Visit { source, segment, keys, want, before: before.last() };
+            match (format.walk)(&visit, &mut Sink::new(&mut |_| Ok(()))) {
+                Ok(summary) => before = vec![keep_last(before.pop(), summary)],
+                Err(Halt::Enough) => break,
+                Err(Halt::Failed(error)) => return Err(error),
+            }
+        }
+        return Ok(before.last().and_then(|s| s.lsns).map(|range| range.last));
+    }
+    for segment in source.segments.iter().rev() {
+        // Nothing but the end is of use: a sealed segment answers from its seal.
+        let want = Want { counts_only: true, lsns: LsnRange::new(Lsn(u64::MAX), Lsn(u64::MAX)), ..Want::default() };
+        let visit = Visit { source, segment, keys, want, before: None };
+        match (format.walk)(&visit, &mut Sink::new(&mut |_| Ok(()))) {
+            Ok(Summary { lsns: Some(range), .. }) => return Ok(Some(range.last)),
+            Ok(_) | Err(Halt::Enough) => {}
+            Err(Halt::Failed(error)) => return Err(error),
+        }
+    }
+    Ok(None)
+}
+
+fn keep_last(before: Option<Summary>, mut now: Summary) -> Summary {
+    if now.lsns.is_none() {
+        now.lsns = before.and_then(|s| s.lsns);
+    }
+    now
+}

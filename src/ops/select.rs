@@ -1,0 +1,306 @@
+//! Which records are wanted: by number, time, kind, tag and content. All conditions must hold.
+
+use std::fmt;
+
+use crate::model::{Lsn, LsnRange, Payload, Record, Result, Time};
+
+/// Conditions on a record. An empty one lets everything through.
+#[derive(Default)]
+pub struct Selection {
+    /// Its LSN, or one of them, is in this range.
+    pub lsns: Option<LsnRange>,
+    /// It was written at this moment or later.
+    pub since: Option<Time>,
+    /// It was written at this moment or earlier.
+    pub until: Option<Time>,
+    /// It is of one of these kinds; none means any.
+    pub kinds: Vec<String>,
+    /// It has one of these tags; none means any.
+    pub tags: Vec<u64>,
+    /// What its payload must meet.
+    pub content: Option<Content>,
+}
+
+/// A condition on the payload of a record.
+pub type Content = Box<dyn Fn(&Payload<'_>) -> Result<bool>>;
+
+impl fmt::Debug for Selection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Selection")
+            .field("lsns", &self.lsns)
+            .field("since", &self.since)
+            .field("until", &self.until)
+            .field("kinds", &self.kinds)
+            .field("tags", &self.tags)
+            .field("content", &self.content.is_some())
+            .finish()
+    }
+}
+
+impl Selection {
+    /// Whether the record meets all conditions but the one on its content. A condition on something that the record does not
+    /// have is not met.
+    #[must_use]
+    #[inline]
+    pub fn head(&self, record: &Record<'_>) -> bool {
+        if let Some(wanted) = self.lsns {
+            let overlaps = |range: LsnRange| range.first <= wanted.last && wanted.first <= range.last;
+            if !record.lsns().is_some_and(overlaps) {
+                return false;
+            }
+        }
+        if self.since.is_some_and(|since| record.time.is_none_or(|time| time < since)) {
+            return false;
+        }
+        if self.until.is_some_and(|until| record.time.is_none_or(|time| time > until)) {
+            return false;
+        }
+        if !self.kinds.is_empty() && !self.kinds.iter().any(|kind| same_word(kind, record.kind)) {
+            return false;
+        }
+        self.tags.is_empty() || record.tag.is_some_and(|tag| self.tags.contains(&tag))
+    }
+
+    /// Whether the content meets its condition. Ciphertext meets none: what it says is not known.
+    pub fn body(&self, record: &Record<'_>) -> Result<bool> {
+        match &self.content {
+            None => Ok(true),
+            Some(_) if record.encrypted => Ok(false),
+            Some(meets) => meets(&record.payload),
+        }
+    }
+}
+
+/// Whether two names of kinds mean the same: `txn-begin`, `TxnBegin` and `txn_begin` do.
+fn same_word(a: &str, b: &str) -> bool {
+    let mut left = a.bytes().filter(|b| !matches!(b, b'-' | b'_'));
+    let mut right = b.bytes().filter(|b| !matches!(b, b'-' | b'_'));
+    loop {
+        match (left.next(), right.next()) {
+            (None, None) => return true,
+            (Some(x), Some(y)) if x.eq_ignore_ascii_case(&y) => {}
+            _ => return false,
+        }
+    }
+}
+
+/// An LSN as it is asked for: itself, or counted from the end of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// This one.
+    At(Lsn),
+    /// The n-th from the end; 1 is the last.
+    FromEnd(u64),
+}
+
+/// LSNs as they are asked for. Both ends belong to the range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LsnWish {
+    /// The lowest; from the start of the log when absent.
+    pub first: Option<Bound>,
+    /// The highest; to the end of the log when absent.
+    pub last: Option<Bound>,
+}
+
+impl LsnWish {
+    /// Reads `A..B`, `A..`, `..B`, `N`, and the same with numbers below zero, which count from the end: `-100..`.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub fn parse(text: &str) -> Result<LsnWish, String> {
+        let (first, last) = match text.split_once("..") {
+            None => {
+                let one = Some(bound(text)?);
+                (one, one)
+            }
+            Some((first, last)) => {
+                // `A..=B` is what Rust people type, and means what they think.
+                let last = last.strip_prefix('=').unwrap_or(last);
+                let part = |text: &str| if text.is_empty() { Ok(None) } else { bound(text).map(Some) };
+                (part(first)?, part(last)?)
+            }
+        };
+        let backwards = match (first, last) {
+            (Some(Bound::At(a)), Some(Bound::At(b))) => a > b,
+            (Some(Bound::FromEnd(a)), Some(Bound::FromEnd(b))) => a < b,
+            _ => false,
+        };
+        if backwards {
+            return Err("the first LSN lies above the last".to_owned());
+        }
+        Ok(LsnWish { first, last })
+    }
+
+    /// Whether it can be told only when the end of the log is known.
+    #[must_use]
+    pub fn counts_from_end(&self) -> bool {
+        [self.first, self.last].iter().any(|bound| matches!(bound, Some(Bound::FromEnd(_))))
+    }
+
+    /// The range in a log whose last LSN is `end`; `None` when nothing can lie in it.
+    #[must_use]
+    pub fn resolve(&self, end: Option<Lsn>) -> Option<LsnRange> {
+        let place = |bound: Bound| match bound {
+            Bound::At(lsn) => Some(lsn),
+            // Counted back beyond the start is the start.
+            Bound::FromEnd(count) => end.map(|end| Lsn(end.0.saturating_sub(count - 1))),
+        };
+        let first = self.first.map_or(Some(Lsn(0)), place)?;
+        let last = self.last.map_or(Some(Lsn(u64::MAX)), place)?;
+        LsnRange::new(first, last)
+    }
+}
+
+fn bound(text: &str) -> Result<Bound, String> {
+    let wrong = || format!("`{text}` is not an LSN: give a number, or a number below zero to count from the end");
+    match text.trim().strip_prefix('-') {
+        None => text.trim().parse().map(|n| Bound::At(Lsn(n))).map_err(|_| wrong()),
+        Some(count) => match count.parse() {
+            Ok(count) if count > 0 => Ok(Bound::FromEnd(count)),
+            _ => Err(wrong()),
+        },
+    }
+}
+
+/// Reads a moment: RFC 3339, a date, `now`, or how long ago: `10min ago`, `90s`, `2 hours ago`.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn parse_moment(text: &str, now: Time) -> Result<Time, String> {
+    let text = text.trim();
+    if text == "now" {
+        return Ok(now);
+    }
+    if let Some(time) = Time::parse(text) {
+        return Ok(time);
+    }
+    let ago = text.strip_suffix("ago").unwrap_or(text).trim();
+    let wrong = || format!("`{text}` is no time: give 2026-01-02T03:04:05Z, 2026-01-02, or how long ago, such as `10min ago`");
+    let unit_at = ago.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(wrong)?;
+    let (number, unit) = (&ago[..unit_at], ago[unit_at..].trim());
+    let micros: u64 = match unit {
+        "us" => 1,
+        "ms" => 1_000,
+        "s" | "sec" | "secs" | "second" | "seconds" => 1_000_000,
+        "m" | "min" | "mins" | "minute" | "minutes" => 60_000_000,
+        "h" | "hour" | "hours" => 3_600_000_000,
+        "d" | "day" | "days" => 86_400_000_000,
+        "w" | "week" | "weeks" => 604_800_000_000,
+        _ => return Err(wrong()),
+    };
+    let count: f64 = number.parse().map_err(|_| wrong())?;
+    // A conversion that does not fit stops at the largest number, which is before the epoch and so becomes it.
+    Ok(Time(now.0.saturating_sub((count * micros as f64) as u64)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{SegmentId, Span};
+
+    fn record(lsn: u64, last: u64) -> Record<'static> {
+        Record {
+            span: Span::new(SegmentId(0), 0, 8),
+            lsn: Some(Lsn(lsn)),
+            last_lsn: Some(Lsn(last)),
+            kind: "txn-begin",
+            time: Some(Time(1000)),
+            tag: Some(7),
+            fields: &[],
+            payload: Payload::Whole(b"alpha"),
+            encrypted: false,
+            physical: false,
+        }
+    }
+
+    #[test]
+    fn lsn_ranges_are_read_in_every_shape() {
+        use Bound::{At, FromEnd};
+        let table = [
+            ("5", Some(At(Lsn(5))), Some(At(Lsn(5)))),
+            ("5..9", Some(At(Lsn(5))), Some(At(Lsn(9)))),
+            ("5..=9", Some(At(Lsn(5))), Some(At(Lsn(9)))),
+            ("5..", Some(At(Lsn(5))), None),
+            ("..9", None, Some(At(Lsn(9)))),
+            ("-100..", Some(FromEnd(100)), None),
+            ("-100..-50", Some(FromEnd(100)), Some(FromEnd(50))),
+            ("-1", Some(FromEnd(1)), Some(FromEnd(1))),
+            ("..", None, None),
+        ];
+        for (text, first, last) in table {
+            assert_eq!(LsnWish::parse(text), Ok(LsnWish { first, last }), "{text}");
+        }
+        for wrong in ["", "x", "9..5", "-5..-9", "-0", "1...3", "--1", "1,2", "18446744073709551616"] {
+            assert!(LsnWish::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn ranges_from_the_end_depend_on_where_it_is() {
+        let resolve = |text: &str, end: Option<u64>| {
+            LsnWish::parse(text).expect("it was read above").resolve(end.map(Lsn)).map(|r| (r.first.0, r.last.0))
+        };
+        assert_eq!(resolve("-100..", Some(250)), Some((151, u64::MAX)));
+        assert_eq!(resolve("-100..", Some(20)), Some((0, u64::MAX)));
+        assert_eq!(resolve("-1", Some(20)), Some((20, 20)));
+        assert_eq!(resolve("-1", None), None);
+        assert_eq!(resolve("10..-5", Some(20)), Some((10, 16)));
+        assert_eq!(resolve("19..-5", Some(20)), None);
+        assert_eq!(resolve("..", None), Some((0, u64::MAX)));
+    }
+
+    #[test]
+    fn a_record_must_meet_every_condition() {
+        let met = |change: &dyn Fn(&mut Selection)| {
+            let mut selection = Selection {
+                lsns: LsnRange::new(Lsn(5), Lsn(9)),
+                since: Some(Time(1000)),
+                until: Some(Time(1000)),
+                kinds: vec!["TxnBegin".into(), "full".into()],
+                tags: vec![1, 7],
+                content: None,
+            };
+            change(&mut selection);
+            selection.head(&record(9, 12))
+        };
+        assert!(met(&|_| {}));
+        assert!(!met(&|s| s.lsns = LsnRange::new(Lsn(13), Lsn(20))));
+        assert!(!met(&|s| s.since = Some(Time(1001))));
+        assert!(!met(&|s| s.until = Some(Time(999))));
+        assert!(!met(&|s| s.kinds = vec!["txn".into()]));
+        assert!(!met(&|s| s.tags = vec![1]));
+    }
+
+    #[test]
+    fn what_a_record_does_not_have_meets_no_condition() {
+        let bare = Record { lsn: None, last_lsn: None, time: None, tag: None, ..record(1, 1) };
+        assert!(Selection::default().head(&bare));
+        assert!(!Selection { lsns: LsnRange::new(Lsn(0), Lsn(u64::MAX)), ..Selection::default() }.head(&bare));
+        assert!(!Selection { since: Some(Time(0)), ..Selection::default() }.head(&bare));
+        assert!(!Selection { until: Some(Time(u64::MAX)), ..Selection::default() }.head(&bare));
+        assert!(!Selection { tags: vec![0], ..Selection::default() }.head(&bare));
+        let anything = Selection { content: Some(Box::new(|_| Ok(true))), ..Selection::default() };
+        assert_eq!(anything.body(&record(1, 1)).ok(), Some(true));
+        assert_eq!(anything.body(&Record { encrypted: true, ..record(1, 1) }).ok(), Some(false));
+    }
+
+    #[test]
+    fn moments_are_dates_or_how_long_ago() {
+        let now = Time::parse("2026-01-02T03:04:05Z").expect("a good time");
+        for (text, expected) in [
+            ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z"),
+            ("10min ago", "2026-01-02T02:54:05Z"),
+            ("10 min", "2026-01-02T02:54:05Z"),
+            ("1.5 hours ago", "2026-01-02T01:34:05Z"),
+            ("90s ago", "2026-01-02T03:02:35Z"),
+            ("2d", "2025-12-31T03:04:05Z"),
+            ("now", "2026-01-02T03:04:05Z"),
+        ] {
+            assert_eq!(parse_moment(text, now), Ok(Time::parse(expected).expect("a good time")), "{text}");
+        }
+        assert_eq!(parse_moment("99999999999999 weeks ago", now), Ok(Time(0)));
+        for wrong in ["", "10", "min ago", "10 parsecs", "1.2.3s", "yesterday", "-5min", "ago", "é"] {
+            assert!(parse_moment(wrong, now).is_err(), "{wrong}");
+        }
+    }
+}
