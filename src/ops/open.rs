@@ -90,7 +90,10 @@ fn open_file(disk: &Arc<dyn Disk>, path: &Path, entry: &Entry, choice: &Choice) 
 
 fn open_folder(disk: &Arc<dyn Disk>, path: &Path, choice: &Choice) -> Result<Vec<Input>> {
     let entries = disk.list(path)?;
-    if let Some(input) = log_in(disk, path, &entries, choice)? {
+    let own = log_in(disk, path, &entries, choice)?;
+    // A format that was named fits a folder without any segment too; but then the logs may lie in the folders below.
+    let bare = choice.format.is_some() && own.as_ref().is_some_and(|input| input.source.segments.is_empty());
+    if let Some(input) = own.clone().filter(|_| !bare) {
         return Ok(vec![input]);
     }
     // A folder of logs: streams, shards, tenants. Folders in folders are not searched.
@@ -99,7 +102,11 @@ fn open_folder(disk: &Arc<dyn Disk>, path: &Path, choice: &Choice) -> Result<Vec
     folders.sort_by(|a, b| a.name.cmp(&b.name));
     for folder in folders {
         let inner = path.join(&folder.name);
-        inputs.extend(log_in(disk, &inner, &disk.list(&inner)?, choice)?);
+        let input = log_in(disk, &inner, &disk.list(&inner)?, choice)?;
+        inputs.extend(input.filter(|input| choice.format.is_none() || !input.source.segments.is_empty()));
+    }
+    if inputs.is_empty() {
+        inputs.extend(own);
     }
     if inputs.is_empty() {
         let files = entries.iter().filter(|e| e.kind == EntryKind::File).count();

@@ -10,6 +10,7 @@
 use super::join::join;
 use super::walk::walk;
 use crate::formats::{Format, Likeness, Mend, Sample};
+use crate::model::Lsn;
 use crate::native::{FRAME_MAGIC, HEADER_BYTES, LOCK, MAGIC, parse_cut_name, segment_lsn};
 
 /// Logs that walctl itself writes.
@@ -38,7 +39,8 @@ pub const FORMAT: Format = Format {
 };
 
 fn recognise(sample: &Sample<'_>) -> Likeness {
-    let named = sample.name.is_none_or(|name| segment_lsn(name).is_some());
+    // LSNs begin at 1: an empty file named 0 is another format's.
+    let named = sample.name.is_none_or(|name| segment_lsn(name).is_some_and(|lsn| lsn >= Lsn::FIRST));
     // Half of the magic is enough: what is damaged there is for the walk to say.
     let alike = sample.head.iter().zip(&MAGIC).filter(|(a, b)| a == b).count();
     let frame = sample.head.get(HEADER_BYTES as usize..).is_some_and(|rest| rest.starts_with(&FRAME_MAGIC));
