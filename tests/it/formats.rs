@@ -10,7 +10,8 @@ use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 use walctl::disk::{Disk, EntryKind, RealDisk, Source};
 use walctl::formats::{Format, Halt, Item, Likeness, Sample, Sink, Summary, Visit, Want};
-use walctl::model::{Damage, Keys, Verdict};
+use walctl::model::{Damage, Error, Keys, Verdict};
+use walctl::ops::{Checks, Choice, Progress, open, verify};
 
 /// The formats whose fixtures are run: all but ours, whose logs the other tests write by themselves.
 pub fn foreign() -> impl Iterator<Item = &'static Format> {
@@ -328,4 +329,39 @@ fn likeness(format: &Format, log: &Path, entry: &walctl::disk::Entry, beside: &[
     let head = std::fs::read(log.join(&entry.name)).expect("a fixture can be read");
     let sample = Sample { name: Some(&entry.name), head: &head[..head.len().min(64 << 10)], length: entry.length, beside };
     (format.recognise)(&sample)
+}
+
+/// What the commands do with a folder: open it, by its content or by the format's name, and verify every log in it.
+fn verify_all(root: &Path, format: Option<&'static Format>, keys: Keys) -> walctl::model::Result<(Verdict, u64)> {
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let choice = Choice { format, keys, ..Choice::default() };
+    let mut worst = (Verdict::Clean, 0);
+    for input in open(&disk, root, &choice)? {
+        let report = verify(&input, &Checks { deep: true, ..Checks::default() }, &Progress::default())?;
+        worst = (worst.0.max(report.verdict), worst.1 + report.records);
+    }
+    Ok(worst)
+}
+
+#[test]
+fn every_log_opens_by_its_content_and_by_its_formats_name_and_verifies_alike() {
+    let mut failed = Vec::new();
+    for format in foreign() {
+        for (case, dir) in cases(format.name) {
+            let expect = expected(&dir);
+            let found = read_all(format, &dir.join("wal"), &keys(&expect));
+            let right = (found.verdict(), found.records.len() as u64);
+            let named = verify_all(&dir.join("wal"), Some(format), keys(&expect));
+            if !matches!(named, Ok(report) if report == right) {
+                failed.push(format!("{}/{case} --format {}: {named:?}, expected {right:?}", format.name, format.name));
+            }
+            // An empty folder is no log unless somebody says which.
+            let auto = verify_all(&dir.join("wal"), None, keys(&expect));
+            let empty = found.segments.is_empty();
+            if !matches!(auto, Ok(report) if report == right) && !(empty && matches!(auto, Err(Error::NotALog { .. }))) {
+                failed.push(format!("{}/{case}: {auto:?}, expected {right:?}", format.name));
+            }
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
 }

@@ -5,6 +5,7 @@ use super::frame::{HEADER, Header, MAGIC};
 use super::walk::Own;
 use crate::disk::{Cursor, EntryKind, Open, Source, crc32};
 use crate::model::{Damage, Facts, Kind, Look, Lsn, LsnRange, Span, Warning};
+use memchr::memmem;
 
 /// Lists the start ids of all segments, 8 bytes each.
 const INDEX: &str = "segments.idx";
@@ -27,16 +28,25 @@ pub fn recognise(sample: &Sample<'_>) -> Likeness {
         return Likeness::Sure;
     }
     let sidecar = sample.beside.iter().any(|e| e.kind == EntryKind::File && (e.name == INDEX || e.name == HEAD));
-    // A first frame without its magic: the sidecars tell, or everything else of the frame.
-    let header = sample.head.first_chunk::<HEADER>().map(Header::parse);
-    let but_magic = header.is_some_and(|h| {
-        let payload = sample.head.get(HEADER..).and_then(|p| p.get(..h.stored as usize));
-        payload.is_some_and(|p| crc32(h.seed, p) == h.crc && h.stored > 0)
-    });
-    match (sidecar, sample.head.is_empty(), but_magic) {
-        (true, true, _) => Likeness::Sure,
-        (true, ..) | (_, _, true) | (_, true, _) => Likeness::Maybe,
-        _ => Likeness::No,
+    // The first frame is damaged: the sidecars tell, or a frame further on.
+    let later = || {
+        memmem::find_iter(sample.head, &MAGIC).any(|at| {
+            let header = sample.head[at..].first_chunk::<HEADER>().map(Header::parse);
+            header.is_some_and(|h| h.plausible())
+        })
+    };
+    match (sidecar, sample.head.is_empty()) {
+        (true, true) => Likeness::Sure,
+        (true, false) => Likeness::Maybe,
+        // ironwal makes the index before the first segment: an empty file without one says nothing.
+        (false, true) => Likeness::No,
+        (false, false) => {
+            if later() {
+                Likeness::Maybe
+            } else {
+                Likeness::No
+            }
+        }
     }
 }
 

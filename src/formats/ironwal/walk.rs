@@ -199,7 +199,7 @@ impl State<'_, '_> {
     /// Delivers the entries of a frame; false when its payload is no such batch.
     fn entries(&mut self, header: &Header) -> Result<bool, Halt> {
         let (at, want) = (self.at, self.visit.want);
-        let outside = want.lsns.is_some_and(|r| header.next() <= r.first.0 || header.start > r.last.0);
+        let outside = want.counts_only || want.lsns.is_some_and(|r| header.next() <= r.first.0 || header.start > r.last.0);
         let stored = header.stored as usize;
         let held = stored <= HELD && self.cursor.bytes(at, HEADER + stored).len() == HEADER + stored;
         if header.kind == 0 {
@@ -210,7 +210,7 @@ impl State<'_, '_> {
             let bytes = self.cursor.bytes(at, HEADER + stored);
             return deliver(self.sink, self.visit, at, header, &bytes[HEADER..], outside);
         }
-        if outside {
+        if outside && !want.deep {
             return Ok(true);
         }
         if !(want.payloads || want.deep) && held {

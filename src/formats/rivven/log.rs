@@ -1,8 +1,10 @@
 //! What a rivven log is besides its records: names, numbers, files that were made ahead, and what its files say about each other.
 
 use super::super::{Ending, Likeness, Sample, Summary};
-use super::record::MAGIC;
+use super::record::{ENCRYPTED, HAS_CHECKSUM, HEADER, Header, MAGIC};
 use super::walk::Own;
+use memchr::memmem;
+
 use crate::disk::{EntryKind, Source, zero_prefix};
 use crate::model::{Damage, Facts, Kind, Look, Lsn, LsnRange, Proof, Span, Warning};
 
@@ -38,9 +40,17 @@ pub fn recognise(sample: &Sample<'_>) -> Likeness {
         // No other format fills a file of such a name with zeros from its first byte.
         (true, 1.., Some(_)) if !beside("LOCK") => Likeness::Sure,
         (true, ..) => Likeness::Maybe,
-        _ if beside(MARKER) => Likeness::Maybe,
+        _ if beside(MARKER) || later_record(sample.head) => Likeness::Maybe,
         _ => Likeness::No,
     }
+}
+
+/// The first record is damaged: one further on tells.
+fn later_record(head: &[u8]) -> bool {
+    memmem::find_iter(head, &MAGIC).any(|at| {
+        let header = head[at..].first_chunk::<HEADER>().map(Header::parse);
+        header.is_some_and(|h| h.plausible() && h.flags & !ENCRYPTED == HAS_CHECKSUM)
+    })
 }
 
 /// Which segment, name, text, place.

@@ -160,7 +160,13 @@ impl State<'_, '_> {
     fn record(&mut self, header: Header) -> Result<(), Halt> {
         self.hints(&header);
         let lsn = Lsn(self.due);
-        if self.visit.want.lsns.is_none_or(|range| range.contains(lsn)) {
+        if header.flags & ENCRYPTED != 0 {
+            self.own.encrypted.get_or_insert(self.at);
+        }
+        let want = self.visit.want;
+        // Keys are tried only where somebody asks what is in it.
+        let skip = want.counts_only && !want.deep && header.flags & ENCRYPTED == 0;
+        if !skip && want.lsns.is_none_or(|range| range.contains(lsn)) {
             self.deliver(&header, Some(lsn))?;
         }
         self.summary.records += 1;
@@ -216,9 +222,6 @@ impl State<'_, '_> {
             }
         }
         self.sink.record(&Record { fields: &fields, payload: Payload::Whole(content), ..record })?;
-        if flagged || sealed {
-            self.own.encrypted.get_or_insert(at);
-        }
         if flagged != sealed {
             let is = if flagged {
                 "is flagged as encrypted, and its data is no envelope"
