@@ -2,12 +2,17 @@
 
 mod cases;
 mod formats;
+mod fuzz;
 mod generated;
 mod tidy;
 
 /// What the groups share.
 #[allow(dead_code, reason = "not every group is there yet")]
 mod support {
+    pub mod memory;
     pub mod recipe;
     pub mod sandbox;
 }
+
+#[global_allocator]
+static ALLOCATOR: support::memory::Counting = support::memory::Counting;

@@ -33,8 +33,6 @@ pub struct Joint {
 
 /// How often the walk says how far it has come.
 const REPORT: u64 = 1 << 20;
-/// A look at a tail that nobody is known to write is repeated after this long.
-const PAUSE: Duration = Duration::from_millis(5);
 /// A tail that never stands still is judged as it is in the end.
 const MOVES: u32 = 100_000;
 /// A tail under a live writer is looked at this often, each time after a longer pause: 2 s in all.
@@ -444,9 +442,9 @@ impl<'v> Walker<'v> {
         if self.finished() || self.reader.cursor.is_mapped() || self.moves > MOVES {
             return Ok(false);
         }
-        let looks = if self.visit.want.live { LIVE_LOOKS } else { 1 };
-        while self.looks < looks {
-            let wait = if self.visit.want.live { Duration::from_millis(2 << self.looks.min(9)) } else { PAUSE };
+        // Nobody holds the log's lock, and the bytes were already read twice: they stay as they are.
+        while self.visit.want.live && self.looks < LIVE_LOOKS {
+            let wait = Duration::from_millis(2 << self.looks.min(9));
             self.looks += 1;
             if self.reader.cursor.look_again(self.offset, wait)? {
                 self.looks = 0;
