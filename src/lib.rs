@@ -31,6 +31,7 @@ pub mod disk {
     mod mapping;
     mod pipe;
     mod real;
+    mod sim;
     mod source;
     pub use checksum::{PREFIX_BLOCK, PrefixSums, crc32, crc32c, flipped_bit, seed_of};
     pub use cursor::{Cursor, Io, LARGEST_PIECE, pieces, zero_prefix};
@@ -38,6 +39,7 @@ pub mod disk {
     pub use mapping::Mapping;
     pub use pipe::Pipe;
     pub use real::RealDisk;
+    pub use sim::{Fault, Luck, SimDisk};
     pub use source::{Segment, Source};
 }
 

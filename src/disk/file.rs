@@ -26,6 +26,9 @@ pub trait Disk: Send + Sync + fmt::Debug {
     fn locked_by(&self, _path: &Path) -> Option<u32> {
         None
     }
+    /// Opens a file, made when it is not there, and locks it against everybody else (flock) until it is dropped or the process
+    /// ends, however it ends. `None` when somebody else holds it.
+    fn lock(&self, path: &Path) -> Result<Option<Box<dyn File>>>;
 }
 
 /// An open file. All of it works through a shared reference: reading goes on while another thread writes.

@@ -97,6 +97,22 @@ impl Disk for RealDisk {
             (held && here).then(|| pid.parse().unwrap_or(0))
         })
     }
+
+    fn lock(&self, path: &Path) -> Result<Option<Box<dyn File>>> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .custom_flags(libc::O_CLOEXEC)
+            .open(path)
+            .map_err(Error::io("open", path))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Box::new(RealFile { file, path: path.to_owned() }))),
+            Err(fs::TryLockError::WouldBlock) => Ok(None),
+            Err(fs::TryLockError::Error(e)) => Err(Error::io("lock", path)(e)),
+        }
+    }
 }
 
 fn entry(name: String, meta: &fs::Metadata) -> Entry {

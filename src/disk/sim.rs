@@ -1,0 +1,608 @@
+//! A disk that forgets: files in memory, of which only what was synced is sure to be there after the power fails.
+//!
+//! What was written and not synced survives in pieces of 512 bytes, each by a throw of the dice; a name that was made, changed or
+//! removed survives only by luck until its folder is synced. The power can fail at any operation, and any operation can be made to
+//! fail. After a failed sync the file reads as before and the next sync says that all is well, while the medium never got the bytes:
+//! that is what real systems do.
+
+use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{Hash, Hasher};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use super::{Disk, Entry, EntryKind, File, Open};
+use crate::model::{Error, Result};
+
+/// What survives of a write that was not synced comes in pieces of this size.
+const SECTOR: usize = 512;
+
+/// Files in memory, and what of them would survive a power failure. Clones are the same disk.
+#[derive(Clone, Debug, Default)]
+pub struct SimDisk {
+    inner: Arc<Mutex<Inner>>,
+}
+
+/// What goes wrong at an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The system answers with this error number.
+    Errno(i32),
+    /// A write takes only so many bytes, and says so.
+    Short(usize),
+    /// The power fails: this operation and all that follow do nothing.
+    PowerOff,
+}
+
+/// Which of the things that were not synced survive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Luck {
+    /// None of them.
+    None,
+    /// All of them.
+    All,
+    /// Each by dice that this number sets.
+    Dice(u64),
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    nodes: Vec<Node>,
+    names: BTreeMap<PathBuf, usize>,
+    stable_names: BTreeMap<PathBuf, usize>,
+    unsynced_names: Vec<NameChange>,
+    folders: BTreeSet<PathBuf>,
+    locks: BTreeSet<PathBuf>,
+    faults: BTreeMap<u64, Fault>,
+    operations: u64,
+    off: bool,
+    /// How many bytes all files may have together; 0 for no limit.
+    limit: u64,
+    trace: Vec<String>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Node {
+    /// What a reader sees.
+    now: Vec<u8>,
+    /// What was synced.
+    stable: Vec<u8>,
+    /// What was done since, in order.
+    unsynced: Vec<Change>,
+}
+
+#[derive(Clone, Debug)]
+enum Change {
+    Write(usize, Vec<u8>),
+    Length(usize),
+}
+
+#[derive(Clone, Debug)]
+enum NameChange {
+    Link(PathBuf, usize),
+    Rename(PathBuf, PathBuf),
+    Unlink(PathBuf),
+}
+
+impl NameChange {
+    fn folder(&self) -> Option<&Path> {
+        match self {
+            NameChange::Link(path, _) | NameChange::Rename(_, path) | NameChange::Unlink(path) => path.parent(),
+        }
+    }
+
+    fn apply(&self, names: &mut BTreeMap<PathBuf, usize>) {
+        match self {
+            NameChange::Link(path, node) => {
+                names.insert(path.clone(), *node);
+            }
+            NameChange::Rename(from, to) => {
+                if let Some(node) = names.remove(from) {
+                    names.insert(to.clone(), node);
+                }
+            }
+            NameChange::Unlink(path) => {
+                names.remove(path);
+            }
+        }
+    }
+}
+
+impl Change {
+    fn apply(&self, bytes: &mut Vec<u8>) {
+        match self {
+            Change::Write(at, piece) => put(bytes, *at, piece),
+            Change::Length(length) => bytes.resize(*length, 0),
+        }
+    }
+}
+
+fn put(bytes: &mut Vec<u8>, at: usize, piece: &[u8]) {
+    if bytes.len() < at + piece.len() {
+        bytes.resize(at + piece.len(), 0);
+    }
+    bytes[at..at + piece.len()].copy_from_slice(piece);
+}
+
+/// A small generator: the same number gives the same dice on every machine.
+#[derive(Debug)]
+struct Dice(u64);
+
+impl Dice {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    fn heads(&mut self) -> bool {
+        self.next() & 1 == 1
+    }
+}
+
+impl SimDisk {
+    /// An empty disk.
+    #[must_use]
+    pub fn new() -> SimDisk {
+        SimDisk::default()
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().expect("nobody panics while holding the disk")
+    }
+
+    /// Makes the operation with this number, from 1 on, go wrong.
+    pub fn fail_at(&self, operation: u64, fault: Fault) {
+        self.inner().faults.insert(operation, fault);
+    }
+
+    /// Lets all files together have no more than this many bytes; 0 for no limit.
+    pub fn limit(&self, bytes: u64) {
+        self.inner().limit = bytes;
+    }
+
+    /// How many operations changed something, or were to: writes, syncs, lengths, names.
+    #[must_use]
+    pub fn operations(&self) -> u64 {
+        self.inner().operations
+    }
+
+    /// What each operation was, one line each.
+    #[must_use]
+    pub fn trace(&self) -> Vec<String> {
+        self.inner().trace.clone()
+    }
+
+    /// Turns the power off now.
+    pub fn power_off(&self) {
+        self.inner().off = true;
+    }
+
+    /// Whether the power has failed.
+    #[must_use]
+    pub fn is_off(&self) -> bool {
+        self.inner().off
+    }
+
+    /// The disk as it comes up again after the power failed now.
+    #[must_use]
+    pub fn after_power_failure(&self, luck: Luck) -> SimDisk {
+        let inner = self.inner();
+        let mut dice = Dice(match luck {
+            Luck::Dice(seed) => seed,
+            _ => 0,
+        });
+        let nodes = inner.nodes.iter().map(|node| Node::new(node.survivor(luck, &mut dice))).collect();
+        let mut names = inner.stable_names.clone();
+        // A journal keeps the order of names; a filesystem without one does not. Both must be survived.
+        let journal = dice.heads();
+        let kept = (dice.next() as usize) % (inner.unsynced_names.len() + 1);
+        for (index, change) in inner.unsynced_names.iter().enumerate() {
+            let survives = match luck {
+                Luck::None => false,
+                Luck::All => true,
+                Luck::Dice(_) if journal => index < kept,
+                Luck::Dice(_) => dice.heads(),
+            };
+            if survives {
+                change.apply(&mut names);
+            }
+        }
+        let fresh =
+            Inner { nodes, names: names.clone(), stable_names: names, folders: inner.folders.clone(), ..Inner::default() };
+        SimDisk { inner: Arc::new(Mutex::new(fresh)) }
+    }
+
+    /// A number that tells two contents of a disk apart.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        let inner = self.inner();
+        let mut hasher = DefaultHasher::new();
+        for (path, node) in &inner.names {
+            path.hash(&mut hasher);
+            inner.nodes[*node].now.hash(&mut hasher);
+        }
+        hasher.finish()
+    }
+}
+
+impl Node {
+    fn new(bytes: Vec<u8>) -> Node {
+        Node { stable: bytes.clone(), now: bytes, unsynced: Vec::new() }
+    }
+
+    /// What a look past the cache shows.
+    fn medium(&self) -> Vec<u8> {
+        let mut bytes = self.stable.clone();
+        self.unsynced.iter().for_each(|change| change.apply(&mut bytes));
+        bytes
+    }
+
+    fn survivor(&self, luck: Luck, dice: &mut Dice) -> Vec<u8> {
+        match luck {
+            Luck::None => return self.stable.clone(),
+            Luck::All => return self.medium(),
+            Luck::Dice(_) => {}
+        }
+        let mut bytes = self.stable.clone();
+        for change in &self.unsynced {
+            match change {
+                Change::Length(length) => {
+                    if dice.heads() {
+                        bytes.resize(*length, 0);
+                    }
+                }
+                Change::Write(at, piece) => {
+                    // The length can survive without the content: zeros stand there then.
+                    if dice.heads() && bytes.len() < at + piece.len() {
+                        bytes.resize(at + piece.len(), 0);
+                    }
+                    let (all, mut done) = (dice.heads(), 0);
+                    while done < piece.len() {
+                        let end = ((at + done) / SECTOR + 1) * SECTOR - at;
+                        let end = end.min(piece.len());
+                        if all || dice.heads() {
+                            put(&mut bytes, at + done, &piece[done..end]);
+                        }
+                        done = end;
+                    }
+                }
+            }
+        }
+        bytes
+    }
+}
+
+fn errno(doing: &'static str, path: &Path, number: i32) -> Error {
+    Error::io(doing, path)(io::Error::from_raw_os_error(number))
+}
+
+impl Inner {
+    /// Counts an operation, and fails it if it is to fail. `Some` is how much of a write gets through.
+    fn operate(&mut self, doing: &'static str, path: &Path) -> Result<Option<usize>> {
+        if self.off {
+            return Err(errno(doing, path, libc::EIO));
+        }
+        self.operations += 1;
+        if self.trace.len() < 100_000 {
+            self.trace.push(format!("{} {doing} {}", self.operations, path.display()));
+        }
+        match self.faults.get(&self.operations) {
+            None => Ok(None),
+            Some(Fault::Errno(number)) => Err(errno(doing, path, *number)),
+            Some(Fault::Short(bytes)) => Ok(Some(*bytes)),
+            Some(Fault::PowerOff) => {
+                self.off = true;
+                Err(errno(doing, path, libc::EIO))
+            }
+        }
+    }
+
+    fn look(&self, doing: &'static str, path: &Path) -> Result<()> {
+        if self.off { Err(errno(doing, path, libc::EIO)) } else { Ok(()) }
+    }
+
+    fn room(&self, path: &Path, node: usize, length: usize, doing: &'static str) -> Result<()> {
+        let grown = length.saturating_sub(self.nodes[node].now.len()) as u64;
+        let used: u64 = self.names.values().map(|n| self.nodes[*n].now.len() as u64).sum();
+        if self.limit > 0 && grown > 0 && used + grown > self.limit { Err(errno(doing, path, libc::ENOSPC)) } else { Ok(()) }
+    }
+}
+
+impl Disk for SimDisk {
+    fn list(&self, dir: &Path) -> Result<Vec<Entry>> {
+        let inner = self.inner();
+        inner.look("list", dir)?;
+        if !inner.folders.contains(dir) {
+            return Err(errno("list", dir, libc::ENOENT));
+        }
+        let here = inner.names.iter().filter(|(path, _)| path.parent() == Some(dir));
+        Ok(here.map(|(path, node)| entry(path, &inner.nodes[*node])).collect())
+    }
+
+    fn look(&self, path: &Path) -> Result<Option<Entry>> {
+        let inner = self.inner();
+        inner.look("look at", path)?;
+        if inner.folders.contains(path) {
+            let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+            return Ok(Some(Entry { name, length: 0, kind: EntryKind::Folder }));
+        }
+        Ok(inner.names.get(path).map(|node| entry(path, &inner.nodes[*node])))
+    }
+
+    fn open(&self, path: &Path, how: Open) -> Result<Box<dyn File>> {
+        let mut inner = self.inner();
+        inner.look("open", path)?;
+        let node = match (inner.names.get(path).copied(), how.create || how.or_create) {
+            (Some(_), _) if how.create => return Err(errno("create", path, libc::EEXIST)),
+            (Some(node), _) => node,
+            (None, false) => return Err(errno("open", path, libc::ENOENT)),
+            (None, true) => {
+                inner.operate("create", path)?;
+                let node = inner.nodes.len();
+                inner.nodes.push(Node::default());
+                inner.names.insert(path.to_owned(), node);
+                inner.unsynced_names.push(NameChange::Link(path.to_owned(), node));
+                node
+            }
+        };
+        Ok(Box::new(SimFile { disk: self.clone(), node, path: path.to_owned(), how, locked: false }))
+    }
+
+    fn create_dir(&self, dir: &Path) -> Result<()> {
+        let mut inner = self.inner();
+        inner.look("create", dir)?;
+        // Folders are taken as durable at once: a log that vanishes whole is no half log.
+        inner.folders.extend(dir.ancestors().map(Path::to_owned));
+        Ok(())
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        let mut inner = self.inner();
+        inner.operate("rename", from)?;
+        if !inner.names.contains_key(from) {
+            return Err(errno("rename", from, libc::ENOENT));
+        }
+        let change = NameChange::Rename(from.to_owned(), to.to_owned());
+        change.apply(&mut inner.names);
+        inner.unsynced_names.push(change);
+        Ok(())
+    }
+
+    fn remove(&self, path: &Path) -> Result<()> {
+        let mut inner = self.inner();
+        inner.operate("remove", path)?;
+        if inner.names.remove(path).is_none() {
+            return Err(errno("remove", path, libc::ENOENT));
+        }
+        inner.unsynced_names.push(NameChange::Unlink(path.to_owned()));
+        Ok(())
+    }
+
+    fn sync_dir(&self, dir: &Path) -> Result<()> {
+        let mut inner = self.inner();
+        inner.operate("sync folder", dir)?;
+        let inner = &mut *inner;
+        let (here, elsewhere) =
+            std::mem::take(&mut inner.unsynced_names).into_iter().partition(|change| change.folder() == Some(dir));
+        inner.unsynced_names = elsewhere;
+        let here: Vec<NameChange> = here;
+        here.iter().for_each(|change| change.apply(&mut inner.stable_names));
+        Ok(())
+    }
+
+    fn lock(&self, path: &Path) -> Result<Option<Box<dyn File>>> {
+        let node = {
+            let mut inner = self.inner();
+            inner.look("lock", path)?;
+            if !inner.locks.insert(path.to_owned()) {
+                return Ok(None);
+            }
+            // The lock's file is no part of what must survive: it is not counted among the operations.
+            match inner.names.get(path) {
+                Some(node) => *node,
+                None => {
+                    let node = inner.nodes.len();
+                    inner.nodes.push(Node::default());
+                    inner.names.insert(path.to_owned(), node);
+                    node
+                }
+            }
+        };
+        Ok(Some(Box::new(SimFile { disk: self.clone(), node, path: path.to_owned(), how: Open::WRITE, locked: true })))
+    }
+}
+
+fn entry(path: &Path, node: &Node) -> Entry {
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    Entry { name, length: node.now.len() as u64, kind: EntryKind::File }
+}
+
+#[derive(Debug)]
+struct SimFile {
+    disk: SimDisk,
+    node: usize,
+    path: PathBuf,
+    how: Open,
+    locked: bool,
+}
+
+impl Drop for SimFile {
+    fn drop(&mut self) {
+        if self.locked {
+            self.disk.inner().locks.remove(&self.path);
+        }
+    }
+}
+
+fn offset_of(offset: u64) -> usize {
+    usize::try_from(offset).expect("files in memory are small")
+}
+
+impl SimFile {
+    fn sync(&self) -> Result<()> {
+        let mut inner = self.disk.inner();
+        let answer = inner.operate("sync", &self.path);
+        if inner.off {
+            return answer.map(|_| ());
+        }
+        let node = &mut inner.nodes[self.node];
+        let unsynced = std::mem::take(&mut node.unsynced);
+        // A sync that fails takes the changes with it: no later sync will write them, and the cache still shows them.
+        answer?;
+        unsynced.iter().for_each(|change| change.apply(&mut node.stable));
+        Ok(())
+    }
+}
+
+impl File for SimFile {
+    fn length(&self) -> Result<u64> {
+        let inner = self.disk.inner();
+        inner.look("look at", &self.path)?;
+        Ok(inner.nodes[self.node].now.len() as u64)
+    }
+
+    fn read_at(&self, into: &mut [u8], offset: u64) -> Result<usize> {
+        let inner = self.disk.inner();
+        inner.look("read", &self.path)?;
+        let node = &inner.nodes[self.node];
+        let medium = self.how.direct.then(|| node.medium());
+        let bytes = medium.as_deref().unwrap_or(&node.now);
+        let from = offset_of(offset).min(bytes.len());
+        let count = into.len().min(bytes.len() - from);
+        into[..count].copy_from_slice(&bytes[from..from + count]);
+        Ok(count)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> Result<usize> {
+        let mut inner = self.disk.inner();
+        if self.locked {
+            return Ok(bytes.len());
+        }
+        if !self.how.write {
+            return Err(errno("write", &self.path, libc::EBADF));
+        }
+        if self.how.direct && (!offset.is_multiple_of(SECTOR as u64) || !bytes.len().is_multiple_of(SECTOR)) {
+            return Err(errno("write", &self.path, libc::EINVAL));
+        }
+        let at = offset_of(offset);
+        let answer = inner.operate("write", &self.path);
+        let count = match &answer {
+            Ok(Some(short)) => (*short).min(bytes.len()),
+            // A write during which the power fails may have come through in part.
+            Err(_) if !inner.off => return answer.map(|_| 0),
+            _ => bytes.len(),
+        };
+        inner.room(&self.path, self.node, at + count, "write")?;
+        let (off, dsync) = (inner.off, self.how.dsync);
+        let node = &mut inner.nodes[self.node];
+        put(&mut node.now, at, &bytes[..count]);
+        node.unsynced.push(Change::Write(at, bytes[..count].to_vec()));
+        if dsync && !off {
+            for change in std::mem::take(&mut node.unsynced) {
+                change.apply(&mut node.stable);
+            }
+        }
+        answer.map(|_| count)
+    }
+
+    fn sync_data(&self) -> Result<()> {
+        self.sync()
+    }
+
+    fn sync_all(&self) -> Result<()> {
+        self.sync()
+    }
+
+    fn set_length(&self, length: u64) -> Result<()> {
+        let mut inner = self.disk.inner();
+        if self.locked {
+            return Ok(());
+        }
+        let answer = inner.operate("set the length of", &self.path);
+        if answer.is_err() && !inner.off {
+            return answer.map(|_| ());
+        }
+        let length = offset_of(length);
+        inner.room(&self.path, self.node, length, "set the length of")?;
+        let node = &mut inner.nodes[self.node];
+        node.now.resize(length, 0);
+        node.unsynced.push(Change::Length(length));
+        answer.map(|_| ())
+    }
+
+    fn reserve(&self, offset: u64, length: u64) -> Result<()> {
+        let now = self.length()?;
+        if offset + length > now { self.set_length(offset + length) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn disk() -> (SimDisk, PathBuf) {
+        let disk = SimDisk::new();
+        disk.create_dir(Path::new("/log")).expect("folders can be made");
+        (disk, PathBuf::from("/log/a"))
+    }
+
+    fn content(disk: &SimDisk, path: &Path) -> Option<Vec<u8>> {
+        let file = disk.open(path, Open::READ).ok()?;
+        let mut bytes = vec![0; usize::try_from(file.length().expect("it answers")).expect("small")];
+        crate::disk::read_full(file.as_ref(), &mut bytes, 0).expect("it reads");
+        Some(bytes)
+    }
+
+    #[test]
+    fn what_was_not_synced_is_gone_and_so_is_a_name_whose_folder_was_not() {
+        let (disk, path) = disk();
+        let file = disk.open(&path, Open::CREATE).expect("it can be made");
+        file.write_at(b"alpha", 0).expect("it takes bytes");
+        file.sync_data().expect("it syncs");
+        assert_eq!(content(&disk.after_power_failure(Luck::None), &path), None);
+        disk.sync_dir(Path::new("/log")).expect("it syncs");
+        file.write_at(b"BETA", 5).expect("it takes bytes");
+        assert_eq!(content(&disk.after_power_failure(Luck::None), &path).as_deref(), Some(&b"alpha"[..]));
+        assert_eq!(content(&disk.after_power_failure(Luck::All), &path).as_deref(), Some(&b"alphaBETA"[..]));
+    }
+
+    #[test]
+    fn a_long_write_survives_in_sectors_and_the_dice_decide_which() {
+        let (disk, path) = disk();
+        let file = disk.open(&path, Open::CREATE).expect("it can be made");
+        file.write_at(&[1; 8 * SECTOR], 0).expect("it takes bytes");
+        disk.sync_dir(Path::new("/log")).expect("it syncs");
+        let states: BTreeSet<Vec<u8>> =
+            (0..200).filter_map(|seed| content(&disk.after_power_failure(Luck::Dice(seed)), &path)).collect();
+        assert!(states.len() > 20, "{} states", states.len());
+        assert!(states.iter().any(|s| s.len() == 8 * SECTOR && s[..SECTOR] == [0; SECTOR] && s.contains(&1)), "reordered");
+    }
+
+    #[test]
+    fn after_a_failed_sync_the_cache_lies_and_the_next_sync_says_that_all_is_well() {
+        let (disk, path) = disk();
+        let file = disk.open(&path, Open::CREATE).expect("it can be made");
+        disk.sync_dir(Path::new("/log")).expect("it syncs");
+        file.write_at(&[7; 512], 0).expect("it takes bytes");
+        disk.fail_at(disk.operations() + 1, Fault::Errno(libc::EIO));
+        assert_eq!(file.sync_data().expect_err("it was told to fail").errno(), Some(libc::EIO));
+        file.sync_data().expect("the second one says nothing");
+        assert_eq!(content(&disk, &path), Some(vec![7; 512]));
+        assert_eq!(content(&disk.after_power_failure(Luck::All), &path), Some(Vec::new()));
+        let direct = disk.open(&path, Open { direct: true, ..Open::READ }).expect("it opens");
+        assert_eq!(direct.read_at(&mut [0; 512], 0).expect("it reads"), 0, "the medium never got it");
+    }
+
+    #[test]
+    fn the_power_fails_at_the_operation_that_was_named_and_stays_off() {
+        let (disk, path) = disk();
+        disk.fail_at(2, Fault::PowerOff);
+        let file = disk.open(&path, Open::CREATE).expect("the first operation works");
+        assert!(file.write_at(b"x", 0).is_err());
+        assert!(disk.is_off() && file.sync_data().is_err() && disk.list(Path::new("/log")).is_err());
+    }
+}

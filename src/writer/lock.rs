@@ -1,0 +1,106 @@
+//! One writer at a time: the file `LOCK` of a log, held with flock.
+//!
+//! The system frees the lock however the process ends. The file stays, so what stands in it counts only while somebody holds the
+//! lock; a holder writes its own name into it before anything else, and empties it at the end.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::disk::{Disk, File, Open, read_full, write_full};
+use crate::model::{Error, Result, Time};
+use crate::native::LOCK;
+
+/// More than this is not read of a lock file.
+const LONGEST: usize = 4096;
+
+/// The lock of a log, held until it is dropped.
+#[derive(Debug)]
+pub struct WriterLock {
+    file: Box<dyn File>,
+}
+
+impl WriterLock {
+    /// Locks the log in `dir` for `who`, a command line in words. [`Error::Locked`] says who holds it.
+    pub fn take(disk: &Arc<dyn Disk>, dir: &Path, who: &str) -> Result<WriterLock> {
+        let path = dir.join(LOCK);
+        let Some(file) = disk.lock(&path)? else {
+            return Err(Error::Locked { path: dir.to_owned(), holder: holder(disk, &path) });
+        };
+        // The text must not outlive a change of holder, not even for a moment: first nothing, then ours.
+        file.set_length(0)?;
+        let who: String = who.chars().map(|c| if c.is_control() { ' ' } else { c }).take(1000).collect();
+        let text = format!("pid {}\ncommand {who}\nsince {}\n", std::process::id(), Time::now());
+        write_full(file.as_ref(), text.as_bytes(), 0)?;
+        Ok(WriterLock { file })
+    }
+}
+
+impl Drop for WriterLock {
+    fn drop(&mut self) {
+        // Only for people who look into the file; the lock itself goes with the file.
+        let _ = self.file.set_length(0);
+    }
+}
+
+/// Who holds the lock, in words, from what stands in the file.
+fn holder(disk: &Arc<dyn Disk>, path: &PathBuf) -> String {
+    let mut room = [0; LONGEST];
+    let read = disk.open(path, Open::READ).and_then(|file| read_full(file.as_ref(), &mut room, 0)).unwrap_or(0);
+    words(&String::from_utf8_lossy(&room[..read])).unwrap_or_else(|| "another process, which has not yet said who it is".into())
+}
+
+fn words(text: &str) -> Option<String> {
+    let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    let pid: u32 = field("pid")?.parse().ok()?;
+    let (command, since) = (field("command")?, field("since")?);
+    let plain = |text: &str| text.chars().filter(|c| !c.is_control()).collect::<String>();
+    Some(format!("process {pid} ({}), since {}", plain(command), plain(since)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::{RealDisk, SimDisk};
+
+    fn refusal(disk: &Arc<dyn Disk>, dir: &Path) -> String {
+        match WriterLock::take(disk, dir, "walctl rotate wal") {
+            Err(Error::Locked { holder, .. }) => holder,
+            other => panic!("it should be locked: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_second_one_hears_who_is_first_and_gets_it_afterwards() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        let first = WriterLock::take(&disk, dir.path(), "walctl append\nwal").expect("nobody holds it");
+        let holder = refusal(&disk, dir.path());
+        assert!(holder.starts_with(&format!("process {} (walctl append wal), since 20", std::process::id())), "{holder}");
+        drop(first);
+        drop(WriterLock::take(&disk, dir.path(), "walctl rotate wal").expect("it is free again"));
+        assert_eq!(std::fs::read(dir.path().join(LOCK)).expect("the file stays"), b"");
+    }
+
+    #[test]
+    fn what_a_killed_holder_left_behind_neither_locks_nor_names_it() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let stale = "pid 1\ncommand somebody else\nsince 1999-01-01T00:00:00.000000Z\nand much more that was longer than the next\n";
+        std::fs::write(dir.path().join(LOCK), stale).expect("room for a few bytes");
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        let _held = WriterLock::take(&disk, dir.path(), "x").expect("nobody holds it");
+        let text = std::fs::read_to_string(dir.path().join(LOCK)).expect("it reads");
+        assert!(!text.contains("somebody") && !text.contains("longer"), "{text}");
+        assert!(!refusal(&disk, dir.path()).contains("process 1 "));
+    }
+
+    #[test]
+    fn a_holder_without_words_is_no_reason_to_invent_some() {
+        for text in ["", "pid\n", "pid x\ncommand a\nsince b\n", "\0\0\0\0", "pid 7\nsince b\n"] {
+            assert_eq!(words(text), None, "{text:?}");
+        }
+        assert_eq!(words("pid 7\ncommand a\x1b[2J\nsince b\n").as_deref(), Some("process 7 (a[2J), since b"));
+        let disk: Arc<dyn Disk> = Arc::new(SimDisk::new());
+        let _held = disk.lock(Path::new("/x/LOCK")).expect("it answers").expect("nobody holds it");
+        assert!(refusal(&disk, Path::new("/x")).contains("another process"));
+    }
+}

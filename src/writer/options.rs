@@ -1,0 +1,203 @@
+//! What a writer can be told, and the presets.
+
+use std::time::Duration;
+
+use super::sync::{Preallocate, SyncMode, Window};
+use crate::model::{Error, Keys, Result};
+use crate::native::FRAME_LIMIT;
+
+/// How to write.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What makes a group durable.
+    pub sync: SyncMode,
+    /// How long a leader waits for company.
+    pub window: Window,
+    /// Past the page cache, in whole blocks that are never written twice.
+    pub direct: bool,
+    /// How room is made ahead.
+    pub preallocate: Preallocate,
+    /// A segment is sealed before it would grow beyond this.
+    pub segment_bytes: u64,
+    /// A segment is sealed when it holds so many records.
+    pub segment_records: Option<u64>,
+    /// A segment is sealed when it is so old.
+    pub segment_age: Option<Duration>,
+    /// A group takes no more records when it has so many bytes.
+    pub group_bytes: usize,
+    /// A group takes no more records when it has so many.
+    pub group_records: usize,
+    /// Callers wait while so many bytes are queued.
+    pub queue_bytes: usize,
+    /// A longer payload is written in fragments.
+    pub frame_limit: usize,
+    /// Payloads are compressed when they are at least so long; `None` for never.
+    pub compress_min: Option<usize>,
+    /// Payloads are encrypted with the newest of these keys.
+    pub keys: Keys,
+    /// The log is made when it does not exist.
+    pub create: bool,
+    /// Who writes, in words, for the lock.
+    pub who: String,
+    /// A thread makes room ahead. Without it the writer does that itself, between two groups.
+    pub background: bool,
+    /// How much room is made ahead at a time, once a log is written hard.
+    pub ahead_bytes: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            sync: SyncMode::Fdatasync,
+            window: Window::Auto,
+            direct: false,
+            preallocate: Preallocate::Zero,
+            segment_bytes: 64 << 20,
+            segment_records: None,
+            segment_age: None,
+            group_bytes: 4 << 20,
+            group_records: 65_536,
+            queue_bytes: 16 << 20,
+            frame_limit: FRAME_LIMIT,
+            compress_min: None,
+            keys: Keys::default(),
+            create: true,
+            who: "a program that uses the library".into(),
+            background: true,
+            ahead_bytes: 16 << 20,
+        }
+    }
+}
+
+/// The smallest segment that can be asked for: a header and some frames.
+pub const SEGMENT_LEAST: u64 = 8192;
+/// The longest payload of one record.
+pub const RECORD_LIMIT: usize = 1 << 30;
+
+impl Options {
+    /// Whether these can be used at all.
+    pub fn check(&self) -> Result<()> {
+        let wrong = |what: String| Err(Error::Input { what });
+        if self.segment_bytes < SEGMENT_LEAST {
+            return wrong(format!("a segment of {} bytes is too small: {SEGMENT_LEAST} at least", self.segment_bytes));
+        }
+        if self.frame_limit == 0 || self.frame_limit > 16 << 20 {
+            return wrong(format!("a frame limit of {} bytes is not between 1 and 16 MiB", self.frame_limit));
+        }
+        if self.group_bytes == 0 || self.group_records == 0 || self.queue_bytes == 0 {
+            return wrong("a limit of 0 lets nothing through".into());
+        }
+        if self.segment_records == Some(0) || self.segment_age == Some(Duration::ZERO) {
+            return wrong("a segment that is full from the start holds nothing".into());
+        }
+        Ok(())
+    }
+}
+
+/// Settings that belong together, named by what they do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Preset {
+    /// What `--preset` takes.
+    pub name: &'static str,
+    /// What it is for.
+    pub about: &'static str,
+    /// The flags that it stands for, as they would be typed.
+    pub flags: &'static [(&'static str, &'static str)],
+}
+
+/// All of them.
+pub const PRESETS: [Preset; 5] = [
+    Preset {
+        name: "durable",
+        about: "each acknowledged record is on the disk; groups form by themselves (the default)",
+        flags: &[("--sync", "fdatasync"), ("--window", "auto"), ("--preallocate", "zero")],
+    },
+    Preset {
+        name: "lowest-latency",
+        about: "durable, and no record ever waits for company",
+        flags: &[("--sync", "fdatasync"), ("--window", "0"), ("--preallocate", "zero")],
+    },
+    Preset {
+        name: "largest-groups",
+        about: "durable, with few large syncs: for disks on which a sync is dear",
+        flags: &[("--sync", "fdatasync"), ("--window", "2ms"), ("--preallocate", "zero")],
+    },
+    Preset {
+        name: "past-the-cache",
+        about: "durable by direct writes in whole blocks: no durable block is written twice",
+        flags: &[("--sync", "fdatasync"), ("--direct", ""), ("--preallocate", "zero")],
+    },
+    Preset {
+        name: "may-lose-10ms",
+        about: "NOT durable: synced every 10 ms in the background, and a power failure may lose that much",
+        flags: &[("--sync", "interval=10ms"), ("--window", "0"), ("--preallocate", "zero")],
+    },
+];
+
+impl Preset {
+    /// The one with this name.
+    pub fn named(name: &str) -> Result<Preset> {
+        PRESETS.into_iter().find(|preset| preset.name == name).ok_or_else(|| {
+            let names: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
+            Error::Input { what: format!("{name:?} is no preset: {}", names.join(", ")) }
+        })
+    }
+
+    /// What it sets, as one would type it.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let flags: Vec<String> = self
+            .flags
+            .iter()
+            .map(|(flag, value)| if value.is_empty() { (*flag).to_owned() } else { format!("{flag} {value}") })
+            .collect();
+        flags.join(" ")
+    }
+
+    /// Sets them.
+    pub fn apply(&self, options: &mut Options) -> Result<()> {
+        for (flag, value) in self.flags {
+            match *flag {
+                "--sync" => options.sync = value.parse()?,
+                "--window" => options.window = value.parse()?,
+                "--preallocate" => options.preallocate = value.parse()?,
+                "--direct" => options.direct = true,
+                other => return Err(Error::Input { what: format!("{other} is no part of a preset") }),
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_preset_sets_what_it_says() {
+        for preset in PRESETS {
+            let mut options = Options::default();
+            preset.apply(&mut options).expect("its flags are right");
+            assert!(preset.words().contains(&options.sync.to_string()), "{}", preset.words());
+            assert_eq!(options.sync.promises(), !preset.about.contains("NOT durable"), "{}", preset.name);
+            assert_eq!(Preset::named(preset.name).expect("it is there"), preset);
+        }
+        assert!(Preset::named("fastest").expect_err("there is none").to_string().contains("lowest-latency"));
+    }
+
+    #[test]
+    fn limits_that_let_nothing_through_are_refused() {
+        let good = Options::default();
+        assert!(good.check().is_ok());
+        let wrong = [
+            Options { segment_bytes: 100, ..good.clone() },
+            Options { frame_limit: 0, ..good.clone() },
+            Options { group_records: 0, ..good.clone() },
+            Options { queue_bytes: 0, ..good.clone() },
+            Options { segment_records: Some(0), ..good.clone() },
+        ];
+        for options in wrong {
+            assert!(matches!(options.check(), Err(Error::Input { .. })), "{options:?}");
+        }
+    }
+}
