@@ -27,6 +27,7 @@ pub mod model {
 pub mod disk {
     mod checksum;
     mod cursor;
+    mod direct;
     mod file;
     mod mapping;
     mod pipe;
@@ -35,6 +36,7 @@ pub mod disk {
     mod source;
     pub use checksum::{PREFIX_BLOCK, PrefixSums, crc32, crc32c, flipped_bit, seed_of};
     pub use cursor::{Cursor, Io, LARGEST_PIECE, pieces, zero_prefix};
+    pub use direct::{AlignedBytes, DIRECT_BLOCK};
     pub use file::{Disk, Entry, EntryKind, File, Open, read_full, write_full};
     pub use mapping::Mapping;
     pub use pipe::Pipe;
@@ -62,6 +64,29 @@ pub mod native {
     pub use payload::{ENCRYPTION_BYTES, OPEN_LIMIT, Opened, compress, encrypt, key_hint, open};
     pub use seal::{IndexEntry, Seal, decode_body, encode_seal, find_seal};
     pub use tally::{BUCKETS, DATA_KINDS, TagCount, Tally, bucket, digest};
+}
+
+/// Appending to our own log.
+pub mod writer {
+    mod batch;
+    mod counters;
+    mod group;
+    mod lock;
+    mod log;
+    mod options;
+    mod queue;
+    mod reopen;
+    mod space;
+    mod sync;
+    mod ticket;
+    pub use batch::Draft;
+    pub use counters::{Counters, Counts};
+    pub use group::GroupCommit;
+    pub use lock::WriterLock;
+    pub use log::Rotated;
+    pub use options::{Options, PRESETS, Preset, RECORD_LIMIT, SEGMENT_LEAST};
+    pub use sync::{Pause, Preallocate, SyncMode, Window, parse_duration};
+    pub use ticket::{Ack, Ticket, Times};
 }
 
 /// Every log format that can be read.

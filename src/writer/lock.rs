@@ -3,7 +3,7 @@
 //! The system frees the lock however the process ends. The file stays, so what stands in it counts only while somebody holds the
 //! lock; a holder writes its own name into it before anything else, and empties it at the end.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::disk::{Disk, File, Open, read_full, write_full};
@@ -42,11 +42,18 @@ impl Drop for WriterLock {
     }
 }
 
-/// Who holds the lock, in words, from what stands in the file.
-fn holder(disk: &Arc<dyn Disk>, path: &PathBuf) -> String {
+/// Who holds the lock, in words, from what stands in the file; the system's own word counts for more.
+fn holder(disk: &Arc<dyn Disk>, path: &Path) -> String {
     let mut room = [0; LONGEST];
     let read = disk.open(path, Open::READ).and_then(|file| read_full(file.as_ref(), &mut room, 0)).unwrap_or(0);
-    words(&String::from_utf8_lossy(&room[..read])).unwrap_or_else(|| "another process, which has not yet said who it is".into())
+    let said = words(&String::from_utf8_lossy(&room[..read]));
+    let known = disk.locked_by(path).filter(|pid| *pid != 0);
+    match (said, known) {
+        (Some(said), Some(pid)) if said.starts_with(&format!("process {pid} ")) => said,
+        (Some(said), None) => said,
+        (_, Some(pid)) => format!("process {pid}, which has not yet said more about itself"),
+        (None, None) => "another process, which has not yet said who it is".into(),
+    }
 }
 
 fn words(text: &str) -> Option<String> {
@@ -84,7 +91,8 @@ mod tests {
     #[test]
     fn what_a_killed_holder_left_behind_neither_locks_nor_names_it() {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let stale = "pid 1\ncommand somebody else\nsince 1999-01-01T00:00:00.000000Z\nand much more that was longer than the next\n";
+        let stale =
+            "pid 1\ncommand somebody else\nsince 1999-01-01T00:00:00.000000Z\nand much more that was longer than the next\n";
         std::fs::write(dir.path().join(LOCK), stale).expect("room for a few bytes");
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
         let _held = WriterLock::take(&disk, dir.path(), "x").expect("nobody holds it");

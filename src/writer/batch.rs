@@ -1,0 +1,439 @@
+//! The frames of one group, in the buffer from which they are written.
+//!
+//! Whoever appends puts frames here while the group before is being written. What only the leader knows (number, sum, what is not yet
+//! durable) is filled in when the group is taken.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::options::{Options, RECORD_LIMIT};
+use super::ticket::Group;
+use crate::disk::{AlignedBytes, crc32};
+use crate::model::{Error, Lsn, Result, Time};
+use crate::native::{
+    ALIGN, ENCRYPTED, ENCRYPTION_BYTES, FRAME_HEADER, FrameHeader, Kind, LZ4, MORE, Seed, Tally, UNSYNCED_UNKNOWN, compress,
+    encrypt, frame_bytes,
+};
+
+/// What is to be appended: one record.
+#[derive(Clone, Copy, Debug)]
+pub struct Draft<'a> {
+    /// [`Kind::Full`], or a Checkpoint or transaction mark. Fragments are the writer's business.
+    pub kind: Kind,
+    /// The caller's number.
+    pub tag: u64,
+    /// The content.
+    pub payload: &'a [u8],
+    /// The LSN that it must get: for replicas. Anything but the next one is refused; only in a log that holds no record yet it may lie
+    /// ahead, since everywhere else the numbers between would be records that are missing.
+    pub lsn: Option<Lsn>,
+    /// When it was written first: for replicas.
+    pub time: Option<Time>,
+}
+
+impl<'a> Draft<'a> {
+    /// A record with this content and nothing special.
+    #[must_use]
+    pub const fn of(payload: &'a [u8]) -> Draft<'a> {
+        Draft { kind: Kind::Full, tag: 0, payload, lsn: None, time: None }
+    }
+}
+
+impl<'a> From<&'a [u8]> for Draft<'a> {
+    fn from(payload: &'a [u8]) -> Draft<'a> {
+        Draft::of(payload)
+    }
+}
+
+/// A record made ready outside any lock: split, compressed.
+#[derive(Debug)]
+pub(super) struct Prepared<'a> {
+    pub draft: Draft<'a>,
+    /// Empty when the payload goes into one frame as it is.
+    pieces: Vec<Piece<'a>>,
+    encrypted: bool,
+}
+
+#[derive(Debug)]
+struct Piece<'a> {
+    kind: Kind,
+    flags: u8,
+    stored: Cow<'a, [u8]>,
+    plain: usize,
+}
+
+impl<'a> Prepared<'a> {
+    #[inline]
+    pub fn new(draft: Draft<'a>, options: &Options) -> Result<Prepared<'a>> {
+        let encrypted = !options.keys.is_empty();
+        let length = draft.payload.len();
+        if matches!(draft.kind, Kind::Full)
+            && length <= options.frame_limit
+            && options.compress_min.is_none_or(|min| length < min)
+        {
+            return Ok(Prepared { draft, pieces: Vec::new(), encrypted });
+        }
+        Prepared::pieces(draft, options, encrypted)
+    }
+
+    #[cold]
+    fn pieces(draft: Draft<'a>, options: &Options, encrypted: bool) -> Result<Prepared<'a>> {
+        let length = draft.payload.len();
+        match draft.kind {
+            Kind::Full if length > RECORD_LIMIT => {
+                return Err(Error::Input { what: format!("a record of {length} bytes is longer than {RECORD_LIMIT}") });
+            }
+            Kind::Full => {}
+            kind if !kind.is_data() || matches!(kind, Kind::First | Kind::Middle | Kind::Last) => {
+                return Err(Error::Input { what: format!("a record of kind {kind} cannot be appended") });
+            }
+            kind if length > options.frame_limit => {
+                let limit = options.frame_limit;
+                return Err(Error::Input { what: format!("a {kind} record of {length} bytes does not fit a frame of {limit}") });
+            }
+            _ => {}
+        }
+        let mut parts = draft.payload.chunks(options.frame_limit);
+        let count = parts.len().max(1);
+        let mut pieces = Vec::with_capacity(count);
+        for index in 0..count {
+            let part = parts.next().unwrap_or_default();
+            let kind = match index {
+                _ if count == 1 => draft.kind,
+                0 => Kind::First,
+                i if i + 1 == count => Kind::Last,
+                _ => Kind::Middle,
+            };
+            let mut packed = Vec::new();
+            let worth = options.compress_min.is_some_and(|min| length >= min) && compress(part, &mut packed);
+            let (flags, stored) = if worth { (LZ4, Cow::Owned(packed)) } else { (0, Cow::Borrowed(part)) };
+            pieces.push(Piece { kind, flags, stored, plain: part.len() });
+        }
+        Ok(Prepared { draft, pieces, encrypted })
+    }
+
+    /// How many frames it takes.
+    #[inline]
+    pub fn frames(&self) -> usize {
+        self.pieces.len().max(1)
+    }
+
+    /// How many bytes they take.
+    #[inline]
+    pub fn bytes(&self) -> usize {
+        let extra = if self.encrypted { ENCRYPTION_BYTES } else { 0 };
+        if self.pieces.is_empty() {
+            return frame_bytes(self.draft.payload.len() + extra);
+        }
+        self.pieces.iter().map(|piece| frame_bytes(piece.stored.len() + extra)).sum()
+    }
+}
+
+/// Where a record stands in its batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// It is in none.
+    Alone,
+    /// Others follow.
+    Within,
+    /// It is the last one.
+    Last,
+}
+
+/// The frames of one group.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub bytes: AlignedBytes,
+    /// Data frames.
+    pub frames: usize,
+    pub records: usize,
+    /// Bytes that callers gave.
+    pub payload_bytes: u64,
+    /// Callers that wait for it and do nothing else meanwhile.
+    pub callers: usize,
+    /// The LSN that the first frame must get.
+    pub pinned: Option<Lsn>,
+    /// A new segment begins with this group.
+    pub rotate: bool,
+    /// When the first record came.
+    pub opened: Option<Instant>,
+    pub group: Arc<Group>,
+    /// Payload lengths before compression, when there is any.
+    plains: Vec<usize>,
+    /// Where the data frames begin to be followed by padding.
+    data_end: usize,
+}
+
+/// What the leader knows when it takes a group.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place<'a> {
+    pub base: Lsn,
+    /// Everything below is durable.
+    pub durable: Lsn,
+    pub time: Time,
+    pub seed: Seed,
+    pub offset: u64,
+    pub key: Option<&'a [u8; 32]>,
+}
+
+impl Place<'_> {
+    fn unsynced(&self, lsn: Lsn) -> u16 {
+        unsynced(lsn, self.durable)
+    }
+}
+
+/// How many data frames below `lsn` are not known durable, when everything below `durable` is.
+pub(super) fn unsynced(lsn: Lsn, durable: Lsn) -> u16 {
+    u16::try_from(lsn.0.saturating_sub(durable.0)).unwrap_or(UNSYNCED_UNKNOWN)
+}
+
+impl Batch {
+    pub fn is_empty(&self) -> bool {
+        self.frames == 0
+    }
+
+    /// Adds a record.
+    #[inline]
+    pub fn push(&mut self, prepared: &Prepared<'_>, part: Part, options: &Options) {
+        let (draft, count) = (&prepared.draft, prepared.pieces.len());
+        let track = options.compress_min.is_some();
+        if count == 0 {
+            let flags = if part == Part::Within { MORE } else { 0 };
+            self.push_frame(draft, draft.kind, flags, draft.payload, prepared.encrypted);
+            if track {
+                self.plains.push(draft.payload.len());
+            }
+        } else {
+            for (index, piece) in prepared.pieces.iter().enumerate() {
+                // The fragments of a record alone are bound by their kinds. In a batch each frame but the last says that more follows.
+                let more = part == Part::Within || (part == Part::Last && index + 1 < count);
+                let flags = piece.flags | if more { MORE } else { 0 };
+                self.push_frame(draft, piece.kind, flags, &piece.stored, prepared.encrypted);
+                if track {
+                    self.plains.push(piece.plain);
+                }
+            }
+        }
+        self.records += 1;
+        self.payload_bytes += draft.payload.len() as u64;
+        self.data_end = self.bytes.len();
+    }
+
+    #[inline]
+    fn push_frame(&mut self, draft: &Draft<'_>, kind: Kind, flags: u8, stored: &[u8], encrypted: bool) {
+        let (extra, flag) = if encrypted { (ENCRYPTION_BYTES, ENCRYPTED) } else { (0, 0) };
+        let length = stored.len() + extra;
+        let header = FrameHeader {
+            sum: 0,
+            length: u32::try_from(length).expect("a frame's payload is limited to megabytes"),
+            kind: kind as u8,
+            flags: flags | flag,
+            unsynced: 0,
+            lsn: Lsn(0),
+            time: draft.time.unwrap_or(Time(0)),
+            tag: draft.tag,
+        };
+        self.bytes.push(&header.encode());
+        self.bytes.push(stored);
+        let padding = frame_bytes(length) - FRAME_HEADER - stored.len();
+        self.bytes.push_zeros(padding);
+        self.frames += 1;
+    }
+
+    /// Gives each frame its number, what is unsynced before it, its time, and its sum. The last sum is the answer.
+    pub fn number(&mut self, place: &Place<'_>) -> Result<u32> {
+        let bytes = &mut self.bytes.bytes_mut()[..self.data_end];
+        let (mut at, mut lsn, mut last) = (0, place.base, 0);
+        while let Some(frame) = bytes.get_mut(at..).filter(|rest| !rest.is_empty()) {
+            let head = frame.first_chunk::<FRAME_HEADER>().expect("whole frames were pushed");
+            let mut header = FrameHeader::parse(head).expect("whole frames were pushed");
+            header.lsn = lsn;
+            header.unsynced = place.unsynced(lsn);
+            if header.time.0 == 0 {
+                header.time = place.time;
+            }
+            let size = FRAME_HEADER + header.length as usize;
+            if let Some(key) = place.key.filter(|_| header.flags & ENCRYPTED != 0) {
+                let plain = frame[FRAME_HEADER..size - ENCRYPTION_BYTES].to_vec();
+                let stored = encrypt(&header, &plain, key)?;
+                frame[FRAME_HEADER..size].copy_from_slice(&stored);
+            }
+            let mut head = header.encode();
+            last = crc32(crc32(place.seed.at(place.offset + at as u64), &head[8..]), &frame[FRAME_HEADER..size]);
+            head[4..8].copy_from_slice(&last.to_le_bytes());
+            frame[..FRAME_HEADER].copy_from_slice(&head);
+            at += size.next_multiple_of(ALIGN as usize);
+            lsn = lsn.next();
+        }
+        Ok(last)
+    }
+
+    /// Fills the group up to a multiple of `block` bytes, so that no block of it is ever written again.
+    pub fn pad(&mut self, place: &Place<'_>, block: u64, last: u32) -> u32 {
+        self.bytes_to_data_end();
+        let Some(room) = pad_room(place.offset + self.data_end as u64, block, 0) else { return last };
+        let lsn = place.base.plus(self.frames as u64);
+        let sum = pad_frame(lsn, place.unsynced(lsn), place.time, place.seed, place.offset + self.data_end as u64, room);
+        let sum_of = u32::from_le_bytes([sum[4], sum[5], sum[6], sum[7]]);
+        self.bytes.push(&sum);
+        sum_of
+    }
+
+    /// A group that failed may be padded already.
+    fn bytes_to_data_end(&mut self) {
+        debug_assert!(self.bytes.len() == self.data_end);
+    }
+
+    /// Counts all frames, once they are written.
+    pub fn tell(&self, tally: &mut Tally, offset: u64) {
+        let bytes = self.bytes.bytes();
+        let (mut at, mut index) = (0, 0);
+        while let Some(header) = bytes.get(at..).and_then(|b| b.first_chunk()).and_then(FrameHeader::parse) {
+            let stored = u64::from(header.length);
+            let plain = match self.plains.get(index) {
+                Some(plain) => *plain as u64,
+                None if header.flags & ENCRYPTED != 0 => stored.saturating_sub(ENCRYPTION_BYTES as u64),
+                None => stored,
+            };
+            tally.observe(&header, offset + at as u64, plain);
+            at += usize::try_from(header.span()).expect("a frame fits memory");
+            index += 1;
+        }
+    }
+
+    /// Empty again, for the next group; keeps the memory that a usual group needs.
+    pub fn reuse(&mut self) {
+        let mut bytes = std::mem::take(&mut self.bytes);
+        bytes.clear(16 << 20);
+        let mut plains = std::mem::take(&mut self.plains);
+        plains.clear();
+        *self = Batch { bytes, plains, ..Batch::default() };
+    }
+}
+
+/// How many bytes a Pad frame takes at `offset` so that `behind` more bytes end at a multiple of `block`; `None` when none is needed.
+pub(super) fn pad_room(offset: u64, block: u64, behind: u64) -> Option<u64> {
+    let end = offset + behind;
+    let mut room = end.next_multiple_of(block) - end;
+    if room == 0 {
+        return None;
+    }
+    // A frame cannot be shorter than its header.
+    while room < FRAME_HEADER as u64 {
+        room += block;
+    }
+    Some(room)
+}
+
+/// A Pad frame of `room` bytes.
+pub(super) fn pad_frame(lsn: Lsn, unsynced: u16, time: Time, seed: Seed, offset: u64, room: u64) -> Vec<u8> {
+    let payload = vec![0; usize::try_from(room).expect("padding is a few blocks") - FRAME_HEADER];
+    let fields = crate::native::FrameFields { kind: Kind::Pad, flags: 0, unsynced, lsn, time, tag: 0 };
+    let mut out = Vec::with_capacity(FRAME_HEADER + payload.len());
+    crate::native::encode_frame(&mut out, &fields, &payload, seed, offset);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(base: u64, durable: u64) -> Place<'static> {
+        Place {
+            base: Lsn(base),
+            durable: Lsn(durable),
+            time: Time(9),
+            seed: Seed::new(&[1; 16], Lsn(1)),
+            offset: 4096,
+            key: None,
+        }
+    }
+
+    fn headers(batch: &Batch, place: &Place<'_>) -> Vec<FrameHeader> {
+        let (bytes, mut at, mut out) = (batch.bytes.bytes(), 0, Vec::new());
+        while let Some(header) = bytes.get(at..).and_then(|b| b.first_chunk()).and_then(FrameHeader::parse) {
+            let size = FRAME_HEADER + header.length as usize;
+            let sum = crc32(place.seed.at(place.offset + at as u64), &bytes[at + 8..at + size]);
+            assert_eq!(sum, header.sum, "frame {}", out.len());
+            at += size.next_multiple_of(8);
+            out.push(header);
+        }
+        assert_eq!(at, bytes.len());
+        out
+    }
+
+    #[test]
+    fn frames_of_a_group_count_from_the_first_one_that_is_not_durable() {
+        let (options, place) = (Options::default(), place(11, 8));
+        let mut batch = Batch::default();
+        for payload in [&b"a"[..], b"", b"ccc"] {
+            batch.push(&Prepared::new(Draft::of(payload), &options).expect("it is short"), Part::Alone, &options);
+        }
+        batch.number(&place).expect("nothing is encrypted");
+        let frames: Vec<_> = headers(&batch, &place).iter().map(|h| (h.lsn.0, h.unsynced, h.time.0)).collect();
+        assert_eq!(frames, [(11, 3, 9), (12, 4, 9), (13, 5, 9)]);
+        assert_eq!(unsynced(Lsn(65_535), Lsn(1)), 65_534);
+        assert_eq!(unsynced(Lsn(65_536), Lsn(1)), UNSYNCED_UNKNOWN);
+        assert_eq!(unsynced(Lsn(1 << 40), Lsn(1)), UNSYNCED_UNKNOWN);
+    }
+
+    #[test]
+    fn a_long_record_is_split_and_a_batch_says_that_more_follows() {
+        let options = Options { frame_limit: 4, ..Options::default() };
+        let mut batch = Batch::default();
+        let kinds = |batch: &Batch| headers(batch, &place(1, 1)).iter().map(|h| (h.kind, h.flags)).collect::<Vec<_>>();
+        batch.push(&Prepared::new(Draft::of(b"z"), &options).expect("it is short"), Part::Within, &options);
+        batch.push(&Prepared::new(Draft::of(b"abcdefghi"), &options).expect("it is short"), Part::Last, &options);
+        batch.number(&place(1, 1)).expect("nothing is encrypted");
+        assert_eq!(kinds(&batch), [(0, MORE), (1, MORE), (2, MORE), (3, 0)]);
+        assert_eq!((batch.frames, batch.records), (4, 2));
+        let checkpoint = Draft { kind: Kind::Checkpoint, ..Draft::of(b"abcdefghi") };
+        assert!(Prepared::new(checkpoint, &options).is_err(), "its kind would be lost");
+        assert!(Prepared::new(Draft { kind: Kind::Seal, ..Draft::of(b"") }, &options).is_err());
+        assert!(Prepared::new(Draft { kind: Kind::Middle, ..Draft::of(b"") }, &options).is_err());
+    }
+
+    #[test]
+    fn padding_ends_at_a_block_and_is_never_shorter_than_a_header() {
+        for length in 0..4200usize {
+            let (options, place) = (Options::default(), place(1, 1));
+            let mut batch = Batch::default();
+            batch.push(&Prepared::new(Draft::of(&vec![7; length]), &options).expect("it is short"), Part::Alone, &options);
+            assert_eq!(batch.bytes.len(), frame_bytes(length));
+            let last = batch.number(&place).expect("nothing is encrypted");
+            batch.pad(&place, 4096, last);
+            assert_eq!(batch.bytes.len() % 4096, 0, "{length}");
+            assert!(batch.bytes.len() <= frame_bytes(length) + 4096 + 40);
+            if length % 97 == 0 {
+                let kinds: Vec<u8> = headers(&batch, &place).iter().map(|h| h.kind).collect();
+                assert!(matches!(kinds[..], [0] | [0, 16]), "{kinds:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_encrypted_takes_the_room_that_was_kept_for_it() {
+        let keys = crate::model::Keys::parse(&"07".repeat(32)).expect("64 hex digits");
+        let options = Options { keys: keys.clone(), compress_min: Some(10), ..Options::default() };
+        let place = Place { key: keys.newest(), ..place(1, 1) };
+        let mut batch = Batch::default();
+        let long = b"abc".repeat(100);
+        for payload in [&b"alpha"[..], &long] {
+            let prepared = Prepared::new(Draft::of(payload), &options).expect("it is short");
+            let before = batch.bytes.len();
+            batch.push(&prepared, Part::Alone, &options);
+            assert_eq!(batch.bytes.len() - before, prepared.bytes());
+        }
+        batch.number(&place).expect("it encrypts");
+        let headers = headers(&batch, &place);
+        assert_eq!(headers.iter().map(|h| h.flags).collect::<Vec<_>>(), [ENCRYPTED, ENCRYPTED | LZ4]);
+        let mut out = Vec::new();
+        let stored = &batch.bytes.bytes()[FRAME_HEADER..FRAME_HEADER + headers[0].length as usize];
+        assert_eq!(crate::native::open(&headers[0], stored, &keys, &mut out), crate::native::Opened::Plain);
+        assert_eq!(out, b"alpha");
+        let mut tally = Tally::default();
+        batch.tell(&mut tally, 4096);
+        assert_eq!((tally.plain_bytes, tally.records), (305, 2));
+    }
+}

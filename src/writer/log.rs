@@ -1,0 +1,555 @@
+//! A log that is open for appending: one segment after the other, one group after the other.
+//!
+//! Nothing here knows of threads. A group is numbered, written with one call and synced once; when its segment is full, that one is
+//! sealed and the next begun. Each step leaves files that open again, whenever the power fails.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::batch::{Batch, Place, pad_frame, pad_room, unsynced};
+use super::counters::Counters;
+use super::lock::WriterLock;
+use super::options::Options;
+use super::reopen::{Tail, find_tail};
+use super::space::{NEXT, Space, clear_next};
+use super::sync::{Preallocate, SyncMode};
+use super::ticket::{Failure, Outcome, Written};
+use crate::disk::{AlignedBytes, DIRECT_BLOCK, Disk, File, Open, write_full};
+use crate::model::{Error, Lsn, Result, Time};
+use crate::native::{
+    FrameFields, HEADER_BYTES, Kind, SegmentHeader, Tally, encode_frame, encode_header, encode_seal, key_hint, segment_name,
+};
+
+/// A log that is open for appending.
+#[derive(Debug)]
+pub(super) struct Log {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    options: Options,
+    space: Space,
+    counters: Arc<Counters>,
+    log_id: [u8; 16],
+    active: Option<Active>,
+    /// The number of the next data frame.
+    next: Lsn,
+    /// Everything below is durable.
+    durable: Lsn,
+    /// The sum of the last frame before the next segment.
+    chain: u32,
+    /// There is no record in it.
+    blank: bool,
+    /// Something was written since it was last closed.
+    dirty: bool,
+    direct: bool,
+    notes: Vec<String>,
+    poison: Option<Failure>,
+    _lock: WriterLock,
+}
+
+/// The segment that is written.
+#[derive(Debug)]
+pub(super) struct Active {
+    /// For syncs, and for what is not a group.
+    pub plain: Arc<dyn File>,
+    /// For groups: opened as the mode wants it.
+    pub data: Arc<dyn File>,
+    pub path: PathBuf,
+    pub header: SegmentHeader,
+    /// Where the next frame goes.
+    pub position: u64,
+    pub tally: Tally,
+    pub last_sum: u32,
+}
+
+/// What stopped a group.
+enum Stop {
+    /// It alone failed; the log is as it was.
+    Only(Failure),
+    /// What is on the disk is in doubt.
+    Poison(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Stop {
+        Stop::Poison(error)
+    }
+}
+
+/// What a rotation did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rotated {
+    /// The segment that was sealed; `None` when there was nothing to seal.
+    pub sealed: Option<String>,
+    /// The segment that is written now.
+    pub active: String,
+}
+
+/// The system has no room for more: nothing else is wrong.
+fn is_no_space(error: &Error) -> bool {
+    matches!(error.errno(), Some(libc::ENOSPC | libc::EDQUOT | libc::EFBIG))
+}
+
+fn only(doing: &'static str, error: &Error) -> Stop {
+    Stop::Only(Failure::System { doing, errno: error.errno().unwrap_or(libc::ENOSPC) })
+}
+
+impl Log {
+    /// Opens the log in `dir`, and makes it if it does not exist and may be made.
+    pub fn open(disk: Arc<dyn Disk>, dir: &Path, options: Options) -> Result<Log> {
+        options.check()?;
+        match disk.look(dir)? {
+            None if options.create => {
+                disk.create_dir(dir)?;
+                if let Some(parent) = dir.parent() {
+                    disk.sync_dir(parent)?;
+                }
+            }
+            None => return Err(Error::NotALog { path: dir.to_owned(), files: 0 }),
+            Some(_) => {}
+        }
+        let lock = WriterLock::take(&disk, dir, &options.who)?;
+        let tail = find_tail(&disk, dir)?;
+        if tail.log_id.is_none() && !options.create {
+            return Err(Error::NotALog { path: dir.to_owned(), files: 0 });
+        }
+        let log_id = match tail.log_id {
+            Some(id) => id,
+            None => random()?,
+        };
+        let mut log = Log {
+            space: Space::new(&disk, dir, &options),
+            disk,
+            dir: dir.to_owned(),
+            log_id,
+            active: None,
+            next: tail.next,
+            durable: tail.next,
+            chain: tail.chain,
+            blank: tail.blank,
+            dirty: !tail.closed,
+            direct: options.direct,
+            notes: Vec::new(),
+            poison: None,
+            counters: Arc::default(),
+            options,
+            _lock: lock,
+        };
+        log.resume(tail)?;
+        Ok(log)
+    }
+
+    /// Goes on in the last segment, or seals it where that would not do.
+    fn resume(&mut self, tail: Tail) -> Result<()> {
+        let Some(open) = tail.open else { return Ok(()) };
+        let fits = self.fits(&open.header)?;
+        let path = self.dir.join(segment_name(open.header.first_lsn));
+        if !fits && open.position == HEADER_BYTES {
+            // A header alone: the segment is made anew under the same name, as it is wanted now.
+            return Ok(());
+        }
+        let plain: Arc<dyn File> = self.disk.open(&path, Open::WRITE)?.into();
+        let data = match fits {
+            true => self.open_data(&path, &plain)?,
+            false => plain.clone(),
+        };
+        // A segment that was begun buffered cannot be gone on with directly, nor the other way round.
+        let fits = fits && (open.header.block != 0) == self.direct && open.position.is_multiple_of(self.block());
+        self.space.begin(&path, open.position, open.position);
+        let (header, position, tally, last_sum) = (open.header, open.position, open.tally, open.last_sum);
+        self.active = Some(Active { plain, data, path, header, position, tally, last_sum });
+        if !fits || tail.doubtful {
+            self.seal().map_err(|stop| self.stopped(stop))?;
+        }
+        Ok(())
+    }
+
+    /// Whether a segment with this header can hold what is to be written now.
+    fn fits(&self, header: &SegmentHeader) -> Result<bool> {
+        let right_key = match (header.key, self.options.keys.newest()) {
+            (None, None) => true,
+            (Some(hint), Some(key)) => key_hint(key, hint.salt).id == hint.id,
+            (None, Some(_)) => false,
+            (Some(_), None) => {
+                let why = "its records are encrypted, and without a key new ones would stand there in plain text".into();
+                return Err(Error::Refused { path: self.dir.clone(), why });
+            }
+        };
+        Ok(right_key && (header.block != 0) == self.options.direct)
+    }
+
+    fn block(&self) -> u64 {
+        if self.direct { DIRECT_BLOCK } else { 1 }
+    }
+
+    /// A descriptor for groups, opened as the mode wants it.
+    fn open_data(&mut self, path: &Path, plain: &Arc<dyn File>) -> Result<Arc<dyn File>> {
+        let dsync = self.options.sync == SyncMode::Dsync;
+        if self.direct {
+            match self.disk.open(path, Open { direct: true, dsync, ..Open::WRITE }) {
+                Ok(file) => return Ok(file.into()),
+                Err(error) if error.errno() == Some(libc::EINVAL) => self.no_direct(),
+                Err(error) => return Err(error),
+            }
+        }
+        if dsync {
+            return Ok(self.disk.open(path, Open { dsync, ..Open::WRITE })?.into());
+        }
+        Ok(plain.clone())
+    }
+
+    fn no_direct(&mut self) {
+        self.direct = false;
+        self.notes.push(format!("{} takes no direct writes: they are buffered", self.dir.display()));
+    }
+
+    /// Begins the next segment: under another name until its header is durable.
+    fn begin(&mut self) -> Result<(), Stop> {
+        let temp = self.dir.join(NEXT);
+        match self.try_begin(&temp) {
+            Err(error) if is_no_space(&error) => {
+                // Nothing of it has a segment's name yet.
+                let _ = clear_next(&self.disk, &temp);
+                Err(only("begin a segment in", &error))
+            }
+            other => Ok(other?),
+        }
+    }
+
+    fn try_begin(&mut self, temp: &Path) -> Result<()> {
+        let ready = self.space.take_next();
+        let plain: Arc<dyn File> = match ready {
+            Some(_) => self.disk.open(temp, Open::WRITE)?.into(),
+            None => {
+                clear_next(&self.disk, temp)?;
+                self.disk.open(temp, Open::CREATE)?.into()
+            }
+        };
+        let mut data = self.open_data(temp, &plain)?;
+        let key = match self.options.keys.newest() {
+            Some(key) => Some(key_hint(key, random()?)),
+            None => None,
+        };
+        let mut header = SegmentHeader {
+            key,
+            block: u32::try_from(self.block()).map_or(0, |b| if self.direct { b } else { 0 }),
+            log_id: self.log_id,
+            first_lsn: self.next,
+            created: Time::now(),
+            chain: self.chain,
+        };
+        if self.direct && self.write_header(data.as_ref(), &header).is_err_and(|e| e.errno() == Some(libc::EINVAL)) {
+            // Some filesystems open a file for direct writes and then refuse them.
+            self.no_direct();
+            data = self.open_data(temp, &plain)?;
+            header.block = 0;
+        }
+        self.write_header(plain.as_ref(), &header)?;
+        let length = self.options.segment_bytes;
+        match self.options.preallocate {
+            Preallocate::Sparse => plain.set_length(length)?,
+            Preallocate::Fallocate => plain.reserve(0, length)?,
+            Preallocate::None | Preallocate::Zero => {}
+        }
+        plain.sync_all()?;
+        let path = self.dir.join(segment_name(self.next));
+        self.disk.rename(temp, &path)?;
+        // Without this a crash can lose the new file's name although its bytes were synced.
+        self.disk.sync_dir(&self.dir)?;
+        self.space.begin(&path, HEADER_BYTES, ready.unwrap_or(HEADER_BYTES));
+        self.dirty = true;
+        self.active =
+            Some(Active { plain, data, path, header, position: HEADER_BYTES, tally: Tally::default(), last_sum: self.chain });
+        Ok(())
+    }
+
+    fn write_header(&self, file: &dyn File, header: &SegmentHeader) -> Result<()> {
+        let mut block = AlignedBytes::new();
+        block.push(&encode_header(header));
+        write_full(file, block.bytes(), 0)
+    }
+
+    /// Finishes the active segment: everything in it durable, then the Seal, then the file cut to its length.
+    fn seal(&mut self) -> Result<(), Stop> {
+        self.space.retire();
+        self.sync_now()?;
+        let Some(active) = &mut self.active else { return Ok(()) };
+        let mut bytes = Vec::new();
+        let seed = active.header.seed();
+        let sum = encode_seal(&mut bytes, &active.tally, 0, self.next, Time::now(), seed, active.position);
+        if let Err(error) = write_full(active.plain.as_ref(), &bytes, active.position) {
+            return Err(self.cut_back(error));
+        }
+        active.plain.sync_data()?;
+        active.plain.set_length(active.position + bytes.len() as u64)?;
+        active.plain.sync_all()?;
+        self.chain = sum;
+        self.active = None;
+        self.counters.rotation();
+        Ok(())
+    }
+
+    /// After a write that failed: when only room was lacking, what came through of it is cut off again, and the cut synced.
+    fn cut_back(&mut self, error: Error) -> Stop {
+        if !is_no_space(&error) {
+            return Stop::Poison(error);
+        }
+        self.space.retire();
+        let Some(active) = &self.active else { return Stop::Poison(error) };
+        if let Err(worse) = active.plain.set_length(active.position).and_then(|()| active.plain.sync_all()) {
+            return Stop::Poison(worse);
+        }
+        self.durable = self.next;
+        self.space.begin(&active.path, active.position, active.position);
+        only("write to", &error)
+    }
+
+    /// Makes everything written so far durable.
+    fn sync_now(&mut self) -> Result<(), Stop> {
+        if self.durable < self.next
+            && let Some(active) = &self.active
+        {
+            active.plain.sync_data()?;
+            self.counters.sync();
+            self.durable = self.next;
+        }
+        Ok(())
+    }
+
+    fn stopped(&mut self, stop: Stop) -> Error {
+        self.fail(stop).error(&self.dir)
+    }
+
+    fn fail(&mut self, stop: Stop) -> Failure {
+        match stop {
+            Stop::Only(failure) => failure,
+            Stop::Poison(error) => {
+                let durable = self.durable.before().unwrap_or(Lsn(0));
+                let failure = Failure::Poisoned { durable, cause: error.to_string() };
+                self.poison = Some(failure.clone());
+                failure
+            }
+        }
+    }
+
+    /// Writes a group and makes it durable, as far as the mode does that.
+    pub fn write(&mut self, batch: &mut Batch, led: Instant, gathered: Instant) -> Outcome {
+        if let Some(failure) = &self.poison {
+            return Err(failure.clone());
+        }
+        self.try_write(batch, led, gathered).map_err(|stop| self.fail(stop))
+    }
+
+    fn try_write(&mut self, batch: &mut Batch, led: Instant, gathered: Instant) -> Result<Written, Stop> {
+        self.keep_pin(batch)?;
+        if self.is_full_for(batch) {
+            self.seal()?;
+        }
+        if self.active.is_none() {
+            self.begin()?;
+        }
+        let active = self.active.as_mut().expect("it was begun just now if it was not there");
+        let place = Place {
+            base: self.next,
+            durable: self.durable,
+            time: Time::now(),
+            seed: active.header.seed(),
+            offset: active.position,
+            key: self.options.keys.newest(),
+        };
+        let mut last = batch.number(&place).map_err(|error| Stop::Only(Failure::Input(error.to_string())))?;
+        if self.direct {
+            last = batch.pad(&place, DIRECT_BLOCK, last);
+        }
+        let bytes = batch.bytes.bytes();
+        let end = active.position + bytes.len() as u64;
+        self.space.claim(end);
+        self.dirty = true;
+        if let Err(error) = write_full(active.data.as_ref(), bytes, active.position) {
+            return Err(self.cut_back(error));
+        }
+        let written = Instant::now();
+        match self.options.sync {
+            SyncMode::Fdatasync => active.plain.sync_data()?,
+            SyncMode::Fsync => active.plain.sync_all()?,
+            SyncMode::Dsync | SyncMode::None | SyncMode::Interval(_) => {}
+        }
+        let synced = Instant::now();
+        batch.tell(&mut active.tally, active.position);
+        self.counters.group(batch.records, bytes.len() as u64, batch.payload_bytes);
+        active.position = end;
+        active.last_sum = last;
+        self.space.wrote(bytes.len() as u64);
+        let first = self.next;
+        self.next = first.plus(batch.frames as u64);
+        self.blank = false;
+        let durable = self.options.sync.promises();
+        if durable {
+            self.counters.sync();
+            self.durable = self.next;
+        }
+        Ok(Written { first, number: self.counters.groups(), records: batch.records, led, gathered, written, synced, durable })
+    }
+
+    /// A group whose first LSN is given gets it, or is refused.
+    fn keep_pin(&mut self, batch: &Batch) -> Result<(), Stop> {
+        let Some(pinned) = batch.pinned.filter(|pinned| *pinned != self.next) else { return Ok(()) };
+        if !self.blank || pinned < self.next {
+            let due = self.next;
+            return Err(Stop::Only(Failure::Input(format!("LSN {pinned} is not the one that is due: {due}"))));
+        }
+        // A segment without a record is replaced by one that begins with the number that is wanted.
+        self.space.retire();
+        if let Some(active) = self.active.take() {
+            self.disk.remove(&active.path)?;
+            self.disk.sync_dir(&self.dir)?;
+        }
+        (self.next, self.durable) = (pinned, pinned);
+        Ok(())
+    }
+
+    fn is_full_for(&self, batch: &Batch) -> bool {
+        let Some(active) = &self.active else { return false };
+        let options = &self.options;
+        let age = || Duration::from_micros(Time::now().0.saturating_sub(active.header.created.0));
+        active.position > HEADER_BYTES
+            && (batch.rotate
+                || active.position + batch.bytes.len() as u64 > options.segment_bytes
+                || options.segment_records.is_some_and(|most| active.tally.records + batch.records as u64 > most)
+                || options.segment_age.is_some_and(|most| age() >= most))
+    }
+
+    /// Seals the active segment, if there is anything in it, and begins the next one.
+    pub fn rotate(&mut self) -> Result<Rotated> {
+        self.check()?;
+        let mut sealed = None;
+        if let Some(active) = self.active.as_ref().filter(|active| active.position > HEADER_BYTES) {
+            let name = segment_name(active.header.first_lsn);
+            self.seal().map_err(|stop| self.stopped(stop))?;
+            sealed = Some(name);
+        }
+        if self.active.is_none() {
+            self.begin().map_err(|stop| self.stopped(stop))?;
+        }
+        Ok(Rotated { sealed, active: segment_name(self.next) })
+    }
+
+    /// What makes everything durable that was written so far, to be synced without holding the log; and up to where.
+    pub fn to_sync(&self) -> Option<(Arc<dyn File>, Lsn)> {
+        let active = self.active.as_ref().filter(|_| self.durable < self.next && self.poison.is_none())?;
+        Some((active.plain.clone(), self.next))
+    }
+
+    /// What came of syncing it.
+    pub fn was_synced(&mut self, up_to: Lsn, result: Result<()>) -> Result<()> {
+        match result {
+            Ok(()) => {
+                self.counters.sync();
+                self.durable = self.durable.max(up_to);
+                Ok(())
+            }
+            Err(error) => Err(self.stopped(Stop::Poison(error))),
+        }
+    }
+
+    /// Makes everything durable that was written so far.
+    pub fn sync(&mut self) -> Result<()> {
+        self.check()?;
+        self.sync_now().map_err(|stop| self.stopped(stop))
+    }
+
+    /// Says that the log was closed cleanly, gives back the room ahead, and syncs.
+    pub fn close(&mut self) -> Result<()> {
+        self.check()?;
+        if self.active.is_none() && self.blank {
+            self.begin().map_err(|stop| self.stopped(stop))?;
+        }
+        if self.dirty {
+            self.write_close().map_err(|stop| self.stopped(stop))?;
+            self.dirty = false;
+        }
+        if self.space.take_next().is_some() {
+            let _ = clear_next(&self.disk, &self.dir.join(NEXT));
+        }
+        Ok(())
+    }
+
+    fn write_close(&mut self) -> Result<(), Stop> {
+        self.space.retire();
+        // Close proves that everything before it is durable: it must be so before.
+        self.sync_now()?;
+        let block = self.block();
+        let Some(active) = &mut self.active else { return Ok(()) };
+        let seed = active.header.seed();
+        let mut bytes = Vec::new();
+        let mut at = active.position;
+        // With direct writes Close ends its block, so that the next group begins a new one.
+        if block > 1
+            && let Some(room) = pad_room(at, block, 40)
+        {
+            bytes = pad_frame(self.next, 0, Time::now(), seed, at, room);
+            at += room;
+        }
+        let fields = FrameFields {
+            kind: Kind::Close,
+            flags: 0,
+            unsynced: unsynced(self.next, self.durable),
+            lsn: self.next,
+            time: Time::now(),
+            tag: 0,
+        };
+        let sum = encode_frame(&mut bytes, &fields, &[], seed, at);
+        if let Err(error) = write_full(active.plain.as_ref(), &bytes, active.position) {
+            return Err(self.cut_back(error));
+        }
+        active.plain.sync_data()?;
+        active.position += bytes.len() as u64;
+        active.last_sum = sum;
+        active.plain.set_length(active.position)?;
+        active.plain.sync_all()?;
+        Ok(())
+    }
+
+    fn check(&self) -> Result<()> {
+        match &self.poison {
+            Some(failure) => Err(failure.error(&self.dir)),
+            None => Ok(()),
+        }
+    }
+
+    /// Why nothing more is accepted, if that is so.
+    pub fn poison(&self) -> Option<&Failure> {
+        self.poison.as_ref()
+    }
+
+    pub fn next(&self) -> Lsn {
+        self.next
+    }
+
+    pub fn durable(&self) -> Lsn {
+        self.durable
+    }
+
+    pub fn is_blank(&self) -> bool {
+        self.blank
+    }
+
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    pub fn counters(&self) -> &Arc<Counters> {
+        &self.counters
+    }
+
+    /// Where the next frame goes in its segment, and how many records are there.
+    pub fn place(&self) -> (u64, u64) {
+        self.active.as_ref().map_or((HEADER_BYTES, 0), |active| (active.position, active.tally.records))
+    }
+}
+
+fn random<const N: usize>() -> Result<[u8; N]> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|e| Error::Input { what: format!("no random numbers: {e}") })?;
+    Ok(bytes)
+}

@@ -1,0 +1,213 @@
+//! Where writing resumes after a restart.
+//!
+//! Only the last segment is looked at, from its Seal or frame by frame. A log that was not closed cleanly is read from the medium: after
+//! a failed sync the cache may show bytes that never arrived, and to write beside them would bring them back. Damage is not judged here
+//! beyond what is needed to refuse: `verify` tells it all.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::space::{NEXT, clear_next};
+use crate::disk::{Cursor, Disk, EntryKind, File, Open};
+use crate::model::{Error, Lsn, Result};
+use crate::native::{
+    Check, ENCRYPTED, ENCRYPTION_BYTES, FRAME_HEADER, FrameHeader, HEADER_BYTES, HeaderState, Kind, LZ4, MORE, Reader,
+    SegmentHeader, Tally, find_seal, segment_lsn, segment_name,
+};
+
+/// How a log ends.
+#[derive(Debug)]
+pub(super) struct Tail {
+    /// `None` when there is no log yet.
+    pub log_id: Option<[u8; 16]>,
+    pub next: Lsn,
+    /// The sum of the last frame.
+    pub chain: u32,
+    /// There is no record in it.
+    pub blank: bool,
+    /// Its last frame is a Close or a Seal.
+    pub closed: bool,
+    /// The medium did not hold what the cache showed: better not to write there.
+    pub doubtful: bool,
+    /// The last segment, if it can be gone on with.
+    pub open: Option<OpenTail>,
+}
+
+/// The end of a segment that is not sealed.
+#[derive(Debug)]
+pub(super) struct OpenTail {
+    pub header: SegmentHeader,
+    pub position: u64,
+    pub tally: Tally,
+    pub last_sum: u32,
+}
+
+/// How the frames of a segment end.
+#[derive(Debug)]
+struct Walked {
+    position: u64,
+    next: Lsn,
+    tally: Tally,
+    last: Option<FrameHeader>,
+    length: u64,
+}
+
+impl Walked {
+    fn ends_with(&self, kind: Kind) -> bool {
+        self.last.is_some_and(|last| last.kind == kind as u8)
+    }
+}
+
+/// Looks where the log in `dir` ends, and clears away what a crash left of a segment that never was.
+pub(super) fn find_tail(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Tail> {
+    clear_next(disk, &dir.join(NEXT))?;
+    let entries = disk.list(dir)?;
+    let mut firsts: Vec<Lsn> =
+        entries.iter().filter(|e| e.kind == EntryKind::File).filter_map(|e| segment_lsn(&e.name)).collect();
+    firsts.sort();
+    let Some(last) = firsts.pop() else { return Ok(fresh(Lsn::FIRST, None, 0, true)) };
+    match look(disk, dir, last)? {
+        Some(tail) => Ok(Tail { blank: tail.blank && firsts.is_empty(), ..tail }),
+        None => before(disk, dir, last, firsts.pop()),
+    }
+}
+
+/// A log that goes on with a new segment.
+fn fresh(next: Lsn, log_id: Option<[u8; 16]>, chain: u32, blank: bool) -> Tail {
+    Tail { log_id, next, chain, blank, closed: true, doubtful: false, open: None }
+}
+
+/// The last segment came to nothing in a crash: the log ends with the one before, and goes on under the same name.
+fn before(disk: &Arc<dyn Disk>, dir: &Path, name: Lsn, before: Option<Lsn>) -> Result<Tail> {
+    let Some(before) = before else { return Ok(Tail { closed: false, ..fresh(name, None, 0, true) }) };
+    let tail = look(disk, dir, before)?;
+    let refused = |why: String| Error::Refused { path: dir.to_owned(), why };
+    let tail = tail.ok_or_else(|| refused(format!("{} holds nothing, and a later segment exists", segment_name(before))))?;
+    if tail.next != name {
+        let why = format!("{} should begin with LSN {}: records are missing before it", segment_name(name), tail.next);
+        return Err(refused(why));
+    }
+    let chain = tail.open.as_ref().map_or(tail.chain, |open| open.last_sum);
+    Ok(Tail { closed: false, ..fresh(name, tail.log_id, chain, false) })
+}
+
+/// How a segment ends; `None` when it is what a crash leaves of one that was just being made.
+fn look(disk: &Arc<dyn Disk>, dir: &Path, first: Lsn) -> Result<Option<Tail>> {
+    let path = dir.join(segment_name(first));
+    let file: Arc<dyn File> = disk.open(&path, Open::WRITE)?.into();
+    let length = file.length()?;
+    let mut cursor = Cursor::new(file.clone(), length);
+    if length < HEADER_BYTES || cursor.zeros_end(0) >= length {
+        return Ok(None);
+    }
+    let (mut reader, state) = Reader::open(cursor, &Vec::new, None);
+    let header = good_header(state, &path, first)?;
+    if let Some(seal) = find_seal(&mut reader.cursor, header.seed()) {
+        let blank = seal.tally.is_some_and(|tally| tally.records == 0);
+        return Ok(Some(fresh(seal.header.lsn, Some(header.log_id), seal.header.sum, blank)));
+    }
+    let mut walked = walk(&mut reader, &header, &path)?;
+    let mut doubtful = false;
+    let closed = walked.ends_with(Kind::Close) && walked.position == walked.length;
+    if !closed && !walked.ends_with(Kind::Seal) {
+        // What was written and not synced counts from here on, so it must be durable; and what is durable is told by the medium.
+        file.sync_all()?;
+        let media = Cursor::direct(disk, &path, file.clone(), length)?;
+        let (mut reader, state) = Reader::open(media, &Vec::new, None);
+        let header = good_header(state, &path, first)?;
+        let found = walk(&mut reader, &header, &path)?;
+        doubtful = found.position != walked.position;
+        walked = found;
+        // This also makes the cache forget what it holds behind the end.
+        file.set_length(walked.position)?;
+        file.sync_all()?;
+    }
+    let sum = walked.last.map_or(header.chain, |last| last.sum);
+    let blank = walked.tally.first_lsn == 0;
+    if walked.ends_with(Kind::Seal) {
+        return Ok(Some(fresh(walked.next, Some(header.log_id), sum, blank)));
+    }
+    let open = OpenTail { header, position: walked.position, tally: walked.tally, last_sum: sum };
+    let log_id = Some(header.log_id);
+    Ok(Some(Tail { log_id, next: walked.next, chain: sum, blank, closed, doubtful, open: Some(open) }))
+}
+
+fn good_header(state: HeaderState, path: &Path, first: Lsn) -> Result<SegmentHeader> {
+    let refused = |why: String| Err(Error::Refused { path: path.to_owned(), why });
+    match state {
+        HeaderState::Good(header) if header.first_lsn == first => Ok(header),
+        HeaderState::Good(header) => {
+            refused(format!("it says that it begins with LSN {}, not as its name does", header.first_lsn))
+        }
+        HeaderState::Unknown(what) => Err(Error::Unknown { path: path.to_owned(), offset: 0, what }),
+        _ => refused("its header is damaged, and nothing is appended behind damage".into()),
+    }
+}
+
+/// Goes from frame to frame to the end of the data; damage on the way is an error.
+fn walk(reader: &mut Reader, header: &SegmentHeader, path: &Path) -> Result<Walked> {
+    let length = reader.cursor.length();
+    let mut walked = Walked { position: HEADER_BYTES, next: header.first_lsn, tally: Tally::default(), last: None, length };
+    // Where the record or batch began that the frames so far leave unfinished.
+    let mut unfinished: Option<(u64, Lsn)> = None;
+    loop {
+        let at = walked.position;
+        let Check::Good(frame) = reader.check(at) else { break };
+        if let Some(what) = frame.unknown() {
+            return Err(Error::Unknown { path: path.to_owned(), offset: at, what });
+        }
+        if frame.lsn != walked.next {
+            let why = format!("LSN {} stands at {at} where {} was due: corrupt", frame.lsn, walked.next);
+            return Err(Error::Refused { path: path.to_owned(), why });
+        }
+        let kind = Kind::from_byte(frame.kind).expect("unknown kinds were met above");
+        if kind.is_data() {
+            let more = frame.flags & MORE != 0 || matches!(kind, Kind::First | Kind::Middle);
+            unfinished = more.then(|| unfinished.unwrap_or((at, frame.lsn)));
+            walked.next = frame.lsn.next();
+        }
+        walked.tally.observe(&frame, at, plain_length(reader, &frame, at));
+        walked.last = Some(frame);
+        walked.position = at + frame.span();
+        if kind == Kind::Seal {
+            break;
+        }
+    }
+    let (end, due) = (walked.position, walked.next);
+    if reader.cursor.zeros_end(end.min(length)) < length {
+        return Err(refuse(reader, path, end, due));
+    }
+    match unfinished {
+        Some((at, lsn)) => Err(refuse(reader, path, at, lsn)),
+        None => Ok(walked),
+    }
+}
+
+fn plain_length(reader: &mut Reader, frame: &FrameHeader, at: u64) -> u64 {
+    let stored = u64::from(frame.length);
+    if frame.flags & ENCRYPTED != 0 {
+        return stored.saturating_sub(ENCRYPTION_BYTES as u64);
+    }
+    if frame.flags & LZ4 != 0 {
+        return reader.cursor.array::<4>(at + FRAME_HEADER as u64).map_or(stored, |size| u64::from(u32::from_le_bytes(size)));
+    }
+    stored
+}
+
+/// Why nothing can be appended to a segment that has bad bytes at `at`, where `due` should stand.
+fn refuse(reader: &mut Reader, path: &Path, at: u64, due: Lsn) -> Error {
+    let found = reader.search(at + 1, Lsn(0));
+    let why = match found.frame {
+        Some((offset, frame)) if frame.proves_synced(due) => {
+            format!("corrupt at {at}: the frame at {offset} says that LSN {due} had been synced, and it cannot be read")
+        }
+        Some((offset, frame)) if matches!(Kind::from_byte(frame.kind), Some(Kind::Close | Kind::Seal)) => {
+            format!(
+                "corrupt at {at}: LSN {due} cannot be read, and a {} follows at {offset}",
+                Kind::from_byte(frame.kind).map_or("", Kind::name)
+            )
+        }
+        _ => format!("torn at {at}, where LSN {due} was due: the tail must be repaired before anything is appended"),
+    };
+    Error::Refused { path: path.to_owned(), why }
+}

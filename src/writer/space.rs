@@ -1,0 +1,407 @@
+//! Room ahead: zeros written before the records come, so that a sync commits no metadata.
+//!
+//! Two places are made ready. The active segment is filled with zeros in front of the writing place, at first a little and more when
+//! it is written hard, so that a log of ten records does not take megabytes. And while it fills up, the file of the next segment is
+//! written full of zeros under a name that is no segment's, so that going on in it stalls nobody. Both happen in a thread of their
+//! own, in pieces small enough that a group meanwhile hardly waits.
+//!
+//! Room is a convenience: when it cannot be made, records are written all the same. The thread has its own descriptors, so that an
+//! error that concerns records is never told to it and lost.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread::JoinHandle;
+
+use super::options::Options;
+use super::sync::Preallocate;
+use crate::disk::{Disk, File, Open, write_full};
+use crate::model::Result;
+
+/// The name of the next segment's file while it is made ready.
+pub(super) const NEXT: &str = "next.tmp";
+/// So much is written with one call: a group that comes meanwhile waits for that long.
+const PIECE: usize = 256 << 10;
+/// So much is synced at a time.
+const STEP: u64 = 1 << 20;
+/// See [`Shared::warm`].
+const WARM: u64 = 64 << 10;
+
+/// Room ahead of one log's writing place.
+#[derive(Debug)]
+pub(super) struct Space {
+    shared: Arc<Shared>,
+    helper: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    disk: Arc<dyn Disk>,
+    next_path: PathBuf,
+    segment_bytes: u64,
+    ahead_bytes: u64,
+    /// A writer that wrote less than this makes no room ahead: most short runs never need it.
+    warm: u64,
+    state: Mutex<State>,
+    /// There may be work.
+    work: Condvar,
+    /// A piece of work is done.
+    done: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    active: Option<Active>,
+    next: Next,
+    /// Bytes of groups since the writer was opened.
+    written: u64,
+    /// The helper waits for work.
+    idle: bool,
+    stop: bool,
+}
+
+#[derive(Debug)]
+struct Active {
+    path: PathBuf,
+    /// Opened by the helper for itself.
+    file: Option<Arc<dyn File>>,
+    /// Everything below is written, by records or by zeros.
+    ready: u64,
+    /// The writing place; a group is being written up to here.
+    claimed: u64,
+    /// The helper writes zeros from here up.
+    filling: Option<u64>,
+    failed: bool,
+}
+
+#[derive(Debug, Default)]
+enum Next {
+    /// Not begun.
+    #[default]
+    None,
+    /// So many bytes are ready; `busy` while the helper writes more.
+    Made { file: Arc<dyn File>, ready: u64, busy: bool },
+    /// The caller makes a segment of it, or it cannot be made.
+    Off,
+}
+
+/// What there is to do: zeros from one offset up to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Work {
+    Active(u64, u64),
+    Next(u64, u64),
+}
+
+impl Space {
+    pub fn new(disk: &Arc<dyn Disk>, dir: &Path, options: &Options) -> Space {
+        let shared = Arc::new(Shared {
+            disk: disk.clone(),
+            next_path: dir.join(NEXT),
+            segment_bytes: options.segment_bytes,
+            ahead_bytes: if options.preallocate == Preallocate::Zero { options.ahead_bytes } else { 0 },
+            warm: if options.background { WARM } else { 0 },
+            state: Mutex::default(),
+            work: Condvar::new(),
+            done: Condvar::new(),
+        });
+        let mut space = Space { shared, helper: None };
+        if options.background && space.is_on() {
+            let shared = space.shared.clone();
+            // Without the thread the log is written all the same.
+            space.helper = std::thread::Builder::new().name("walctl-space".into()).spawn(move || shared.serve()).ok();
+        }
+        space
+    }
+
+    fn is_on(&self) -> bool {
+        self.shared.ahead_bytes > 0
+    }
+
+    /// A segment is written from `position` on; everything below `ready` was written once already.
+    pub fn begin(&self, path: &Path, position: u64, ready: u64) {
+        if self.is_on() {
+            let (path, ready) = (path.to_owned(), ready.max(position));
+            let mut state = self.shared.state();
+            state.active = Some(Active { path, file: None, ready, claimed: position, filling: None, failed: false });
+            if let Next::Off = state.next {
+                state.next = Next::None;
+            }
+        }
+    }
+
+    /// A group goes up to `end`: returns when nobody writes zeros there, and keeps it so.
+    #[inline]
+    pub fn claim(&self, end: u64) {
+        if !self.is_on() {
+            return;
+        }
+        let mut state = self.shared.state();
+        loop {
+            let Some(active) = &mut state.active else { return };
+            active.claimed = active.claimed.max(end);
+            if active.filling.is_none_or(|at| at >= end) {
+                return;
+            }
+            state = self.shared.done.wait(state).expect("nobody panics while holding the room");
+        }
+    }
+
+    /// A group of `bytes` was written up to the claimed place.
+    #[inline]
+    pub fn wrote(&self, bytes: u64) {
+        if !self.is_on() {
+            return;
+        }
+        let mut state = self.shared.state();
+        state.written += bytes;
+        if self.shared.find_work(&state).is_none() {
+            return;
+        }
+        let wake = std::mem::take(&mut state.idle);
+        drop(state);
+        match &self.helper {
+            Some(_) if wake => self.shared.work.notify_one(),
+            Some(_) => {}
+            None => while self.shared.work_once() {},
+        }
+    }
+
+    /// Nobody touches the active segment any more when this returns.
+    pub fn retire(&self) {
+        let mut state = self.shared.state();
+        while state.active.as_ref().is_some_and(|active| active.filling.is_some()) {
+            state = self.shared.done.wait(state).expect("nobody panics while holding the room");
+        }
+        state.active = None;
+    }
+
+    /// The next segment's file at [`NEXT`], if it was begun: how many bytes of it are ready. It is the caller's then, until the
+    /// next [`Space::begin`].
+    pub fn take_next(&self) -> Option<u64> {
+        let mut state = self.shared.state();
+        loop {
+            match std::mem::replace(&mut state.next, Next::Off) {
+                Next::Made { file, ready, busy: true } => {
+                    state.next = Next::Made { file, ready, busy: true };
+                    state = self.shared.done.wait(state).expect("nobody panics while holding the room");
+                }
+                Next::Made { ready, .. } => return Some(ready),
+                _ => return None,
+            }
+        }
+    }
+}
+
+impl Drop for Space {
+    fn drop(&mut self) {
+        self.shared.state().stop = true;
+        self.shared.work.notify_one();
+        if let Some(helper) = self.helper.take() {
+            let _ = helper.join();
+        }
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("nobody panics while holding the room")
+    }
+
+    fn find_work(&self, state: &State) -> Option<Work> {
+        let active = state.active.as_ref()?;
+        if state.written < self.warm {
+            return None;
+        }
+        let ahead = state.written.clamp(STEP, self.ahead_bytes.max(STEP)).min(self.ahead_bytes);
+        let goal = active.claimed.saturating_add(ahead).min(self.segment_bytes);
+        let from = active.ready.max(active.claimed);
+        // Few large steps: each ends with a sync.
+        let due = from + STEP.min(ahead / 2) <= goal || (goal == self.segment_bytes && from < goal);
+        if due && active.filling.is_none() && !active.failed {
+            return Some(Work::Active(from, goal.min(from + STEP)));
+        }
+        // The next one grows while this one fills: begun at two fifths, ready at nine tenths.
+        let behind = active.claimed.saturating_sub(self.segment_bytes / 5 * 2);
+        let need = behind.saturating_mul(2).min(self.segment_bytes);
+        match &state.next {
+            Next::None if need > 0 => Some(Work::Next(0, self.segment_bytes.min(STEP))),
+            Next::Made { ready, busy: false, .. } if *ready < need => {
+                Some(Work::Next(*ready, self.segment_bytes.min(*ready + STEP)))
+            }
+            _ => None,
+        }
+    }
+
+    fn serve(&self) {
+        let mut state = self.state();
+        while !state.stop {
+            if self.find_work(&state).is_none() {
+                state.idle = true;
+                state = self.work.wait(state).expect("nobody panics while holding the room");
+                continue;
+            }
+            drop(state);
+            self.work_once();
+            state = self.state();
+        }
+    }
+
+    /// Does one step of work; false when there is none.
+    fn work_once(&self) -> bool {
+        let mut state = self.state();
+        let Some(work) = self.find_work(&state) else { return false };
+        match work {
+            Work::Active(from, to) => {
+                let Some(active) = &mut state.active else { return false };
+                active.filling = Some(from);
+                let (path, file) = (active.path.clone(), active.file.clone());
+                drop(state);
+                let filled = self.fill_active(&path, file, from, to);
+                let mut state = self.state();
+                if let Some(active) = &mut state.active {
+                    active.filling = None;
+                    match filled {
+                        Ok(file) => (active.file, active.ready) = (Some(file), to),
+                        Err(_) => active.failed = true,
+                    }
+                }
+            }
+            Work::Next(from, to) => {
+                let file = match std::mem::replace(&mut state.next, Next::Off) {
+                    Next::Made { file, ready, .. } => {
+                        state.next = Next::Made { file: file.clone(), ready, busy: true };
+                        Some(file)
+                    }
+                    _ => None,
+                };
+                drop(state);
+                let made = self.fill_next(file, from, to);
+                if made.is_err() {
+                    // Where room is short, half a segment of zeros would only take it away from the records.
+                    let _ = clear_next(&self.disk, &self.next_path);
+                }
+                self.state().next = made.map_or_else(|_| Next::Off, |file| Next::Made { file, ready: to, busy: false });
+            }
+        }
+        self.done.notify_all();
+        true
+    }
+
+    fn fill_active(&self, path: &Path, file: Option<Arc<dyn File>>, from: u64, to: u64) -> Result<Arc<dyn File>> {
+        let file = match file {
+            Some(file) => file,
+            None => self.disk.open(path, Open::WRITE)?.into(),
+        };
+        zeros(file.as_ref(), from, to, |at| {
+            if let Some(active) = &mut self.state().active {
+                active.filling = Some(at);
+            }
+            self.done.notify_all();
+        })?;
+        Ok(file)
+    }
+
+    fn fill_next(&self, file: Option<Arc<dyn File>>, from: u64, to: u64) -> Result<Arc<dyn File>> {
+        let file = match file {
+            Some(file) => file,
+            None => {
+                clear_next(&self.disk, &self.next_path)?;
+                self.disk.open(&self.next_path, Open::CREATE)?.into()
+            }
+        };
+        zeros(file.as_ref(), from, to, |_| {})?;
+        Ok(file)
+    }
+}
+
+/// Removes what an earlier writer left at the next segment's place.
+pub(super) fn clear_next(disk: &Arc<dyn Disk>, path: &Path) -> Result<()> {
+    if disk.look(path)?.is_some() { disk.remove(path) } else { Ok(()) }
+}
+
+/// Writes zeros and syncs them; says how far it is.
+fn zeros(file: &dyn File, from: u64, to: u64, mut reached: impl FnMut(u64)) -> Result<()> {
+    let room = vec![0; PIECE];
+    let mut at = from;
+    while at < to {
+        // Up to a multiple of the piece, so that pages are written whole from there on.
+        let end = to.min((at / PIECE as u64 + 1) * PIECE as u64);
+        let count = usize::try_from(end - at).expect("a piece fits memory");
+        write_full(file, &room[..count], at)?;
+        at = end;
+        reached(at);
+    }
+    file.sync_data()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::SimDisk;
+
+    fn shared(space: &Space) -> Vec<Option<Work>> {
+        let mut seen = Vec::new();
+        for claimed in [4096, 1 << 20, 30 << 20, 50 << 20, 64 << 20] {
+            let mut state = space.shared.state();
+            if let Some(active) = &mut state.active {
+                active.claimed = claimed;
+                active.ready = active.ready.max(64 << 20);
+            }
+            seen.push(space.shared.find_work(&state));
+        }
+        seen
+    }
+
+    #[test]
+    fn the_next_segment_is_begun_when_this_one_is_two_fifths_full_and_not_before() {
+        let disk: Arc<dyn Disk> = Arc::new(SimDisk::new());
+        let options = Options { background: false, ..Options::default() };
+        let space = Space::new(&disk, Path::new("/log"), &options);
+        space.begin(Path::new("/log/a"), 4096, 4096);
+        space.shared.state().written = 1 << 20;
+        let begin = Some(Work::Next(0, STEP));
+        assert_eq!(shared(&space), [None, None, begin, begin, begin]);
+    }
+
+    #[test]
+    fn room_is_made_in_front_of_the_writing_place_and_never_behind_it() {
+        let sim = SimDisk::new();
+        let disk: Arc<dyn Disk> = Arc::new(sim.clone());
+        disk.create_dir(Path::new("/log")).expect("folders can be made");
+        let path = Path::new("/log/a");
+        let file = disk.open(path, Open::CREATE).expect("it can be made");
+        let options = Options { background: false, segment_bytes: 1 << 20, ahead_bytes: 100_000, ..Options::default() };
+        let space = Space::new(&disk, Path::new("/log"), &options);
+        space.begin(path, 4096, 4096);
+        let (mut at, group) = (4096, vec![7; 30_000]);
+        while at + 30_000 < 1 << 20 {
+            space.claim(at + 30_000);
+            file.write_at(&group, at).expect("it takes bytes");
+            at += 30_000;
+            space.wrote(30_000);
+            let length = file.length().expect("it answers");
+            assert!(length >= at && length <= (1 << 20), "{length} at {at}");
+        }
+        let mut all = vec![0; usize::try_from(at).expect("small")];
+        crate::disk::read_full(file.as_ref(), &mut all, 0).expect("it reads");
+        assert!(all[4096..].iter().all(|b| *b == 7), "zeros were written over records");
+        space.retire();
+        assert_eq!(space.take_next(), Some(1 << 20));
+        assert_eq!(space.take_next(), None, "it is given once");
+    }
+
+    #[test]
+    fn where_no_room_can_be_made_writing_goes_on() {
+        let sim = SimDisk::new();
+        let disk: Arc<dyn Disk> = Arc::new(sim.clone());
+        disk.create_dir(Path::new("/log")).expect("folders can be made");
+        let file = disk.open(Path::new("/log/a"), Open::CREATE).expect("it can be made");
+        sim.limit(50_000);
+        let space = Space::new(&disk, Path::new("/log"), &Options { background: false, ..Options::default() });
+        space.begin(Path::new("/log/a"), 4096, 4096);
+        space.claim(20_000);
+        file.write_at(&[1; 10_000], 4096).expect("there is room for that");
+        space.wrote(10_000);
+        space.retire();
+        assert_eq!(space.take_next(), None);
+    }
+}
