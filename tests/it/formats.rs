@@ -71,6 +71,11 @@ pub fn logs_below(format: &Format, root: &Path) -> Vec<PathBuf> {
 
 /// Walks all of a source, joins, and adds what was found. `prefix` is put before file names.
 pub fn read(format: &Format, source: &Source, keys: &Keys, prefix: &str, into: &mut Found) {
+    try_read(format, source, keys, prefix, into).expect("rotten bytes are no error");
+}
+
+/// The same for bytes that may say that they are of a version that nobody knows.
+pub fn try_read(format: &Format, source: &Source, keys: &Keys, prefix: &str, into: &mut Found) -> Result<(), Halt> {
     let want = Want { payloads: true, deep: true, ..Want::default() };
     let mut summaries: Vec<Summary> = Vec::new();
     for segment in &source.segments {
@@ -101,7 +106,7 @@ pub fn read(format: &Format, source: &Source, keys: &Keys, prefix: &str, into: &
         };
         let before = if format.ordered { summaries.last() } else { None };
         let visit = Visit { source, segment, keys, want, before };
-        let summary = (format.walk)(&visit, &mut Sink::new(&mut take)).expect("rotten bytes are no error");
+        let summary = (format.walk)(&visit, &mut Sink::new(&mut take))?;
         assert_eq!(summary.records, records, "{prefix}{}: as many records as were delivered", segment.name);
         summaries.push(summary);
     }
@@ -113,6 +118,7 @@ pub fn read(format: &Format, source: &Source, keys: &Keys, prefix: &str, into: &
         into.warnings.extend(summary.warnings.kept().iter().map(|w| (w.name.to_owned(), w.text.clone())));
     }
     into.damage.extend(between.into_iter().map(|d| (name(&d), d)));
+    Ok(())
 }
 
 /// Reads every log below a folder.
@@ -357,9 +363,13 @@ fn every_log_opens_by_its_content_and_by_its_formats_name_and_verifies_alike() {
             }
             // An empty folder is no log unless somebody says which.
             let auto = verify_all(&dir.join("wal"), None, keys(&expect));
-            let empty = found.segments.is_empty();
-            if !matches!(auto, Ok(report) if report == right) && !(empty && matches!(auto, Err(Error::NotALog { .. }))) {
-                failed.push(format!("{}/{case}: {auto:?}, expected {right:?}", format.name));
+            let right = match auto {
+                Ok(report) => report == right,
+                Err(Error::NotALog { .. }) => found.segments.is_empty(),
+                Err(_) => false,
+            };
+            if !right {
+                failed.push(format!("{}/{case}: {auto:?}, expected the same as with its name", format.name));
             }
         }
     }

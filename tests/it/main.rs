@@ -4,6 +4,7 @@ mod cases;
 mod formats;
 mod fuzz;
 mod generated;
+mod mutate_formats;
 mod tidy;
 
 /// What the groups share.

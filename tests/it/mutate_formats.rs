@@ -1,0 +1,261 @@
+//! Other systems' logs, hurt in every way: each bit flipped, each length cut, zeros from each byte on. Never a panic, never an endless
+//! loop; records whose bytes are untouched are always delivered, and harm under a checksum is never called clean.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use walctl::disk::{File, RealDisk, Source};
+use walctl::formats::{Format, Halt, by_name};
+use walctl::model::{Error, Keys, Result, Verdict};
+
+use crate::formats::{Found, Got, cases, expected, foreign, keys, read_all, try_read};
+
+/// Bytes as a file.
+#[derive(Debug)]
+struct Bytes(Vec<u8>);
+
+impl File for Bytes {
+    fn length(&self) -> Result<u64> {
+        Ok(self.0.len() as u64)
+    }
+    fn read_at(&self, into: &mut [u8], offset: u64) -> Result<usize> {
+        let from = usize::try_from(offset).unwrap_or(usize::MAX).min(self.0.len());
+        let count = into.len().min(self.0.len() - from);
+        into[..count].copy_from_slice(&self.0[from..from + count]);
+        Ok(count)
+    }
+    fn write_at(&self, _: &[u8], _: u64) -> Result<usize> {
+        unreachable!("reading never writes")
+    }
+    fn sync_data(&self) -> Result<()> {
+        unreachable!("reading never syncs")
+    }
+    fn sync_all(&self) -> Result<()> {
+        unreachable!("reading never syncs")
+    }
+    fn set_length(&self, _: u64) -> Result<()> {
+        unreachable!("reading never cuts")
+    }
+    fn reserve(&self, _: u64, _: u64) -> Result<()> {
+        unreachable!("reading never reserves")
+    }
+}
+
+/// One segment, alone.
+fn walk(format: &Format, name: &str, bytes: Vec<u8>, keys: &Keys) -> Found {
+    let sequence = (format.sequence)(name).unwrap_or(0);
+    let source = Source::given(Arc::new(RealDisk), name, Arc::new(Bytes(bytes)), sequence);
+    let mut found = Found::default();
+    match try_read(format, &source, keys, "", &mut found) {
+        // A flipped version is one that nobody knows.
+        Ok(()) | Err(Halt::Failed(Error::Unknown { .. })) => found,
+        Err(other) => panic!("{name}: {other:?}"),
+    }
+}
+
+/// A segment of a fixture: its name, its bytes, the keys of its log.
+fn segment(format: &str, case: &str) -> (String, Vec<u8>, Keys) {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(format).join(case);
+    let expect = expected(&dir);
+    let file = expect["segments"][0]["file"].as_str().expect("a case has a segment").to_owned();
+    let bytes = std::fs::read(dir.join("wal").join(&file)).expect("the segment is there");
+    (file.rsplit('/').next().expect("a name").to_owned(), bytes, keys(&expect))
+}
+
+/// What a clean segment holds, and whether harm to a byte of a frame must be noticed.
+struct Clean {
+    format: &'static Format,
+    name: String,
+    bytes: Vec<u8>,
+    keys: Keys,
+    records: Vec<Got>,
+    protected: fn(usize) -> bool,
+}
+
+fn clean(format: &str, case: &str, protected: fn(usize) -> bool) -> Clean {
+    let (name, bytes, keys) = segment(format, case);
+    let format = by_name(format).expect("the format is in the registry");
+    let found = walk(format, &name, bytes.clone(), &keys);
+    assert_eq!(found.verdict(), Verdict::Clean);
+    assert!(!found.records.is_empty(), "{case} holds records");
+    Clean { format, name, bytes, keys, records: found.records, protected }
+}
+
+/// ironwal leaves out the uncompressed size and the reserved bytes.
+fn clean_ironwal() -> Vec<Clean> {
+    let protected = |at: usize| !(25..32).contains(&at);
+    ["clean_single", "clean_batch_raw", "clean_multi_stream"].map(|case| clean("ironwal", case, protected)).into()
+}
+
+/// rivven leaves out type and flags.
+fn clean_rivven() -> Vec<Clean> {
+    let protected = |at: usize| !(12..14).contains(&at);
+    ["clean_single", "clean_all_types", "clean_zero_length_record", "clean_encrypted", "clean_encrypted_chacha20"]
+        .map(|case| clean("rivven", case, protected))
+        .into()
+}
+
+fn same(a: &Got, b: &Got) -> bool {
+    (a.offset, a.length, &a.kind, &a.payload) == (b.offset, b.length, &b.kind, &b.payload)
+}
+
+/// The records outside `harmed` must be there, each once and as they were; what else is there must come from the harmed frame.
+fn check_untouched(log: &Clean, found: &Found, harmed: std::ops::Range<u64>, what: &str) {
+    let touches = |r: &Got| r.offset < harmed.end && harmed.start < r.offset + r.length;
+    let mut delivered = found.records.iter().filter(|r| !touches(r));
+    for record in log.records.iter().filter(|r| !touches(r)) {
+        let next = delivered.next();
+        assert!(
+            next.is_some_and(|r| same(r, record)),
+            "{what}: the record at {} is untouched; instead of it came {next:?}",
+            record.offset
+        );
+    }
+    assert_eq!(delivered.next(), None, "{what}: a record that nobody wrote");
+}
+
+fn flip_all(log: &Clean) {
+    for at in 0..log.bytes.len() {
+        for bit in 0..8 {
+            let mut bytes = log.bytes.clone();
+            bytes[at] ^= 1 << bit;
+            let found = walk(log.format, &log.name, bytes, &log.keys);
+            let what = format!("{} with bit {bit} of byte {at} flipped", log.format.name);
+            let frame = log.records.iter().find(|r| (r.offset..r.offset + r.length).contains(&(at as u64)));
+            let frame = frame.expect("a clean log is all frames");
+            check_untouched(log, &found, frame.offset..frame.offset + frame.length, &what);
+            let inside = at - usize::try_from(frame.offset).expect("small");
+            if (log.protected)(inside) {
+                assert_ne!(found.verdict(), Verdict::Clean, "{what}");
+                assert!(!found.records.iter().any(|r| r.offset == frame.offset), "{what}: it was delivered");
+            }
+            let last = frame.offset + frame.length == log.bytes.len() as u64;
+            let expected = if last { Verdict::Suspect } else { Verdict::Corrupt };
+            assert!(found.verdict() <= expected, "{what}: {:?}", found.damage);
+            for (_, damage) in &found.damage {
+                // Zeros at the very end are not counted in by a format that fills its files ahead.
+                let end = frame.offset + frame.length;
+                let ends = damage.span.end() == end || last && at + 1 == log.bytes.len() && damage.span.end() + 1 == end;
+                assert!(damage.span.start() == frame.offset && ends, "{what}: {damage:?}");
+            }
+        }
+    }
+}
+
+fn cut_all(log: &Clean) {
+    for length in 0..log.bytes.len() {
+        let found = walk(log.format, &log.name, log.bytes[..length].to_vec(), &log.keys);
+        let what = format!("{} cut to {length} bytes", log.format.name);
+        check_untouched(log, &found, length as u64..u64::MAX, &what);
+        let at_frame = length == 0 || log.records.iter().any(|r| r.offset + r.length == length as u64);
+        let expected = if at_frame { Verdict::Clean } else { Verdict::Torn };
+        assert_eq!(found.verdict(), expected, "{what}: {:?}", found.damage);
+    }
+}
+
+/// Zeros from some byte on: what an interrupted write leaves in a file that was filled ahead.
+fn zero_all(log: &Clean, filled_ahead: bool) {
+    for from in 0..log.bytes.len() {
+        let mut bytes = log.bytes.clone();
+        bytes[from..].fill(0);
+        let found = walk(log.format, &log.name, bytes.clone(), &log.keys);
+        let what = format!("{} with zeros from {from} on", log.format.name);
+        let untouched = log.bytes.iter().rposition(|b| *b != 0).is_some_and(|last| last < from);
+        if untouched {
+            continue;
+        }
+        let frame = log.records.iter().rfind(|r| r.offset <= from as u64).expect("a clean log is all frames");
+        // The end of a frame may have been zeros before.
+        let whole = bytes[..usize::try_from(frame.offset + frame.length).expect("small")]
+            == log.bytes[..usize::try_from(frame.offset + frame.length).expect("small")];
+        let harmed = if whole { frame.offset + frame.length } else { frame.offset };
+        check_untouched(log, &found, harmed..u64::MAX, &what);
+        let clean = filled_ahead && (harmed == from as u64 || whole);
+        let expected = if clean { Verdict::Clean } else { Verdict::Torn };
+        assert!(found.verdict() == expected || (!clean && found.verdict() == Verdict::Suspect), "{what}: {:?}", found.damage);
+    }
+}
+
+#[test]
+fn a_flipped_bit_in_an_ironwal_frame_costs_that_frame_alone_and_is_never_clean() {
+    clean_ironwal().iter().for_each(flip_all);
+}
+
+#[test]
+fn a_flipped_bit_in_a_rivven_record_costs_that_record_alone_and_is_never_clean() {
+    clean_rivven().iter().for_each(flip_all);
+}
+
+#[test]
+fn a_cut_ironwal_segment_is_torn_unless_it_is_cut_at_a_frame() {
+    clean_ironwal().iter().for_each(cut_all);
+}
+
+#[test]
+fn a_cut_rivven_file_is_torn_unless_it_is_cut_at_a_record() {
+    clean_rivven().iter().for_each(cut_all);
+}
+
+#[test]
+fn zeros_to_the_end_are_torn_in_ironwal_and_the_usual_end_in_rivven() {
+    clean_ironwal().iter().for_each(|log| zero_all(log, false));
+    clean_rivven().iter().for_each(|log| zero_all(log, true));
+}
+
+#[test]
+fn no_flip_and_no_cut_of_any_small_fixture_panics_or_hangs() {
+    for format in foreign() {
+        for (case, dir) in cases(format.name) {
+            let expect = expected(&dir);
+            let keys = keys(&expect);
+            let clean = read_all(format, &dir.join("wal"), &keys);
+            for file in clean.segments.keys() {
+                let bytes = std::fs::read(dir.join("wal").join(file)).expect("the segment is there");
+                let content = bytes.iter().rposition(|b| *b != 0).map_or(0, |last| last + 1);
+                if bytes.len() > 8192 || content > 1300 {
+                    continue;
+                }
+                let name = file.rsplit('/').next().expect("a name");
+                for at in 0..content {
+                    let mut hurt = bytes.clone();
+                    // A bit of every byte; all of them are flipped in the clean ones.
+                    hurt[at] ^= 1 << (at % 8);
+                    walk(format, name, hurt, &keys);
+                    let found = walk(format, name, bytes[..at].to_vec(), &keys);
+                    let end = at as u64;
+                    assert!(
+                        found.records.iter().all(|r| r.offset + r.length <= end),
+                        "{}/{case}: {file} cut to {at} bytes gives a record that reaches behind its end",
+                        format.name
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Headers that lie about their lengths, as dense as they can stand: each claims most of the file.
+#[test]
+fn a_search_among_hostile_claims_comes_to_its_end() {
+    const SIZE: usize = 2 << 20;
+    let mut ironwal = vec![b'x'; 40];
+    while ironwal.len() < SIZE {
+        let mut header = [0; 32];
+        header[..4].copy_from_slice(b"LAWL");
+        header[8] = 9;
+        header[16] = 1;
+        header[21..25].copy_from_slice(&u32::try_from(SIZE - ironwal.len()).expect("small").saturating_sub(100).to_le_bytes());
+        ironwal.extend(header);
+    }
+    let mut rivven = vec![b'x'; 40];
+    while rivven.len() < SIZE {
+        rivven.extend(b"WALRcrc!");
+        rivven.extend(u32::try_from(SIZE - rivven.len()).expect("small").saturating_sub(100).to_be_bytes());
+        rivven.extend([0, 4]);
+    }
+    for (name, bytes) in [("ironwal", ironwal), ("rivven", rivven)] {
+        let format = by_name(name).expect("the format is in the registry");
+        let found = walk(format, "00000000000000000000.wal", bytes, &Keys::default());
+        assert_eq!((found.records.len(), found.verdict()), (0, Verdict::Torn), "{name}");
+    }
+}
