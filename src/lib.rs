@@ -61,7 +61,7 @@ pub mod native {
         Kind, LZ4, MAGIC, MORE, SEGMENT_ENCRYPTED, Seed, SegmentHeader, UNSYNCED_UNKNOWN, VERSION,
     };
     pub use name::{LOCK, cut_name, parse_cut_name, segment_lsn, segment_name};
-    pub use payload::{ENCRYPTION_BYTES, OPEN_LIMIT, Opened, compress, encrypt, key_hint, open};
+    pub use payload::{ENCRYPTION_BYTES, OPEN_LIMIT, Opened, compress, encrypt, key_hint, open, plain_length};
     pub use seal::{IndexEntry, Seal, decode_body, encode_seal, find_seal};
     pub use tally::{BUCKETS, DATA_KINDS, TagCount, Tally, bucket, digest};
 }

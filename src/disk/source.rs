@@ -113,6 +113,15 @@ impl Source {
         self
     }
 
+    /// The same log as its folder lists it now: segments come and go under a running writer.
+    pub fn listed_again(&self, sequence: fn(&str) -> Option<u64>) -> Result<Source> {
+        if self.alone {
+            return Ok(self.clone());
+        }
+        let again = Source::folder(self.disk.clone(), &self.dir, sequence)?;
+        Ok(Source { path: self.path.clone(), ..again }.with_io(self.io))
+    }
+
     /// The content of a segment.
     pub fn file(&self, segment: &Segment) -> Result<Arc<dyn File>> {
         match &self.given {

@@ -5,6 +5,7 @@ use aes_gcm::{Aes256Gcm, Key, Nonce};
 use sha2::{Digest, Sha256};
 
 use super::layout::{ENCRYPTED, FRAME_HEADER, FrameHeader, KeyHint, LZ4};
+use crate::disk::Cursor;
 use crate::model::{Error, Keys, Result};
 
 const NONCE: usize = 12;
@@ -90,6 +91,18 @@ pub fn open(header: &FrameHeader, stored: &[u8], keys: &Keys, out: &mut Vec<u8>)
         Some(plain) => unpack(header, &plain, out),
         None => Opened::Locked,
     }
+}
+
+/// The length of a payload before compression and encryption, as far as its frame tells without being opened.
+pub fn plain_length(cursor: &mut Cursor, header: &FrameHeader, offset: u64) -> u64 {
+    let stored = u64::from(header.length);
+    if header.flags & ENCRYPTED != 0 {
+        return stored.saturating_sub(ENCRYPTION_BYTES as u64);
+    }
+    if header.flags & LZ4 != 0 {
+        return cursor.array::<SIZE>(offset + FRAME_HEADER as u64).map_or(stored, |size| u64::from(u32::from_le_bytes(size)));
+    }
+    stored
 }
 
 fn decrypt(header: &FrameHeader, stored: &[u8], key: &[u8; 32]) -> Option<Vec<u8>> {

@@ -108,8 +108,31 @@ pub struct Progress {
     pub stop: AtomicBool,
 }
 
+/// How often a log is listed anew because a segment was pruned between listing and reading.
+const LISTINGS: usize = 5;
+
 /// Checks a log.
 pub fn verify(input: &Input, checks: &Checks, progress: &Progress) -> Result<Report> {
+    let mut listed = None;
+    for _ in 1..LISTINGS {
+        match check(listed.as_ref().unwrap_or(input), checks, progress) {
+            Err(error) if is_gone(&error) && !input.source.alone => {
+                let source = input.source.listed_again(input.format.sequence)?;
+                progress.done.store(0, Ordering::Relaxed);
+                progress.total.store(0, Ordering::Relaxed);
+                listed = Some(Input { source, ..input.clone() });
+            }
+            done => return done,
+        }
+    }
+    check(listed.as_ref().unwrap_or(input), checks, progress)
+}
+
+fn is_gone(error: &Error) -> bool {
+    matches!(error, Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
+}
+
+fn check(input: &Input, checks: &Checks, progress: &Progress) -> Result<Report> {
     let source = &input.source;
     let live =
         source.disk.locked_by(&source.dir.join(LOCK)).filter(|_| !source.alone || source.segments.iter().any(|s| !s.followed));
@@ -145,7 +168,8 @@ fn walk_all(input: &Input, want: Want, checks: &Checks, progress: &Progress) -> 
                     let failed = result.is_err();
                     results.lock().expect("no walk panics while it stores its result")[index] = Some(result);
                     if failed {
-                        progress.stop.store(true, Ordering::Relaxed);
+                        // The others need not go on; what they do not take up stays undone.
+                        next.store(segments.len(), Ordering::Relaxed);
                         return;
                     }
                 }

@@ -11,8 +11,8 @@ use super::space::{NEXT, clear_next};
 use crate::disk::{Cursor, Disk, EntryKind, File, Open};
 use crate::model::{Error, Lsn, Result};
 use crate::native::{
-    Check, ENCRYPTED, ENCRYPTION_BYTES, FRAME_HEADER, FrameHeader, HEADER_BYTES, HeaderState, Kind, LZ4, MORE, Reader,
-    SegmentHeader, Tally, find_seal, segment_lsn, segment_name,
+    Check, FrameHeader, HEADER_BYTES, HeaderState, Kind, MORE, Reader, SegmentHeader, Tally, find_seal, plain_length,
+    segment_lsn, segment_name,
 };
 
 /// How a log ends.
@@ -166,7 +166,7 @@ fn walk(reader: &mut Reader, header: &SegmentHeader, path: &Path) -> Result<Walk
             unfinished = more.then(|| unfinished.unwrap_or((at, frame.lsn)));
             walked.next = frame.lsn.next();
         }
-        walked.tally.observe(&frame, at, plain_length(reader, &frame, at));
+        walked.tally.observe(&frame, at, plain_length(&mut reader.cursor, &frame, at));
         walked.last = Some(frame);
         walked.position = at + frame.span();
         if kind == Kind::Seal {
@@ -181,17 +181,6 @@ fn walk(reader: &mut Reader, header: &SegmentHeader, path: &Path) -> Result<Walk
         Some((at, lsn)) => Err(refuse(reader, path, at, lsn)),
         None => Ok(walked),
     }
-}
-
-fn plain_length(reader: &mut Reader, frame: &FrameHeader, at: u64) -> u64 {
-    let stored = u64::from(frame.length);
-    if frame.flags & ENCRYPTED != 0 {
-        return stored.saturating_sub(ENCRYPTION_BYTES as u64);
-    }
-    if frame.flags & LZ4 != 0 {
-        return reader.cursor.array::<4>(at + FRAME_HEADER as u64).map_or(stored, |size| u64::from(u32::from_le_bytes(size)));
-    }
-    stored
 }
 
 /// Why nothing can be appended to a segment that has bad bytes at `at`, where `due` should stand.

@@ -12,6 +12,7 @@ use crate::model::{
 };
 use crate::native::{
     Check, FRAME_HEADER, FrameHeader, HEADER_BYTES, Kind, MORE, Opened, Reader, Seal, SegmentHeader, Tally, digest, open,
+    plain_length,
 };
 
 /// What a walk leaves for the join.
@@ -204,7 +205,7 @@ impl<'v> Walker<'v> {
             self.check_padding(header);
         }
         if let Some(tally) = &mut self.joint.tally {
-            let plain = plain_length(&mut self.reader, offset, header);
+            let plain = plain_length(&mut self.reader.cursor, header, offset);
             tally.observe(header, offset, plain);
         }
         if kind.is_data() {
@@ -624,17 +625,4 @@ impl<'v> Walker<'v> {
         summary.own = Some(Box::new(self.joint));
         summary
     }
-}
-
-/// The length of a payload before compression and encryption, as far as the frame tells.
-fn plain_length(reader: &mut Reader, offset: u64, header: &FrameHeader) -> u64 {
-    use crate::native::{ENCRYPTED, ENCRYPTION_BYTES, LZ4};
-    let stored = u64::from(header.length);
-    if header.flags & ENCRYPTED != 0 {
-        return stored.saturating_sub(ENCRYPTION_BYTES as u64);
-    }
-    if header.flags & LZ4 != 0 {
-        return reader.cursor.array::<4>(offset + FRAME_HEADER as u64).map_or(stored, |n| u64::from(u32::from_le_bytes(n)));
-    }
-    stored
 }
