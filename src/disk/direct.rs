@@ -100,7 +100,8 @@ mod tests {
             all.push_zeros(n % 3);
             expected.extend_from_slice(&piece);
             expected.resize(expected.len() + n % 3, 0);
-            assert_eq!(all.bytes().as_ptr().addr() % GRAIN, 0);
+            // Before the first byte there is no address.
+            assert!(all.is_empty() || all.bytes().as_ptr().addr().is_multiple_of(GRAIN));
         }
         assert_eq!(all.bytes(), expected);
         all.clear(usize::MAX);
