@@ -101,6 +101,17 @@ pub mod formats {
         mod walk;
         pub use walk::FORMAT;
     }
+    /// allsource's lines of JSON.
+    pub mod allsource {
+        mod entry;
+        mod format;
+        mod join;
+        mod json;
+        #[cfg(test)]
+        mod tests;
+        mod walk;
+        pub use format::FORMAT;
+    }
     /// nodedb's segments and what its double-write files give back.
     pub mod nodedb {
         mod diagnose;

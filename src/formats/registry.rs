@@ -1,10 +1,10 @@
 //! Which formats we know, and telling them apart.
 
 use super::{Format, Likeness, Sample};
-use super::{ironwal, native, nodedb, rivven};
+use super::{allsource, ironwal, native, nodedb, rivven};
 
 /// Every format, ours first.
-pub const ALL: &[&Format] = &[&native::FORMAT, &ironwal::FORMAT, &nodedb::FORMAT, &rivven::FORMAT];
+pub const ALL: &[&Format] = &[&native::FORMAT, &ironwal::FORMAT, &nodedb::FORMAT, &rivven::FORMAT, &allsource::FORMAT];
 
 /// The format with this name.
 #[must_use]

@@ -294,6 +294,11 @@ fn ironwal_fixtures_hold_what_their_writers_acknowledged() {
 }
 
 #[test]
+fn allsource_fixtures_hold_what_their_writers_acknowledged() {
+    run("allsource");
+}
+
+#[test]
 fn nodedb_fixtures_hold_what_their_writers_acknowledged() {
     run("nodedb");
 }

@@ -1,0 +1,50 @@
+//! The log of allsource (crate allsource-core), releases 0.16 to 0.27: JSON, one entry a line.
+//!
+//! ```text
+//! wal-<sequence of the last entry before it, 16 hex digits>.log:
+//! {"sequence":1,"wal_timestamp":"…Z","event":{…},"checksum":4029885192}\n
+//! ```
+//! A line is valid when it is JSON with all fields and the CRC-32 of sequence, time and event id matches.
+//! Not read: files in quarantine/, and feed-log/, which is another subsystem's.
+
+use super::walk::START;
+use super::{join, walk};
+use crate::formats::{Format, Likeness, Mend, Sample};
+
+/// allsource's log.
+pub const FORMAT: Format = Format {
+    name: "allsource",
+    title: "allsource WAL",
+    protects: "CRC-32 over sequence, append time and event id only: a changed payload, entity, tenant, type, metadata, event time or \
+               version that is still JSON cannot be seen",
+    encrypted: false,
+    sequence,
+    recognise,
+    ordered: false,
+    walk: walk::walk,
+    join: join::join,
+    mend: Mend::Cut,
+    drawing: &[("sequence", 0, 12)],
+};
+
+/// The number that a segment's name gives: the sequence of the last entry before it.
+pub(super) fn sequence(name: &str) -> Option<u64> {
+    let digits = name.strip_prefix("wal-")?.strip_suffix(".log")?;
+    let hex = digits.len() == 16 && digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    if hex { u64::from_str_radix(digits, 16).ok() } else { None }
+}
+
+fn recognise(sample: &Sample<'_>) -> Likeness {
+    let named = sample.name.is_some_and(|name| sequence(name).is_some());
+    let mut lines = sample.head.split(|b| *b == b'\n');
+    let mut begun = lines.clone().take(64).any(|line| line.starts_with(START));
+    // Under another name, an entry must prove itself; a line longer than the sample cannot.
+    if !named {
+        begun = begun && lines.any(|line| super::entry::read(line.strip_suffix(b"\r").unwrap_or(line)).is_ok());
+    }
+    match (named, begun) {
+        (_, true) => Likeness::Sure,
+        (true, false) => Likeness::Maybe,
+        (false, false) => Likeness::No,
+    }
+}

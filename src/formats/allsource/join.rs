@@ -1,0 +1,302 @@
+//! What allsource's segments say together: sequences are one set over all files, whatever file they stand in.
+//!
+//! A restart makes older releases append to the oldest file, so the order of files is not the order of sequences. A hole in the set is
+//! a loss wherever its neighbours stand; a sequence that is there twice was given twice.
+
+use super::walk::{Own, Run};
+use crate::disk::Source;
+use crate::formats::Summary;
+use crate::model::{Damage, Facts, Kind, Look, Lsn, LsnRange, Proof, Span, Warning};
+
+/// A run and the file that it is in.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    file: usize,
+    run: Run,
+}
+
+pub(super) fn join(source: &Source, summaries: &mut [Summary]) -> Vec<Damage> {
+    let mut places: Vec<Place> = Vec::new();
+    for (file, summary) in summaries.iter().enumerate() {
+        places.extend(summary.own::<Own>().map_or(&[][..], |own| &own.runs).iter().map(|run| Place { file, run: *run }));
+    }
+    out_of_order(source, summaries, &places);
+    places.sort_by_key(|p| (p.run.first, p.run.last, p.file, p.run.start));
+    prove(source, summaries, &places);
+    forget_doubt(summaries);
+    let mut found = holes(source, summaries, &places);
+    found.extend(twice(source, summaries, &places));
+    found.extend(names(source, summaries, &places));
+    losses_that_are_none(source, summaries);
+    deleted_front(source, summaries, &places);
+    found
+}
+
+/// A later file with content proves that everything before it had been written out; not the tail of the file that is appended to.
+fn prove(source: &Source, summaries: &mut [Summary], places: &[Place]) {
+    let latest = places.iter().max_by_key(|p| p.run.last).map(|p| p.file);
+    let mut followed = source.alone && source.segments.last().is_some_and(|s| s.followed);
+    for (file, summary) in summaries.iter_mut().enumerate().rev() {
+        let tail = summary.end;
+        if followed {
+            for damage in summary.damage.kept_mut() {
+                if latest != Some(file) || damage.span.start() < tail || source.alone {
+                    damage.facts.proof.get_or_insert(Proof::LaterSegment);
+                }
+            }
+        }
+        followed |= summary.length > 0;
+    }
+}
+
+/// What one file takes for lost may stand in another; the holes of the whole set tell.
+fn forget_doubt(summaries: &mut [Summary]) {
+    for summary in summaries {
+        for damage in summary.damage.kept_mut().iter_mut().filter(|d| d.facts.proof.is_some()) {
+            damage.doubt = None;
+        }
+    }
+}
+
+/// Sequences that are nowhere, between some that are.
+fn holes(source: &Source, summaries: &mut [Summary], places: &[Place]) -> Vec<Damage> {
+    let mut found = Vec::new();
+    let Some(first) = places.first() else { return found };
+    // A file's name says that its number and the one behind it were given, even if all of its lines are gone.
+    let begun = summaries.iter().enumerate().find_map(|(file, summary)| {
+        let named = super::format::sequence(&source.segments.get(file)?.name).filter(|n| *n > 0)?;
+        let own = summary.own::<Own>()?;
+        (own.runs.first()?.first == first.run.first && named + 1 < first.run.first).then_some((file, named))
+    });
+    if let Some((file, named)) = begun {
+        let start = summaries[file].own::<Own>().and_then(|own| own.runs.first()).map_or(0, |run| run.start);
+        found.extend(hole(source, summaries, named + 1, first.run.first, file, start, file));
+    }
+    let (mut last, mut at) = (first.run.last, *first);
+    for place in &places[1..] {
+        if let Some(due) = last.checked_add(1)
+            && place.run.first > due
+        {
+            let (file, end) = (at.file, at.run.end);
+            let blamed = blame(summaries, file, end, place, due);
+            if !blamed {
+                found.extend(hole(source, summaries, due, place.run.first, file, end, place.file));
+            }
+        }
+        if place.run.last >= last {
+            (last, at) = (place.run.last, *place);
+        }
+    }
+    // The newest file can be empty: its number was given before it was begun.
+    let named = source.segments.iter().filter_map(|s| super::format::sequence(&s.name)).max().unwrap_or(0);
+    if named > last && summaries.len() > 1 && named >= first.run.first {
+        let after =
+            Place { file: summaries.len() - 1, run: Run { first: named + 1, last: named + 1, start: 0, end: 0, digest: 0 } };
+        if !blame(summaries, at.file, at.run.end, &after, last + 1) {
+            found.extend(hole(source, summaries, last + 1, named + 1, at.file, at.run.end, after.file));
+        }
+    }
+    found
+}
+
+fn hole(source: &Source, summaries: &[Summary], due: u64, next: u64, file: usize, at: u64, later: usize) -> Option<Damage> {
+    let segment = source.segments.get(file)?;
+    let kind = if file == later { Kind::LsnGap } else { Kind::MissingSegment };
+    let found = if file == later {
+        format!("sequence {next}")
+    } else {
+        format!("sequence {next} in {}", source.segments.get(later).map_or("the next file", |s| s.name.as_str()))
+    };
+    let at = at.min(summaries.get(file)?.length);
+    Some(Damage {
+        kind,
+        span: Span::new(segment.id, at, at),
+        lsn: Some(Lsn(due)),
+        doubt: LsnRange::new(Lsn(due), Lsn(next - 1)),
+        expected: format!("sequence {due}"),
+        found,
+        facts: Facts::of(Look::Absent),
+    })
+}
+
+/// Bad lines directly behind the entry before a hole, or directly before the one after it, hold what is missing.
+fn blame(summaries: &mut [Summary], file: usize, end: u64, next: &Place, due: u64) -> bool {
+    let doubt = LsnRange::new(Lsn(due), Lsn(next.run.first - 1));
+    let mut blamed = false;
+    let behind = first_start_after(&summaries[file], end);
+    for damage in summaries[file].damage.kept_mut() {
+        if damage.span.length > 0 && damage.span.start() >= end && damage.span.start() < behind {
+            (damage.doubt, blamed) = (doubt, true);
+        }
+    }
+    let before = last_end_before(&summaries[next.file], next.run.start);
+    for damage in summaries[next.file].damage.kept_mut() {
+        if damage.span.length > 0 && damage.span.end() <= next.run.start && damage.span.start() >= before {
+            (damage.doubt, blamed) = (doubt, true);
+        }
+    }
+    blamed
+}
+
+fn first_start_after(summary: &Summary, end: u64) -> u64 {
+    let runs = summary.own::<Own>().map_or(&[][..], |own| &own.runs);
+    let index = runs.partition_point(|run| run.start < end);
+    runs.get(index).map_or(u64::MAX, |run| run.start)
+}
+
+fn last_end_before(summary: &Summary, start: u64) -> u64 {
+    let runs = summary.own::<Own>().map_or(&[][..], |own| &own.runs);
+    let index = runs.partition_point(|run| run.start < start);
+    index.checked_sub(1).and_then(|i| runs.get(i)).map_or(0, |run| run.end)
+}
+
+/// Sequences that stand in the log twice.
+fn twice(source: &Source, summaries: &mut [Summary], places: &[Place]) -> Vec<Damage> {
+    let mut found = Vec::new();
+    let mut highest: Option<Place> = None;
+    for place in places {
+        if let Some(before) = highest.filter(|before| place.run.first <= before.run.last) {
+            // Of two, the one that was written later is the one that should not be there.
+            let (first, second) = if (before.file, before.run.start) <= (place.file, place.run.start) {
+                (before, *place)
+            } else {
+                (*place, before)
+            };
+            let last = first.run.last.min(second.run.last);
+            let range = LsnRange { first: Lsn(place.run.first), last: Lsn(last.max(place.run.first)) };
+            let same =
+                (first.run.first, first.run.last, first.run.digest) == (second.run.first, second.run.last, second.run.digest);
+            let (Some(one), Some(two)) = (source.segments.get(first.file), source.segments.get(second.file)) else { continue };
+            let mut facts = Facts::of(Look::Wrong);
+            facts.proof = Some(Proof::LaterFrame { lsn: range.last, synced: range.last.next() });
+            let at = second.run.start;
+            found.push(Damage {
+                kind: Kind::LsnBack,
+                span: Span::new(two.id, at, at),
+                lsn: Some(range.first),
+                doubt: None,
+                expected: format!("sequences {range} once"),
+                found: format!(
+                    "them again, {}, first in {} at {}",
+                    if same { "the same entries" } else { "with other events" },
+                    one.name,
+                    first.run.start
+                ),
+                facts,
+            });
+            let text = if same {
+                format!(
+                    "sequences {range} stand in {} and in {} with the same events: allsource does not notice a doubled file or line \
+                     and replays these events twice; remove the copy from a copy of the log, and compare",
+                    one.name, two.name
+                )
+            } else {
+                format!(
+                    "sequences {range} were given twice, to different events: allsource opened without recovery starts again at 1 (0.16 \
+                     also after one invalid UTF-8 byte); all entries are whole, so salvage them and number them anew; open the log \
+                     only with recover()"
+                )
+            };
+            summaries[second.file].warnings.push(Warning {
+                name: "duplicate-sequence",
+                span: Span::new(two.id, at, second.run.end),
+                text,
+            });
+        }
+        if highest.is_none_or(|before| place.run.last > before.run.last) {
+            highest = Some(*place);
+        }
+    }
+    found
+}
+
+/// A file is named after the last sequence before it.
+fn names(source: &Source, summaries: &[Summary], places: &[Place]) -> Vec<Damage> {
+    let given = |sequence: u64| {
+        let index = places.partition_point(|p| p.run.first <= sequence);
+        places[..index].iter().rev().take(1000).any(|p| p.run.last >= sequence)
+    };
+    let mut found = Vec::new();
+    for (segment, summary) in source.segments.iter().zip(summaries) {
+        // The oldest name is opened again at every start, so it says nothing.
+        let Some(named) = super::format::sequence(&segment.name).filter(|n| *n > 0) else { continue };
+        let Some(own) = summary.own::<Own>().filter(|own| own.clean_start) else { continue };
+        let Some(run) = own.runs.first() else { continue };
+        let elsewhere = || named.checked_add(1).is_some_and(given);
+        if run.first <= named || (run.first > named + 1 && elsewhere()) {
+            found.push(Damage {
+                kind: Kind::WrongName,
+                span: Span::new(segment.id, run.start, run.start),
+                lsn: Some(Lsn(run.first)),
+                doubt: None,
+                expected: format!("sequence {} first, as the name says", named.saturating_add(1)),
+                found: format!("sequence {}", run.first),
+                facts: Facts::of(Look::Mixed),
+            });
+        }
+    }
+    found
+}
+
+fn out_of_order(source: &Source, summaries: &mut [Summary], in_file_order: &[Place]) {
+    // Within one file, going back means that sequences were given twice, which is another story.
+    let (mut highest, mut holder, mut seen) = (0, 0, None);
+    for place in in_file_order {
+        if place.run.first <= highest && place.file != holder && seen.is_none() {
+            seen = Some((*place, highest));
+        }
+        if place.run.last > highest {
+            (highest, holder) = (place.run.last, place.file);
+        }
+    }
+    let Some((place, highest)) = seen else { return };
+    let Some(segment) = source.segments.get(place.file) else { return };
+    let text = format!(
+        "sequence {} stands behind sequence {highest} in the order of files: after a restart, 0.16 (and 0.27 with plain recovery) \
+         appends to the oldest file, wal-0000000000000000.log; replay must sort by sequence, and 0.16 may delete these newest entries \
+         with its oldest file. Restart 0.27 with recover_for_append()",
+        place.run.first
+    );
+    let span = Span::new(segment.id, place.run.start, place.run.end);
+    summaries[place.file].warnings.push(Warning { name: "sequence-out-of-file-order", span, text });
+}
+
+/// A bad line with nothing missing is the remainder of an earlier crash.
+fn losses_that_are_none(source: &Source, summaries: &mut [Summary]) {
+    for (segment, summary) in source.segments.iter().zip(summaries) {
+        let none: Vec<Span> = summary
+            .damage
+            .kept()
+            .iter()
+            .filter(|d| d.span.length > 0 && d.doubt.is_none() && matches!(d.facts.proof, Some(Proof::LaterFrame { .. })))
+            .map(|d| d.span)
+            .collect();
+        for span in none {
+            let text = format!(
+                "no sequence is missing at the bad line in {}: it is most likely a line that a crash tore and that allsource 0.27 ended \
+                 with a newline when it opened the file; its entry was never acknowledged, and its sequence went to the next one",
+                segment.name
+            );
+            summary.warnings.push(Warning { name: "torn-line-closed-on-restart", span, text });
+        }
+    }
+}
+
+/// 0.16 deletes the oldest files at every rotation.
+fn deleted_front(source: &Source, summaries: &mut [Summary], places: &[Place]) {
+    const KEPT: usize = 10;
+    let (Some(first), Some(segment)) = (places.first(), source.segments.first()) else { return };
+    if source.segments.len() < KEPT || first.run.first <= 1 {
+        return;
+    }
+    let text = format!(
+        "the log has {} files and begins with sequence {}: allsource 0.16 deletes the oldest files beyond {KEPT} at every rotation, \
+         whether their events were stored elsewhere or not; 0.27 deletes only what a checkpoint covers. If 0.16 wrote this log, \
+         compare sequences 1-{} with the store",
+        source.segments.len(),
+        first.run.first,
+        first.run.first - 1
+    );
+    let span = Span::new(segment.id, 0, 0);
+    summaries[0].warnings.push(Warning { name: "front-may-be-deleted", span, text });
+}

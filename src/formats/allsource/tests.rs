@@ -1,0 +1,219 @@
+//! allsource logs made by hand and hurt: what the fixtures do not show.
+
+use std::sync::Arc;
+
+use super::format::FORMAT;
+use crate::disk::{RealDisk, Source, crc32};
+use crate::formats::{Item, Sink, Summary, Visit, Want};
+use crate::model::{Damage, Keys, Kind, Verdict};
+
+const ID: &str = "00000000-0000-4000-8000-000000000000";
+
+fn entry(sequence: u64, payload: &str) -> String {
+    let sum = crc32(0, format!("{sequence}2026-11-20 15:32:46.338 UTC{ID}").as_bytes());
+    format!(
+        "{{\"sequence\":{sequence},\"wal_timestamp\":\"2026-11-20T15:32:46.338Z\",\"event\":{{\"id\":\"{ID}\",\"event_type\":\"t\",\
+         \"entity_id\":\"e\",\"tenant_id\":\"default\",\"payload\":{payload},\"timestamp\":\"2025-07-13T02:00:08Z\",\"metadata\":null,\
+         \"version\":1}},\"checksum\":{sum}}}"
+    )
+}
+
+fn lines(sequences: std::ops::RangeInclusive<u64>) -> String {
+    sequences.map(|n| entry(n, "{\"a\":1}") + "\n").collect()
+}
+
+fn name(number: u64) -> String {
+    format!("wal-{number:016x}.log")
+}
+
+struct Seen {
+    lsns: Vec<u64>,
+    payloads: Vec<String>,
+    summaries: Vec<Summary>,
+    damage: Vec<Damage>,
+}
+
+fn walk(files: &[(u64, &[u8])], want: Want) -> Seen {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    for (number, bytes) in files {
+        std::fs::write(dir.path().join(name(*number)), bytes).expect("room for a few bytes");
+    }
+    let source = Source::folder(Arc::new(RealDisk), dir.path(), FORMAT.sequence).expect("it can be listed");
+    let (mut lsns, mut payloads, mut summaries) = (Vec::new(), Vec::new(), Vec::new());
+    for segment in &source.segments {
+        let keys = Keys::default();
+        let visit = Visit { source: &source, segment, keys: &keys, want, before: None };
+        let mut take = |item: Item<'_>| {
+            if let Item::Record(record) = item {
+                lsns.extend(record.lsn.map(|l| l.0));
+                let payload = record.payload.whole().expect("a line is at hand");
+                payloads.push(String::from_utf8(payload.to_vec()).expect("JSON is UTF-8"));
+            }
+            Ok(())
+        };
+        summaries.push((FORMAT.walk)(&visit, &mut Sink::new(&mut take)).expect("rotten bytes are no error"));
+    }
+    let between = (FORMAT.join)(&source, &mut summaries);
+    let mut damage: Vec<Damage> = summaries.iter().flat_map(|s| s.damage.kept().to_vec()).collect();
+    damage.extend(between);
+    Seen { lsns, payloads, summaries, damage }
+}
+
+fn one(bytes: impl AsRef<[u8]>) -> Seen {
+    walk(&[(0, bytes.as_ref())], Want::default())
+}
+
+impl Seen {
+    fn verdict(&self) -> Verdict {
+        self.damage.iter().map(Damage::verdict).max().unwrap_or(Verdict::Clean)
+    }
+
+    fn kinds(&self) -> Vec<Kind> {
+        self.damage.iter().map(|d| d.kind).collect()
+    }
+
+    fn warned(&self, name: &str) -> bool {
+        self.summaries.iter().any(|s| s.warnings.kept().iter().any(|w| w.name == name))
+    }
+}
+
+#[test]
+fn every_cut_keeps_the_lines_before_it_and_is_torn_or_clean() {
+    let sound = lines(1..=3);
+    let ends: Vec<usize> = (1..=3).map(|n| lines(1..=n).len()).collect();
+    for cut in 0..=sound.len() {
+        let seen = one(&sound[..cut]);
+        // The newline alone may be missing.
+        let whole = ends.iter().filter(|end| **end - 1 <= cut).count();
+        assert_eq!(seen.lsns.len(), whole, "cut at {cut}");
+        let clean = cut == 0 || ends.contains(&cut) || ends.contains(&(cut + 1));
+        assert_eq!(seen.verdict(), if clean { Verdict::Clean } else { Verdict::Torn }, "cut at {cut}");
+        assert_eq!(seen.warned("missing-final-newline"), ends.contains(&(cut + 1)));
+    }
+}
+
+#[test]
+fn every_flipped_bit_of_what_the_checksum_covers_is_seen_and_no_other_line_suffers() {
+    let (first, second, third) = (lines(1..=1), lines(2..=2), lines(3..=3));
+    let text = format!("{first}{second}{third}");
+    let covered = ["\"sequence\":", "\"wal_timestamp\":\"", "\"id\":\"", "\"checksum\":"];
+    for field in covered {
+        let start = first.len() + second.find(field).expect("each line has it") + field.len();
+        let length = text[start..].find([',', '"', '}']).expect("each value ends");
+        for bit in 0..length * 8 {
+            let mut bytes = text.clone().into_bytes();
+            bytes[start + bit / 8] ^= 1 << (bit % 8);
+            // Letters of an id or of T and Z mean the same in both cases.
+            let changed = bytes[start + bit / 8];
+            if changed.eq_ignore_ascii_case(&text.as_bytes()[start + bit / 8]) && changed.is_ascii_alphabetic() {
+                continue;
+            }
+            let seen = one(&bytes);
+            if changed == b' ' && text.as_bytes()[start + bit / 8] == b'T' {
+                continue;
+            }
+            assert_eq!(seen.verdict(), Verdict::Corrupt, "{field} bit {bit}");
+            assert!(seen.lsns.contains(&1) && seen.lsns.contains(&3), "{field} bit {bit}");
+        }
+    }
+}
+
+#[test]
+fn blank_lines_carriage_returns_extra_keys_and_odd_payloads_are_no_damage() {
+    let odd = ["\"{\\\"sequence\\\":9,\\n\"", "123456789012345678901234567890.5e3", "[[[[{}]]]]", "\"\u{e9}\u{1F600}\""];
+    let mut text = String::from("\n\r\n");
+    for (index, payload) in odd.iter().enumerate() {
+        text += &entry(index as u64 + 1, payload);
+        text += "\r\n \n";
+    }
+    text += &entry(5, "{}").replacen("{\"sequence\"", "{\"new\":[1,{}],\"sequence\"", 1);
+    text += "\n";
+    let seen = one(&text);
+    assert_eq!((seen.lsns.as_slice(), seen.verdict()), ([1, 2, 3, 4, 5].as_slice(), Verdict::Clean), "{:?}", seen.damage);
+    assert_eq!(seen.payloads[0], entry(1, odd[0]));
+    assert_eq!(seen.summaries[0].valid_bytes, text.len() as u64);
+}
+
+#[test]
+fn a_line_of_megabytes_and_a_nest_of_a_thousand_levels_are_read() {
+    let long = format!("\"{}\"", "x".repeat(3 << 20));
+    let deep = "[".repeat(1000) + &"]".repeat(1000);
+    let text = format!("{}\n{}\n{}\n", entry(1, &long), entry(2, &deep), entry(3, "1"));
+    let seen = one(&text);
+    assert_eq!((seen.lsns.as_slice(), seen.verdict()), ([1, 2, 3].as_slice(), Verdict::Clean));
+    assert!(seen.warned("nested-too-deep"));
+    // The same as the torn end of a log: held once, found bad once.
+    let seen = one(&text[..2 << 20]);
+    assert_eq!((seen.lsns.len(), seen.verdict()), (0, Verdict::Torn));
+}
+
+#[test]
+fn entries_inside_bad_lines_are_told_and_given_to_a_salvage_alone() {
+    let fused = format!("{}{}{}\n{}", lines(1..=1), &entry(2, "{}")[..100], entry(2, "{}"), lines(3..=3));
+    let seen = one(&fused);
+    assert_eq!((seen.lsns.as_slice(), seen.verdict()), ([1, 3].as_slice(), Verdict::Corrupt));
+    assert!(seen.warned("entry-inside-bad-line"));
+    let saved = walk(&[(0, fused.as_bytes())], Want { salvage: true, ..Want::default() });
+    assert_eq!(saved.lsns, [1, 2, 3]);
+    assert_eq!(saved.payloads[1], entry(2, "{}"));
+}
+
+#[test]
+fn hostile_lines_end_in_time() {
+    // Each beginning claims an object that reaches to the end of the line.
+    let nest = "{\"sequence\":1,\"a\":".repeat(200_000);
+    let seen = one(nest.as_bytes());
+    assert_eq!((seen.lsns.len(), seen.verdict()), (0, Verdict::Torn));
+    let junk = "{\"sequence\":1}\n".repeat(50_000);
+    let seen = one(junk.as_bytes());
+    assert_eq!(seen.verdict(), Verdict::Suspect);
+}
+
+#[test]
+fn holes_are_looked_for_in_the_whole_set_and_not_file_by_file() {
+    // Plain recovery went on in the oldest file: 6 stands there, and nothing is missing.
+    let (oldest, second) = (lines(1..=3) + &lines(6..=7), lines(4..=5));
+    let seen = walk(&[(0, oldest.as_bytes()), (3, second.as_bytes())], Want::default());
+    assert_eq!(seen.verdict(), Verdict::Clean, "{:?}", seen.damage);
+    assert!(seen.warned("sequence-out-of-file-order"));
+    let seen = walk(&[(0, oldest.as_bytes())], Want::default());
+    assert_eq!((seen.kinds(), seen.verdict()), (vec![Kind::LsnGap], Verdict::Missing));
+    let third = lines(8..=9);
+    let seen = walk(&[(0, oldest.as_bytes()), (7, third.as_bytes())], Want::default());
+    assert_eq!((seen.kinds(), seen.verdict()), (vec![Kind::LsnGap], Verdict::Missing));
+    // The name of an empty newest file tells what was given before it.
+    let seen = walk(&[(0, lines(1..=3).as_bytes()), (3, b"")], Want::default());
+    assert_eq!(seen.verdict(), Verdict::Clean);
+    let seen = walk(&[(0, lines(1..=2).as_bytes()), (3, b"")], Want::default());
+    assert_eq!((seen.kinds(), seen.verdict()), (vec![Kind::MissingSegment], Verdict::Missing));
+    // A front that was checkpointed is no hole; lines that are gone from a file's front are one.
+    let seen = walk(&[(0, b""), (3, lines(4..=5).as_bytes())], Want::default());
+    assert_eq!(seen.verdict(), Verdict::Clean);
+    let seen = walk(&[(3, lines(5..=6).as_bytes())], Want::default());
+    assert_eq!((seen.kinds(), seen.verdict()), (vec![Kind::LsnGap], Verdict::Missing));
+}
+
+#[test]
+fn a_renamed_file_and_a_doubled_file_are_told() {
+    let (a, b) = (lines(1..=3), lines(4..=6));
+    let seen = walk(&[(0, a.as_bytes()), (5, b.as_bytes())], Want::default());
+    assert_eq!((seen.kinds(), seen.verdict()), (vec![Kind::WrongName], Verdict::Foreign));
+    let seen = walk(&[(0, a.as_bytes()), (3, b.as_bytes()), (6, b.as_bytes())], Want::default());
+    assert!(seen.kinds().contains(&Kind::LsnBack) && seen.warned("duplicate-sequence"));
+    assert_eq!(seen.verdict(), Verdict::Corrupt);
+}
+
+#[test]
+fn a_bad_end_is_torn_in_the_newest_file_and_corrupt_in_an_older_one() {
+    let torn = lines(1..=3) + &entry(4, "{}")[..50];
+    assert_eq!(one(&torn).verdict(), Verdict::Torn);
+    let seen = walk(&[(0, torn.as_bytes()), (3, lines(4..=5).as_bytes())], Want::default());
+    assert_eq!(seen.verdict(), Verdict::Corrupt);
+    assert_eq!(seen.damage[0].doubt, None, "4 stands in the next file");
+    // An empty newest file proves nothing.
+    let seen = walk(&[(0, torn.as_bytes()), (3, b"")], Want::default());
+    assert_eq!(seen.verdict(), Verdict::Torn);
+    // The last line is there to its newline, and wrong.
+    let wrong = lines(1..=3).replacen("{\"sequence\":3", "{\"sequence\":4", 1);
+    assert_eq!(one(&wrong).verdict(), Verdict::Suspect);
+}
