@@ -76,6 +76,17 @@ impl Header {
         HEADER as u64 + u64::from(self.stored)
     }
 
+    /// The sum of the protected header fields if the payload were as long as this.
+    #[must_use]
+    pub fn seed_with(&self, stored: u32) -> u32 {
+        let mut fields = [0; 17];
+        fields[..8].copy_from_slice(&self.start.to_le_bytes());
+        fields[8..12].copy_from_slice(&self.entries.to_le_bytes());
+        fields[12] = self.kind;
+        fields[13..].copy_from_slice(&stored.to_le_bytes());
+        crc32(0, &fields)
+    }
+
     /// The id behind its last entry.
     #[must_use]
     pub fn next(&self) -> u64 {
@@ -168,6 +179,7 @@ mod tests {
         assert_eq!((header.start, header.entries, header.kind), (0x0102_0304_0506_0708, 3, 1));
         assert_eq!((header.stored, header.plain, header.length()), (100, 400, 132));
         assert!(header.plausible());
+        assert_eq!(header.seed, header.seed_with(100));
         for (at, value) in [(0, 0), (20, 2), (16, 0)] {
             let mut wrong = bytes;
             wrong[at] = value;

@@ -46,6 +46,16 @@ pub struct Own {
 /// How far a walk goes between two marks, and between two signs of life.
 const STRIDE: u64 = 1 << 20;
 
+/// Where the lengths of bad frames lead.
+enum Chain {
+    /// To a whole frame.
+    Frame(u64, Header),
+    /// To the end of the file, from this last frame.
+    End(u64, Header),
+    /// Nowhere.
+    Broken,
+}
+
 struct State<'a, 's> {
     visit: &'a Visit<'a>,
     sink: &'a mut Sink<'s>,
@@ -343,22 +353,13 @@ impl State<'_, '_> {
     fn damage(&mut self) -> Result<bool, Halt> {
         let start = self.at;
         let header = self.cursor.array(start).map(|bytes| Header::parse(&bytes));
-        // The bad frame's own length first: whatever its payload holds is passed over.
         let own_end = header.filter(|h| h.magic).map(|h| start + h.length());
-        let direct = own_end.and_then(|end| Some((end, self.whole_at(end)?))).filter(|(_, next)| next.start >= self.due);
-        let (due, sums) = (self.due, self.sums.take());
-        let mut sums = sums.unwrap_or_else(|| Sums::from(start));
-        let found = direct.or_else(|| {
-            find(&mut self.cursor, &MAGIC, start + 1, |cursor, at| {
-                let header = Header::parse(&cursor.array(at)?);
-                if !header.plausible() || header.start < due {
-                    return None;
-                }
-                let sum = sums.crc32(cursor, header.seed, at + HEADER as u64, u64::from(header.stored))?;
-                (sum == header.crc).then_some(header)
-            })
-        });
-        self.sums = Some(sums);
+        let due = self.due;
+        let found = match self.chain(start) {
+            Chain::Frame(at, next) => Some((at, next)),
+            Chain::End(last, header) => self.search(last, Some(header)),
+            Chain::Broken => self.search(start, None),
+        };
         let end = found.map_or_else(|| self.cursor.length().max(start), |(at, _)| at);
         let (kind, look, expected, words) = self.diagnose(start, end, header, found.is_some());
         let mut damage = self.bad(kind, start, end, expected, words);
@@ -367,8 +368,13 @@ impl State<'_, '_> {
             damage.facts.proof = Some(Proof::LaterFrame { lsn: Lsn(next.start), synced: Lsn(next.start) });
             damage.doubt = next.start.checked_sub(1).and_then(|last| LsnRange::new(Lsn(due), Lsn(last)));
         }
+        let salvaged = if self.visit.want.salvage { self.whole_inside(start, end, header) } else { None };
         let (kept, extended) = (self.visit.segment.followed, self.zero_extended(start, end, header, found.is_some()));
         self.hurt(damage)?;
+        if let Some(header) = salvaged {
+            // Not counted: to its own system it is lost.
+            self.entries(&header)?;
+        }
         if let Some((at, next)) = found {
             if extended {
                 self.warn(
@@ -407,6 +413,53 @@ impl State<'_, '_> {
         self.summary.ending = Ending::Damage;
         self.at = end;
         Ok(false)
+    }
+
+    /// Follows the lengths of bad frames: payloads may hold whole frames, and must not be searched while lengths lead on.
+    fn chain(&mut self, start: u64) -> Chain {
+        let mut at = start;
+        loop {
+            let header = self.cursor.array(at).map(|bytes| Header::parse(&bytes));
+            // Of the first one only magic and length are asked for.
+            let Some(header) = header.filter(|h| h.magic && (at == start || h.plausible() && h.start >= self.due)) else {
+                return Chain::Broken;
+            };
+            let next = at + header.length();
+            if next > self.cursor.length() {
+                return Chain::Broken;
+            }
+            if let Some(whole) = self.whole_at(next) {
+                return if whole.start >= self.due { Chain::Frame(next, whole) } else { Chain::Broken };
+            }
+            if self.cursor.bytes(next, 1).is_empty() && self.cursor.refused_at(next).is_none() {
+                return if header.plausible() { Chain::End(at, header) } else { Chain::Broken };
+            }
+            at = next;
+        }
+    }
+
+    /// The next whole frame behind `start`, wherever it is. Where the length of a bad frame leads to the end of the file, its payload may
+    /// hold what looks like frames: one counts only if it proves that length wrong, since the distance to it makes the checksum match.
+    fn search(&mut self, start: u64, leads_to_end: Option<Header>) -> Option<(u64, Header)> {
+        let due = self.due;
+        let mut sums = self.sums.take().unwrap_or_else(|| Sums::from(start));
+        let found = find(&mut self.cursor, &MAGIC, start + 1, |cursor, at| {
+            let header = Header::parse(&cursor.array(at)?);
+            if !header.plausible() || header.start < due {
+                return None;
+            }
+            if let Some(bad) = leads_to_end {
+                let payload = start + HEADER as u64;
+                let distance = u32::try_from(at.checked_sub(payload)?).ok()?;
+                if sums.crc32(cursor, bad.seed_with(distance), payload, u64::from(distance))? != bad.crc {
+                    return None;
+                }
+            }
+            let sum = sums.crc32(cursor, header.seed, at + HEADER as u64, u64::from(header.stored))?;
+            (sum == header.crc).then_some(header)
+        });
+        self.sums = Some(sums);
+        found
     }
 
     /// A full-length frame whose payload ends in zeros, with a frame right behind it.
@@ -493,15 +546,21 @@ impl State<'_, '_> {
         (Kind::NotAFrame, look, frame, format!("{} bytes that begin no frame", end - start))
     }
 
+    /// A frame whose magic or length alone is wrong: its checksum proves the rest.
+    fn whole_inside(&mut self, start: u64, end: u64, header: Option<Header>) -> Option<Header> {
+        let header = header?;
+        let stored = if header.magic { self.right_length(start, end, header)? } else { header.stored };
+        let mended = Header { magic: true, stored, seed: header.seed_with(stored), ..header };
+        let fits = mended.plausible() && start + mended.length() <= end;
+        let sum = self.cursor.fold(start + HEADER as u64, u64::from(stored), mended.seed, crc32)?;
+        (fits && sum == header.crc).then_some(mended)
+    }
+
     /// If only the length is wrong: the right one is the distance to what follows, and the checksum proves it.
     fn right_length(&mut self, start: u64, end: u64, header: Header) -> Option<u32> {
         let distance = u32::try_from(end.checked_sub(start + HEADER as u64)?).ok().filter(|d| *d != header.stored)?;
-        let mut fields = [0; 17];
-        fields[..8].copy_from_slice(&header.start.to_le_bytes());
-        fields[8..12].copy_from_slice(&header.entries.to_le_bytes());
-        fields[12] = header.kind;
-        fields[13..].copy_from_slice(&distance.to_le_bytes());
-        let sum = self.cursor.fold(start + HEADER as u64, u64::from(distance), crc32(0, &fields), crc32)?;
+        let seed = header.seed_with(distance);
+        let sum = self.cursor.fold(start + HEADER as u64, u64::from(distance), seed, crc32)?;
         (sum == header.crc).then_some(distance)
     }
 }

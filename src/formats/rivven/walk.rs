@@ -93,6 +93,17 @@ enum Found {
     Bad,
 }
 
+/// Where the lengths of bad records lead.
+#[derive(Clone, Copy)]
+enum Chain {
+    /// To a whole record.
+    Record(u64),
+    /// To the end of the data, from this last record.
+    End(u64, Header),
+    /// Nowhere.
+    Broken,
+}
+
 impl State<'_, '_> {
     fn run(&mut self) -> Result<(), Halt> {
         let (mut told, mut marked) = (self.at, self.at);
@@ -164,8 +175,9 @@ impl State<'_, '_> {
             self.own.encrypted.get_or_insert(self.at);
         }
         let want = self.visit.want;
-        // Keys are tried only where somebody asks what is in it.
-        let skip = want.counts_only && !want.deep && header.flags & ENCRYPTED == 0;
+        // Where nobody asks for records, ciphertext alone is looked into, to see whether the keys fit.
+        let mut sealed = || header.flags & ENCRYPTED != 0 || self.cursor.bytes(self.at + HEADER as u64, 4) == b"RVEN";
+        let skip = want.counts_only && !(want.deep && sealed());
         if !skip && want.lsns.is_none_or(|range| range.contains(lsn)) {
             self.deliver(&header, Some(lsn))?;
         }
@@ -287,10 +299,11 @@ impl State<'_, '_> {
     fn damage(&mut self) -> Result<bool, Halt> {
         let start = self.at;
         let header = self.cursor.array(start).map(|bytes| Header::parse(&bytes));
-        let (led_to, count) = self.chain(start);
-        let found = match led_to {
-            Some(next) => next,
-            None => self.search(start),
+        let (chain, count) = self.chain(start);
+        let found = match chain {
+            Chain::Record(next) => Some(next),
+            Chain::End(last, header) => self.search(last, Some(header)),
+            Chain::Broken => self.search(start, None),
         };
         let end = found.unwrap_or_else(|| last_content(&mut self.cursor, start));
         // A record has at least a header; how many stood there is not written anywhere.
@@ -317,7 +330,7 @@ impl State<'_, '_> {
             self.salvage(start, end, header)?;
         }
         self.own.lost += lost;
-        self.guessed |= led_to.is_none() && lost > 0;
+        self.guessed |= matches!(chain, Chain::Broken) && lost > 0;
         self.due = self.due.saturating_add(lost);
         self.in_fragments = false;
         let Some(next) = found else {
@@ -331,24 +344,24 @@ impl State<'_, '_> {
     }
 
     /// Follows the lengths of bad records: payloads may hold whole records, and must not be searched while lengths lead on.
-    /// Gives the next whole record, or that none follows, if lengths lead there; and how many records they led over.
-    fn chain(&mut self, start: u64) -> (Option<Option<u64>>, u64) {
+    /// Gives where they lead, and over how many records.
+    fn chain(&mut self, start: u64) -> (Chain, u64) {
         let (mut at, mut count) = (start, 0);
         loop {
             let header = self.cursor.array(at).map(|bytes| Header::parse(&bytes));
             // Of the first one only magic and length are asked for; what leads on from there must be as writers make it.
             let leads = |h: &Header| h.magic && !h.begun() && (at == start || h.plausible() && h.flags & HAS_CHECKSUM != 0);
-            let Some(header) = header.filter(leads) else { return (None, count) };
+            let Some(header) = header.filter(leads) else { return (Chain::Broken, count) };
             let next = at + header.length();
             if next > self.cursor.length() {
-                return (None, count);
+                return (Chain::Broken, count);
             }
             count += 1;
             match self.look(next) {
-                Found::Record(_) => return (Some(Some(next)), count),
+                Found::Record(_) => return (Chain::Record(next), count),
                 // A record that reaches into the zeros behind the data has no true length either: nothing says that it ends there.
-                Found::End(_) if header.plausible() && self.ends_in_content(next) => return (Some(None), count),
-                Found::End(_) => return (None, count),
+                Found::End(_) if header.plausible() && self.ends_in_content(next) => return (Chain::End(at, header), count),
+                Found::End(_) => return (Chain::Broken, count),
                 Found::Bad => at = next,
             }
         }
@@ -358,13 +371,21 @@ impl State<'_, '_> {
         self.cursor.bytes(end - 1, 1).first().is_some_and(|last| *last != 0)
     }
 
-    /// The next whole record behind `start`, wherever it is.
-    fn search(&mut self, start: u64) -> Option<u64> {
+    /// The next whole record behind `start`, wherever it is. Where the length of a bad record leads to the end of the data, its payload may
+    /// hold what looks like records: one counts only if it proves that length wrong, since the distance to it makes the checksum match.
+    fn search(&mut self, start: u64, leads_to_end: Option<Header>) -> Option<u64> {
         let mut sums = self.sums.take().unwrap_or_else(|| Sums::from(start));
         let found = find(&mut self.cursor, &MAGIC, start + 1, |cursor, at| {
             let header = Header::parse(&cursor.array(at)?);
             if !header.plausible() {
                 return None;
+            }
+            if let Some(bad) = leads_to_end {
+                let data = start + HEADER as u64;
+                let sum = sums.crc32(cursor, 0, data, at.checked_sub(data).filter(|length| *length > 0)?)?;
+                if sum != bad.crc {
+                    return None;
+                }
             }
             let sum = sums.crc32(cursor, 0, at + HEADER as u64, u64::from(header.data))?;
             (sum == header.crc).then_some(())
