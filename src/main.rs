@@ -26,6 +26,7 @@ mod cli {
     pub mod render {
         pub mod escape;
         pub mod formats;
+        pub mod hex;
         pub mod out;
         pub mod progress;
         pub mod table;
@@ -39,6 +40,15 @@ mod cli {
             pub mod raw;
             pub mod redact;
             pub mod table;
+        }
+
+        /// What checking a log found, in three forms.
+        pub mod report {
+            pub mod json;
+            pub mod map;
+            mod shared;
+            pub mod text;
+            use shared::{log_path, merged, place, readable, segment_name, some_of};
         }
     }
 }

@@ -1,11 +1,15 @@
 //! From a failure to the next command to type.
 
 use std::io::ErrorKind;
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
-use walctl::model::Error;
+use walctl::formats::Mend;
+use walctl::model::{Damage, Error, Kind, Verdict};
+use walctl::ops::Input;
 
 use super::exit::Failure;
+use super::render::escape;
 
 /// What to try next, if there is something better than reading the message again.
 pub fn for_error(command: &str, error: &anyhow::Error) -> Option<String> {
@@ -37,15 +41,48 @@ pub fn for_error(command: &str, error: &anyhow::Error) -> Option<String> {
     }
 }
 
+/// What to do next about a piece of damage.
+pub fn for_damage(input: &Input, damage: &Damage) -> String {
+    let source = &input.source;
+    if source.path.as_os_str() == "-" {
+        return "keep the stream in a file and name that: walctl verify FILE".into();
+    }
+    let path = if source.alone { parent(&source.path).unwrap_or(&source.path) } else { &source.path };
+    let mut beside: PathBuf = path.components().collect();
+    beside.as_mut_os_string().push("-salvaged");
+    let (log, salvaged) = (show(path), show(&beside));
+    match (damage.verdict(), &input.format.mend) {
+        _ if damage.kind == Kind::BadPayload => format!("walctl verify {log} --deep --key-file FILE"),
+        (Verdict::Torn, Mend::Cut | Mend::CutAndFill(_)) => format!("walctl repair {log}"),
+        (Verdict::Suspect, Mend::Cut | Mend::CutAndFill(_)) => format!("walctl repair {log} --accept-suspect"),
+        (Verdict::Torn | Verdict::Suspect, Mend::Refuse(_)) => format!("walctl dump {log}"),
+        _ => format!("walctl repair {log} --salvage {salvaged}"),
+    }
+}
+
 fn parent(path: &Path) -> Option<&Path> {
     path.parent().map(|dir| if dir.as_os_str().is_empty() { Path::new(".") } else { dir })
 }
 
-/// A path as it can be pasted into a shell.
+/// A path as it can be pasted into a shell, and shown on a terminal.
 pub fn show(path: &Path) -> String {
-    let text = path.display().to_string();
     let plain = |c: char| c.is_alphanumeric() || "/._-+:,@%=~".contains(c);
-    if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+    match path.to_str() {
+        Some(text) if !text.is_empty() && text.chars().all(plain) => text.to_owned(),
+        Some(text) if escape::is_plain(text) => format!("'{}'", text.replace('\'', r"'\''")),
+        // What a terminal must not get, the shell can be told in escapes.
+        _ => {
+            let mut quoted = String::from("$'");
+            for byte in path.as_os_str().as_bytes() {
+                match byte {
+                    b'\'' | b'\\' => quoted.extend(['\\', char::from(*byte)]),
+                    b' '..=b'~' => quoted.push(char::from(*byte)),
+                    _ => quoted.push_str(&format!("\\x{byte:02x}")),
+                }
+            }
+            quoted + "'"
+        }
+    }
 }
 
 #[cfg(test)]
@@ -57,6 +94,7 @@ mod tests {
         assert_eq!(show(Path::new("data/wal")), "data/wal");
         assert_eq!(show(Path::new("my wal")), "'my wal'");
         assert_eq!(show(Path::new("it's; rm")), r"'it'\''s; rm'");
+        assert_eq!(show(Path::new("a\x1b[31m 'b")), r"$'a\x1b[31m \'b'");
     }
 
     #[test]

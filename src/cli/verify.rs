@@ -1,18 +1,137 @@
-//! `walctl verify`: is a log whole.
+//! `walctl verify`: is a log whole, and if not, what does that mean.
+
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
+
+use walctl::disk::Io;
+use walctl::model::Result;
+use walctl::ops::{self, Checks, MediaView, Report, compare_media};
 
 use super::args::Input;
 use super::exit::Exit;
 use super::render::out::Out;
+use super::render::progress::Progress;
+use super::render::report::{json, map, text};
+use super::render::{escape, formats};
+use super::units::parse_rate;
 
-/// Check logs and say what every damage means
+/// Check logs, and say what every damage means and what to do next
+///
+/// Reads every segment to its end, past any damage, and judges what it finds: torn is an interrupted write that nobody is known to
+/// have been promised, suspect may be torn or rotten, corrupt had been synced and is wrong, missing had been synced and is gone,
+/// foreign belongs to another history, unreadable is what the system refuses to give. Never writes and takes no lock: a log that is
+/// being written is judged as it stood when reading began.
 #[derive(clap::Args, Debug)]
 pub struct VerifyArgs {
     #[command(flatten)]
     input: Input,
+    /// How many segments to check at once [default: one for each processor]
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    jobs: Option<u16>,
+    /// Read no faster than this, and leave the disk to the service: 100MiB/s
+    #[arg(long, value_name = "RATE", value_parser = parse_rate)]
+    max_rate: Option<u64>,
+    /// Read past the page cache, and report where the medium holds something else than the cache says
+    #[arg(long, conflicts_with = "io")]
+    media: bool,
+    /// Also decrypt, decompress, and look for open transactions and orphaned fragments
+    #[arg(long)]
+    deep: bool,
+    /// Draw each segment as one line: frames, padding, reserved zeros, damage
+    #[arg(long)]
+    map: bool,
 }
 
-/// Runs the command.
-pub fn run(args: &VerifyArgs, _out: &mut Out) -> anyhow::Result<Exit> {
-    args.input.paths()?;
-    anyhow::bail!("verify is not built into this version")
+/// Checks each log and ends with the worst of what was found.
+pub fn run(args: &VerifyArgs, out: &mut Out) -> anyhow::Result<Exit> {
+    if args.input.lists() {
+        formats::show(out)?;
+        return Ok(Exit::Done);
+    }
+    let mut exit = Exit::Done;
+    for path in args.input.paths()? {
+        let ended = match check(args, path, out) {
+            Ok(ended) => ended,
+            // One log that cannot be looked at does not keep us from the others.
+            Err(_) if out.is_closed() => return Ok(Exit::Done),
+            Err(error) => out.failure(&error),
+        };
+        exit = exit.or_worse(ended);
+    }
+    Ok(exit)
+}
+
+fn check(args: &VerifyArgs, path: &Path, out: &mut Out) -> anyhow::Result<Exit> {
+    let choice = args.input.choice()?;
+    let mut exit = Exit::Done;
+    for mut input in args.input.open(path, &choice)? {
+        let mut media = None;
+        if args.media {
+            media = Some(watched(&input, out, "reading the medium of", |progress| compare_media(&input, progress))?);
+            input.source.io = Io::Media;
+        }
+        let checks = Checks { jobs: args.jobs(), deep: args.deep, rate: args.max_rate, ..Checks::default() };
+        let report = watched(&input, out, "checking", |progress| ops::verify(&input, &checks, progress))?;
+        show(args, &input, &report, media.as_ref(), out)?;
+        exit = exit.or_worse(report.verdict.into()).or_worse(media_exit(media.as_ref()));
+    }
+    Ok(exit)
+}
+
+impl VerifyArgs {
+    fn jobs(&self) -> usize {
+        self.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from)
+    }
+}
+
+/// A direct read makes the system write its cached pages first. What differs after that is a write that failed.
+fn media_exit(media: Option<&MediaView>) -> Exit {
+    if media.is_some_and(|view| !view.differing.is_empty()) { Exit::Damaged } else { Exit::Done }
+}
+
+fn show(args: &VerifyArgs, input: &ops::Input, report: &Report, media: Option<&MediaView>, out: &mut Out) -> anyhow::Result<()> {
+    if out.quiet() {
+        return Ok(());
+    }
+    if out.json() {
+        json::write(out, input, report, media)?;
+    } else {
+        if args.map {
+            map::write(out, input, report)?;
+        }
+        text::write(out, input, report, media)?;
+    }
+    out.settle()?;
+    Ok(())
+}
+
+/// Does the work on another thread, and shows how far it has come.
+fn watched<T: Send>(
+    input: &ops::Input,
+    out: &Out,
+    doing: &str,
+    work: impl FnOnce(&ops::Progress) -> Result<T> + Send,
+) -> anyhow::Result<T> {
+    let progress = ops::Progress::default();
+    let total = input.source.segments.iter().map(|s| if s.length == u64::MAX { 0 } else { s.length }).sum();
+    let bar = Progress::new(out, format!("{doing} {}", escape::line(&input.source.path.display().to_string())), total);
+    let done = std::thread::scope(|scope| {
+        let (tell, told) = channel();
+        let worker = scope.spawn(|| {
+            // Dropped at the end, also by a panic: that is how the watcher knows.
+            let _tell: std::sync::mpsc::Sender<()> = tell;
+            work(&progress)
+        });
+        while let Err(RecvTimeoutError::Timeout) = told.recv_timeout(Duration::from_millis(100)) {
+            bar.reached(progress.done.load(Ordering::Relaxed));
+        }
+        worker.join()
+    });
+    bar.finish();
+    match done {
+        Ok(done) => Ok(done?),
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
 }

@@ -97,6 +97,10 @@ impl Error {
 /// What the system said, without the number that Rust appends: `permission denied`.
 #[must_use]
 pub fn plain(source: &io::Error) -> String {
+    if source.raw_os_error().is_none() && source.kind() == io::ErrorKind::NotFound {
+        // Our own finding, in the system's words.
+        return "no such file or directory".to_owned();
+    }
     let text = source.to_string();
     let text = text.split(" (os error").next().unwrap_or(&text);
     let mut chars = text.chars();

@@ -55,6 +55,10 @@ pub fn open_stream(disk: &Arc<dyn Disk>, name: &str, stream: Box<dyn Read + Send
     let file: Arc<dyn File> = Arc::new(Pipe::new(stream)?);
     let mut cursor = Cursor::new(file.clone(), u64::MAX);
     let head = cursor.bytes(0, HEAD);
+    if head.is_empty() && choice.format.is_none() {
+        // What should have come never did: `cat wal | walctl verify -` must not call that clean.
+        return Err(Error::NotALog { path: name.into(), files: 0 });
+    }
     let sample = Sample { name: None, head, length: head.len() as u64, beside: &[] };
     let format = decide(Path::new(name), &[sample], choice)?;
     let source = Source::given(disk.clone(), name, file, 0).with_io(choice.io);

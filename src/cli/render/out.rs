@@ -164,7 +164,7 @@ impl Out {
         if exit == Exit::Interrupted {
             return exit;
         }
-        let message = format!("{error:#}");
+        let message = told(error);
         let next = hint::for_error(&self.command, error);
         if self.json {
             say_json(exit, &message, next.as_deref());
@@ -192,6 +192,21 @@ impl Write for Out {
     fn flush(&mut self) -> io::Result<()> {
         self.stdout.flush()
     }
+}
+
+/// The failure and what led to it. The library's errors name their cause themselves.
+fn told(error: &anyhow::Error) -> String {
+    let mut message = String::new();
+    for cause in error.chain() {
+        if !message.is_empty() {
+            message.push_str(": ");
+        }
+        message.push_str(&cause.to_string());
+        if cause.is::<Error>() {
+            break;
+        }
+    }
+    message
 }
 
 /// A line on standard error. Whoever closed it does not want to know.

@@ -1,0 +1,110 @@
+//! A report for programs: one object a log. Keys never change their meaning.
+
+use std::io::{self, Write};
+
+use walctl::model::{Damage, LsnRange, Warning};
+use walctl::ops::{Input, MediaView, Report, SegmentReport};
+
+use super::segment_name;
+use crate::cli::hint;
+use crate::cli::render::out::{Out, json_text};
+
+/// Writes the object and a newline.
+pub fn write(out: &mut Out, input: &Input, report: &Report, media: Option<&MediaView>) -> io::Result<()> {
+    let (first, last) = ends(report.lsns);
+    let segments: Vec<String> = report.segments.iter().map(segment).collect();
+    let damage: Vec<String> = report.damage.iter().map(|d| one_damage(input, d)).collect();
+    let warnings: Vec<String> = report.warnings.iter().map(|w| warning(input, w)).collect();
+    write!(
+        out,
+        "{{\"log\": {}, \"format\": {}, \"verdict\": \"{}\", \"live\": {}, \"records\": {}, \"first_lsn\": {first}, \
+         \"last_lsn\": {last}, \"valid_bytes\": {}, \"segments\": [{}], \"damage\": [{}], \"damage_beyond\": {}, \
+         \"acknowledged_lost\": \"{}\", \"writer_pid\": {}, \"warnings\": [{}]",
+        json_text(&report.log.display().to_string()),
+        json_text(report.format),
+        report.verdict,
+        report.live.is_some(),
+        report.records,
+        report.valid_bytes,
+        segments.join(", "),
+        damage.join(", "),
+        report.beyond,
+        report.acknowledged(),
+        report.live.map_or_else(|| "null".to_owned(), |pid| pid.to_string()),
+        warnings.join(", "),
+    )?;
+    if let Some(view) = media {
+        let spans = view.differing.iter().map(|span| {
+            let file = json_text(segment_name(input, span.place.segment));
+            format!("{{\"file\": {file}, \"offset\": {}, \"length\": {}}}", span.start(), span.length)
+        });
+        let spans: Vec<String> = spans.collect();
+        write!(
+            out,
+            ", \"media\": {{\"direct\": {}, \"compared_bytes\": {}, \"differing\": [{}]}}",
+            view.direct,
+            view.compared,
+            spans.join(", ")
+        )?;
+    }
+    writeln!(out, "}}")
+}
+
+fn segment(segment: &SegmentReport) -> String {
+    let (first, last) = ends(segment.lsns);
+    format!(
+        "{{\"file\": {}, \"first_lsn\": {first}, \"last_lsn\": {last}, \"records\": {}, \"valid_bytes\": {}, \"file_bytes\": {}, \
+         \"state\": \"{}\", \"verdict\": \"{}\", \"data_end\": {}}}",
+        json_text(&segment.file),
+        segment.records,
+        segment.valid_bytes,
+        number(segment.file_bytes),
+        segment.state.name(),
+        segment.verdict,
+        segment.end,
+    )
+}
+
+fn one_damage(input: &Input, damage: &Damage) -> String {
+    let (first, last) = ends(damage.doubt);
+    format!(
+        "{{\"file\": {}, \"offset\": {}, \"length\": {}, \"verdict\": \"{}\", \"kind\": \"{}\", \"lsn\": {}, \"acknowledged\": \"{}\", \
+         \"detail\": {}, \"next\": {}, \"expected\": {}, \"found\": {}, \"doubt_first_lsn\": {first}, \"doubt_last_lsn\": {last}, \
+         \"proof\": {}}}",
+        json_text(segment_name(input, damage.span.place.segment)),
+        damage.span.start(),
+        damage.span.length,
+        damage.verdict(),
+        damage.kind,
+        damage.lsn.map_or_else(|| "null".to_owned(), |lsn| lsn.to_string()),
+        damage.acknowledged(),
+        json_text(&damage.detail()),
+        json_text(&hint::for_damage(input, damage)),
+        json_text(&damage.expected),
+        json_text(&damage.found),
+        damage.facts.proof.map_or_else(|| "null".to_owned(), |proof| json_text(&proof.to_string())),
+    )
+}
+
+fn warning(input: &Input, warning: &Warning) -> String {
+    format!(
+        "{{\"file\": {}, \"offset\": {}, \"length\": {}, \"name\": {}, \"text\": {}}}",
+        json_text(segment_name(input, warning.span.place.segment)),
+        warning.span.start(),
+        warning.span.length,
+        json_text(warning.name),
+        json_text(&warning.text),
+    )
+}
+
+fn ends(range: Option<LsnRange>) -> (String, String) {
+    match range {
+        Some(range) => (range.first.to_string(), range.last.to_string()),
+        None => ("null".into(), "null".into()),
+    }
+}
+
+/// A length that is not known stays unknown.
+fn number(length: u64) -> String {
+    if length == u64::MAX { "null".into() } else { length.to_string() }
+}

@@ -1,0 +1,84 @@
+//! What all forms of a report need: names, places, ranges.
+
+use walctl::model::{LsnRange, SegmentId, Span};
+use walctl::ops::{Input, Report};
+
+use crate::cli::render::escape;
+
+/// The segment's name within the log.
+pub fn segment_name(input: &Input, id: SegmentId) -> &str {
+    input.source.segments.get(id.index()).map_or("", |segment| &segment.name)
+}
+
+/// The segment's path, as safe text.
+pub fn segment_path(input: &Input, id: SegmentId) -> String {
+    let path = input.source.segments.get(id.index()).map(|segment| segment.path.display().to_string());
+    escape::line(&path.unwrap_or_default())
+}
+
+/// The log's path, as safe text.
+pub fn log_path(input: &Input) -> String {
+    escape::line(&input.source.path.display().to_string())
+}
+
+/// Path and offset, to be pasted.
+pub fn place(input: &Input, span: &Span) -> String {
+    format!("{}:{}", segment_path(input, span.place.segment), span.start())
+}
+
+/// Ranges in order, those that touch made one.
+pub fn merged(ranges: impl Iterator<Item = LsnRange>) -> Vec<LsnRange> {
+    let mut ranges: Vec<LsnRange> = ranges.collect();
+    ranges.sort_unstable();
+    let mut out: Vec<LsnRange> = Vec::new();
+    for range in ranges {
+        match out.last_mut() {
+            Some(last) if range.first <= last.last.next() => last.last = last.last.max(range.last),
+            _ => out.push(range),
+        }
+    }
+    out
+}
+
+/// The first of many, and how many more there are.
+pub fn some_of(texts: &[String]) -> String {
+    const ENOUGH: usize = 12;
+    if texts.len() <= ENOUGH {
+        return texts.join(", ");
+    }
+    format!("{} and {} more ranges", texts[..ENOUGH].join(", "), texts.len() - ENOUGH)
+}
+
+/// The LSNs that nothing casts doubt on; none when there are none.
+pub fn readable(report: &Report) -> Option<String> {
+    let mut left = Vec::new();
+    let mut rest = report.lsns;
+    for doubt in merged(report.damage.iter().filter_map(|damage| damage.doubt)) {
+        let Some(range) = rest else { break };
+        if let Some(before) = doubt.first.before().and_then(|last| LsnRange::new(range.first, last.min(range.last))) {
+            left.push(before.to_string());
+        }
+        rest = LsnRange::new(doubt.last.next().max(range.first), range.last);
+    }
+    left.extend(rest.map(|range| range.to_string()));
+    (!left.is_empty()).then(|| some_of(&left))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use walctl::model::Lsn;
+
+    #[test]
+    fn ranges_that_touch_become_one() {
+        let range = |a, b| LsnRange { first: Lsn(a), last: Lsn(b) };
+        let all = merged([range(7, 9), range(1, 2), range(3, 3), range(8, 12), range(20, 20)].into_iter());
+        assert_eq!(all, [range(1, 3), range(7, 12), range(20, 20)]);
+    }
+
+    #[test]
+    fn many_ranges_are_not_all_named() {
+        let many: Vec<String> = (0..15).map(|n| n.to_string()).collect();
+        assert!(some_of(&many).ends_with("11 and 3 more ranges"));
+    }
+}

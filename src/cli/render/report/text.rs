@@ -1,0 +1,207 @@
+//! A report for people: a table of segments, each damage with its bytes and the next command, one line of verdict.
+
+use std::io::{self, Write};
+
+use walctl::disk::Io;
+use walctl::formats::Mend;
+use walctl::model::{Acknowledged, Damage, Kind, LsnRange, Verdict};
+use walctl::ops::{Input, MediaView, Report, SegmentReport};
+
+use super::{place, readable};
+use crate::cli::hint;
+use crate::cli::render::escape;
+use crate::cli::render::hex;
+use crate::cli::render::out::{Ink, Out};
+use crate::cli::render::table::Table;
+use crate::cli::units::count;
+
+/// So many pieces of damage are told in full; `--json` tells all.
+const TOLD: usize = 40;
+/// So many segments are listed from the front and from the end when all is well in between.
+const LISTED: usize = 20;
+
+/// Writes the report.
+pub fn write(out: &mut Out, input: &Input, report: &Report, media: Option<&MediaView>) -> io::Result<()> {
+    segments(out, report)?;
+    let mut explained = Vec::new();
+    for damage in report.damage.iter().take(TOLD) {
+        one_damage(out, input, damage, !explained.contains(&damage.kind))?;
+        explained.push(damage.kind);
+    }
+    let untold = report.damage.len().saturating_sub(TOLD) as u64 + report.beyond;
+    if untold > 0 {
+        writeln!(out, "… and {}; walctl verify --json tells more", count(untold, "further piece of damage"))?;
+    }
+    for warning in &report.warnings {
+        let label = out.paint(Ink::Warn, warning.name);
+        writeln!(out, "{}: {label}: {}", place(input, &warning.span), escape::line(&warning.text))?;
+    }
+    if let Some(view) = media {
+        medium(out, input, view)?;
+    }
+    verdict(out, input, report)
+}
+
+fn segments(out: &mut Out, report: &Report) -> io::Result<()> {
+    if report.segments.is_empty() {
+        return Ok(());
+    }
+    let mut table = Table::new(out, &["segment", ">LSN", ">records", ">valid bytes", ">file bytes", "state", "verdict"]);
+    let count = report.segments.len();
+    let mut left_out = 0;
+    for (index, segment) in report.segments.iter().enumerate() {
+        let dull = segment.verdict == Verdict::Clean && index >= LISTED && index + LISTED < count;
+        if dull {
+            left_out += 1;
+            continue;
+        }
+        if left_out > 0 {
+            table.row([format!("… {left_out} more, all clean")]);
+            left_out = 0;
+        }
+        table.inked_row(row(segment));
+    }
+    table.write(out)
+}
+
+fn row(segment: &SegmentReport) -> [(String, Option<Ink>); 7] {
+    let bytes = if segment.file_bytes == u64::MAX { "?".to_owned() } else { segment.file_bytes.to_string() };
+    [
+        (escape::line(&segment.file), None),
+        (segment.lsns.map_or_else(|| "-".to_owned(), |lsns| lsns.to_string()), None),
+        (segment.records.to_string(), None),
+        (segment.valid_bytes.to_string(), None),
+        (bytes, None),
+        (segment.state.name().to_owned(), None),
+        (segment.verdict.to_string(), Some(ink(segment.verdict))),
+    ]
+}
+
+/// The ink of a verdict.
+pub fn ink(verdict: Verdict) -> Ink {
+    match verdict {
+        Verdict::Clean => Ink::Good,
+        Verdict::Torn | Verdict::Suspect => Ink::Warn,
+        _ => Ink::Bad,
+    }
+}
+
+fn one_damage(out: &mut Out, input: &Input, damage: &Damage, first_of_kind: bool) -> io::Result<()> {
+    let verdict = out.paint(ink(damage.verdict()), damage.verdict());
+    let due = damage.lsn.map(|lsn| format!(" where LSN {lsn} was due")).unwrap_or_default();
+    let extent = if damage.span.length > 0 { format!(", {}", count(damage.span.length, "byte")) } else { String::new() };
+    writeln!(out, "{}: {verdict}: {}{due}{extent}", place(input, &damage.span), damage.kind)?;
+    writeln!(out, "  {}", escape::line(&damage.detail()))?;
+    writeln!(out, "  {}", acknowledged(damage))?;
+    if let Some(doubt) = damage.doubt {
+        writeln!(out, "  in doubt: LSN {doubt}")?;
+    }
+    if first_of_kind {
+        let entry = damage.kind.entry();
+        if damage.kind.words() != damage.detail() {
+            writeln!(out, "  {}: {}", entry.name, entry.words)?;
+        }
+        writeln!(out, "  usual cause: {}", entry.cause)?;
+        writeln!(out, "  what helps: {}", entry.remedy)?;
+    }
+    if damage.kind != Kind::ReadError {
+        bytes(out, input, damage)?;
+    }
+    writeln!(out, "  next: {}", out.paint(Ink::Strong, hint::for_damage(input, damage)))
+}
+
+fn acknowledged(damage: &Damage) -> String {
+    match (damage.acknowledged(), damage.facts.proof) {
+        (Acknowledged::Yes, Some(proof)) => format!("it was acknowledged: {proof}"),
+        (Acknowledged::Yes, None) if damage.verdict() == Verdict::Missing => {
+            "it was acknowledged: later records are there, and they were written after it".into()
+        }
+        (Acknowledged::Yes, None) => "it was acknowledged, in one history or the other".into(),
+        (Acknowledged::No, _) => "it was not acknowledged: what was written with it had not been synced".into(),
+        (Acknowledged::Unknown, _) => "whether it was acknowledged is unknown: nothing behind it proves a sync".into(),
+    }
+}
+
+/// The bytes around the start of the damage, as far as there are any.
+fn bytes(out: &mut Out, input: &Input, damage: &Damage) -> io::Result<()> {
+    if damage.span.length == 0 {
+        return Ok(());
+    }
+    let Some(segment) = input.source.segments.get(damage.span.place.segment.index()) else { return Ok(()) };
+    // System calls: the segment may have become shorter since it was walked.
+    let source = input.source.clone().with_io(Io::Read);
+    let Ok(mut cursor) = source.cursor(segment) else { return Ok(()) };
+    let start = (damage.span.start() / 16 * 16).saturating_sub(16);
+    let around = cursor.bytes(start, 96);
+    let shown = around.len().min(usize::try_from(damage.span.end().next_multiple_of(16) - start).unwrap_or(usize::MAX));
+    for line in hex::lines(&around[..shown], start, damage.span.start()..damage.span.end()) {
+        writeln!(out, "  {line}")?;
+    }
+    Ok(())
+}
+
+fn medium(out: &mut Out, input: &Input, view: &MediaView) -> io::Result<()> {
+    if !view.direct {
+        writeln!(
+            out,
+            "{}: direct reads are refused here; the page cache was asked to forget and was read again, which shows less",
+            super::log_path(input)
+        )?;
+    }
+    for span in &view.differing {
+        let label = out.paint(Ink::Bad, "medium differs");
+        writeln!(out, "{}: {label} from the page cache, {}", place(input, span), count(span.length, "byte"))?;
+        writeln!(out, "  a write or sync failed here: what programs read now is not what will be there after a restart")?;
+        let next = hint::show(&input.source.dir);
+        writeln!(
+            out,
+            "  next: see what the kernel says about the disk: dmesg | tail; copy the log to another disk now: cp -a {next} …"
+        )?;
+    }
+    Ok(())
+}
+
+fn verdict(out: &mut Out, input: &Input, report: &Report) -> io::Result<()> {
+    let log = super::log_path(input);
+    let verdict = out.paint(ink(report.verdict), report.verdict);
+    let records = match report.lsns {
+        _ if report.records == 0 => "no records".to_owned(),
+        Some(lsns) => format!("{}, LSN {lsns}", count(report.records, "record")),
+        None => count(report.records, "record"),
+    };
+    let meaning = match report.acknowledged() {
+        _ if report.verdict == Verdict::Clean => ends(report),
+        Acknowledged::Yes => match lost(report) {
+            Some(lsns) => format!("acknowledged records are lost or in doubt: LSN {lsns}"),
+            None => report.verdict.words().to_owned(),
+        },
+        Acknowledged::No | Acknowledged::Unknown => "no acknowledged record is known to be missing".to_owned(),
+    };
+    let live = report.live.map(|pid| format!("; process {pid} is writing to it")).unwrap_or_default();
+    writeln!(out, "{log}: {verdict}; {records}; {meaning}{live}")?;
+    if report.damage.iter().any(|damage| damage.doubt.is_some())
+        && let Some(ranges) = readable(report)
+    {
+        writeln!(out, "  readable: {ranges}")?;
+    }
+    if let Mend::Refuse(why) = input.format.mend
+        && report.verdict != Verdict::Clean
+    {
+        writeln!(out, "  walctl repair cuts no {} logs: {why}", input.format.name)?;
+    }
+    Ok(())
+}
+
+/// Why a clean log ends where it does.
+fn ends(report: &Report) -> String {
+    match report.segments.last() {
+        Some(last) => format!("ends at {}: {}", last.end, last.ending.words()),
+        None => "there are no segments".to_owned(),
+    }
+}
+
+fn lost(report: &Report) -> Option<String> {
+    let doubts = report.damage.iter().filter(|d| d.acknowledged() == Acknowledged::Yes).filter_map(|d| d.doubt);
+    let ranges: Vec<String> = super::merged(doubts).iter().map(LsnRange::to_string).collect();
+    (!ranges.is_empty()).then(|| super::some_of(&ranges))
+}
