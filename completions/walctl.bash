@@ -69,7 +69,7 @@ _walctl() {
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb rivven" -- "${cur}"))
                     return 0
                     ;;
                 --io)
@@ -110,7 +110,7 @@ _walctl() {
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb rivven" -- "${cur}"))
                     return 0
                     ;;
                 --io)
@@ -144,14 +144,14 @@ _walctl() {
             return 0
             ;;
         walctl__subcmd__dump)
-            opts="-q -h -V --format --io --key-file --json --quiet --color --help --version"
+            opts="-C -n -f -q -h -V --format --io --key-file --lsn --since --until --kind --tag --grep --context --limit --tail --reverse --fail-empty --follow --cursor --payload --redact --frames --hex --csv --raw --delimiter --out-dir --json --quiet --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb rivven" -- "${cur}"))
                     return 0
                     ;;
                 --io)
@@ -170,6 +170,80 @@ _walctl() {
                     fi
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --lsn)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kind)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tag)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --grep)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --context)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tail)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cursor)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --payload)
+                    COMPREPLY=($(compgen -W "auto text hex base64 json len" -- "${cur}"))
+                    return 0
+                    ;;
+                --delimiter)
+                    COMPREPLY=($(compgen -W "lf nul len32" -- "${cur}"))
+                    return 0
+                    ;;
+                --out-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
                     fi
                     return 0
                     ;;
@@ -192,7 +266,7 @@ _walctl() {
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb rivven" -- "${cur}"))
                     return 0
                     ;;
                 --io)
@@ -233,7 +307,7 @@ _walctl() {
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb rivven" -- "${cur}"))
                     return 0
                     ;;
                 --io)
@@ -274,7 +348,7 @@ _walctl() {
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb rivven" -- "${cur}"))
                     return 0
                     ;;
                 --io)
@@ -308,14 +382,14 @@ _walctl() {
             return 0
             ;;
         walctl__subcmd__verify)
-            opts="-q -h -V --format --io --key-file --json --quiet --color --help --version"
+            opts="-j -q -h -V --format --io --key-file --jobs --max-rate --media --deep --map --json --quiet --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb rivven" -- "${cur}"))
                     return 0
                     ;;
                 --io)
@@ -335,6 +409,18 @@ _walctl() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o filenames
                     fi
+                    return 0
+                    ;;
+                --jobs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -j)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-rate)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --color)

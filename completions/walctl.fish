@@ -32,7 +32,7 @@ complete -c walctl -n "__fish_walctl_needs_command" -s q -l quiet -d 'No results
 complete -c walctl -n "__fish_walctl_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c walctl -n "__fish_walctl_needs_command" -s V -l version -d 'Print version'
 complete -c walctl -n "__fish_walctl_needs_command" -f -a "dump" -d 'Show the records of logs, past any damage'
-complete -c walctl -n "__fish_walctl_needs_command" -f -a "verify" -d 'Check logs and say what every damage means'
+complete -c walctl -n "__fish_walctl_needs_command" -f -a "verify" -d 'Check logs, and say what every damage means and what to do next'
 complete -c walctl -n "__fish_walctl_needs_command" -f -a "repair" -d 'Cut torn tails after saving their bytes, or salvage what is valid'
 complete -c walctl -n "__fish_walctl_needs_command" -f -a "append" -d 'Append records and print the LSN of each once it is durable'
 complete -c walctl -n "__fish_walctl_needs_command" -f -a "rotate" -d 'Seal the active segment and begin the next one'
@@ -42,14 +42,43 @@ complete -c walctl -n "__fish_walctl_using_subcommand dump" -l format -d 'How th
 list\t''
 native\t''
 ironwal\t''
-nodedb\t''"
+nodedb\t''
+rivven\t''"
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l io -d 'How to read; auto maps finished segments into memory and reads the others' -r -f -a "auto\t'Finished segments through a mapping, the others with system calls'
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l key-file -d 'A file with keys for encrypted payloads: 64 hex digits a line, oldest first' -r -F
+complete -c walctl -n "__fish_walctl_using_subcommand dump" -l lsn -d 'LSNs A..B, both included; also A.., ..B, N, and numbers below zero to count from the end: -100..' -r
+complete -c walctl -n "__fish_walctl_using_subcommand dump" -l since -d 'Written at this time or later: 2026-01-02T03:04:05Z, a date, or `10min ago`' -r
+complete -c walctl -n "__fish_walctl_using_subcommand dump" -l until -d 'Written at this time or earlier' -r
+complete -c walctl -n "__fish_walctl_using_subcommand dump" -l kind -d 'Of this kind: full, checkpoint, txn-begin, ... as the format names them; may be given several times' -r
+complete -c walctl -n "__fish_walctl_using_subcommand dump" -l tag -d 'With this tag; may be given several times' -r
+complete -c walctl -n "__fish_walctl_using_subcommand dump" -l grep -d 'With a payload in which this regular expression is found; (?i) in front ignores case' -r
+complete -c walctl -n "__fish_walctl_using_subcommand dump" -s C -l context -d 'Also up to N records before and behind each one that --grep finds' -r
+complete -c walctl -n "__fish_walctl_using_subcommand dump" -s n -l limit -d 'At most the first N' -r
+complete -c walctl -n "__fish_walctl_using_subcommand dump" -l tail -d 'Only the last N' -r
+complete -c walctl -n "__fish_walctl_using_subcommand dump" -l cursor -d 'Go on behind the last record of the run before; FILE keeps where that was' -r -F
+complete -c walctl -n "__fish_walctl_using_subcommand dump" -l payload -d 'How payloads are shown' -r -f -a "auto\t'Text where it is UTF-8, else hex (in JSON and CSV: base64)'
+text\t'Text, with escapes for what is none'
+hex\t'Hex digits'
+base64\t'Base64'
+json\t'JSON documents without needless blanks; text where it is none'
+len\t'Only its length'"
+complete -c walctl -n "__fish_walctl_using_subcommand dump" -l delimiter -d 'What stands between raw payloads' -r -f -a "lf\t'A line feed behind each'
+nul\t'A zero byte behind each'
+len32\t'Its length before each: four bytes, little-endian'"
+complete -c walctl -n "__fish_walctl_using_subcommand dump" -l out-dir -d 'Payloads only, each into a file of its own in this folder, named by its LSN' -r -f -a "(__fish_complete_directories)"
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l color -d 'When to use colours; auto means on a terminal and without NO_COLOR' -r -f -a "auto\t'On a terminal and without NO_COLOR'
 always\t'Also into files and pipes'
 never\t'Nowhere'"
+complete -c walctl -n "__fish_walctl_using_subcommand dump" -l reverse -d 'From the end of the log to its start'
+complete -c walctl -n "__fish_walctl_using_subcommand dump" -l fail-empty -d 'End with code 7 if no record is shown'
+complete -c walctl -n "__fish_walctl_using_subcommand dump" -s f -l follow -d 'Wait for more when the end is reached, across segments, until interrupted'
+complete -c walctl -n "__fish_walctl_using_subcommand dump" -l redact -d 'Length and keyed hash instead of content, safe for a ticket; equal contents have equal hashes within one run'
+complete -c walctl -n "__fish_walctl_using_subcommand dump" -l frames -d 'Everything as it lies there: fragments, padding, control frames, what each proves synced'
+complete -c walctl -n "__fish_walctl_using_subcommand dump" -l hex -d 'Bytes of each frame with its fields drawn over them (implies --frames)'
+complete -c walctl -n "__fish_walctl_using_subcommand dump" -l csv -d 'Comma separated values with one line of heads'
+complete -c walctl -n "__fish_walctl_using_subcommand dump" -l raw -d 'Payloads only, as they are'
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l json -d 'Results as JSON, one object a line; failures as one JSON object on standard error'
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -s q -l quiet -d 'No results and no progress; the exit code tells'
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -58,14 +87,20 @@ complete -c walctl -n "__fish_walctl_using_subcommand verify" -l format -d 'How 
 list\t''
 native\t''
 ironwal\t''
-nodedb\t''"
+nodedb\t''
+rivven\t''"
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l io -d 'How to read; auto maps finished segments into memory and reads the others' -r -f -a "auto\t'Finished segments through a mapping, the others with system calls'
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l key-file -d 'A file with keys for encrypted payloads: 64 hex digits a line, oldest first' -r -F
+complete -c walctl -n "__fish_walctl_using_subcommand verify" -s j -l jobs -d 'How many segments to check at once [default: one for each processor]' -r
+complete -c walctl -n "__fish_walctl_using_subcommand verify" -l max-rate -d 'Read no faster than this, and leave the disk to the service: 100MiB/s' -r
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l color -d 'When to use colours; auto means on a terminal and without NO_COLOR' -r -f -a "auto\t'On a terminal and without NO_COLOR'
 always\t'Also into files and pipes'
 never\t'Nowhere'"
+complete -c walctl -n "__fish_walctl_using_subcommand verify" -l media -d 'Read past the page cache, and report where the medium holds something else than the cache says'
+complete -c walctl -n "__fish_walctl_using_subcommand verify" -l deep -d 'Also decrypt, decompress, and look for open transactions and orphaned fragments'
+complete -c walctl -n "__fish_walctl_using_subcommand verify" -l map -d 'Draw each segment as one line: frames, padding, reserved zeros, damage'
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l json -d 'Results as JSON, one object a line; failures as one JSON object on standard error'
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -s q -l quiet -d 'No results and no progress; the exit code tells'
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -74,7 +109,8 @@ complete -c walctl -n "__fish_walctl_using_subcommand repair" -l format -d 'How 
 list\t''
 native\t''
 ironwal\t''
-nodedb\t''"
+nodedb\t''
+rivven\t''"
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -l io -d 'How to read; auto maps finished segments into memory and reads the others' -r -f -a "auto\t'Finished segments through a mapping, the others with system calls'
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"
@@ -90,7 +126,8 @@ complete -c walctl -n "__fish_walctl_using_subcommand append" -l format -d 'How 
 list\t''
 native\t''
 ironwal\t''
-nodedb\t''"
+nodedb\t''
+rivven\t''"
 complete -c walctl -n "__fish_walctl_using_subcommand append" -l io -d 'How to read; auto maps finished segments into memory and reads the others' -r -f -a "auto\t'Finished segments through a mapping, the others with system calls'
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"
@@ -106,7 +143,8 @@ complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l format -d 'How 
 list\t''
 native\t''
 ironwal\t''
-nodedb\t''"
+nodedb\t''
+rivven\t''"
 complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l io -d 'How to read; auto maps finished segments into memory and reads the others' -r -f -a "auto\t'Finished segments through a mapping, the others with system calls'
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"
@@ -122,7 +160,8 @@ complete -c walctl -n "__fish_walctl_using_subcommand stats" -l format -d 'How t
 list\t''
 native\t''
 ironwal\t''
-nodedb\t''"
+nodedb\t''
+rivven\t''"
 complete -c walctl -n "__fish_walctl_using_subcommand stats" -l io -d 'How to read; auto maps finished segments into memory and reads the others' -r -f -a "auto\t'Finished segments through a mapping, the others with system calls'
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"
@@ -138,7 +177,8 @@ complete -c walctl -n "__fish_walctl_using_subcommand bench" -l format -d 'How t
 list\t''
 native\t''
 ironwal\t''
-nodedb\t''"
+nodedb\t''
+rivven\t''"
 complete -c walctl -n "__fish_walctl_using_subcommand bench" -l io -d 'How to read; auto maps finished segments into memory and reads the others' -r -f -a "auto\t'Finished segments through a mapping, the others with system calls'
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"

@@ -26,8 +26,10 @@ fn checked_in_is_generated(what: &str) {
         return;
     }
     if std::env::var_os("UPDATE").is_some() {
-        let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).expect("the repository can be written to");
+        for name in old.keys().filter(|name| !new.contains_key(*name)) {
+            fs::remove_file(folder.join(name)).expect("the repository can be written to");
+        }
         for (name, text) in new {
             fs::write(folder.join(name), text).expect("the repository can be written to");
         }

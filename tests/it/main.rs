@@ -1,10 +1,12 @@
 //! One test program: it links once, its parts share their support, and groups run by name: `cargo test --test it cases`.
 
 mod cases;
+mod exit_codes;
 mod formats;
 mod fuzz;
 mod generated;
 mod mutate_formats;
+mod pipes;
 mod tidy;
 
 /// What the groups share.

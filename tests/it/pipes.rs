@@ -1,0 +1,91 @@
+//! Closed pipes, standard input as a log, and no terminal anywhere.
+
+use std::fs::File;
+use std::process::Stdio;
+
+use crate::support::sandbox::{Sandbox, code, finish, wait};
+
+const COMMANDS: [&[&str]; 3] = [&["dump", "LOG"], &["verify", "LOG"], &["dump", "LOG", "--json"]];
+
+#[test]
+fn a_closed_standard_output_is_no_error() {
+    let sandbox = Sandbox::with("times 2000 record the quick brown fox jumps over the lazy dog");
+    for words in COMMANDS {
+        let (reader, writer) = std::io::pipe().expect("a pipe can be made");
+        drop(reader);
+        let mut child = sandbox.command(words).stdout(writer).stderr(Stdio::piped()).spawn().expect("it starts");
+        let status = wait(&mut child);
+        let mut said = String::new();
+        std::io::Read::read_to_string(&mut child.stderr.take().expect("it was piped"), &mut said).expect("it is text");
+        assert_eq!((code(status), said.as_str()), (0, ""), "{words:?}");
+    }
+}
+
+#[test]
+fn a_full_standard_output_is_an_error_that_says_so() {
+    let sandbox = Sandbox::with("times 100 record alpha");
+    for words in COMMANDS {
+        let full = File::options().write(true).open("/dev/full").expect("Linux has it");
+        let mut child = sandbox.command(words).stdout(full).stderr(Stdio::piped()).spawn().expect("it starts");
+        let status = wait(&mut child);
+        let mut said = String::new();
+        std::io::Read::read_to_string(&mut child.stderr.take().expect("it was piped"), &mut said).expect("it is text");
+        assert_eq!(code(status), 1, "{words:?}");
+        assert!(said.contains("cannot write to standard output: no space left"), "{words:?}: {said}");
+    }
+}
+
+#[test]
+fn closed_descriptors_do_not_panic() {
+    let sandbox = Sandbox::with("record alpha\ncut 10");
+    for line in ["walctl verify LOG >&- 2>&-", "walctl dump LOG <&- >&- 2>&-", "walctl verify nothing-here 2>&-"] {
+        let ran = finish(sandbox.shell(line), b"");
+        assert!(ran.code < 100, "{line}: {ran:?}");
+    }
+}
+
+#[test]
+fn a_segment_on_standard_input_is_read_as_it_would_be_from_a_file() {
+    let sandbox = Sandbox::with("times 50 record alpha\nrecord beta\ncut 10");
+    let segment = std::fs::read(sandbox.path().join("LOG/00000000000000000001.wal")).expect("the recipe made it");
+    let whole = finish(sandbox.command(&["dump", "LOG", "--raw"]), b"");
+    let piped = finish(sandbox.command(&["dump", "-", "--raw"]), &segment);
+    assert_eq!(piped.stdout, whole.stdout);
+    assert_eq!(piped.stdout.lines().count(), 50);
+    assert_eq!(finish(sandbox.command(&["verify", "-"]), &segment).code, 3);
+}
+
+#[test]
+fn an_empty_standard_input_is_no_log() {
+    let sandbox = Sandbox::new();
+    let ran = finish(sandbox.command(&["verify", "-"]), b"");
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.starts_with("walctl verify: "), "{ran:?}");
+}
+
+#[test]
+fn standard_input_can_be_named_only_once() {
+    let sandbox = Sandbox::new();
+    assert_eq!(sandbox.run(&["verify", "-", "-"]).code, 2);
+}
+
+#[test]
+fn without_a_terminal_there_is_neither_colour_nor_progress() {
+    let sandbox = Sandbox::with("times 100 record alpha\ncut 10");
+    for words in COMMANDS {
+        let ran = sandbox.run(words);
+        assert!(!ran.stdout.contains('\x1b') && !ran.stderr.contains('\x1b'), "{words:?}: {ran:?}");
+    }
+    let asked = sandbox.run(&["verify", "LOG", "--color", "always"]);
+    assert!(asked.stdout.contains('\x1b'), "{asked:?}");
+}
+
+#[test]
+fn what_a_log_holds_cannot_steer_a_terminal() {
+    let sandbox = Sandbox::with(r"record \x1b[2J\x1b]0;owned\x07 \xc2\x9b31m \xe2\x80\xae reversed");
+    for words in [&["dump", "LOG"][..], &["verify", "LOG", "--map"], &["dump", "LOG", "--json"]] {
+        let ran = sandbox.run(words);
+        let steering = ran.stdout.chars().find(|c| (c.is_control() && *c != '\n') || *c == '\u{202e}');
+        assert!(steering.is_none() || words.contains(&"--json") && steering == Some('\u{202e}'), "{words:?}: {ran:?}");
+    }
+}
