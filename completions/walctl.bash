@@ -69,7 +69,7 @@ _walctl() {
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb rivven" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb rivven allsource" -- "${cur}"))
                     return 0
                     ;;
                 --io)
@@ -110,7 +110,7 @@ _walctl() {
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb rivven" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb rivven allsource" -- "${cur}"))
                     return 0
                     ;;
                 --io)
@@ -151,7 +151,7 @@ _walctl() {
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb rivven" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb rivven allsource" -- "${cur}"))
                     return 0
                     ;;
                 --io)
@@ -266,7 +266,7 @@ _walctl() {
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb rivven" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb rivven allsource" -- "${cur}"))
                     return 0
                     ;;
                 --io)
@@ -307,7 +307,7 @@ _walctl() {
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb rivven" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb rivven allsource" -- "${cur}"))
                     return 0
                     ;;
                 --io)
@@ -348,7 +348,7 @@ _walctl() {
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb rivven" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb rivven allsource" -- "${cur}"))
                     return 0
                     ;;
                 --io)
@@ -389,7 +389,7 @@ _walctl() {
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb rivven" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb rivven allsource" -- "${cur}"))
                     return 0
                     ;;
                 --io)

@@ -43,7 +43,8 @@ list\t''
 native\t''
 ironwal\t''
 nodedb\t''
-rivven\t''"
+rivven\t''
+allsource\t''"
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l io -d 'How to read; auto maps finished segments into memory and reads the others' -r -f -a "auto\t'Finished segments through a mapping, the others with system calls'
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"
@@ -88,7 +89,8 @@ list\t''
 native\t''
 ironwal\t''
 nodedb\t''
-rivven\t''"
+rivven\t''
+allsource\t''"
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l io -d 'How to read; auto maps finished segments into memory and reads the others' -r -f -a "auto\t'Finished segments through a mapping, the others with system calls'
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"
@@ -110,7 +112,8 @@ list\t''
 native\t''
 ironwal\t''
 nodedb\t''
-rivven\t''"
+rivven\t''
+allsource\t''"
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -l io -d 'How to read; auto maps finished segments into memory and reads the others' -r -f -a "auto\t'Finished segments through a mapping, the others with system calls'
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"
@@ -127,7 +130,8 @@ list\t''
 native\t''
 ironwal\t''
 nodedb\t''
-rivven\t''"
+rivven\t''
+allsource\t''"
 complete -c walctl -n "__fish_walctl_using_subcommand append" -l io -d 'How to read; auto maps finished segments into memory and reads the others' -r -f -a "auto\t'Finished segments through a mapping, the others with system calls'
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"
@@ -144,7 +148,8 @@ list\t''
 native\t''
 ironwal\t''
 nodedb\t''
-rivven\t''"
+rivven\t''
+allsource\t''"
 complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l io -d 'How to read; auto maps finished segments into memory and reads the others' -r -f -a "auto\t'Finished segments through a mapping, the others with system calls'
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"
@@ -161,7 +166,8 @@ list\t''
 native\t''
 ironwal\t''
 nodedb\t''
-rivven\t''"
+rivven\t''
+allsource\t''"
 complete -c walctl -n "__fish_walctl_using_subcommand stats" -l io -d 'How to read; auto maps finished segments into memory and reads the others' -r -f -a "auto\t'Finished segments through a mapping, the others with system calls'
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"
@@ -178,7 +184,8 @@ list\t''
 native\t''
 ironwal\t''
 nodedb\t''
-rivven\t''"
+rivven\t''
+allsource\t''"
 complete -c walctl -n "__fish_walctl_using_subcommand bench" -l io -d 'How to read; auto maps finished segments into memory and reads the others' -r -f -a "auto\t'Finished segments through a mapping, the others with system calls'
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"
