@@ -63,7 +63,7 @@ Register-ArgumentCompleter -Native -CommandName 'walctl' -ScriptBlock {
             [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Wait for more when the end is reached, across segments, until interrupted')
             [CompletionResult]::new('--follow', '--follow', [CompletionResultType]::ParameterName, 'Wait for more when the end is reached, across segments, until interrupted')
             [CompletionResult]::new('--redact', '--redact', [CompletionResultType]::ParameterName, 'Length and keyed hash instead of content, safe for a ticket; equal contents have equal hashes within one run')
-            [CompletionResult]::new('--frames', '--frames', [CompletionResultType]::ParameterName, 'Everything as it lies there: fragments, padding, control frames, what each proves synced')
+            [CompletionResult]::new('--frames', '--frames', [CompletionResultType]::ParameterName, 'Everything as it lies there: fragments, padding, control frames; + begins what one sync made durable')
             [CompletionResult]::new('--hex', '--hex', [CompletionResultType]::ParameterName, 'Bytes of each frame with its fields drawn over them (implies --frames)')
             [CompletionResult]::new('--csv', '--csv', [CompletionResultType]::ParameterName, 'Comma separated values with one line of heads')
             [CompletionResult]::new('--raw', '--raw', [CompletionResultType]::ParameterName, 'Payloads only, as they are')

@@ -59,7 +59,7 @@ set edit:completion:arg-completer[walctl] = {|@words|
             cand -f 'Wait for more when the end is reached, across segments, until interrupted'
             cand --follow 'Wait for more when the end is reached, across segments, until interrupted'
             cand --redact 'Length and keyed hash instead of content, safe for a ticket; equal contents have equal hashes within one run'
-            cand --frames 'Everything as it lies there: fragments, padding, control frames, what each proves synced'
+            cand --frames 'Everything as it lies there: fragments, padding, control frames; + begins what one sync made durable'
             cand --hex 'Bytes of each frame with its fields drawn over them (implies --frames)'
             cand --csv 'Comma separated values with one line of heads'
             cand --raw 'Payloads only, as they are'

@@ -76,7 +76,7 @@ complete -c walctl -n "__fish_walctl_using_subcommand dump" -l reverse -d 'From 
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l fail-empty -d 'End with code 7 if no record is shown'
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -s f -l follow -d 'Wait for more when the end is reached, across segments, until interrupted'
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l redact -d 'Length and keyed hash instead of content, safe for a ticket; equal contents have equal hashes within one run'
-complete -c walctl -n "__fish_walctl_using_subcommand dump" -l frames -d 'Everything as it lies there: fragments, padding, control frames, what each proves synced'
+complete -c walctl -n "__fish_walctl_using_subcommand dump" -l frames -d 'Everything as it lies there: fragments, padding, control frames; + begins what one sync made durable'
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l hex -d 'Bytes of each frame with its fields drawn over them (implies --frames)'
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l csv -d 'Comma separated values with one line of heads'
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l raw -d 'Payloads only, as they are'

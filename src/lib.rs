@@ -169,6 +169,8 @@ pub mod ops {
     mod position;
     mod scan;
     mod select;
+    #[cfg(test)]
+    mod tests;
     mod verify;
     pub use context::{Context, Put};
     pub use follow::{Follow, Step, had_enough, unread};

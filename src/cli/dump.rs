@@ -12,7 +12,7 @@ use clap::ValueHint;
 use regex::bytes::Regex;
 use walctl::disk::{Disk, RealDisk};
 use walctl::formats::{ALL, Halt, Mend};
-use walctl::model::{Result, Time};
+use walctl::model::{LsnRange, Result, Time};
 use walctl::native::LOCK;
 use walctl::ops::{
     Begin, Context, Event, Follow, Input as Log, LsnWish, Outcome, Position, Scan, Selection, Step, Stopped, had_enough,
@@ -88,7 +88,7 @@ pub struct DumpArgs {
     /// Length and keyed hash instead of content, safe for a ticket; equal contents have equal hashes within one run
     #[arg(long, conflicts_with_all = ["raw", "hex", "out_dir"], help_heading = HOW)]
     redact: bool,
-    /// Everything as it lies there: fragments, padding, control frames, what each proves synced
+    /// Everything as it lies there: fragments, padding, control frames; + begins what one sync made durable
     #[arg(long, help_heading = HOW)]
     frames: bool,
     /// Bytes of each frame with its fields drawn over them (implies --frames)
@@ -201,6 +201,8 @@ struct Taking<'a> {
     progress: Option<(Progress, String, u64, u64)>,
     polite: bool,
     interrupted: bool,
+    /// What stood in earlier steps of following.
+    worst: Exit,
 }
 
 impl Taking<'_> {
@@ -275,19 +277,24 @@ impl Run<'_> {
         let progress = (!out.is_terminal() && !args.follow)
             .then(|| (Progress::new(out, format!("reading {}", log.source.path.display()), total), String::new(), 0, 0));
         let context = Context::new(args.context);
-        let mut taking = Taking { print, out, context, limit, taken: 0, progress, polite, interrupted: false };
+        let shown_before = print.shown;
+        let mut taking = Taking { print, out, context, limit, taken: 0, progress, polite, interrupted: false, worst: Exit::Done };
         let outcome = self.read(&scan, &mut taking)?;
         if let Some((progress, ..)) = &taking.progress {
             progress.finish();
         }
-        let interrupted = taking.interrupted;
+        let (interrupted, worst) = (taking.interrupted, taking.worst);
         print.flush(out)?;
-        self.closing(&outcome, print, out)?;
+        if !out.quiet() {
+            for line in closing::lines(&log.source.path, &outcome, print.shown - shown_before, args.reverse) {
+                print.say(out, &line)?;
+            }
+        }
         print.flush(out)?;
         if interrupted {
             return Ok(Exit::Interrupted);
         }
-        Ok(closing::exit(&outcome))
+        Ok(closing::exit(&outcome).or_worse(worst))
     }
 
     fn read(&self, scan: &Scan<'_>, taking: &mut Taking<'_>) -> anyhow::Result<Outcome> {
@@ -330,6 +337,7 @@ impl Run<'_> {
                     last = Some(outcome);
                 }
             }
+            taking.worst = taking.worst.or_worse(last.as_deref().map_or(Exit::Done, closing::exit));
             taking.print.flush(taking.out)?;
             // What the cursor names was handed over: it is kept only now.
             if let (Some(path), Some(position)) = (&self.args.cursor, follow.position()) {
@@ -386,25 +394,15 @@ impl Run<'_> {
         let source = &self.log.source;
         source.disk.locked_by(&source.dir.join(LOCK)).is_some() && source.segments.iter().any(|s| !s.followed)
     }
-
-    fn closing(&self, outcome: &Outcome, print: &mut Print, out: &mut Out) -> Result<()> {
-        if out.quiet() {
-            return Ok(());
-        }
-        for line in closing::lines(&self.log.source.path, outcome, print.shown, self.args.reverse) {
-            print.say(out, &line)?;
-        }
-        Ok(())
-    }
 }
 
-fn pruned(gone: &Position, next: &str, unread: Option<walctl::model::LsnRange>) -> String {
+fn pruned(gone: &Position, next: &str, unread: Option<LsnRange>) -> String {
     let lost = match unread {
-        Some(range) if range.count() == 1 => format!("; record {range} was pruned unread"),
-        Some(range) => format!("; records {range} were pruned unread"),
+        Some(range) if range.count() == 1 => format!("; record {range} was never shown"),
+        Some(range) => format!("; records {range} were never shown"),
         None => String::new(),
     };
-    format!("{} is gone, it was pruned; reading goes on with {next}{lost}", gone.segment)
+    format!("{}, which was read last, is gone; reading goes on with {next}{lost}", gone.segment)
 }
 
 /// Shows the formats, with what each can do.

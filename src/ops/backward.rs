@@ -90,7 +90,10 @@ impl Scan<'_> {
         let (mark, passed) = begin.unwrap_or((None, 0));
         let first = back.next_index;
         let mut stopped = None;
-        'segments: for (index, known) in surveyed.iter().enumerate() {
+        let mut hurt_before = false;
+        for (index, known) in surveyed.iter().enumerate() {
+            let first_hurt = if hurt_before { Some(0) } else { known.first_hurt };
+            hurt_before |= first_hurt.is_some();
             let (mark, mut seen) = if index == 0 { (mark, passed) } else { (None, 0) };
             // Neighbours of a match that is passed over come too; whoever asked for them keeps only the nearest.
             let mut each = |piece: PieceItem<'_>| match piece {
@@ -115,9 +118,9 @@ impl Scan<'_> {
                 }
                 PieceItem::Reached(segment, at) => take(Event::Reached(segment, at)).map_err(|h| remember(&mut stopped, h)),
             };
-            back.walk_piece(first + index, mark, u64::MAX, known.first_hurt, &mut each)?;
+            back.walk_piece(first + index, mark, u64::MAX, first_hurt, &mut each)?;
             if stopped.is_some() {
-                break 'segments;
+                break;
             }
         }
         Ok(back.finish(stopped))

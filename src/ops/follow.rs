@@ -4,7 +4,7 @@
 //! passed over between one segment and the next. How long to wait between steps is the caller's business.
 
 use super::position::Position;
-use super::scan::{Begin, Outcome, Scan, Stopped, Take};
+use super::scan::{Begin, Outcome, Scan, Stopped, Take, first_record};
 use crate::disk::Source;
 use crate::formats::{Format, Summary};
 use crate::model::{Error, Lsn, LsnRange, Result};
@@ -41,7 +41,7 @@ pub enum Step {
         gone: Position,
         /// The one that reading goes on with.
         next: String,
-        /// The first LSN in it.
+        /// The LSN of its first record.
         first: Option<Lsn>,
         /// What was read.
         outcome: Box<Outcome>,
@@ -83,6 +83,10 @@ impl Follow {
         let scan = Scan { source: &self.source, ..*scan };
         let begin = self.begin(scan.format, first, gone.is_some());
         let name = self.source.segments.get(first).map(|s| s.name.clone());
+        let first_lsn = match (&gone, &name) {
+            (Some(_), Some(_)) => first_record(&self.source, scan.format, scan.keys, first)?.and_then(|(lsn, _)| lsn),
+            _ => None,
+        };
         let mut outcome = scan.forward(&begin, take)?;
         let position = outcome.position.take().or(self.position.take());
         self.position = position.clone();
@@ -93,10 +97,7 @@ impl Follow {
         }
         self.quiet = if outcome.stopped.is_none() { self.rest(&outcome)? } else { None };
         Ok(match (gone, name) {
-            (Some(gone), Some(next)) => {
-                let first = outcome.summaries.first().and_then(|s| s.begins.or(s.lsns.map(|range| range.first)));
-                Step::Pruned { gone, next, first, outcome: Box::new(outcome) }
-            }
+            (Some(gone), Some(next)) => Step::Pruned { gone, next, first: first_lsn, outcome: Box::new(outcome) },
             _ => Step::Read(Box::new(outcome)),
         })
     }

@@ -34,18 +34,16 @@ impl Position {
     /// As one line of JSON, without the line's end.
     #[must_use]
     pub fn to_json(&self) -> String {
-        let mut value = serde_json::json!({
-            "segment": self.segment,
-            "lsn": self.lsn.map(|lsn| lsn.0),
-            "offset": self.offset,
-        });
-        if let (Some(mark), Some(object)) = (self.mark, value.as_object_mut()) {
-            object.insert("from".into(), serde_json::json!({ "offset": mark.offset, "lsn": mark.due.0 }));
+        let lsn = self.lsn.map_or_else(|| "null".to_owned(), |lsn| lsn.to_string());
+        let segment = serde_json::Value::from(self.segment.as_str());
+        let mut line = format!("{{\"segment\":{segment},\"lsn\":{lsn},\"offset\":{}", self.offset);
+        if let Some(mark) = self.mark {
+            line += &format!(",\"from\":{{\"offset\":{},\"lsn\":{}}}", mark.offset, mark.due);
         }
-        if let (true, Some(object)) = (self.after_damage, value.as_object_mut()) {
-            object.insert("after_damage".into(), true.into());
+        if self.after_damage {
+            line += ",\"after_damage\":true";
         }
-        value.to_string()
+        line + "}"
     }
 
     /// Reads what [`Position::to_json`] wrote.

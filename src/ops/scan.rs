@@ -451,7 +451,7 @@ fn names_are_lsns(source: &Source, probe: &dyn Fn(usize) -> Result<Option<Head>>
 }
 
 /// LSN and time of the first whole record of a segment.
-fn first_record(source: &Source, format: &'static Format, keys: &Keys, index: usize) -> Result<Option<Head>> {
+pub(super) fn first_record(source: &Source, format: &'static Format, keys: &Keys, index: usize) -> Result<Option<Head>> {
     let mut first = None;
     let visit = Visit { source, segment: &source.segments[index], keys, want: Want::default(), before: None };
     let mut take = |item: Item<'_>| match item {

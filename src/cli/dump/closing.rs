@@ -44,16 +44,11 @@ fn ending(outcome: &Outcome, reverse: bool) -> String {
         return "the log holds no record".to_owned();
     };
     let before = if reverse { "read from its end; " } else { "" };
-    if outcome.stopped == Some(Stopped::Past)
-        || !summary.whole && summary.ending == Ending::FileEnds
-        || segment_is_not_last(outcome)
-    {
-        return match read {
-            Some(range) => format!("{before}what lies outside of LSN {range} was not read"),
-            None => format!("{before}the rest was not read"),
-        };
+    let ended_early = !summary.whole && summary.ending == Ending::FileEnds && summary.end < summary.length;
+    if outcome.stopped == Some(Stopped::Past) || ended_early || more_follow(outcome) {
+        return format!("{before}the rest of the log was not read, for nothing there was asked for");
     }
-    let place = format!("{}:{}", segment.name, summary.end);
+    let place = format!("{}:{}", segment.path.display(), summary.end);
     match read {
         Some(range) => format!("{before}the log ends with LSN {} at {place}: {}", range.last, summary.ending.words()),
         None => format!("{before}the log ends at {place}: {}", summary.ending.words()),
@@ -61,6 +56,6 @@ fn ending(outcome: &Outcome, reverse: bool) -> String {
 }
 
 /// Segments behind those that were read hold nothing that was asked for.
-fn segment_is_not_last(outcome: &Outcome) -> bool {
+fn more_follow(outcome: &Outcome) -> bool {
     outcome.source.segments.last().is_some_and(|s| s.followed) && !outcome.source.alone
 }

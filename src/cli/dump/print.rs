@@ -47,7 +47,7 @@ impl Print {
             Some(dir) => Shape::Files(Files::new(dir)?),
             None if out.quiet() => Shape::Nothing,
             None if args.raw => Shape::Raw(Raw::new(args.delimiter)),
-            None if args.csv => Shape::Csv(Box::new(Csv { view, redact })),
+            None if args.csv => Shape::Csv(Box::new(Csv { view, redact, several: false })),
             None if args.hex => Shape::Hex(None),
             None if out.json() => Shape::Json(Box::new(Json::new(view, redact))),
             None => Shape::Table(Box::new(Table::new(out, view, redact, args.grep.clone(), args.context > 0))),
@@ -64,6 +64,7 @@ impl Print {
         match &mut self.shape {
             Shape::Table(table) if several => table.log(&mut self.buf, &name),
             Shape::Json(json) if several => json.log = Some(name),
+            Shape::Csv(csv) => csv.several = several,
             Shape::Hex(hex) => *hex = Some(Hex::new(&input.source, input.format)),
             _ => {}
         }

@@ -56,6 +56,9 @@ pub struct Out {
     settled: bool,
 }
 
+/// What stands before the system's word when standard output takes no more.
+const REFUSED: &str = "cannot write to standard output: ";
+
 #[derive(Debug)]
 struct Stdout {
     file: File,
@@ -69,7 +72,7 @@ impl Write for Stdout {
             if error.kind() == io::ErrorKind::Interrupted {
                 return error;
             }
-            io::Error::new(error.kind(), format!("cannot write to standard output: {}", plain(&error)))
+            io::Error::new(error.kind(), format!("{REFUSED}{}", plain(&error)))
         })
     }
 
@@ -230,7 +233,9 @@ pub fn json_text(text: &str) -> String {
 
 /// The library's word for a write to standard output that failed, so that a walk can be ended with it.
 pub fn stopped(error: io::Error) -> Error {
-    Error::Io { doing: "write to", path: "standard output".into(), source: error }
+    let text = error.to_string();
+    let text = text.strip_prefix(REFUSED).unwrap_or(&text).to_owned();
+    Error::Io { doing: "write to", path: "standard output".into(), source: io::Error::new(error.kind(), text) }
 }
 
 /// Wrong usage, in the words of the command line parser.

@@ -18,6 +18,8 @@ pub struct Csv {
     pub view: View,
     /// Content is replaced by its length and hash.
     pub redact: Option<Redaction>,
+    /// Several logs are shown: files are told by their paths.
+    pub several: bool,
 }
 
 impl Csv {
@@ -38,7 +40,10 @@ impl Csv {
         }
         buf.push(b',');
         optional(buf, record.tag);
-        cell(buf, &escape::line(&shown.segment.name));
+        match self.several {
+            true => cell(buf, &escape::line(&shown.segment.path.display().to_string())),
+            false => cell(buf, &escape::line(&shown.segment.name)),
+        }
         buf.push(b',');
         optional(buf, Some(record.span.start()));
         optional(buf, Some(record.span.length));
@@ -172,7 +177,7 @@ mod tests {
 
     fn payload(view: View, bytes: &[u8]) -> String {
         let mut buf = Vec::new();
-        let csv = Csv { view, redact: None };
+        let csv = Csv { view, ..Csv::default() };
         csv.payload(&mut buf, &Payload::Whole(bytes), &mut |_| Ok(())).expect("it reads");
         String::from_utf8(buf).expect("CSV is text")
     }

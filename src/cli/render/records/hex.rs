@@ -31,7 +31,7 @@ impl Hex {
     /// Appends the lines of a record.
     pub fn record(&mut self, buf: &mut Vec<u8>, shown: &Shown<'_>, spill: &mut Spill<'_>) -> Result<()> {
         let record = shown.record;
-        let mut head = format!("{}:{}: {}", shown.segment.name, record.span.start(), record.kind);
+        let mut head = format!("{}:{}: {}", shown.segment.path.display(), record.span.start(), record.kind);
         if let Some(lsn) = record.lsn {
             let _ = write!(head, ", LSN {lsn}");
         }
@@ -72,7 +72,7 @@ impl Hex {
 
     /// Appends the bytes of a bad region.
     pub fn damage(&mut self, buf: &mut Vec<u8>, segment: &Segment, damage: &Damage, spill: &mut Spill<'_>) -> Result<()> {
-        let head = format!("!! {}:{}: {}: {}", segment.name, damage.span.start(), damage.kind.name(), damage.detail());
+        let head = format!("!! {}:{}: {}: {}", segment.path.display(), damage.span.start(), damage.kind.name(), damage.detail());
         buf.extend_from_slice(escape::line(&head).as_bytes());
         buf.push(b'\n');
         // What the disk refuses cannot be shown; the line above says so.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::ValueEnum;
 use walctl::disk::{Disk, Open, RealDisk, write_full};
-use walctl::model::{Error, Payload, Record, Result};
+use walctl::model::{Error, Lsn, LsnRange, Payload, Record, Result};
 
 use super::payload::Spill;
 
@@ -65,6 +65,8 @@ impl Raw {
 pub struct Files {
     dir: PathBuf,
     disk: Arc<dyn Disk>,
+    /// From the lowest to the highest LSN that was written.
+    lsns: Option<LsnRange>,
     /// How many were written.
     pub written: u64,
 }
@@ -74,7 +76,7 @@ impl Files {
     pub fn new(dir: &Path) -> Result<Files> {
         let disk = Arc::new(RealDisk);
         disk.create_dir(dir)?;
-        Ok(Files { dir: dir.to_owned(), disk, written: 0 })
+        Ok(Files { dir: dir.to_owned(), disk, lsns: None, written: 0 })
     }
 
     /// Writes the payload of a record. A file that is there already is never replaced.
@@ -91,7 +93,16 @@ impl Files {
             let _ = self.disk.remove(&path);
         }
         self.written += u64::from(done.is_ok());
+        if let Some(lsn) = record.lsn {
+            let range = self.lsns.unwrap_or(LsnRange { first: lsn, last: lsn });
+            self.lsns = Some(LsnRange { first: range.first.min(lsn), last: range.last.max(lsn) });
+        }
         done
+    }
+
+    /// Whether this run may have written a record with that LSN.
+    fn may_have(&self, lsn: Option<Lsn>) -> bool {
+        self.lsns.is_some_and(|range| lsn.is_some_and(|lsn| range.contains(lsn)))
     }
 
     fn create(&self, record: &Record<'_>) -> Result<(PathBuf, Box<dyn walctl::disk::File>)> {
@@ -102,8 +113,8 @@ impl Files {
         let path = self.dir.join(&name);
         match self.disk.open(&path, Open::CREATE) {
             Ok(file) => Ok((path, file)),
-            // Two records of a damaged log can bear one LSN: the place tells them apart.
-            Err(error) if error.errno() == Some(libc::EEXIST) => {
+            // Two records of a damaged log can bear one LSN: the place tells them apart. A file of another run is left alone.
+            Err(error) if error.errno() == Some(libc::EEXIST) && self.may_have(record.lsn) => {
                 let path = self.dir.join(format!("{name}-at-{}", record.span.start()));
                 let file = self.disk.open(&path, Open::CREATE)?;
                 Ok((path, file))

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use regex::bytes::Regex;
 use walctl::disk::Segment;
-use walctl::model::{Damage, Payload, Record, Result, Time};
+use walctl::model::{Damage, Payload, Record, Result, Time, Value};
 use walctl::ops::Shown;
 
 use super::csv::value;
@@ -35,6 +35,8 @@ pub struct Table {
     shape: Option<Shape>,
     segment: String,
     date: [u8; 10],
+    /// What the frame before said about frames that were not yet synced.
+    unsynced: Option<u64>,
     line: String,
 }
 
@@ -51,6 +53,8 @@ enum TimeShape {
     None,
     /// The time of day; the date stands in a line of its own where it changes.
     OfDay,
+    /// The same without the fraction.
+    Short,
     Full,
 }
 
@@ -65,13 +69,14 @@ impl Table {
             colour: out.colour(),
             context,
             lsn: 3,
-            kind: 4,
+            kind: if out.width().is_none_or(|width| width >= 110) { 10 } else { 4 },
             tag: 3,
             offset: 6,
             bytes: 5,
             shape: None,
             segment: String::new(),
             date: [0; 10],
+            unsynced: None,
             line: String::new(),
         }
     }
@@ -95,33 +100,37 @@ impl Table {
         };
         self.segment(buf, shown.segment);
         self.grow(record);
-        if shape.time == TimeShape::OfDay {
+        if matches!(shape.time, TimeShape::OfDay | TimeShape::Short) {
             self.date(buf, record.time);
         }
         self.line.clear();
         let mut line = std::mem::take(&mut self.line);
-        let marks = match (shown.after_damage, self.context && shown.matched) {
-            (false, false) => "  ",
-            (false, true) => "> ",
-            (true, false) => "! ",
-            (true, true) => "!>",
-        };
-        line.push_str(marks);
+        line.push(if shown.after_damage { '!' } else { ' ' });
+        line.push(match (self.context && shown.matched, self.begins_group(record)) {
+            (true, _) => '>',
+            (_, true) => '+',
+            _ => ' ',
+        });
         let (lsn_width, kind_width) = (self.lsn, self.kind);
-        match record.lsn {
-            Some(lsn) => write!(line, "{:>lsn_width$}", lsn.0),
-            None => write!(line, "{:>lsn_width$}", "-"),
+        match (record.lsn, record.last_lsn) {
+            (Some(first), Some(last)) if first != last => write!(line, "{:>lsn_width$}", format!("{first}-{last}")),
+            (Some(lsn), _) => write!(line, "{:>lsn_width$}", lsn.0),
+            (None, _) => write!(line, "{:>lsn_width$}", "-"),
         }
         .expect("a string takes anything");
         match shape.time {
             TimeShape::None => {}
             TimeShape::Full => {
                 line.push_str("  ");
-                push_time(&mut line, record.time, 0);
+                push_time(&mut line, record.time, 0..27);
             }
             TimeShape::OfDay => {
                 line.push_str("  ");
-                push_time(&mut line, record.time, 11);
+                push_time(&mut line, record.time, 11..26);
+            }
+            TimeShape::Short => {
+                line.push_str("  ");
+                push_time(&mut line, record.time, 11..19);
             }
         }
         write!(line, "  {:<kind_width$}", escape::text(record.kind.as_bytes())).expect("a string takes anything");
@@ -163,7 +172,7 @@ impl Table {
 
     /// Appends the line of a bad region, where it stands in the log.
     pub fn damage(&mut self, buf: &mut Vec<u8>, segment: &Segment, damage: &Damage) {
-        let mut line = format!("!! {}:{}: {}", segment.name, damage.span.start(), damage.kind.name());
+        let mut line = format!("!! {}:{}: {}", segment.path.display(), damage.span.start(), damage.kind.name());
         if damage.span.length > 0 {
             let _ = write!(line, ", {} bytes", damage.span.length);
         }
@@ -208,6 +217,7 @@ impl Table {
         let width = self.width.unwrap_or(usize::MAX);
         let time = match record.time {
             None => TimeShape::None,
+            Some(_) if width < 60 => TimeShape::Short,
             Some(_) if width < 110 => TimeShape::OfDay,
             Some(_) => TimeShape::Full,
         };
@@ -220,6 +230,7 @@ impl Table {
         match shape.time {
             TimeShape::None => {}
             TimeShape::OfDay => line.push_str("  TIME (UTC)     "),
+            TimeShape::Short => line.push_str("  UTC     "),
             TimeShape::Full => line.push_str("  TIME                       "),
         }
         let _ = write!(line, "  {:<kind$}", "KIND");
@@ -254,19 +265,29 @@ impl Table {
 
     fn grow(&mut self, record: &Record<'_>) {
         let digits = |n: u64| n.checked_ilog10().map_or(1, |log| log as usize + 1);
-        self.lsn = self.lsn.max(record.lsn.map_or(1, |lsn| digits(lsn.0)));
+        let lsn = match (record.lsn, record.last_lsn) {
+            (Some(first), Some(last)) if first != last => digits(first.0) + 1 + digits(last.0),
+            (Some(lsn), _) => digits(lsn.0),
+            (None, _) => 1,
+        };
+        self.lsn = self.lsn.max(lsn);
         self.kind = self.kind.max(record.kind.len().min(24));
         self.tag = self.tag.max(record.tag.map_or(1, digits));
         self.offset = self.offset.max(digits(record.span.start()));
         self.bytes = self.bytes.max(digits(record.payload.length()));
     }
 
+    /// Whether a frame is the first of those that one sync made durable together: it waited for fewer frames than the one before.
+    fn begins_group(&mut self, record: &Record<'_>) -> bool {
+        let unsynced = record.fields.iter().find(|field| field.name == "unsynced");
+        let Some(Value::Number(unsynced)) = unsynced.map(|field| field.value) else { return false };
+        let before = self.unsynced.replace(unsynced);
+        before.is_none_or(|before| unsynced <= before)
+    }
+
     /// Appends a format's own facts and the payload.
     fn content(&self, buf: &mut Vec<u8>, record: &Record<'_>, used: usize, spill: &mut Spill<'_>) -> Result<()> {
         let mut facts = String::new();
-        if let Some(last) = record.last_lsn.filter(|last| Some(*last) != record.lsn) {
-            let _ = write!(facts, "last_lsn={last} ");
-        }
         for field in record.fields {
             let _ = write!(facts, "{}={} ", escape::text(field.name.as_bytes()), value(&field.value, self.redact.as_ref()));
         }
@@ -274,12 +295,12 @@ impl Table {
             facts.push_str("encrypted ");
         }
         // At least some of the payload is shown, also where that makes the line too long.
-        let room = self.width.map(|width| width.saturating_sub(used).max(16));
+        let room = self.width.map(|width| width.saturating_sub(used).max(8));
+        let keep = usize::try_from(record.payload.length()).unwrap_or(usize::MAX).min(16);
         if let Some(room) = room
-            && facts.len() + 16 > room
-            && facts.chars().count() + 16 > room
+            && facts.chars().count() + keep > room
         {
-            facts = escape::short_line(&facts, room.saturating_sub(16).max(12));
+            facts = escape::short_line(&facts, room.saturating_sub(keep + 1).max(8));
             facts.push(' ');
         }
         let room = room.map(|room| room.saturating_sub(facts.chars().count()).max(8));
@@ -408,14 +429,11 @@ fn all_text(buf: &mut Vec<u8>, payload: &Payload<'_>, spill: &mut Spill<'_>) -> 
     })
 }
 
-fn push_time(line: &mut String, time: Option<Time>, from: usize) {
+fn push_time(line: &mut String, time: Option<Time>, part: std::ops::Range<usize>) {
     match time.and_then(Time::rfc3339) {
-        Some(text) => {
-            let to = if from == 0 { 27 } else { 26 };
-            line.push_str(std::str::from_utf8(&text[from..to]).unwrap_or_default());
-        }
+        Some(text) => line.push_str(std::str::from_utf8(&text[part]).unwrap_or_default()),
         None => {
-            let width = if from == 0 { 27 } else { 15 };
+            let width = part.len();
             let text = time.map_or_else(|| "-".to_owned(), |time| time.to_string());
             let _ = write!(line, "{text:<width$}");
         }

@@ -1,0 +1,455 @@
+//! Scans over a format of lines, made for these tests: `LSN TIME PAYLOAD`, and `!` where bytes are bad.
+
+use std::cell::{Cell, RefCell};
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{Begin, Context, Event, Follow, LsnWish, Outcome, Position, Scan, Selection, Step, Stopped, last_lsn, unread};
+use crate::disk::{RealDisk, Source};
+use crate::formats::{Ending, Format, Halt, Likeness, Mark, Mend, Sink, Summary, Visit, Walk, gap_between, later_segments_prove};
+use crate::model::{Damage, Facts, Keys, Kind, Look, Lsn, LsnRange, Payload, Proof, Record, Span, Time};
+
+thread_local! {
+    /// The segments that were walked, in order.
+    static WALKED: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    /// After how many records a mark stands.
+    static MARK_EVERY: Cell<u64> = const { Cell::new(3) };
+}
+
+static LINES: Format = Format {
+    name: "lines",
+    title: "lines",
+    protects: "nothing",
+    encrypted: false,
+    sequence: |name| name.strip_suffix(".txt")?.parse().ok(),
+    recognise: |_| Likeness::No,
+    ordered: false,
+    walk,
+    join,
+    mend: Mend::Cut,
+    drawing: &[],
+};
+
+fn join(source: &Source, summaries: &mut [Summary]) -> Vec<Damage> {
+    later_segments_prove(source, summaries);
+    (1..summaries.len()).filter_map(|later| gap_between(source, summaries, later)).collect()
+}
+
+fn walk(visit: &Visit<'_>, sink: &mut Sink<'_>) -> Walk {
+    WALKED.with_borrow_mut(|walked| walked.push(visit.segment.name.clone()));
+    let bytes = fs::read(&visit.segment.path).map_err(crate::model::Error::io("read", &visit.segment.path))?;
+    let mut summary = Summary::new(visit.segment, bytes.len() as u64);
+    summary.begins = Some(Lsn(visit.segment.sequence));
+    let (mut at, mut due) =
+        visit.want.start.map_or((0, visit.segment.sequence), |m| (usize::try_from(m.offset).unwrap_or(0), m.due.0));
+    let mut count = 0;
+    while at < bytes.len() {
+        let length = bytes[at..].iter().position(|b| *b == b'\n').map(|n| n + 1);
+        let end = at + length.unwrap_or(bytes.len() - at);
+        let span = Span::new(visit.segment.id, at as u64, end as u64);
+        let line = std::str::from_utf8(&bytes[at..end]).unwrap_or("!").trim_end();
+        let mut words = line.splitn(3, ' ');
+        let number = words.next().and_then(|word| word.parse::<u64>().ok()).filter(|_| length.is_some());
+        let Some(number) = number else {
+            let (kind, look) =
+                if length.is_some() { (Kind::NotAFrame, Look::Wrong) } else { (Kind::CutShort, Look::Interrupted) };
+            let (expected, found) = (String::new(), String::new());
+            let damage = Damage { kind, span, lsn: Some(Lsn(due)), doubt: None, expected, found, facts: Facts::of(look) };
+            sink.hurt(&damage)?;
+            summary.damage.push(damage);
+            summary.ending = Ending::Damage;
+            due += 1;
+            at = end;
+            continue;
+        };
+        if visit.want.marks && count % MARK_EVERY.get() == 0 {
+            sink.mark(Mark { offset: at as u64, due: Lsn(number) })?;
+        }
+        count += 1;
+        let time = words.next().and_then(|word| word.parse().ok()).map(Time);
+        let payload = words.next().unwrap_or_default().as_bytes();
+        let pieces = |take: &mut dyn FnMut(&[u8]) -> crate::model::Result<()>| payload.chunks(7).try_for_each(take);
+        let long = payload.starts_with(b"long");
+        sink.record(&Record {
+            span,
+            lsn: Some(Lsn(number)),
+            last_lsn: Some(Lsn(number)),
+            kind: "line",
+            time,
+            tag: None,
+            fields: &[],
+            payload: if long { Payload::Long(payload.len() as u64, &pieces) } else { Payload::Whole(payload) },
+            encrypted: false,
+            physical: false,
+        })?;
+        summary.records += 1;
+        summary.blank = false;
+        summary.saw(Lsn(number), Lsn(number));
+        due = number + 1;
+        at = end;
+        summary.end = at as u64;
+        summary.ending = Ending::FileEnds;
+    }
+    summary.due = Some(Lsn(due));
+    Ok(summary)
+}
+
+/// A log in a folder of its own.
+struct Log(tempfile::TempDir);
+
+impl Log {
+    fn new() -> Log {
+        WALKED.take();
+        MARK_EVERY.set(3);
+        Log(tempfile::tempdir().expect("a temporary folder"))
+    }
+
+    /// Segments of ten records each, from LSN 1 on; each record is written a second after the one before.
+    fn of(segments: u64) -> Log {
+        let log = Log::new();
+        for lsn in 1..=segments * 10 {
+            log.add(1 + (lsn - 1) / 10 * 10, &format!("{lsn} {} p{lsn}\n", lsn * 1000));
+        }
+        log
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn add(&self, segment: u64, text: &str) {
+        let path = self.path().join(format!("{segment}.txt"));
+        let mut file = fs::File::options().append(true).create(true).open(path).expect("the folder takes files");
+        file.write_all(text.as_bytes()).expect("the file takes text");
+    }
+
+    fn source(&self) -> Source {
+        Source::folder(Arc::new(RealDisk), self.path(), LINES.sequence).expect("it lists")
+    }
+
+    fn scan<T>(&self, selection: &Selection, change: impl FnOnce(&mut Scan<'_>), run: impl FnOnce(&Scan<'_>) -> T) -> T {
+        let (source, keys) = (self.source(), Keys::default());
+        let mut scan = Scan {
+            source: &source,
+            format: &LINES,
+            keys: &keys,
+            selection,
+            payloads: true,
+            frames: false,
+            neighbours: false,
+            growing: false,
+            live: false,
+        };
+        change(&mut scan);
+        run(&scan)
+    }
+}
+
+/// What came: `+5` for a record, `!` behind damage, `#` for damage itself, `~` for a neighbour.
+fn note(seen: &mut Vec<String>, event: Event<'_>) -> Result<(), Halt> {
+    match event {
+        Event::Record(shown) => {
+            let sign = if shown.matched { "" } else { "~" };
+            let mark = if shown.after_damage { "!" } else { "" };
+            seen.push(format!("{sign}{}{mark}", shown.record.lsn.expect("lines have numbers")));
+        }
+        Event::Damage(..) => seen.push("#".into()),
+        Event::Reached(..) => {}
+    }
+    Ok(())
+}
+
+fn forward(log: &Log, selection: &Selection) -> (Vec<String>, Outcome) {
+    let mut seen = Vec::new();
+    let outcome = log.scan(selection, |_| {}, |scan| scan.forward(&Begin::default(), &mut |e| note(&mut seen, e)));
+    (seen, outcome.expect("it reads"))
+}
+
+fn lsns(from: u64, to: u64) -> Selection {
+    Selection { lsns: LsnRange::new(Lsn(from), Lsn(to)), ..Selection::default() }
+}
+
+fn ending_in(digit: char) -> Selection {
+    let content = move |payload: &Payload<'_>| {
+        let mut last = 0;
+        payload.each(&mut |piece| {
+            last = piece.last().copied().unwrap_or(last);
+            Ok(())
+        })?;
+        Ok(char::from(last) == digit)
+    };
+    Selection { content: Some(Box::new(content)), ..Selection::default() }
+}
+
+#[test]
+fn one_lsn_in_a_long_log_is_found_without_reading_other_segments() {
+    let log = Log::of(100);
+    assert_eq!(forward(&log, &lsns(555, 555)).0, ["555"]);
+    let walked = WALKED.take();
+    // Three looks at names, and the one that holds it.
+    assert_eq!(walked.len(), 4, "{walked:?}");
+    assert_eq!(walked.last().map(String::as_str), Some("551.txt"));
+    assert_eq!(forward(&log, &lsns(550, 551)).0, ["550", "551"]);
+    assert_eq!(forward(&log, &lsns(5000, 6000)).0, [""; 0]);
+    assert_eq!(forward(&log, &lsns(0, 1)).0, ["1"]);
+}
+
+#[test]
+fn names_that_are_no_lsns_are_not_believed() {
+    let log = Log::new();
+    for (name, lsn) in [(1, 500), (2, 510), (3, 520)] {
+        log.add(name, &format!("{lsn} 1 a\n"));
+    }
+    assert_eq!(forward(&log, &lsns(510, 520)).0, ["510!", "520!"]);
+}
+
+#[test]
+fn a_span_of_time_is_sought_and_a_clock_that_went_back_is_not_lost() {
+    let log = Log::of(100);
+    let at = |from: u64, to: u64| Selection { since: Some(Time(from)), until: Some(Time(to)), ..Selection::default() };
+    assert_eq!(forward(&log, &at(555_000, 556_500)).0, ["555", "556"]);
+    assert!(WALKED.take().len() < 25);
+    // In the segment from 571 on the clock stood an hour back for one record.
+    fs::write(log.path().join("571.txt"), "571 571000 a\n572 555500 b\n").expect("it is replaced");
+    assert_eq!(forward(&log, &at(555_000, 556_500)).0, ["555", "556"]);
+    assert_eq!(forward(&log, &at(562_000, 562_000)).0, ["562"]);
+    fs::write(log.path().join("571.txt"), "571 571000 a\n572 569500 b\n").expect("it is replaced");
+    assert_eq!(forward(&log, &at(569_500, 569_500)).0, ["572"]);
+}
+
+#[test]
+fn the_last_ones_are_the_end_of_all_of_them_whatever_is_asked_for() {
+    let log = Log::of(4);
+    for every in [1, 3, 7, 1000] {
+        MARK_EVERY.set(every);
+        for selection in [Selection::default(), ending_in('7'), lsns(13, 28), lsns(900, 901)] {
+            let all = forward(&log, &selection).0;
+            for count in [0, 1, 2, 3, 9, 10, 11, 39, 40, 41, 1000] {
+                let mut seen = Vec::new();
+                let take = &mut |e: Event<'_>| note(&mut seen, e);
+                log.scan(&selection, |_| {}, |scan| scan.tail(count, 0, take)).expect("it reads");
+                let skip = all.len().saturating_sub(usize::try_from(count).expect("small"));
+                assert_eq!(seen, all[skip..], "{count} of {selection:?}, marks every {every}");
+            }
+            let mut seen = Vec::new();
+            log.scan(&selection, |_| {}, |scan| scan.reverse(&mut |e| note(&mut seen, e))).expect("it reads");
+            seen.reverse();
+            assert_eq!(seen, all, "{selection:?}, marks every {every}");
+        }
+    }
+}
+
+#[test]
+fn damage_is_met_backwards_where_it_stands() {
+    let log = Log::new();
+    log.add(1, "1 1 a\n2 2 b\n!\n4 4 d\n");
+    log.add(5, "5 5 e\nx\n7 7 g\n");
+    let mut seen = Vec::new();
+    let outcome = log.scan(&Selection::default(), |_| {}, |scan| scan.reverse(&mut |e| note(&mut seen, e))).expect("it reads");
+    assert_eq!(seen, ["7!", "#", "5", "4!", "#", "2", "1"]);
+    let mut last = Vec::new();
+    log.scan(&Selection::default(), |_| {}, |scan| scan.tail(4, 0, &mut |e| note(&mut last, e))).expect("it reads");
+    assert_eq!(last, ["2", "#", "4!", "5!", "#", "7!"]);
+    assert_eq!(outcome.damage.len(), 2);
+    assert_eq!(outcome.damage[0].facts.proof, Some(Proof::LaterSegment));
+    assert_eq!(forward(&log, &Selection::default()).0, ["1", "2", "#", "4!", "5!", "#", "7!"]);
+}
+
+#[test]
+fn records_that_do_not_fit_into_memory_are_turned_around_all_the_same() {
+    let log = Log::new();
+    MARK_EVERY.set(1000);
+    // Twelve of a megabyte at hand, and two that must be read again.
+    for lsn in 1..=14u64 {
+        let lead = if lsn % 6 == 0 { "long" } else { "" };
+        log.add(1, &format!("{lsn} {lsn} {lead}{}{lsn}\n", "x".repeat(1_000_000)));
+    }
+    let mut seen = Vec::new();
+    let selection = Selection::default();
+    let outcome = log.scan(
+        &selection,
+        |_| {},
+        |scan| {
+            scan.reverse(&mut |event| {
+                if let Event::Record(shown) = event {
+                    let mut length = 0;
+                    shown.record.payload.each(&mut |piece| {
+                        length += piece.len();
+                        Ok(())
+                    })?;
+                    seen.push((shown.record.lsn.map_or(0, |l| l.0), length > 1_000_000));
+                }
+                Ok(())
+            })
+        },
+    );
+    assert_eq!(outcome.expect("it reads").stopped, None);
+    assert_eq!(seen, (1..=14).rev().map(|lsn| (lsn, true)).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_receiver_that_has_enough_still_learns_what_the_damage_before_it_means() {
+    let log = Log::new();
+    log.add(1, "1 1 a\n!\n3 3 c\n4 4 d\n");
+    log.add(5, "5 5 e\n");
+    let mut seen = Vec::new();
+    let selection = Selection::default();
+    let mut take = |event: Event<'_>| {
+        note(&mut seen, event)?;
+        if seen.len() == 3 { Err(Halt::Enough) } else { Ok(()) }
+    };
+    let outcome = log.scan(&selection, |_| {}, |scan| scan.forward(&Begin::default(), &mut take)).expect("it reads");
+    assert_eq!(seen, ["1", "#", "3!"]);
+    assert_eq!(outcome.stopped, Some(Stopped::Enough));
+    assert_eq!(outcome.damage.len(), 1);
+    assert_eq!(outcome.damage[0].facts.proof, Some(Proof::LaterSegment));
+    assert_eq!(outcome.position.and_then(|p| p.lsn), Some(Lsn(3)));
+}
+
+#[test]
+fn what_stands_behind_a_lost_segment_stands_behind_damage() {
+    let log = Log::of(3);
+    fs::remove_file(log.path().join("11.txt")).expect("it is there");
+    let (seen, outcome) = forward(&log, &Selection::default());
+    assert_eq!(seen[9..12], ["10", "21!", "22!"]);
+    assert_eq!(outcome.damage.len(), 1);
+}
+
+#[test]
+fn lsns_from_the_end_need_the_end() {
+    let log = Log::of(3);
+    let keys = Keys::default();
+    assert_eq!(last_lsn(&log.source(), &LINES, &keys).expect("it reads"), Some(Lsn(30)));
+    // A segment that was begun and holds nothing is not the end.
+    log.add(31, "");
+    assert_eq!(last_lsn(&log.source(), &LINES, &keys).expect("it reads"), Some(Lsn(30)));
+    let wish = LsnWish::parse("-2..").expect("a good range");
+    let selection = Selection { lsns: wish.resolve(Some(Lsn(30))), ..Selection::default() };
+    assert_eq!(forward(&log, &selection).0, ["29", "30"]);
+    assert_eq!(last_lsn(&Log::new().source(), &LINES, &keys).expect("it reads"), None);
+}
+
+/// The records of a scan with neighbours, and `--` where some were left out.
+fn with_context(log: &Log, selection: &Selection, count: usize, backwards: bool) -> Vec<String> {
+    let mut seen = Vec::new();
+    let mut context = Context::new(count);
+    log.scan(
+        selection,
+        |scan| scan.neighbours = count > 0,
+        |scan| {
+            let take = &mut |event: Event<'_>| match event {
+                Event::Record(shown) => context.take(scan, shown, &mut |shown, gap| {
+                    if gap {
+                        seen.push("--".into());
+                    }
+                    note(&mut seen, Event::Record(shown))
+                }),
+                _ => Ok(()),
+            };
+            if backwards { scan.reverse(take) } else { scan.forward(&Begin::default(), take) }
+        },
+    )
+    .expect("it reads");
+    seen
+}
+
+#[test]
+fn neighbours_come_once_and_gaps_are_told() {
+    let log = Log::of(3);
+    assert_eq!(
+        with_context(&log, &ending_in('5'), 1, false),
+        ["~4", "5", "~6", "--", "~14", "15", "~16", "--", "~24", "25", "~26"]
+    );
+    assert_eq!(
+        with_context(&log, &ending_in('9'), 2, true),
+        ["~30", "29", "~28", "~27", "--", "~21", "~20", "19", "~18", "~17", "--", "~11", "~10", "9", "~8", "~7"]
+    );
+    assert_eq!(with_context(&log, &ending_in('5'), 6, false).iter().filter(|s| *s == "--").count(), 0);
+    assert_eq!(with_context(&log, &ending_in('5'), 0, false), ["5", "15", "25"]);
+}
+
+#[test]
+fn a_neighbour_that_is_too_long_to_be_held_is_read_again() {
+    let log = Log::new();
+    log.add(1, "1 1 a\n2 2 long tale\n3 3 b5\n");
+    assert_eq!(with_context(&log, &ending_in('5'), 2, false), ["~1", "~2", "3"]);
+}
+
+/// One step of following: what came, and what kind of step it was.
+fn step(log: &Log, follow: &mut Follow) -> (Vec<String>, Step) {
+    let mut seen = Vec::new();
+    let selection = Selection::default();
+    let step = log.scan(&selection, |scan| scan.growing = true, |scan| follow.step(scan, &mut |e| note(&mut seen, e)));
+    (seen, step.expect("it reads"))
+}
+
+#[test]
+fn following_gives_each_record_once_when_it_is_whole_and_survives_rotation() {
+    let log = Log::new();
+    log.add(1, "1 1 a\n");
+    let mut follow = Follow::new(log.source(), None);
+    assert_eq!(step(&log, &mut follow).0, ["1"]);
+    assert!(matches!(step(&log, &mut follow).1, Step::Quiet));
+    log.add(1, "2 2 b\n3 3");
+    assert_eq!(step(&log, &mut follow).0, ["2"]);
+    assert_eq!(step(&log, &mut follow).0, [""; 0]);
+    log.add(1, " c\n");
+    assert_eq!(step(&log, &mut follow).0, ["3"]);
+    // The rest of the old segment and the start of the new one come in one step, in order.
+    log.add(1, "4 4 d\n");
+    log.add(5, "5 5 e\n");
+    log.add(6, "6 6 f\n7");
+    assert_eq!(step(&log, &mut follow).0, ["4", "5", "6"]);
+    log.add(6, " 7 g\n");
+    assert_eq!(step(&log, &mut follow).0, ["7"]);
+    assert!(matches!(step(&log, &mut follow).1, Step::Quiet));
+}
+
+#[test]
+fn damage_is_told_when_something_stands_behind_it_and_once() {
+    let log = Log::new();
+    log.add(1, "1 1 a\n!\n");
+    let mut follow = Follow::new(log.source(), None);
+    assert_eq!(step(&log, &mut follow).0, ["1"]);
+    log.add(1, "3 3 c\n");
+    assert_eq!(step(&log, &mut follow).0, ["#", "3!"]);
+    log.add(1, "4 4 d\n5");
+    assert_eq!(step(&log, &mut follow).0, ["4!"]);
+    // The next segment says that nobody will finish the line.
+    log.add(6, "6 6 f\n");
+    assert_eq!(step(&log, &mut follow).0, ["#", "6!"]);
+    assert_eq!(step(&log, &mut follow).0, [""; 0]);
+}
+
+#[test]
+fn a_cursor_goes_on_behind_the_last_record_and_says_what_was_pruned() {
+    let log = Log::of(2);
+    let mut follow = Follow::new(log.source(), None);
+    let mut seen = Vec::new();
+    let selection = Selection::default();
+    let mut take = |event: Event<'_>| {
+        note(&mut seen, event)?;
+        if seen.len() == 4 { Err(Halt::Enough) } else { Ok(()) }
+    };
+    log.scan(&selection, |_| {}, |scan| follow.step(scan, &mut take)).expect("it reads");
+    let kept = follow.position().expect("four records were read").to_json();
+    let mut again = Follow::new(log.source(), Position::from_json(&kept));
+    assert_eq!(step(&log, &mut again).0.first().map(String::as_str), Some("5"));
+    fs::remove_file(log.path().join("1.txt")).expect("it is there");
+    let mut late = Follow::new(log.source(), Position::from_json(&kept));
+    let (seen, step) = step(&log, &mut late);
+    assert_eq!(seen.first().map(String::as_str), Some("11"));
+    let Step::Pruned { gone, next, first, .. } = step else { panic!("the segment is gone") };
+    assert_eq!((next.as_str(), unread(&gone, first)), ("11.txt", LsnRange::new(Lsn(5), Lsn(10))));
+}
+
+#[test]
+fn a_cursor_behind_the_end_of_a_file_that_was_cut_begins_at_the_files_start() {
+    let log = Log::of(1);
+    let mut follow = Follow::new(log.source(), None);
+    assert_eq!(step(&log, &mut follow).0.len(), 10);
+    fs::write(log.path().join("1.txt"), "1 1 a\n").expect("it is replaced");
+    assert_eq!(step(&log, &mut follow).0, [""; 0]);
+}
