@@ -98,6 +98,8 @@ pub mod formats {
     pub mod ironwal {
         mod frame;
         mod log;
+        #[cfg(test)]
+        mod tests;
         mod walk;
         pub use walk::FORMAT;
     }
@@ -148,6 +150,8 @@ pub mod formats {
         mod host;
         mod log;
         mod record;
+        #[cfg(test)]
+        mod tests;
         mod walk;
         pub use walk::FORMAT;
     }

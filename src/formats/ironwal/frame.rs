@@ -12,7 +12,7 @@ pub const MAGIC: [u8; 4] = *b"LAWL";
 /// How long a frame's header is.
 pub const HEADER: usize = 32;
 /// A batch longer than this is not held in memory: its entries are read one by one.
-pub const HELD: usize = 64 << 20;
+pub const HELD: usize = 8 << 20;
 
 /// The header of a frame.
 ///

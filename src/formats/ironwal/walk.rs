@@ -146,8 +146,8 @@ impl State<'_, '_> {
             return None;
         }
         let stored = header.stored as usize;
-        let bytes = self.cursor.bytes(at, HEADER + stored);
-        let sum = match bytes.get(HEADER..) {
+        let payload = if stored <= HELD { self.cursor.bytes(at, HEADER + stored).get(HEADER..) } else { None };
+        let sum = match payload {
             Some(payload) if payload.len() == stored => crc32(header.seed, payload),
             _ => self.cursor.fold(at + HEADER as u64, u64::from(header.stored), header.seed, crc32)?,
         };

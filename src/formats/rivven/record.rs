@@ -5,7 +5,9 @@ pub const MAGIC: [u8; 4] = *b"WALR";
 /// How long a record's header is.
 pub const HEADER: usize = 14;
 /// Data longer than this is not held in memory.
-pub const HELD: usize = 64 << 20;
+pub const HELD: usize = 8 << 20;
+/// Unless it is ciphertext, which can only be opened in one piece; no release reads longer records.
+pub const HELD_SEALED: usize = 64 << 20;
 
 /// Flag: compressed. No version writes it.
 pub const COMPRESSED: u8 = 1;

@@ -5,7 +5,7 @@ use super::super::{Ending, Format, Halt, Mark, Mend, Sink, Summary, Visit, Walk,
 use super::cipher::{Envelope, Opener};
 use super::host;
 use super::log;
-use super::record::{COMPRESSED, ENCRYPTED, HAS_CHECKSUM, HEADER, HELD, Header, MAGIC};
+use super::record::{COMPRESSED, ENCRYPTED, HAS_CHECKSUM, HEADER, HELD, HELD_SEALED, Header, MAGIC};
 use crate::disk::{Cursor, crc32, pieces};
 use crate::model::{Damage, Facts, Field, Kind, Look, Lsn, LsnRange, Payload, Proof, Record, Result, Span, Value, Warning};
 
@@ -158,10 +158,10 @@ impl State<'_, '_> {
         if !header.plausible() {
             return None;
         }
-        let data = header.data as usize;
-        let bytes = self.cursor.bytes(at, HEADER + data);
-        let sum = match bytes.get(HEADER..) {
-            Some(found) if found.len() == data => crc32(0, found),
+        let length = header.data as usize;
+        let data = if length <= HELD { self.cursor.bytes(at, HEADER + length).get(HEADER..) } else { None };
+        let sum = match data {
+            Some(data) if data.len() == length => crc32(0, data),
             _ => self.cursor.fold(at + HEADER as u64, u64::from(header.data), 0, crc32)?,
         };
         (sum == header.crc).then_some(header)
@@ -209,8 +209,9 @@ impl State<'_, '_> {
             physical: false,
         };
         let length = header.data as usize;
-        let data = self.cursor.bytes(at, HEADER + length);
-        let Some(data) = data.get(HEADER..).filter(|d| d.len() == length && length <= HELD) else {
+        let held = length <= if flagged && !visit.keys.is_empty() { HELD_SEALED } else { HELD };
+        let data = self.cursor.bytes(at, if held { HEADER + length } else { 0 }).get(HEADER..);
+        let Some(data) = data.filter(|d| d.len() == length) else {
             // Not through the cursor: that one is in use, and may go past the page cache.
             let file = visit.source.file(visit.segment)?;
             let (start, length) = (at + HEADER as u64, u64::from(header.data));

@@ -1,0 +1,235 @@
+//! Logs of rivven made by hand: what their bytes allow to be told.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::FORMAT;
+use super::record::{HELD, MAGIC};
+use crate::disk::{RealDisk, Source, crc32};
+use crate::formats::{Item, Sink, Summary, Visit, Want};
+use crate::model::{Damage, Keys, Kind, Verdict};
+
+fn record_of(kind: u8, flags: u8, data: &[u8]) -> Vec<u8> {
+    let mut bytes = MAGIC.to_vec();
+    bytes.extend(crc32(0, data).to_be_bytes());
+    bytes.extend(u32::try_from(data.len()).expect("small").to_be_bytes());
+    bytes.extend([kind, flags]);
+    bytes.extend(data);
+    bytes
+}
+
+fn record(data: &[u8]) -> Vec<u8> {
+    record_of(0, 4, data)
+}
+
+/// So many records, one behind the other.
+fn records(count: usize) -> Vec<u8> {
+    (0..count).flat_map(|n| record(format!("record {n}").as_bytes())).collect()
+}
+
+struct Found {
+    /// LSN, offset, payload (of a long one, a little of it).
+    records: Vec<(u64, u64, Vec<u8>)>,
+    encrypted: usize,
+    damage: Vec<Damage>,
+    warnings: Vec<&'static str>,
+}
+
+impl Found {
+    fn lsns(&self) -> Vec<u64> {
+        self.records.iter().map(|r| r.0).collect()
+    }
+
+    fn verdict(&self) -> Verdict {
+        self.damage.iter().map(Damage::verdict).max().unwrap_or(Verdict::Clean)
+    }
+}
+
+fn read(dir: &Path, keys: &Keys, want: Want) -> Found {
+    let source = Source::folder(Arc::new(RealDisk), dir, FORMAT.sequence).expect("it lists");
+    let (mut records, mut encrypted) = (Vec::new(), 0);
+    let mut summaries: Vec<Summary> = Vec::new();
+    for segment in &source.segments {
+        let mut take = |item: Item<'_>| {
+            if let Item::Record(record) = item {
+                let mut payload = Vec::new();
+                record.payload.each(&mut |piece| {
+                    payload.extend(piece.iter().take(8));
+                    Ok(())
+                })?;
+                encrypted += usize::from(record.encrypted);
+                let whole = record.payload.whole().map_or(payload, <[u8]>::to_vec);
+                records.push((record.lsn.expect("all are numbered").0, record.span.start(), whole));
+            }
+            Ok(())
+        };
+        let visit = Visit { source: &source, segment, keys, want, before: None };
+        summaries.push((FORMAT.walk)(&visit, &mut Sink::new(&mut take)).expect("bytes are no error"));
+    }
+    let between = (FORMAT.join)(&source, &mut summaries);
+    let mut damage: Vec<Damage> = summaries.iter().flat_map(|s| s.damage.kept().to_vec()).collect();
+    damage.extend(between);
+    let warnings = summaries.iter().flat_map(|s| s.warnings.kept()).map(|w| w.name).collect();
+    Found { records, encrypted, damage, warnings }
+}
+
+fn log(files: &[(u64, Vec<u8>)]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    for (name, bytes) in files {
+        std::fs::write(dir.path().join(format!("{name:020}.wal")), bytes).expect("room");
+    }
+    dir
+}
+
+fn all() -> Want {
+    Want { payloads: true, deep: true, ..Want::default() }
+}
+
+fn found(files: &[(u64, Vec<u8>)]) -> Found {
+    read(log(files).path(), &Keys::default(), all())
+}
+
+#[test]
+fn records_inside_a_bad_one_are_not_taken_for_the_log() {
+    let mut bad = record(&[records(3), b"x".to_vec()].concat());
+    *bad.last_mut().expect("not empty") ^= 1;
+    let middle = found(&[(0, [record(b"a"), bad.clone(), record(b"b")].concat())]);
+    assert_eq!((middle.lsns(), middle.verdict()), (vec![1, 3], Verdict::Corrupt));
+    let end = found(&[(0, [record(b"a"), bad.clone()].concat())]);
+    assert_eq!((end.lsns(), end.verdict()), (vec![1], Verdict::Suspect));
+    let ahead = found(&[(0, [record(b"a"), bad.clone(), vec![0; 9000]].concat())]);
+    assert_eq!((ahead.lsns(), ahead.verdict()), (vec![1], Verdict::Suspect));
+    // Two bad records behind each other are two numbers.
+    let pair = found(&[(0, [record(b"a"), bad.clone(), bad, record(b"b")].concat())]);
+    assert_eq!((pair.lsns(), pair.damage.len()), (vec![1, 4], 1));
+}
+
+#[test]
+fn a_length_that_leads_to_the_end_does_not_hide_the_records_that_prove_it_wrong() {
+    let mut bytes = [record(b"alpha"), record(b"beta")].concat();
+    let length = u32::try_from(bytes.len() - 14).expect("small");
+    bytes[8..12].copy_from_slice(&length.to_be_bytes());
+    let dir = log(&[(0, bytes)]);
+    let seen = read(dir.path(), &Keys::default(), all());
+    assert_eq!((seen.lsns(), seen.verdict()), (vec![2], Verdict::Corrupt));
+    let saved = read(dir.path(), &Keys::default(), Want { salvage: true, ..all() });
+    assert_eq!(saved.records[0], (1, 0, b"alpha".to_vec()));
+}
+
+#[test]
+fn records_behind_a_torn_one_are_told_with_the_version_that_leaves_them() {
+    let mut header = MAGIC.to_vec();
+    header.resize(14, 0);
+    let seen = found(&[(0, [record(b"a"), header, record(b"b")].concat())]);
+    assert_eq!((seen.lsns(), seen.verdict()), (vec![1, 3], Verdict::Corrupt));
+    assert_eq!(seen.warnings, ["records-behind-torn-header"]);
+    let mut torn = record(&[9; 40]);
+    torn[30..].fill(0);
+    let seen = found(&[(0, [record(b"a"), torn, record(b"b")].concat())]);
+    assert_eq!(seen.warnings, ["records-behind-torn-record"]);
+    let mut flipped = record(&[9; 40]);
+    flipped[30] ^= 1;
+    let seen = found(&[(0, [record(b"a"), flipped.clone(), record(b"b")].concat())]);
+    assert_eq!(seen.warnings, ["opening-would-overwrite"]);
+    let seen = found(&[(0, [record(b"a"), flipped, record(b"b")].concat()), (4, record(b"c"))]);
+    assert_eq!(seen.warnings, ["replay-passes-over"]);
+}
+
+#[test]
+fn a_later_file_proves_a_sync_only_if_something_was_written_to_it() {
+    let torn = [record(b"a"), record(b"b")[..10].to_vec(), vec![0; 100]].concat();
+    assert_eq!(found(&[(0, torn.clone())]).verdict(), Verdict::Torn);
+    assert_eq!(found(&[(0, torn.clone()), (1024, vec![0; 4096])]).verdict(), Verdict::Torn);
+    assert_eq!(found(&[(0, torn), (3, record(b"c"))]).verdict(), Verdict::Corrupt);
+}
+
+#[test]
+fn numbers_that_go_back_are_foreign_and_a_restart_of_0_0_13_is_named() {
+    let seen = found(&[(0, records(5)), (3, records(2))]);
+    assert_eq!((seen.verdict(), seen.damage[0].kind), (Verdict::Foreign, Kind::LsnBack));
+    assert_eq!(seen.warnings, ["restart-reused-lsns"]);
+    assert_eq!(seen.lsns(), [1, 2, 3, 4, 5, 3, 4]);
+}
+
+#[test]
+fn a_small_gap_is_a_restart_and_a_large_one_is_a_missing_file() {
+    let small = found(&[(0, records(9)), (11, records(9)), (20, records(1))]);
+    assert_eq!((small.verdict(), small.warnings), (Verdict::Clean, vec!["lsn-gap-in-segment-names"]));
+    let large = found(&[(0, records(9)), (19, records(9)), (28, records(1))]);
+    assert_eq!((large.verdict(), large.damage[0].kind), (Verdict::Missing, Kind::MissingSegment));
+    assert_eq!(large.damage[0].doubt.map(|d| d.to_string()).as_deref(), Some("10-18"));
+    let empty = found(&[(0, records(9)), (10, records(9)), (40, Vec::new())]);
+    assert_eq!(empty.verdict(), Verdict::Missing);
+}
+
+#[test]
+fn files_made_ahead_are_neither_an_end_nor_a_hole() {
+    let left = [records(3), vec![0; 500]].concat();
+    let unused = found(&[(0, left.clone()), (1024, vec![0; 4096])]);
+    assert_eq!((unused.verdict(), unused.warnings), (Verdict::Clean, vec!["unused-preallocated-segment"]));
+    let used = found(&[(0, left), (1024, [records(2), vec![0; 500]].concat())]);
+    assert_eq!((used.lsns(), used.verdict()), (vec![1, 2, 3, 1024, 1025], Verdict::Clean));
+    assert_eq!(used.warnings, ["lsn-jump-after-restart"]);
+}
+
+#[test]
+fn a_name_tells_how_much_a_bad_region_held() {
+    let bytes = [records(3), vec![7; 300], records(3)].concat();
+    let seen = found(&[(0, bytes), (12, records(1))]);
+    assert_eq!((seen.verdict(), seen.damage.len()), (Verdict::Corrupt, 1));
+    // Eleven numbers were given before the next file, six records are whole.
+    assert_eq!(seen.damage[0].doubt.map(|d| d.count()), Some(5));
+}
+
+#[test]
+fn headers_that_no_version_writes_are_told_and_their_data_is_given() {
+    for (kind, flags, name) in [
+        (0, 0, "header-field-mismatch"),
+        (0, 5, "header-field-mismatch"),
+        (0, 12, "header-field-mismatch"),
+        (0, 6, "header-field-mismatch"),
+    ] {
+        let seen = found(&[(0, [record(b"a"), record_of(kind, flags, b"data"), record(b"b")].concat())]);
+        assert_eq!((seen.lsns(), seen.verdict()), (vec![1, 2, 3], Verdict::Clean), "flags {flags}");
+        assert!(seen.warnings.contains(&name), "flags {flags}: {:?}", seen.warnings);
+    }
+    assert_eq!(found(&[(0, [record(b"a"), record_of(1, 4, b"f"), record(b"b")].concat())]).warnings, ["lone-fragment"]);
+    let fragments =
+        [record_of(1, 4, b"f"), record_of(2, 4, b"m"), record_of(4, 4, b""), record_of(3, 4, b"l"), record(b"b")].concat();
+    assert!(found(&[(0, fragments)]).warnings.is_empty());
+    assert_eq!(found(&[(0, [record(b""), record(b"b")].concat())]).warnings, ["zero-length-data-record"]);
+}
+
+#[test]
+fn a_host_that_replayed_more_than_there_is_lost_the_end() {
+    let dir = log(&[(0, records(5))]);
+    for (text, warnings) in [("5\n", vec![]), ("7", vec!["replay-marker-ahead"]), ("seven", vec!["sidecar-inconsistent"])] {
+        std::fs::write(dir.path().join(".last_replayed_lsn"), text).expect("room");
+        assert_eq!(read(dir.path(), &Keys::default(), all()).warnings, warnings, "{text}");
+    }
+}
+
+#[test]
+fn without_its_key_an_encrypted_record_is_given_as_ciphertext() {
+    let mut envelope = b"RVEN\x01\x00\0\0\0\x01".to_vec();
+    envelope.extend([1; 12]);
+    envelope.extend([0, 0]);
+    envelope.extend([5; 40]);
+    let dir = log(&[(0, [record_of(0, 6, &envelope), record(b"plain")].concat())]);
+    let none = read(dir.path(), &Keys::default(), all());
+    assert_eq!((none.encrypted, none.verdict()), (1, Verdict::Clean));
+    assert_eq!((&none.records[0].2, none.warnings), (&envelope, vec!["encrypted-not-replayed"]));
+    let wrong = read(dir.path(), &Keys::parse(&"ab".repeat(32)).expect("a key"), all());
+    assert_eq!((wrong.encrypted, wrong.warnings), (1, vec!["no-key-fits", "encrypted-not-replayed"]));
+}
+
+#[test]
+fn a_record_longer_than_what_is_held_is_given_in_pieces() {
+    let large = vec![6; HELD + 1];
+    let mut bytes = [record(b"a"), record(&large), record(b"b")].concat();
+    let seen = found(&[(0, bytes.clone())]);
+    assert_eq!((seen.lsns(), seen.verdict()), (vec![1, 2, 3], Verdict::Clean));
+    assert!(seen.records[1].2.len() >= 8 && seen.records[1].2.iter().all(|b| *b == 6));
+    bytes[5000] ^= 1;
+    assert_eq!(found(&[(0, bytes)]).lsns(), [1, 3]);
+}
