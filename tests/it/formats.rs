@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use walctl::disk::{Disk, EntryKind, RealDisk, Source};
 use walctl::formats::{Format, Halt, Item, Likeness, Sample, Sink, Summary, Visit, Want};
 use walctl::model::{Damage, Error, Keys, Verdict};
-use walctl::ops::{Checks, Choice, Progress, open, verify};
+use walctl::ops::{Checks, Choice, Progress, open, open_stream, verify};
 
 /// The formats whose fixtures are run: all but ours, whose logs the other tests write by themselves.
 pub fn foreign() -> impl Iterator<Item = &'static Format> {
@@ -375,6 +375,34 @@ fn every_log_opens_by_its_content_and_by_its_formats_name_and_verifies_alike() {
             };
             if !right {
                 failed.push(format!("{}/{case}: {auto:?}, expected the same as with its name", format.name));
+            }
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+#[test]
+fn a_log_of_one_segment_reads_the_same_through_a_pipe() {
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let mut failed = Vec::new();
+    for format in foreign() {
+        for (case, dir) in cases(format.name) {
+            let expect = expected(&dir);
+            let found = read_all(format, &dir.join("wal"), &keys(&expect));
+            let [(file, (records, valid))] = found.segments.iter().collect::<Vec<_>>()[..] else { continue };
+            let bytes = std::fs::read(dir.join("wal").join(file)).expect("the segment is there");
+            let choice = Choice { format: Some(format), keys: keys(&expect), ..Choice::default() };
+            let input = open_stream(&disk, "-", Box::new(std::io::Cursor::new(bytes)), &choice).expect("the format is named");
+            let report = verify(&input, &Checks::default(), &Progress::default()).expect("rotten bytes are no error");
+            if (report.records, report.valid_bytes, report.verdict) != (*records, *valid, found.verdict()) {
+                failed.push(format!(
+                    "{}/{case}: {} records, {} bytes, {}; from the file {records}, {valid}, {}",
+                    format.name,
+                    report.records,
+                    report.valid_bytes,
+                    report.verdict,
+                    found.verdict()
+                ));
             }
         }
     }

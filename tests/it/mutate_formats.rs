@@ -1,14 +1,16 @@
 //! Other systems' logs, hurt in every way: each bit flipped, each length cut, zeros from each byte on. Never a panic, never an endless
 //! loop; records whose bytes are untouched are always delivered, and harm under a checksum is never called clean.
 
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
 use walctl::disk::{File, RealDisk, Source};
-use walctl::formats::{Format, Halt, by_name};
+use walctl::formats::{Format, Halt, Item, Sink, Visit, Want, by_name};
 use walctl::model::{Error, Keys, Result, Verdict};
 
 use crate::formats::{Found, Got, cases, expected, foreign, keys, read_all, try_read};
+use crate::support::memory::peak_of;
 
 /// Bytes as a file.
 #[derive(Debug)]
@@ -232,6 +234,51 @@ fn no_flip_and_no_cut_of_any_small_fixture_panics_or_hangs() {
             }
         }
     }
+}
+
+/// A megabyte that becomes two hundred, under a right checksum: entries come in pieces, and memory stays small.
+#[test]
+fn a_batch_that_explodes_is_read_in_little_memory() {
+    const ENTRY: usize = 200 << 20;
+    let mut encoder = lz4_flex::frame::FrameEncoder::new(Vec::new());
+    encoder.write_all(&u32::try_from(ENTRY).expect("small").to_le_bytes()).expect("a vector takes all");
+    let zeros = vec![0; 1 << 20];
+    for _ in 0..ENTRY >> 20 {
+        encoder.write_all(&zeros).expect("a vector takes all");
+    }
+    let stored = encoder.finish().expect("a vector takes all");
+    let mut bytes = b"LAWL\0\0\0\0".to_vec();
+    bytes.extend([0; 8]);
+    bytes.extend([1, 0, 0, 0, 1]);
+    bytes.extend(u32::try_from(stored.len()).expect("small").to_le_bytes());
+    let mut sum = crc32fast::Hasher::new();
+    sum.update(&bytes[8..]);
+    sum.update(&stored);
+    bytes[4..8].copy_from_slice(&sum.finalize().to_le_bytes());
+    // The uncompressed size is a lie as well; nothing may be allocated by it.
+    bytes.extend(u32::MAX.to_le_bytes());
+    bytes.extend([0; 3]);
+    bytes.extend(stored);
+    let format = by_name("ironwal").expect("the format is in the registry");
+    let name = "00000000000000000000.wal";
+    let source = Source::given(Arc::new(RealDisk), name, Arc::new(Bytes(bytes)), 0);
+    let want = Want { payloads: true, deep: true, ..Want::default() };
+    let visit = Visit { source: &source, segment: &source.segments[0], keys: &Keys::default(), want, before: None };
+    let mut length = 0;
+    let mut take = |item: Item<'_>| match item {
+        Item::Record(record) => record
+            .payload
+            .each(&mut |piece| {
+                length += piece.len();
+                Ok(())
+            })
+            .map_err(Halt::from),
+        _ => Ok(()),
+    };
+    let (walk, peak) = peak_of(|| (format.walk)(&visit, &mut Sink::new(&mut take)));
+    assert!(walk.is_ok_and(|summary| summary.records == 1));
+    assert_eq!(length, ENTRY);
+    assert!(peak < 32 << 20, "{peak} bytes");
 }
 
 /// Headers that lie about their lengths, as dense as they can stand: each claims most of the file.
