@@ -26,6 +26,8 @@ pub enum Io {
 
 /// How much is read at a time; measured as fast as any larger piece, and it stays in the processor's cache.
 const WINDOW: usize = 256 << 10;
+/// Room for frames up to a few megabytes is kept: giants and dwarfs may alternate.
+const ROOM_KEPT: usize = 8 << 20;
 /// The grain in which a refused range is narrowed down, and to which direct reads are aligned.
 const GRAIN: u64 = 4096;
 /// More than this is not handed out in one piece by a window: whoever needs more goes in pieces.
@@ -212,15 +214,13 @@ impl Cursor {
         let start = offset - offset % GRAIN;
         let lead = usize::try_from(offset - start).expect("less than a grain");
         let left = usize::try_from(self.length.saturating_sub(start)).unwrap_or(usize::MAX);
-        // A pipe's length is not known, so its claims are met in pieces: what is not there yet is not allocated.
-        let cap = if self.length == u64::MAX { WINDOW } else { LARGEST_PIECE };
-        let size = (lead.saturating_add(want)).clamp(WINDOW, cap.max(WINDOW)).min(left);
+        let size = lead.saturating_add(want).clamp(WINDOW, LARGEST_PIECE).min(left);
         let size = if self.direct { size.next_multiple_of(GRAIN as usize) } else { size };
         let need = size + GRAIN as usize;
         // A giant's room is given back when ordinary frames follow.
-        if self.window.room.len() < need || self.window.room.len() > need.max(4 * WINDOW) {
-            self.window.room = Vec::new();
-            self.window.room.resize(need, 0);
+        if self.window.room.len() < need || self.window.room.len() > need.max(ROOM_KEPT) {
+            // Zeroed by the system: pages of a claim that no bytes come for are never touched.
+            self.window.room = vec![0; need];
         }
         self.window.skip = self.window.room.as_ptr().align_offset(GRAIN as usize).min(GRAIN as usize);
         self.window.start = start;
@@ -383,6 +383,17 @@ mod tests {
         assert!(cursor.window.room.len() < 2 * WINDOW);
         assert_eq!(cursor.bytes(6000, 10), b"");
         assert_eq!(cursor.bytes(u64::MAX - 5, 4), b"");
+    }
+
+    #[test]
+    fn a_file_of_unknown_length_gives_all_it_has() {
+        for (offset, want) in [(0, 300_000), (4097, 1 << 20), (100, 5 << 20)] {
+            let mut cursor = Cursor::new(Arc::new(Rotten { length: 3_000_000, bad: Vec::new() }), u64::MAX);
+            let expected = want.min(3_000_000 - usize::try_from(offset).expect("small"));
+            assert_eq!(cursor.bytes(offset, want).len(), expected, "{offset} {want}");
+            let mut cursor = Cursor::new(Arc::new(Rotten { length: 3_000_000, bad: Vec::new() }), u64::MAX);
+            assert_eq!(cursor.fold(offset, 2_000_000, 0, |n, piece| n + piece.len()), Some(2_000_000), "{offset}");
+        }
     }
 
     #[test]
