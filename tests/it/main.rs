@@ -5,6 +5,7 @@ mod exit_codes;
 mod formats;
 mod fuzz;
 mod generated;
+mod mutate;
 mod mutate_formats;
 mod pipes;
 mod tidy;
@@ -12,6 +13,7 @@ mod tidy;
 /// What the groups share.
 #[allow(dead_code, reason = "not every group is there yet")]
 mod support {
+    pub mod held;
     pub mod memory;
     pub mod recipe;
     pub mod sandbox;

@@ -1,7 +1,7 @@
 //! What a bad region is: its kind, how far it goes, and whether it looks like an interrupted write.
 
 use crate::model::{Kind as Damaged, Look, Lsn};
-use crate::native::{Check, FRAME_HEADER, FrameHeader, HEADER_BYTES, Kind, Reader};
+use crate::native::{Check, FRAME_HEADER, FRAME_MAGIC, FrameHeader, HEADER_BYTES, Kind, Reader};
 
 /// A bad region that was classified.
 pub struct Region {
@@ -56,6 +56,10 @@ pub fn classify(reader: &mut Reader, check: Check, (start, due): (u64, Lsn), nex
         _ => {
             let zeros = reader.cursor.zeros_end(start).min(end) - start;
             let expected = format!("frame {due}");
+            if let Some(begun) = barely_begun(reader, start).filter(|_| next.is_none()) {
+                let found = format!("its first {begun} bytes and zeros behind them");
+                return Region::new(Damaged::Zeroed, end, Look::Interrupted, expected, found);
+            }
             if zeros > 0 {
                 let found = format!("{zeros} bytes of zeros with other bytes behind them");
                 return Region::new(Damaged::Zeroed, end, Look::Interrupted, expected, found);
@@ -67,9 +71,21 @@ pub fn classify(reader: &mut Reader, check: Check, (start, due): (u64, Lsn), nex
     }
 }
 
+/// How much of a frame's magic stands at `start`, when less than all of it does and only zeros follow to the end of the file.
+fn barely_begun(reader: &mut Reader, start: u64) -> Option<u64> {
+    let head = reader.cursor.bytes(start, FRAME_MAGIC.len());
+    let begun = head.iter().rposition(|b| *b != 0)? + 1;
+    let alike = begun < FRAME_MAGIC.len() && head[..begun] == FRAME_MAGIC[..begun];
+    (alike && reader.cursor.zeros_end(start + begun as u64) >= reader.cursor.length()).then_some(begun as u64)
+}
+
 /// A frame that is whole but for one bit.
 fn explained(reader: &mut Reader, check: Check, start: u64, next: Option<u64>) -> Option<Region> {
     let (header, byte, bit) = reader.explain(start)?;
+    // Zeros from that byte on explain it as well, and then nobody can tell a flip from an interruption.
+    if next.is_none() && reader.cursor.zeros_end(byte) >= (start + header.span()).min(reader.cursor.length()) {
+        return None;
+    }
     let sums = match check {
         Check::BadSum(stored, computed) => format!("sum {computed:08x}, stored {:08x}; ", stored.sum),
         _ => String::new(),

@@ -32,6 +32,11 @@ pub struct Joint {
     pub tally: Option<Tally>,
 }
 
+/// The LSN that is due behind a frame, as its header tells.
+fn due_behind(header: &FrameHeader) -> Lsn {
+    if Kind::from_byte(header.kind).is_some_and(|kind| !kind.is_data()) { header.lsn } else { header.lsn.next() }
+}
+
 /// How often the walk says how far it has come.
 const REPORT: u64 = 1 << 20;
 /// A tail that never stands still is judged as it is in the end.
@@ -459,9 +464,10 @@ impl<'v> Walker<'v> {
     fn bad(&mut self, check: Check, sink: &mut Sink<'_>) -> Result<Option<Ending>, Halt> {
         let start = self.offset;
         let jump = match check {
-            // If the frame's own length leads to a whole frame, the damage is inside it: nothing between is searched.
+            // If the frame's own length leads to the whole frame that comes next, the damage is inside it: nothing between is
+            // searched. A later one may be where a wrong length led, across whole frames.
             Check::BadSum(header, _) if header.lsn == self.due => match self.reader.check(start + header.span()) {
-                Check::Good(next) if next.lsn >= self.due => Some((start + header.span(), next)),
+                Check::Good(next) if next.lsn == due_behind(&header) => Some((start + header.span(), next)),
                 _ => None,
             },
             _ => None,

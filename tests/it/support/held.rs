@@ -1,0 +1,108 @@
+//! A folder of files that is held in memory and can only be read.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use walctl::disk::{Disk, Entry, EntryKind, File, Open};
+use walctl::model::{Error, Result};
+
+use super::recipe::Made;
+
+/// The folder; every path leads into it by its last part.
+#[derive(Debug)]
+pub struct HeldFolder(BTreeMap<String, Arc<Vec<u8>>>);
+
+#[derive(Debug)]
+struct HeldFile(Arc<Vec<u8>>);
+
+impl HeldFolder {
+    pub fn of(made: &Made) -> HeldFolder {
+        HeldFolder(made.segments.iter().map(|s| (s.name.clone(), Arc::new(s.bytes.clone()))).collect())
+    }
+
+    fn at(&self, path: &Path) -> Option<(&String, &Arc<Vec<u8>>)> {
+        self.0.get_key_value(path.file_name()?.to_str()?)
+    }
+}
+
+fn entry(name: &str, content: &[u8]) -> Entry {
+    Entry { name: name.to_owned(), length: content.len() as u64, kind: EntryKind::File }
+}
+
+fn read_only<T>() -> Result<T> {
+    Err(Error::Input { what: "reading never writes".into() })
+}
+
+impl Disk for HeldFolder {
+    fn list(&self, _: &Path) -> Result<Vec<Entry>> {
+        Ok(self.0.iter().map(|(name, content)| entry(name, content)).collect())
+    }
+
+    fn look(&self, path: &Path) -> Result<Option<Entry>> {
+        if path == Path::new("LOG") {
+            return Ok(Some(Entry { name: "LOG".into(), length: 0, kind: EntryKind::Folder }));
+        }
+        Ok(self.at(path).map(|(name, content)| entry(name, content)))
+    }
+
+    fn open(&self, path: &Path, _: Open) -> Result<Box<dyn File>> {
+        match self.at(path) {
+            Some((_, content)) => Ok(Box::new(HeldFile(content.clone()))),
+            None => Err(Error::io("open", path)(std::io::ErrorKind::NotFound.into())),
+        }
+    }
+
+    fn create_dir(&self, _: &Path) -> Result<()> {
+        read_only()
+    }
+
+    fn rename(&self, _: &Path, _: &Path) -> Result<()> {
+        read_only()
+    }
+
+    fn remove(&self, _: &Path) -> Result<()> {
+        read_only()
+    }
+
+    fn sync_dir(&self, _: &Path) -> Result<()> {
+        read_only()
+    }
+
+    fn lock(&self, _: &Path) -> Result<Option<Box<dyn File>>> {
+        read_only()
+    }
+}
+
+impl File for HeldFile {
+    fn length(&self) -> Result<u64> {
+        Ok(self.0.len() as u64)
+    }
+
+    fn read_at(&self, into: &mut [u8], offset: u64) -> Result<usize> {
+        let from = usize::try_from(offset).unwrap_or(usize::MAX).min(self.0.len());
+        let count = into.len().min(self.0.len() - from);
+        into[..count].copy_from_slice(&self.0[from..from + count]);
+        Ok(count)
+    }
+
+    fn write_at(&self, _: &[u8], _: u64) -> Result<usize> {
+        read_only()
+    }
+
+    fn sync_data(&self) -> Result<()> {
+        read_only()
+    }
+
+    fn sync_all(&self) -> Result<()> {
+        read_only()
+    }
+
+    fn set_length(&self, _: u64) -> Result<()> {
+        read_only()
+    }
+
+    fn reserve(&self, _: u64, _: u64) -> Result<()> {
+        read_only()
+    }
+}
