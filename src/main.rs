@@ -10,6 +10,7 @@ mod cli {
     pub mod args;
     pub mod exit;
     pub mod hint;
+    pub mod hold;
     pub mod interrupt;
     pub mod units;
 
@@ -19,6 +20,7 @@ mod cli {
     pub mod generate;
     pub mod repair;
     pub mod rotate;
+    pub mod salvage;
     pub mod stats;
     pub mod verify;
 
@@ -27,6 +29,7 @@ mod cli {
         pub mod escape;
         pub mod formats;
         pub mod hex;
+        pub mod mend;
         pub mod out;
         pub mod progress;
         pub mod table;

@@ -1,18 +1,205 @@
-//! `walctl repair`: cut a torn tail, or salvage what is valid.
+//! `walctl repair`: cut a torn tail, put it back, or salvage what is valid.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::ValueHint;
+use walctl::disk::Disk;
+use walctl::model::{Error, Lsn};
+use walctl::ops::{self, Checks, MAX_CUT, Permit, Plan, Progress, Report, Undo};
 
 use super::args::Input;
-use super::exit::Exit;
-use super::render::out::Out;
+use super::exit::{Exit, Failure};
+use super::hint::show;
+use super::hold::Hold;
+use super::render::mend;
+use super::render::out::{Out, usage};
+use super::units::parse_bytes;
 
 /// Cut torn tails after saving their bytes, or salvage what is valid
+///
+/// Repair looks, says what it will do, saves every byte that it will drop beside the segment, cuts, and looks again. It cuts only
+/// tails that nobody was promised; on anything worse it refuses and names what helps. --undo puts the newest cut back, byte for byte.
 #[derive(clap::Args, Debug)]
 pub struct RepairArgs {
     #[command(flatten)]
     input: Input,
+    /// Say what would be done, and stop there
+    #[arg(long, short = 'n')]
+    dry_run: bool,
+    /// Also cut a tail of which nobody can tell whether it is torn or rotten
+    #[arg(long)]
+    accept_suspect: bool,
+    /// Refuse to cut more than this from a segment
+    #[arg(long, value_name = "BYTES", value_parser = parse_bytes, default_value_t = MAX_CUT)]
+    max_cut: u64,
+    /// Cut everything behind this LSN, on purpose; the log gives those LSNs again
+    #[arg(long, value_name = "LSN", conflicts_with_all = ["undo", "salvage"])]
+    at: Option<u64>,
+    /// Yes, do what --at would do
+    #[arg(long, requires = "at")]
+    yes: bool,
+    /// Put the cuts of the newest repair back, unless the log has grown since
+    #[arg(long, conflicts_with_all = ["accept_suspect", "salvage"])]
+    undo: bool,
+    /// Write all that is valid into a new log in this folder, and leave the old one alone
+    #[arg(long, value_name = "OUT", value_hint = ValueHint::DirPath)]
+    salvage: Option<PathBuf>,
 }
 
 /// Runs the command.
-pub fn run(args: &RepairArgs, _out: &mut Out) -> anyhow::Result<Exit> {
-    args.input.paths()?;
-    anyhow::bail!("repair is not built into this version")
+pub fn run(args: &RepairArgs, out: &mut Out) -> anyhow::Result<Exit> {
+    if args.input.lists() {
+        super::render::formats::show(out)?;
+        return Ok(Exit::Done);
+    }
+    let paths = args.input.paths()?;
+    if paths.iter().any(|path| path.as_os_str() == "-") {
+        return Err(usage("standard input cannot be mended; name the log's folder"));
+    }
+    let choice = args.input.choice()?;
+    let mut exit = Exit::Done;
+    for path in paths {
+        let logs = match args.input.open(path, &choice) {
+            Ok(logs) => logs,
+            Err(error) => {
+                exit = exit.or_worse(out.failure(&error));
+                continue;
+            }
+        };
+        if args.salvage.is_some() && (paths.len() > 1 || logs.len() > 1) {
+            return Err(usage("--salvage makes one log from one log; name it alone"));
+        }
+        for log in logs {
+            let ended = match &args.salvage {
+                Some(target) => super::salvage::run(&log, target, args.dry_run, out),
+                None => Job { args, choice: &choice }.run(log, out),
+            };
+            exit = exit.or_worse(ended.or_else(|error| if out.is_closed() { Err(error) } else { Ok(out.failure(&error)) })?);
+        }
+    }
+    Ok(exit)
+}
+
+struct Job<'a> {
+    args: &'a RepairArgs,
+    choice: &'a ops::Choice,
+}
+
+impl Job<'_> {
+    fn run(&self, input: ops::Input, out: &mut Out) -> anyhow::Result<Exit> {
+        if input.source.alone && input.format.name == "native" {
+            let dir = if input.source.dir.as_os_str().is_empty() { Path::new(".") } else { &input.source.dir };
+            return Err(Failure {
+                exit: Exit::Usage,
+                message: format!("{} is one segment of a log; a log is mended as a whole", input.source.path.display()),
+                next: Some(format!("walctl repair {}", show(dir))),
+            }
+            .into());
+        }
+        let disk = input.source.disk.clone();
+        let hold = Hold::take(&disk, &input, self.args.dry_run)?;
+        // What was there before the lock was taken may have changed until then.
+        let input = self.reopen(&input)?;
+        let ended = if self.args.undo { self.undo(&disk, &input, out) } else { self.mend(&disk, &input, out) };
+        drop(hold);
+        ended
+    }
+
+    fn reopen(&self, input: &ops::Input) -> anyhow::Result<ops::Input> {
+        let choice = ops::Choice { format: Some(input.format), ..self.choice.clone() };
+        let again = ops::open(&input.source.disk, &input.source.path, &choice)?;
+        Ok(again.into_iter().next().ok_or(Error::NotALog { path: input.source.path.clone(), files: 0 })?)
+    }
+
+    fn mend(&self, disk: &Arc<dyn Disk>, input: &ops::Input, out: &mut Out) -> anyhow::Result<Exit> {
+        let args = self.args;
+        let permit = Permit { suspect: args.accept_suspect, max_cut: args.max_cut, at: args.at.map(Lsn) };
+        let report = look(input, out)?;
+        let plan = ops::plan(input, &report, &permit)?;
+        let dry = args.dry_run || (args.at.is_some() && !args.yes);
+        if !out.json() {
+            mend::plan(out, &plan, &report, dry)?;
+            // The plan is seen before it is carried out, whatever happens then.
+            out.flush()?;
+        }
+        if plan.refusal.is_some() || plan.cuts.is_empty() || dry {
+            if out.json() {
+                mend::json(out, &plan, &report, dry, None)?;
+            }
+            return self.not_done(&plan);
+        }
+        ops::carry_out(disk, &plan).map_err(write_failed)?;
+        let after = look(&self.reopen(input)?, out)?;
+        if out.json() {
+            mend::json(out, &plan, &report, dry, Some(&after))?;
+        } else {
+            mend::after(out, &after, args.at.is_some())?;
+            mend::undo_hint(out, &plan)?;
+        }
+        Ok(Exit::from(after.verdict))
+    }
+
+    fn not_done(&self, plan: &Plan) -> anyhow::Result<Exit> {
+        if let Some(refusal) = &plan.refusal {
+            let helpless = refusal.kind == ops::Obstacle::NoSuchEnd;
+            return Ok(if helpless { Exit::Failed } else { Exit::from(plan.verdict) });
+        }
+        if !plan.cuts.is_empty() && self.args.at.is_some() && !self.args.yes && !self.args.dry_run {
+            let at = self.args.at.unwrap_or_default();
+            return Err(Failure {
+                exit: Exit::Usage,
+                message: "--at drops records that were acknowledged; nothing was cut".into(),
+                next: Some(format!("if that is what you want: walctl repair {} --at {at} --yes", show(&plan.log))),
+            }
+            .into());
+        }
+        Ok(Exit::from(plan.verdict))
+    }
+
+    fn undo(&self, disk: &Arc<dyn Disk>, input: &ops::Input, out: &mut Out) -> anyhow::Result<Exit> {
+        let plan: Undo = ops::plan_undo(input)?;
+        let dry = self.args.dry_run;
+        if !out.json() {
+            mend::undo(out, &plan, dry)?;
+            out.flush()?;
+        }
+        let mut after = None;
+        if !dry {
+            ops::undo(disk, &plan).map_err(write_failed)?;
+            after = Some(look(&self.reopen(input)?, out)?);
+        }
+        if out.json() {
+            mend::undo_json(out, &plan, dry, after.as_ref())?;
+        } else if let Some(after) = &after {
+            mend::after(out, after, false)?;
+        }
+        // What was asked for is done; that the tail is torn again is what was asked for.
+        Ok(Exit::Done)
+    }
+}
+
+/// Checks a log, with a bar for what lasts.
+pub fn look(input: &ops::Input, out: &Out) -> anyhow::Result<Report> {
+    let progress = Progress::default();
+    let jobs = std::thread::available_parallelism().map_or(1, usize::from);
+    let total = input.source.segments.iter().map(|s| s.length).sum();
+    let bar = super::render::progress::Progress::new(out, format!("checking {}", input.source.path.display()), total);
+    let report = bar.watch(&progress.done, || ops::verify(input, &Checks { jobs, ..Checks::default() }, &progress))?;
+    Ok(report)
+}
+
+/// A write that failed has its own exit code, and nothing that was saved is lost.
+fn write_failed(error: Error) -> anyhow::Error {
+    let failed = matches!(&error, Error::Io { doing, .. } if !matches!(*doing, "open" | "read" | "look at" | "list"));
+    if !failed {
+        return error.into();
+    }
+    Failure {
+        exit: Exit::WriteFailed,
+        message: format!("{error}; every byte is still in the log or in a saved cut"),
+        next: Some("mend what is wrong with the disk, then run the same command again".into()),
+    }
+    .into()
 }

@@ -29,11 +29,13 @@ pub fn cut_name(segment: &str, offset: u64) -> String {
     format!("{segment}.cut-{offset}")
 }
 
-/// The segment and offset that a cut file's name gives.
+/// The segment and offset that a cut file's name gives. The second and later cuts at one place have `-2`, `-3` … behind it.
 #[must_use]
 pub fn parse_cut_name(name: &str) -> Option<(&str, u64)> {
-    let (segment, offset) = name.rsplit_once(".cut-")?;
+    let (segment, place) = name.rsplit_once(".cut-")?;
     segment_lsn(segment)?;
+    let (offset, again) = place.split_once('-').unwrap_or((place, "2"));
+    again.parse::<u64>().ok()?;
     Some((segment, offset.parse().ok()?))
 }
 
@@ -53,6 +55,8 @@ mod tests {
         }
         let cut = cut_name("00000000000000048213.wal", 40_960);
         assert_eq!(parse_cut_name(&cut), Some(("00000000000000048213.wal", 40_960)));
+        assert_eq!(parse_cut_name(&format!("{cut}-2")), Some(("00000000000000048213.wal", 40_960)));
+        assert_eq!(parse_cut_name(&format!("{cut}.tmp")), None);
         assert_eq!(parse_cut_name("a.cut-1"), None);
     }
 }

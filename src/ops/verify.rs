@@ -134,8 +134,9 @@ fn is_gone(error: &Error) -> bool {
 
 fn check(input: &Input, checks: &Checks, progress: &Progress) -> Result<Report> {
     let source = &input.source;
-    let live =
-        source.disk.locked_by(&source.dir.join(LOCK)).filter(|_| !source.alone || source.segments.iter().any(|s| !s.followed));
+    // Who holds the lock here, to repair or to begin to write, does not write meanwhile.
+    let other = source.disk.locked_by(&source.dir.join(LOCK)).filter(|pid| *pid != std::process::id());
+    let live = other.filter(|_| !source.alone || source.segments.iter().any(|s| !s.followed));
     let total = source.segments.iter().map(|s| if s.length == u64::MAX { 0 } else { s.length }).sum();
     progress.total.fetch_add(total, Ordering::Relaxed);
     let want = Want { counts_only: true, deep: checks.deep, tally: checks.tally, live: live.is_some(), ..Want::default() };

@@ -48,6 +48,26 @@ impl Progress {
         self.show(done);
     }
 
+    /// Shows how far some work has come, which counts its bytes in `done`, until it ends.
+    pub fn watch<T: Send>(&self, done: &AtomicU64, work: impl FnOnce() -> T + Send) -> T {
+        let here = std::thread::current();
+        std::thread::scope(|scope| {
+            let worker = scope.spawn(move || {
+                let result = work();
+                here.unpark();
+                result
+            });
+            while !worker.is_finished() {
+                std::thread::park_timeout(Duration::from_millis(100));
+                self.reached(done.load(Ordering::Relaxed));
+            }
+            match worker.join() {
+                Ok(result) => result,
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        })
+    }
+
     fn show(&self, done: u64) {
         if !self.wanted || self.begun.elapsed() < PATIENCE {
             return;

@@ -1,0 +1,55 @@
+//! The lock of a log that is mended, with the folder left as it was found.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use walctl::disk::{Disk, File};
+use walctl::model::{Error, Result};
+use walctl::ops::Input;
+use walctl::writer::WriterLock;
+
+/// What is locked where the format's own lock is not ours to touch: it keeps two repairs apart.
+const FOREIGN: &str = ".walctl-repair";
+
+/// Keeps writers and other repairs out of a log until it is dropped.
+#[derive(Debug)]
+pub enum Hold {
+    /// Nothing is changed, so nobody is kept out.
+    Nobody,
+    /// Our own log.
+    Native(WriterLock),
+    /// A log of another system.
+    Foreign(Arc<dyn Disk>, PathBuf, Box<dyn File>),
+}
+
+impl Hold {
+    /// Takes the lock; only looks at it for a `dry` run, which changes nothing.
+    pub fn take(disk: &Arc<dyn Disk>, input: &Input, dry: bool) -> Result<Hold> {
+        let dir = &input.source.dir;
+        let locked = |holder: String| Error::Locked { path: input.source.path.clone(), holder };
+        if input.format.name == "native" {
+            if dry {
+                return WriterLock::holder(disk, dir).map_or(Ok(Hold::Nobody), |holder| Err(locked(holder)));
+            }
+            let who: Vec<String> = std::env::args().collect();
+            return Ok(Hold::Native(WriterLock::visit(disk, dir, &who.join(" "))?));
+        }
+        if dry {
+            return Ok(Hold::Nobody);
+        }
+        let path = dir.join(FOREIGN);
+        match disk.lock(&path)? {
+            Some(file) => Ok(Hold::Foreign(disk.clone(), path, file)),
+            None => Err(locked("another repair".into())),
+        }
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        if let Hold::Foreign(disk, path, _) = self {
+            // Still locked: who waits for it finds out that it is gone.
+            let _ = disk.remove(path);
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! Plans of repairs, and what came of them: for people and as JSON.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use serde_json::{Value, json};
+use walctl::model::{Acknowledged, Kind, LsnRange, Verdict};
+use walctl::ops::{Cut, Obstacle, Plan, Report, Undo};
+
+use super::escape;
+use super::out::{Ink, Out};
+use crate::cli::hint::show;
+use crate::cli::units::count;
+
+/// Text is broken before this column.
+const WIDTH: usize = 80;
+
+/// A paragraph in lines that fit; those behind the first one are indented.
+pub fn paragraph(out: &mut Out, text: &str) -> io::Result<()> {
+    let text = escape::line(text);
+    let indent = text.len() - text.trim_start().len();
+    let mut line = " ".repeat(indent);
+    for word in text.split_whitespace() {
+        let empty = line.trim().is_empty();
+        if !empty && line.chars().count() + 1 + word.chars().count() > WIDTH {
+            writeln!(out, "{line}")?;
+            line = " ".repeat(indent + 2);
+            line.push_str(word);
+            continue;
+        }
+        if !empty {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    writeln!(out, "{line}")
+}
+
+/// A command to type, on a line of its own: it is pasted, so it is never broken.
+fn next(out: &mut Out, command: &str) -> io::Result<()> {
+    let line = escape::line(&format!("  next: {command}"));
+    writeln!(out, "{line}")
+}
+
+fn ink_of(verdict: Verdict) -> Ink {
+    match verdict {
+        Verdict::Clean => Ink::Good,
+        Verdict::Torn | Verdict::Suspect => Ink::Warn,
+        _ => Ink::Bad,
+    }
+}
+
+fn lsns(range: LsnRange) -> String {
+    format!("LSN {range}")
+}
+
+/// What goes, in words.
+fn what(cut: &Cut) -> String {
+    let has = |kind: Kind| cut.kinds.contains(&kind);
+    let bytes = count(cut.from.bytes, "byte");
+    let noun = match () {
+        () if cut.kinds.is_empty() => return bytes,
+        () if cut.verdict == Verdict::Suspect => "a frame that is torn or rotten",
+        () if has(Kind::BrokenBatch) => "an unfinished batch",
+        () => "an unfinished record",
+    };
+    format!("{bytes} of {noun}")
+}
+
+/// What a plan would do, or is about to do.
+pub fn plan(out: &mut Out, plan: &Plan, report: &Report, dry: bool) -> io::Result<()> {
+    let log = plan.log.display().to_string();
+    if let Some(refusal) = &plan.refusal {
+        let verdict = out.paint(ink_of(plan.verdict), plan.verdict);
+        let head = format!("{log}: {verdict}; nothing was cut");
+        writeln!(out, "{}", if out.colour() { head } else { escape::line(&head) })?;
+        paragraph(out, &format!("  {}", refusal.why))?;
+        return next(out, &help(plan));
+    }
+    if plan.cuts.is_empty() {
+        let line = escape::line(&format!("{log}: {}; nothing to repair", plan.verdict));
+        writeln!(out, "{line}")?;
+        return Ok(());
+    }
+    for cut in &plan.cuts {
+        let from = &cut.from;
+        let path = cut.path.display();
+        let verb = match (from.removed, dry) {
+            (true, false) => format!("{path}: removed, {} without a record", count(from.bytes, "byte")),
+            (true, true) => format!("{path}: would be removed, {} without a record", count(from.bytes, "byte")),
+            (false, false) => format!("{path}: cut at {}, {}", from.offset, what(cut)),
+            (false, true) => format!("{path}: would be cut at {}, {}", from.offset, what(cut)),
+        };
+        let verb = if cut.whole > 0 && from.removed { verb.replace(" without a record", "") } else { verb };
+        let in_doubt = from.lsns.map(|range| format!(" ({})", lsns(range))).unwrap_or_default();
+        paragraph(out, &format!("{verb}{in_doubt}"))?;
+        let saved = if dry { "would be saved" } else { "saved" };
+        writeln!(out, "  {saved} in {}", escape::line(&cut.saved_as))?;
+        if let Some(line) = whole(cut) {
+            paragraph(out, &line)?;
+        }
+        if !from.fill.is_empty() {
+            let text = format!("  {} are written there, as {} itself would", count(from.fill.len() as u64, "byte"), plan.format);
+            paragraph(out, &text)?;
+        }
+    }
+    if let Some(cut) = plan.cuts.last().filter(|cut| on_purpose(cut)) {
+        let first = cut.whole_lsns.or(cut.from.lsns).map(|range| range.first);
+        return first.map_or(Ok(()), |lsn| paragraph(out, &format!("  the next record that is appended gets LSN {lsn} again")));
+    }
+    if dry && report.damage.iter().all(|d| d.verdict() <= Verdict::Suspect) {
+        paragraph(out, &format!("  {}", promise(report.acknowledged())))?;
+    }
+    Ok(())
+}
+
+/// The whole frames that go although nothing is wrong with them.
+fn whole(cut: &Cut) -> Option<String> {
+    let range = cut.whole_lsns?;
+    let go = if cut.whole == 1 { "goes" } else { "go" };
+    let frames = count(cut.whole, "whole frame");
+    if on_purpose(cut) {
+        return Some(format!("  {frames} {go} ({}), as far as anybody knows acknowledged", lsns(range)));
+    }
+    let why = match cut.acknowledged {
+        Acknowledged::No => "of the same group, so no sync ever covered them and nobody was promised them",
+        _ => "nothing proves that they were synced",
+    };
+    Some(format!("  {frames} {go} with it ({}): {why}", lsns(range)))
+}
+
+/// It was asked for with an LSN.
+fn on_purpose(cut: &Cut) -> bool {
+    cut.from.at.is_some()
+}
+
+/// What is known about promises, in words. Never more than can be proven.
+fn promise(acknowledged: Acknowledged) -> &'static str {
+    match acknowledged {
+        Acknowledged::No => "nobody was promised what goes",
+        Acknowledged::Unknown => "no acknowledged record is known to be missing",
+        Acknowledged::Yes => "acknowledged records are lost",
+    }
+}
+
+/// The next command behind a refusal.
+fn help(plan: &Plan) -> String {
+    let log = show(&plan.log);
+    match plan.refusal.as_ref().map(|r| r.kind) {
+        Some(Obstacle::Suspect) => format!("walctl repair {log} --accept-suspect"),
+        Some(Obstacle::TooMuch(bytes)) => format!("walctl repair {log} --max-cut {bytes}"),
+        Some(Obstacle::NoSuchEnd) => format!("walctl dump {log}"),
+        _ => format!("walctl repair {log} --salvage {}", show(&beside(&plan.log))),
+    }
+}
+
+/// A name for the salvaged log: beside the old one.
+fn beside(log: &Path) -> std::path::PathBuf {
+    match log.file_name() {
+        Some(name) => log.with_file_name(format!("{}-salvaged", name.to_string_lossy())),
+        None => "salvaged".into(),
+    }
+}
+
+/// How the log looks now.
+pub fn after(out: &mut Out, report: &Report, on_purpose: bool) -> io::Result<()> {
+    let range = report.lsns.map(|range| format!(", {}", lsns(range))).unwrap_or_default();
+    let verdict = out.paint(ink_of(report.verdict), report.verdict);
+    let promise =
+        if report.damage.is_empty() { "no acknowledged record is known to be missing" } else { promise(report.acknowledged()) };
+    let log = escape::line(&report.log.display().to_string());
+    writeln!(out, "{log}: {verdict}; {}{range}", count(report.records, "record"))?;
+    if on_purpose { Ok(()) } else { writeln!(out, "  {promise}") }
+}
+
+/// How to take it back.
+pub fn undo_hint(out: &mut Out, plan: &Plan) -> io::Result<()> {
+    writeln!(out, "  to put it back: walctl repair {} --undo", escape::line(&show(&plan.log)))
+}
+
+/// What an undo does.
+pub fn undo(out: &mut Out, plan: &Undo, dry: bool) -> io::Result<()> {
+    for cut in &plan.cuts {
+        let from = &cut.from;
+        let path = plan.dir.join(&from.segment);
+        let verb = if dry { "would be put back" } else { "put back" };
+        paragraph(out, &format!("{}: {} {verb} at {}", path.display(), count(from.bytes, "byte"), from.offset))?;
+        paragraph(out, &format!("  cut on {} by walctl {}: {}", from.time, from.version, from.why))?;
+    }
+    Ok(())
+}
+
+fn verdict_json(report: &Report) -> Value {
+    json!({
+        "verdict": report.verdict.name(),
+        "records": report.records,
+        "first_lsn": report.lsns.map(|l| l.first.0),
+        "last_lsn": report.lsns.map(|l| l.last.0),
+        "damage": report.damage.len() as u64 + report.beyond,
+    })
+}
+
+fn cut_json(plan: &Plan, cut: &Cut) -> Value {
+    let mut value = cut.from.json();
+    let extra = json!({
+        "file": cut.from.segment,
+        "saved_as": cut.saved_as,
+        "already_saved": cut.saved,
+        "verdict": cut.verdict.name(),
+        "kinds": cut.kinds.iter().map(|k| k.name()).collect::<Vec<_>>(),
+        "acknowledged": cut.acknowledged.name(),
+        "whole_frames": cut.whole,
+        "whole_first_lsn": cut.whole_lsns.map(|l| l.first.0),
+        "whole_last_lsn": cut.whole_lsns.map(|l| l.last.0),
+    });
+    if let (Some(all), Value::Object(extra)) = (value.as_object_mut(), extra) {
+        all.remove("segment");
+        all.remove("time_us");
+        all.extend(extra);
+    }
+    let _ = plan;
+    value
+}
+
+/// A plan and what came of it, as one object.
+pub fn json(out: &mut Out, plan: &Plan, report: &Report, dry: bool, after: Option<&Report>) -> io::Result<()> {
+    let refused = plan.refusal.as_ref().map(|r| json!({"kind": r.kind.name(), "why": r.why, "next": help(plan)}));
+    let value = json!({
+        "log": plan.log.display().to_string(),
+        "format": plan.format,
+        "dry_run": dry,
+        "verdict": plan.verdict.name(),
+        "before": verdict_json(report),
+        "cuts": plan.cuts.iter().map(|cut| cut_json(plan, cut)).collect::<Vec<_>>(),
+        "refused": refused,
+        "done": after.is_some() || (plan.refusal.is_none() && plan.cuts.is_empty()),
+        "after": after.map(verdict_json),
+    });
+    writeln!(out, "{value}")
+}
+
+/// An undo and what came of it, as one object.
+pub fn undo_json(out: &mut Out, plan: &Undo, dry: bool, after: Option<&Report>) -> io::Result<()> {
+    let value = json!({
+        "log": plan.log.display().to_string(),
+        "dry_run": dry,
+        "undone": plan.cuts.iter().map(|cut| {
+            let mut value = cut.from.json();
+            if let Some(all) = value.as_object_mut() {
+                all.insert("cut_file".into(), json!(cut.name));
+            }
+            value
+        }).collect::<Vec<_>>(),
+        "done": after.is_some(),
+        "after": after.map(verdict_json),
+    });
+    writeln!(out, "{value}")
+}

@@ -1,0 +1,85 @@
+//! Carrying a plan out: save, sync, cut, sync.
+//!
+//! A crash at any point leaves either the log as it was, or the log cut with its bytes saved. What is saved has its name only when it
+//! is complete; a cut is one change of a file's length, or one rename.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::cutfile::{self, UNFINISHED, looks_cut, save, write_new};
+use super::repair::{Cut, Plan};
+use crate::disk::{Cursor, Disk, File, Open, crc32, pieces, write_full};
+use crate::model::{Error, Result};
+
+/// Does what the plan says. The caller holds the log's lock since before the plan was made.
+pub fn carry_out(disk: &Arc<dyn Disk>, plan: &Plan) -> Result<()> {
+    if plan.cuts.is_empty() {
+        return Ok(());
+    }
+    sweep(disk, &plan.dir)?;
+    for cut in &plan.cuts {
+        let segment: Arc<dyn File> = disk.open(&cut.path, Open::READ)?.into();
+        unchanged(&segment, cut)?;
+        if cut.saved {
+            // It was complete when it got its name; the name may have been lost to a crash until now.
+            disk.open(&plan.dir.join(&cut.saved_as), Open::WRITE)?.sync_all()?;
+            disk.sync_dir(&plan.dir)?;
+        } else {
+            save(disk, &plan.dir, &cut.saved_as, &cut.from, segment.as_ref())?;
+        }
+        drop(segment);
+        apply(disk, &plan.dir, cut)?;
+    }
+    Ok(())
+}
+
+/// Removes what an interrupted repair left unfinished: it was never used.
+fn sweep(disk: &Arc<dyn Disk>, dir: &Path) -> Result<()> {
+    for entry in disk.list(dir)? {
+        if entry.name.ends_with(UNFINISHED) && looks_cut(&entry.name) {
+            disk.remove(&dir.join(&entry.name))?;
+        }
+    }
+    Ok(())
+}
+
+/// The segment is still what the plan was made for.
+fn unchanged(segment: &Arc<dyn File>, cut: &Cut) -> Result<()> {
+    let from = &cut.from;
+    let length = segment.length()?;
+    let mut cursor = Cursor::new(segment.clone(), length);
+    let same = length == from.file_bytes
+        && cursor.fold(from.offset, from.bytes, 0, crc32) == Some(from.sum)
+        && cutfile::context(&mut cursor, from.offset) == Some(from.context);
+    if same {
+        return Ok(());
+    }
+    let why = "it changed since the plan was made; nothing was cut".into();
+    Err(Error::Refused { path: cut.path.clone(), why })
+}
+
+fn apply(disk: &Arc<dyn Disk>, dir: &Path, cut: &Cut) -> Result<()> {
+    let from = &cut.from;
+    if from.removed {
+        disk.remove(&cut.path)?;
+    } else if from.fill.is_empty() {
+        let segment = disk.open(&cut.path, Open::WRITE)?;
+        segment.set_length(from.offset)?;
+        segment.sync_all()?;
+    } else {
+        // What stays and what is added must come together: one without the other is a log that its system reads wrongly.
+        let unfinished = dir.join(format!("{}{UNFINISHED}", cut.saved_as));
+        let old = disk.open(&cut.path, Open::READ)?;
+        let written = write_new(disk, &unfinished, &mut |new| {
+            let mut at = 0;
+            pieces(old.as_ref(), 0, from.offset, &mut |piece| {
+                write_full(new, piece, at)?;
+                at += piece.len() as u64;
+                Ok(())
+            })?;
+            write_full(new, &from.fill, from.offset)
+        });
+        written.and_then(|()| disk.rename(&unfinished, &cut.path)).inspect_err(|_| drop(disk.remove(&unfinished)))?;
+    }
+    disk.sync_dir(dir)
+}

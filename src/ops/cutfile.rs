@@ -1,0 +1,357 @@
+//! What a cut leaves behind: a file beside the segment with the bytes, and with where they came from.
+//!
+//! ```text
+//! walctl cut 1 3f09a1b2            the sum of the next line
+//! {"segment": "…", "offset": …}    one line of JSON
+//! the bytes, to the end of the file
+//! ```
+//! It gets its name only when it is complete and synced, so whatever has such a name is whole, or rotten.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::disk::{Cursor, Disk, EntryKind, File, Open, crc32, pieces, read_full, write_full};
+use crate::model::{Error, Lsn, LsnRange, Result, Time};
+
+const FIRST_LINE: &str = "walctl cut 1 ";
+/// Both lines together are never longer.
+const LONGEST_HEAD: usize = 64 << 10;
+/// How much in front of a cut is summed, so that a cut is only put back where it came from.
+const CONTEXT: u64 = 4096;
+/// What a file is called that is not complete yet.
+pub const UNFINISHED: &str = ".tmp";
+
+/// Where cut bytes came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provenance {
+    /// The segment's name within its log.
+    pub segment: String,
+    /// Where they began.
+    pub offset: u64,
+    /// How many they are: up to the last one that is not zero.
+    pub bytes: u64,
+    /// How long the segment was. What lies behind the bytes was zeros.
+    pub file_bytes: u64,
+    /// The segment was removed, not cut.
+    pub removed: bool,
+    /// What was written at the cut, as the log's own system wants it.
+    pub fill: Vec<u8>,
+    /// Their sum (CRC-32).
+    pub sum: u32,
+    /// The sum of what stands in front of the cut, up to 4,096 bytes of it.
+    pub context: u32,
+    /// The LSNs that were in them, or may have been.
+    pub lsns: Option<LsnRange>,
+    /// Everything behind this LSN was cut on purpose.
+    pub at: Option<Lsn>,
+    /// What was wrong with them, in words.
+    pub why: String,
+    /// The log's format.
+    pub format: String,
+    /// Which repair it was, counted from 1 over the life of the log.
+    pub repair: u64,
+    /// Which cut of that repair, from 0.
+    pub step: u64,
+    /// When.
+    pub time: Time,
+    /// By which version of walctl.
+    pub version: String,
+}
+
+impl Provenance {
+    /// The same as JSON.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        json!({
+            "segment": self.segment,
+            "offset": self.offset,
+            "bytes": self.bytes,
+            "file_bytes": self.file_bytes,
+            "removed": self.removed,
+            "fill": hex(&self.fill),
+            "crc32": format!("{:08x}", self.sum),
+            "before_crc32": format!("{:08x}", self.context),
+            "first_lsn": self.lsns.map(|l| l.first.0),
+            "last_lsn": self.lsns.map(|l| l.last.0),
+            "at": self.at.map(|lsn| lsn.0),
+            "why": self.why,
+            "format": self.format,
+            "repair": self.repair,
+            "step": self.step,
+            "time": self.time.to_string(),
+            "time_us": self.time.0,
+            "walctl": self.version,
+        })
+    }
+
+    fn parse(text: &str) -> Option<Provenance> {
+        let value: Value = serde_json::from_str(text).ok()?;
+        let number = |key: &str| value.get(key)?.as_u64();
+        let words = |key: &str| value.get(key)?.as_str().map(str::to_owned);
+        let sum = |key: &str| u32::from_str_radix(value.get(key)?.as_str()?, 16).ok();
+        let range = |first: Option<u64>, last: Option<u64>| LsnRange::new(Lsn(first?), Lsn(last?));
+        let segment = words("segment")?;
+        // The name leads to a file that is written: it must not lead out of the folder.
+        if segment.is_empty() || segment.contains(['/', '\0']) || segment == ".." || segment == "." {
+            return None;
+        }
+        let (offset, bytes, file_bytes) = (number("offset")?, number("bytes")?, number("file_bytes")?);
+        offset.checked_add(bytes).filter(|end| *end <= file_bytes)?;
+        Some(Provenance {
+            segment,
+            offset,
+            bytes,
+            file_bytes,
+            removed: value.get("removed")?.as_bool()?,
+            fill: unhex(value.get("fill")?.as_str()?)?,
+            sum: sum("crc32")?,
+            context: sum("before_crc32")?,
+            lsns: range(number("first_lsn"), number("last_lsn")),
+            at: number("at").map(Lsn),
+            why: words("why")?,
+            format: words("format")?,
+            repair: number("repair")?,
+            step: number("step")?,
+            time: Time(number("time_us")?),
+            version: words("walctl")?,
+        })
+    }
+
+    /// Both lines.
+    fn head(&self) -> Vec<u8> {
+        let line = format!("{}\n", self.json());
+        format!("{FIRST_LINE}{:08x}\n{line}", crc32(0, line.as_bytes())).into_bytes()
+    }
+
+    /// Whether two tell of the same bytes from the same place.
+    #[must_use]
+    pub fn same_bytes(&self, other: &Provenance) -> bool {
+        let key = |p: &Provenance| (p.segment.clone(), p.offset, p.bytes, p.file_bytes, p.removed, p.sum, p.context);
+        key(self) == key(other) && self.fill == other.fill
+    }
+}
+
+/// A file with cut bytes.
+#[derive(Clone, Debug)]
+pub struct CutFile {
+    /// Its name within the folder.
+    pub name: String,
+    /// Where it is.
+    pub path: PathBuf,
+    /// Where its bytes came from.
+    pub from: Provenance,
+    /// Where they begin in it.
+    content_at: u64,
+}
+
+impl CutFile {
+    /// Reads what a cut file says and checks its bytes; why it cannot be used, if it cannot.
+    pub fn read(disk: &Arc<dyn Disk>, dir: &Path, name: &str) -> Result<Result<CutFile, String>> {
+        let path = dir.join(name);
+        let file: Arc<dyn File> = disk.open(&path, Open::READ)?.into();
+        let length = file.length()?;
+        let mut head = vec![0; LONGEST_HEAD.min(usize::try_from(length).unwrap_or(LONGEST_HEAD))];
+        let got = read_full(file.as_ref(), &mut head, 0)?;
+        head.truncate(got);
+        let Some((from, content_at)) = parse_head(&head) else {
+            return Ok(Err("its first lines do not say where its bytes came from".into()));
+        };
+        if length != content_at + from.bytes {
+            return Ok(Err(format!("it should have {} bytes and has {length}", content_at + from.bytes)));
+        }
+        let mut cursor = Cursor::new(file, length);
+        match cursor.fold(content_at, from.bytes, 0, crc32) {
+            Some(sum) if sum == from.sum => {
+                let name = name.to_owned();
+                Ok(Ok(CutFile { name, path, from, content_at }))
+            }
+            Some(sum) => Ok(Err(format!("its bytes have the sum {sum:08x} and should have {:08x}", from.sum))),
+            None => Ok(Err("some of its bytes cannot be read".into())),
+        }
+    }
+
+    /// Its bytes, piece by piece, each with where it stood in the segment.
+    pub fn each(&self, disk: &Arc<dyn Disk>, take: &mut dyn FnMut(u64, &[u8]) -> Result<()>) -> Result<()> {
+        let file = disk.open(&self.path, Open::READ)?;
+        let mut at = self.from.offset;
+        pieces(file.as_ref(), self.content_at, self.from.bytes, &mut |piece| {
+            take(at, piece)?;
+            at += piece.len() as u64;
+            Ok(())
+        })
+    }
+
+    /// A reader over its bytes; those that stood at `offset` of the segment are at `offset - shift` of the reader.
+    pub fn cursor(&self, disk: &Arc<dyn Disk>) -> Result<Cursor> {
+        let file: Arc<dyn File> = disk.open(&self.path, Open::READ)?.into();
+        let length = file.length()?;
+        Ok(Cursor::new(file, length))
+    }
+
+    /// Where in its reader the byte lies that stood at `offset` of the segment.
+    #[must_use]
+    pub fn place_of(&self, offset: u64) -> u64 {
+        self.content_at + (offset - self.from.offset)
+    }
+}
+
+fn parse_head(head: &[u8]) -> Option<(Provenance, u64)> {
+    let first = head.iter().position(|b| *b == b'\n')?;
+    let second = first + 1 + head.get(first + 1..)?.iter().position(|b| *b == b'\n')?;
+    let sum = std::str::from_utf8(&head[..first]).ok()?.strip_prefix(FIRST_LINE)?;
+    let line = &head[first + 1..=second];
+    if sum != format!("{:08x}", crc32(0, line)) {
+        return None;
+    }
+    Some((Provenance::parse(std::str::from_utf8(line).ok()?)?, second as u64 + 1))
+}
+
+/// The sum of what stands in front of `offset`; `None` when it cannot be read.
+pub fn context(cursor: &mut Cursor, offset: u64) -> Option<u32> {
+    let from = offset.saturating_sub(CONTEXT);
+    cursor.fold(from, offset - from, 0, crc32)
+}
+
+/// Whether a name is a cut file's, of any format, or of one that is not complete.
+#[must_use]
+pub fn looks_cut(name: &str) -> bool {
+    let place = name.strip_suffix(UNFINISHED).unwrap_or(name).rsplit_once(".cut-");
+    place.is_some_and(|(segment, place)| {
+        !segment.is_empty() && !place.is_empty() && place.bytes().all(|b| b.is_ascii_digit() || b == b'-')
+    })
+}
+
+/// The names of the cut files in a folder that are complete.
+pub fn names(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Vec<String>> {
+    let mut names: Vec<String> = disk
+        .list(dir)?
+        .into_iter()
+        .filter(|e| e.kind == EntryKind::File && looks_cut(&e.name) && !e.name.ends_with(UNFINISHED))
+        .map(|e| e.name)
+        .collect();
+    names.sort();
+    Ok(names)
+}
+
+/// A name for a cut of `segment` at `offset` that no file has: the plain one, or with `-2`, `-3` … behind it.
+#[must_use]
+pub fn free_name(taken: &[String], segment: &str, offset: u64) -> String {
+    let plain = crate::native::cut_name(segment, offset);
+    let mut name = plain.clone();
+    let mut again = 2;
+    while taken.contains(&name) {
+        name = format!("{plain}-{again}");
+        again += 1;
+    }
+    name
+}
+
+/// Writes a cut file with bytes of a segment, and gives it its name once it is complete and synced.
+pub fn save(disk: &Arc<dyn Disk>, dir: &Path, name: &str, from: &Provenance, segment: &dyn File) -> Result<()> {
+    let (path, unfinished) = (dir.join(name), dir.join(format!("{name}{UNFINISHED}")));
+    if disk.look(&path)?.is_some() {
+        return Err(Error::Refused { path, why: "it is there already, and what it holds must not be lost".into() });
+    }
+    let written = write_new(disk, &unfinished, &mut |file| {
+        let head = from.head();
+        write_full(file, &head, 0)?;
+        let (mut at, mut sum) = (head.len() as u64, 0);
+        pieces(segment, from.offset, from.bytes, &mut |piece| {
+            sum = crc32(sum, piece);
+            write_full(file, piece, at)?;
+            at += piece.len() as u64;
+            Ok(())
+        })?;
+        if sum == from.sum {
+            return Ok(());
+        }
+        Err(Error::Refused {
+            path: dir.join(&from.segment),
+            why: "it changed while its bytes were saved; nothing was cut".into(),
+        })
+    });
+    written.and_then(|()| disk.rename(&unfinished, &path)).inspect_err(|_| drop(disk.remove(&unfinished)))?;
+    disk.sync_dir(dir)
+}
+
+/// Makes a file, or empties it, has it filled, and syncs it.
+pub fn write_new(disk: &Arc<dyn Disk>, path: &Path, fill: &mut dyn FnMut(&dyn File) -> Result<()>) -> Result<()> {
+    let file = disk.open(path, Open { write: true, or_create: true, ..Open::READ })?;
+    file.set_length(0)?;
+    fill(file.as_ref())?;
+    file.sync_all()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    if !text.len().is_multiple_of(2) || !text.is_ascii() {
+        return None;
+    }
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::RealDisk;
+
+    fn provenance() -> Provenance {
+        Provenance {
+            segment: "00000000000000000001.wal".into(),
+            offset: 4144,
+            bytes: 5,
+            file_bytes: 8192,
+            removed: false,
+            fill: vec![1, 0xFF],
+            sum: crc32(0, b"bytes"),
+            context: 7,
+            lsns: LsnRange::new(Lsn(2), Lsn(u64::MAX)),
+            at: None,
+            why: "cut-short".into(),
+            format: "native".into(),
+            repair: 3,
+            step: 0,
+            time: Time(1_700_000_000_000_001),
+            version: "0.1.0".into(),
+        }
+    }
+
+    #[test]
+    fn a_cut_file_says_where_its_bytes_came_from_and_every_flipped_bit_in_it_is_seen() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        let segment = dir.path().join("segment");
+        std::fs::write(&segment, [vec![9; 4144], b"bytes".to_vec()].concat()).expect("room for a few bytes");
+        let file = disk.open(&segment, Open::READ).expect("it was just written");
+        save(&disk, dir.path(), "s.cut-4144", &provenance(), file.as_ref()).expect("there is room");
+        let read = || CutFile::read(&disk, dir.path(), "s.cut-4144").expect("it can be opened");
+        assert_eq!(read().expect("it is whole").from, provenance());
+        let path = dir.path().join("s.cut-4144");
+        let whole = std::fs::read(&path).expect("it reads");
+        for bit in 0..whole.len() * 8 {
+            let mut bytes = whole.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            std::fs::write(&path, &bytes).expect("room");
+            assert!(read().is_err(), "bit {bit}");
+        }
+        std::fs::write(&path, &whole[..whole.len() - 1]).expect("room");
+        assert!(read().is_err());
+    }
+
+    #[test]
+    fn a_name_never_leads_out_of_the_folder_and_is_never_used_twice() {
+        for segment in ["../x", "/etc/passwd", "..", "", "a\0b"] {
+            let text = Provenance { segment: segment.into(), ..provenance() }.json().to_string();
+            assert_eq!(Provenance::parse(&text), None, "{segment}");
+        }
+        let taken = ["s.cut-7".to_owned(), "s.cut-7-2".to_owned()];
+        assert_eq!(free_name(&taken, "s", 7), "s.cut-7-3");
+        assert_eq!(free_name(&taken, "s", 8), "s.cut-8");
+        assert!(looks_cut("s.cut-7-3") && looks_cut("s.cut-7.tmp") && !looks_cut("s.cut-x") && !looks_cut(".cut-7"));
+    }
+}

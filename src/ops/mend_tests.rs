@@ -1,0 +1,301 @@
+//! Repair and undo on a disk that forgets: the power fails at each of their operations.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{Checks, Choice, Input, Permit, Progress, Report, carry_out, open, plan, plan_undo, undo, verify};
+use crate::disk::{Disk, Fault, Luck, Open, SimDisk, read_full, write_full};
+use crate::model::{Error, Lsn, Result, Time, Verdict};
+use crate::native::{FrameFields, Kind, MORE, SegmentHeader, encode_frame, encode_header, segment_name};
+
+const DIR: &str = "/log";
+
+/// The bytes of a log's files, by name.
+type Files = Vec<(String, Vec<u8>)>;
+
+fn header(first: u64, chain: u32) -> SegmentHeader {
+    SegmentHeader { key: None, block: 0, log_id: [5; 16], first_lsn: Lsn(first), created: Time(1), chain }
+}
+
+/// A segment of frames: LSN, unsynced, flags, payload. And the sum of its last frame.
+fn segment(first: u64, chain: u32, frames: &[(u64, u16, u8, &[u8])]) -> (Vec<u8>, u32) {
+    let header = header(first, chain);
+    let mut bytes = encode_header(&header);
+    let mut sum = 0;
+    for (lsn, unsynced, flags, payload) in frames {
+        let fields =
+            FrameFields { kind: Kind::Full, flags: *flags, unsynced: *unsynced, lsn: Lsn(*lsn), time: Time(*lsn), tag: 0 };
+        let at = bytes.len() as u64;
+        sum = encode_frame(&mut bytes, &fields, payload, header.seed(), at);
+    }
+    (bytes, sum)
+}
+
+fn disk_with(files: &Files) -> SimDisk {
+    let disk = SimDisk::new();
+    disk.create_dir(Path::new(DIR)).expect("an empty disk has room");
+    for (name, bytes) in files {
+        let file = disk.open(&Path::new(DIR).join(name), Open::CREATE).expect("it is new");
+        write_full(file.as_ref(), bytes, 0).expect("there is room");
+        file.sync_all().expect("nothing is to fail yet");
+    }
+    disk.sync_dir(Path::new(DIR)).expect("nothing is to fail yet");
+    disk
+}
+
+fn files(disk: &SimDisk) -> Files {
+    let mut files: Files = disk
+        .list(Path::new(DIR))
+        .expect("it lists")
+        .into_iter()
+        .map(|entry| {
+            let file = disk.open(&Path::new(DIR).join(&entry.name), Open::READ).expect("it is there");
+            let mut bytes = vec![0; usize::try_from(entry.length).expect("small")];
+            read_full(file.as_ref(), &mut bytes, 0).expect("it reads");
+            (entry.name, bytes)
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+fn input(disk: &SimDisk) -> Result<Input> {
+    let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+    let choice = Choice { format: crate::formats::by_name("native"), ..Choice::default() };
+    Ok(open(&disk, Path::new(DIR), &choice)?.remove(0))
+}
+
+fn look(disk: &SimDisk) -> Result<(Input, Report)> {
+    let input = input(disk)?;
+    let report = verify(&input, &Checks::default(), &Progress::default())?;
+    Ok((input, report))
+}
+
+fn repair(disk: &SimDisk, permit: &Permit) -> Result<()> {
+    let (input, report) = look(disk)?;
+    let plan = plan(&input, &report, permit)?;
+    assert_eq!(plan.refusal, None);
+    carry_out(&input.source.disk, &plan)
+}
+
+fn put_back(disk: &SimDisk) -> Result<()> {
+    let input = input(disk)?;
+    undo(&input.source.disk, &plan_undo(&input)?)
+}
+
+/// Logs that can be mended, and by which permit.
+fn hurt() -> Vec<(&'static str, Files, Permit)> {
+    let name = |lsn| segment_name(Lsn(lsn));
+    let (whole, sum) = segment(1, 0, &[(1, 0, 0, b"alpha"), (2, 0, 0, b"beta"), (3, 0, 0, &[7; 3000])]);
+    let torn = whole[..whole.len() - 700].to_vec();
+    let mut room = whole.clone();
+    room[4192 + 1000..].fill(0);
+    room.resize(60_000, 0);
+    let (mut hole, _) = segment(1, 0, &[(1, 0, 0, b"a"), (2, 0, 0, &[7; 700]), (3, 1, 0, b"c"), (4, 2, 0, b"d")]);
+    hole[4144..4144 + 740].fill(0);
+    hole.resize(20_000, 0);
+    let (batch, _) = segment(1, 0, &[(1, 0, 0, b"a"), (2, 0, MORE, b"b"), (3, 1, MORE, &[9; 900])]);
+    let second = segment(4, sum, &[(4, 0, 0, b"delta"), (5, 0, 0, b"epsilon")]).0;
+    let permit = Permit::default();
+    let at = Permit { at: Some(Lsn(1)), ..permit };
+    vec![
+        ("a frame that is cut short", vec![(name(1), torn)], permit),
+        ("a frame that ends in room made ahead", vec![(name(1), room)], permit),
+        ("a hole with frames of its group behind it", vec![(name(1), hole)], permit),
+        ("a batch without its end", vec![(name(1), batch)], permit),
+        ("half a header", vec![(name(1), whole.clone()), (name(4), second[..90].to_vec())], permit),
+        ("an empty segment alone", vec![(name(1), Vec::new())], permit),
+        ("two segments, cut on purpose", vec![(name(1), whole), (name(4), second)], at),
+    ]
+}
+
+const LUCKS: [Luck; 8] =
+    [Luck::None, Luck::All, Luck::Dice(1), Luck::Dice(2), Luck::Dice(3), Luck::Dice(4), Luck::Dice(5), Luck::Dice(6)];
+
+/// The segments alone.
+fn segments(files: &Files) -> Files {
+    files.iter().filter(|(name, _)| crate::native::segment_lsn(name).is_some()).cloned().collect()
+}
+
+/// The segments without the zeros at their ends.
+fn content_of(files: &Files) -> Files {
+    let mut segments = segments(files);
+    for (_, bytes) in &mut segments {
+        bytes.truncate(bytes.iter().rposition(|b| *b != 0).map_or(0, |last| last + 1));
+    }
+    segments
+}
+
+fn content(disk: &SimDisk) -> Files {
+    content_of(&files(disk))
+}
+
+#[test]
+fn after_a_power_failure_at_any_point_repair_can_be_run_again_and_undone() {
+    for (what, before, permit) in hurt() {
+        let disk = disk_with(&before);
+        repair(&disk, &permit).expect("nothing fails");
+        let mended = segments(&files(&disk));
+        let start = disk_with(&before).operations();
+        for operation in start + 1.. {
+            let disk = disk_with(&before);
+            disk.fail_at(operation, Fault::PowerOff);
+            let done = repair(&disk, &permit).is_ok();
+            for luck in LUCKS {
+                let again = disk.after_power_failure(luck);
+                repair(&again, &permit).unwrap_or_else(|e| panic!("{what}, operation {operation}, {luck:?}: {e}"));
+                assert!(segments(&files(&again)) == mended, "{what}, operation {operation}, {luck:?}");
+                assert_eq!(look(&again).expect("it reads").1.verdict, Verdict::Clean);
+                while put_back(&again).is_ok() {}
+                assert!(files(&again) == before, "{what}, operation {operation}, {luck:?}");
+            }
+            if done {
+                assert!(!disk.is_off(), "it cannot be done without its last operation");
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn after_a_power_failure_at_any_point_undo_can_be_run_again_and_so_can_repair() {
+    for (what, before, permit) in hurt() {
+        let disk = disk_with(&before);
+        repair(&disk, &permit).expect("nothing fails");
+        let mended = files(&disk);
+        let start = disk_with(&mended).operations();
+        for operation in start + 1.. {
+            let disk = disk_with(&mended);
+            disk.fail_at(operation, Fault::PowerOff);
+            let done = put_back(&disk).is_ok();
+            for luck in LUCKS {
+                let again = disk.after_power_failure(luck);
+                while put_back(&again).is_ok() {}
+                assert!(files(&again) == before, "{what}, operation {operation}, {luck:?}");
+                // Whoever changes his mind mends instead.
+                let other = disk.after_power_failure(luck);
+                repair(&other, &permit).unwrap_or_else(|e| panic!("{what}, operation {operation}, {luck:?}: {e}"));
+                // Zeros that the undo made room with are room made ahead.
+                assert!(content(&other) == content_of(&mended), "{what}, operation {operation}, {luck:?}");
+            }
+            if done {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_full_disk_stops_a_repair_before_it_cuts() {
+    let (_, before, permit) = hurt().remove(0);
+    let disk = disk_with(&before);
+    disk.limit(before.iter().map(|(_, bytes)| bytes.len() as u64).sum::<u64>() + 100);
+    assert!(repair(&disk, &permit).is_err());
+    disk.limit(0);
+    assert!(files(&disk) == before);
+}
+
+#[test]
+fn wherever_a_group_is_torn_only_that_group_goes_and_undo_brings_every_byte_back() {
+    // Three groups: 1; 2 and 3; 4, 5 and 6, of which 4 and 5 are a batch.
+    let frames: [(u64, u16, u8, &[u8]); 6] = [
+        (1, 0, 0, b"one"),
+        (2, 0, 0, &[2; 300]),
+        (3, 1, 0, b"three"),
+        (4, 0, MORE, b"four"),
+        (5, 1, 0, &[5; 600]),
+        (6, 2, 0, b"six"),
+    ];
+    let (whole, _) = segment(1, 0, &frames);
+    let mut ends = Vec::new();
+    for count in 0..=frames.len() {
+        // The padding behind a payload is no part of the record.
+        let padding = count.checked_sub(1).map_or(0, |last| frames[last].3.len().next_multiple_of(8) - frames[last].3.len());
+        ends.push(segment(1, 0, &frames[..count]).0.len() - padding);
+    }
+    for room in [0, 6000] {
+        for cut in 4096..whole.len() {
+            let mut bytes = whole[..cut].to_vec();
+            bytes.resize(cut + room, 0);
+            let before = vec![(segment_name(Lsn(1)), bytes)];
+            let disk = disk_with(&before);
+            let expected = ends.iter().rposition(|end| *end <= cut).expect("the header is whole");
+            // A batch goes as a whole.
+            let expected = if expected == 4 { 3 } else { expected };
+            // A frame whose last few bytes alone are zeros can as well be rotten.
+            let permit = Permit { suspect: room > 0, ..Permit::default() };
+            repair(&disk, &permit).unwrap_or_else(|e| panic!("cut {cut}: {e}"));
+            let (_, report) = look(&disk).expect("it reads");
+            assert_eq!((report.verdict, report.records), (Verdict::Clean, expected as u64), "cut {cut}, room {room}");
+            while put_back(&disk).is_ok() {}
+            assert!(files(&disk) == before, "cut {cut}, room {room}");
+        }
+    }
+}
+
+#[test]
+fn a_flipped_bit_of_an_acknowledged_frame_is_never_cut() {
+    let (whole, _) = segment(1, 0, &[(1, 0, 0, b"one"), (2, 0, 0, b"two"), (3, 0, 0, b"three")]);
+    for bit in 4096 * 8..4144 * 8 {
+        let mut bytes = whole.clone();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        let before = vec![(segment_name(Lsn(1)), bytes)];
+        let disk = disk_with(&before);
+        let (input, report) = look(&disk).expect("it reads");
+        let permit = Permit { suspect: true, max_cut: u64::MAX, at: None };
+        let plan = plan(&input, &report, &permit).expect("it reads");
+        assert!(plan.cuts.is_empty(), "bit {bit}: {plan:?}");
+        assert_eq!(plan.refusal.is_some(), report.verdict != Verdict::Clean, "bit {bit}");
+        carry_out(&input.source.disk, &plan).expect("there is nothing to do");
+        assert!(files(&disk) == before, "bit {bit}");
+    }
+}
+
+#[test]
+fn undo_refuses_what_would_lose_bytes() {
+    let (_, before, permit) = hurt().remove(0);
+    let name = segment_name(Lsn(1));
+    let path = Path::new(DIR).join(&name);
+    let mended = || {
+        let disk = disk_with(&before);
+        repair(&disk, &permit).expect("nothing fails");
+        disk
+    };
+    let why = |disk: &SimDisk| match put_back(disk) {
+        Err(Error::Refused { why, .. }) => why,
+        other => panic!("it should be refused: {other:?}"),
+    };
+    let grown = mended();
+    let file = grown.open(&path, Open::WRITE).expect("it is there");
+    write_full(file.as_ref(), b"new", file.length().expect("it tells")).expect("there is room");
+    assert!(why(&grown).contains("grown since"));
+    let other = mended();
+    let file = other.open(&path, Open::WRITE).expect("it is there");
+    write_full(file.as_ref(), b"x", 4100).expect("there is room");
+    assert!(why(&other).contains("is not what stood there"));
+    let later = mended();
+    later.open(&Path::new(DIR).join(segment_name(Lsn(9))), Open::CREATE).expect("it is new");
+    assert!(why(&later).contains("begun behind it"));
+    let rotten = mended();
+    let cut = files(&rotten).iter().find(|(n, _)| n.contains(".cut-")).expect("the cut was saved").0.clone();
+    let file = rotten.open(&Path::new(DIR).join(cut), Open::WRITE).expect("it is there");
+    write_full(file.as_ref(), b"?", file.length().expect("it tells") - 1).expect("there is room");
+    assert!(why(&rotten).contains("should have"));
+    assert!(why(&disk_with(&before)).contains("no cut"));
+}
+
+#[test]
+fn a_second_cut_at_the_same_place_keeps_the_first() {
+    let (_, before, permit) = hurt().remove(0);
+    let disk = disk_with(&before);
+    repair(&disk, &permit).expect("nothing fails");
+    let path = Path::new(DIR).join(segment_name(Lsn(1)));
+    let file = disk.open(&path, Open::WRITE).expect("it is there");
+    write_full(file.as_ref(), b"WLF1 something else", 4192).expect("there is room");
+    let between = files(&disk);
+    repair(&disk, &Permit { suspect: true, ..permit }).expect("nothing fails");
+    let cuts = files(&disk).iter().filter(|(name, _)| name.contains(".cut-4192")).count();
+    assert_eq!(cuts, 2);
+    put_back(&disk).expect("the newest first");
+    assert!(files(&disk) == between);
+}

@@ -1,0 +1,390 @@
+//! What repairing a log would do: from a report to a plan.
+//!
+//! A plan is a value: it is printed, and what is carried out is what was printed. Only a tail that nobody was promised is cut. Valid
+//! frames that stand behind a torn hole go with it: were one of them known to be durable, it would prove that the hole had been synced
+//! too, and the hole would be corrupt.
+
+use std::path::PathBuf;
+
+use super::cutfile::{self, CutFile, Provenance};
+use super::{Input, Report};
+use crate::disk::{Cursor, Segment, crc32};
+use crate::formats::{Halt, Item, Mark, Mend, Sink, Visit, Want};
+use crate::model::{Acknowledged, Damage, Error, Kind, Lsn, LsnRange, Record, Result, Time, Verdict};
+
+/// How much may be cut unless the caller says otherwise: what one group can be, and one long record that begins in it.
+pub const MAX_CUT: u64 = 16 << 20;
+
+/// More zeros than this at the end of a segment are room that was made ahead; only their number is kept.
+const ROOM: u64 = 4096;
+
+/// What may be cut.
+#[derive(Clone, Copy, Debug)]
+pub struct Permit {
+    /// Tails of which nobody can tell whether they are torn or rotten.
+    pub suspect: bool,
+    /// No more than this many bytes.
+    pub max_cut: u64,
+    /// Everything behind this LSN, on purpose.
+    pub at: Option<Lsn>,
+}
+
+impl Default for Permit {
+    fn default() -> Self {
+        Permit { suspect: false, max_cut: MAX_CUT, at: None }
+    }
+}
+
+/// What repairing a log would do.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The log, as the user named it.
+    pub log: PathBuf,
+    /// The folder of its segments.
+    pub dir: PathBuf,
+    /// The name of its format.
+    pub format: &'static str,
+    /// What was found, at its worst.
+    pub verdict: Verdict,
+    /// What to cut, in this order. Empty when there is nothing to do, or when it must not be done.
+    pub cuts: Vec<Cut>,
+    /// Why it must not be done.
+    pub refusal: Option<Refusal>,
+}
+
+/// One cut: where, how much, why, and where the bytes are kept.
+#[derive(Clone, Debug)]
+pub struct Cut {
+    /// The segment's file.
+    pub path: PathBuf,
+    /// All that is kept about it.
+    pub from: Provenance,
+    /// The kinds of damage that it takes away.
+    pub kinds: Vec<Kind>,
+    /// What they mean.
+    pub verdict: Verdict,
+    /// Whether anybody had been promised what goes.
+    pub acknowledged: Acknowledged,
+    /// Whole frames that go although nothing is wrong with them, and their LSNs.
+    pub whole: u64,
+    /// See `whole`.
+    pub whole_lsns: Option<LsnRange>,
+    /// The name of the file that keeps the bytes.
+    pub saved_as: String,
+    /// That file is there already: an earlier repair was interrupted between saving and cutting.
+    pub saved: bool,
+}
+
+/// Why a log must not be cut.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// What stands against it.
+    pub kind: Obstacle,
+    /// In words.
+    pub why: String,
+}
+
+/// What stands against a cut, and so what helps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// Damage that no cut mends.
+    Damage,
+    /// A suspect tail, and nobody accepted that.
+    Suspect,
+    /// It would be more than may be cut; so many bytes.
+    TooMuch(u64),
+    /// The format's own system would not drop the same bytes.
+    Format,
+    /// The LSN to cut at is not one that a log can end with.
+    NoSuchEnd,
+}
+
+impl Obstacle {
+    /// Its name in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Obstacle::Damage => "damage",
+            Obstacle::Suspect => "suspect",
+            Obstacle::TooMuch(_) => "max-cut",
+            Obstacle::Format => "format",
+            Obstacle::NoSuchEnd => "no-such-end",
+        }
+    }
+}
+
+/// What a report asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Nothing.
+    Nothing,
+    /// Nothing that may be done.
+    Refuse(Refusal),
+    /// To cut the segment with this index at this offset.
+    Cut(usize, u64),
+    /// To remove the segment with this index.
+    Remove(usize),
+}
+
+fn refuse(kind: Obstacle, why: impl Into<String>) -> Decision {
+    Decision::Refuse(Refusal { kind, why: why.into() })
+}
+
+/// What to do about a log, from what was found in it.
+#[must_use]
+pub fn decide(report: &Report, mend: &Mend, native: bool, permit: &Permit) -> Decision {
+    let Some(worst) = report.damage.iter().max_by_key(|d| d.verdict()) else { return Decision::Nothing };
+    let verdict = worst.verdict();
+    if verdict > Verdict::Suspect {
+        return refuse(Obstacle::Damage, reason(report, worst));
+    }
+    let last = report.segments.len().saturating_sub(1);
+    if let Some(inner) = report.damage.iter().find(|d| d.span.place.segment.index() != last) {
+        return refuse(Obstacle::Damage, format!("{}: {verdict}, and not at the end of the log", place(report, inner)));
+    }
+    if report.beyond > 0 {
+        return refuse(Obstacle::Damage, "there is more damage than can be described one by one");
+    }
+    if let Mend::Refuse(why) = mend {
+        return refuse(Obstacle::Format, *why);
+    }
+    let suspect = report.damage.iter().find(|d| d.verdict() == Verdict::Suspect);
+    if let Some(damage) = suspect.filter(|_| !permit.suspect) {
+        return refuse(Obstacle::Suspect, format!("{}: {}", place(report, damage), Verdict::Suspect.words()));
+    }
+    let whole = report.summaries.get(last).is_some_and(|s| s.frames > 0);
+    let header = report.damage.iter().find(|d| matches!(d.kind, Kind::BadHeader | Kind::UnfinishedSegment));
+    match header {
+        Some(damage) if whole => {
+            refuse(Obstacle::Damage, format!("{}: the header is damaged, and frames behind it are whole", place(report, damage)))
+        }
+        Some(_) if native => Decision::Remove(last),
+        _ => match report.damage.iter().map(|d| d.span.start()).min() {
+            Some(offset) => Decision::Cut(last, offset),
+            None => Decision::Nothing,
+        },
+    }
+}
+
+fn place(report: &Report, damage: &Damage) -> String {
+    let file = report.segments.get(damage.span.place.segment.index()).map_or("", |s| s.file.as_str());
+    format!("{file}:{}", damage.span.start())
+}
+
+fn reason(report: &Report, damage: &Damage) -> String {
+    let because = match damage.facts.proof {
+        Some(proof) => proof.to_string(),
+        None => damage.verdict().words().to_owned(),
+    };
+    format!("{}: {}, {}: {because}", place(report, damage), damage.verdict(), damage.kind)
+}
+
+/// Works out what repairing a log would do. Reads, and writes nothing.
+pub fn plan(input: &Input, report: &Report, permit: &Permit) -> Result<Plan> {
+    let source = &input.source;
+    let mut plan = Plan {
+        log: report.log.clone(),
+        dir: source.dir.clone(),
+        format: report.format,
+        verdict: report.verdict,
+        cuts: Vec::new(),
+        refusal: None,
+    };
+    let native = input.format == &crate::formats::native::FORMAT;
+    let decisions = match permit.at {
+        Some(at) => decide_at(input, report, native, at)?,
+        None => vec![decide(report, &input.format.mend, native, permit)],
+    };
+    let taken = cutfile::names(&source.disk, &source.dir)?;
+    let known: Vec<CutFile> = taken.iter().filter_map(|n| CutFile::read(&source.disk, &source.dir, n).ok()?.ok()).collect();
+    let repair = known.iter().map(|c| c.from.repair).max().unwrap_or(0) + 1;
+    for decision in decisions {
+        let (index, offset, removed) = match decision {
+            Decision::Nothing => continue,
+            Decision::Refuse(refusal) => {
+                plan.cuts.clear();
+                plan.refusal = Some(refusal);
+                break;
+            }
+            Decision::Cut(index, offset) => (index, offset, false),
+            Decision::Remove(index) => (index, 0, true),
+        };
+        let step = plan.cuts.len() as u64;
+        let mut cut = describe(input, report, (index, offset, removed), permit)?;
+        (cut.from.repair, cut.from.step) = (repair, step);
+        if permit.at.is_none() && cut.from.bytes > permit.max_cut {
+            let why = format!("{} bytes would go, and at most {} may", cut.from.bytes, permit.max_cut);
+            plan.refusal = Some(Refusal { kind: Obstacle::TooMuch(cut.from.bytes), why });
+            break;
+        }
+        // A repair that was interrupted behind this point has saved the same bytes: they are used, not saved twice.
+        match known.iter().find(|c| c.from.same_bytes(&cut.from)) {
+            Some(saved) => {
+                (cut.saved_as, cut.saved) = (saved.name.clone(), true);
+                cut.from = saved.from.clone();
+            }
+            None => cut.saved_as = cutfile::free_name(&taken, &cut.from.segment, offset),
+        }
+        plan.cuts.push(cut);
+    }
+    Ok(plan)
+}
+
+/// Everything behind an LSN: the segments behind it are removed, newest first, and the one that holds it is cut.
+fn decide_at(input: &Input, report: &Report, native: bool, at: Lsn) -> Result<Vec<Decision>> {
+    if let Mend::Refuse(why) = input.format.mend {
+        return Ok(vec![refuse(Obstacle::Format, why)]);
+    }
+    let begins = |index: usize| report.summaries.get(index).and_then(|s| s.lsns.map(|l| l.first).or(s.begins));
+    let Some(index) = (0..report.segments.len()).rev().find(|i| begins(*i).is_some_and(|first| first <= at)) else {
+        return Ok(vec![refuse(Obstacle::NoSuchEnd, format!("LSN {at} lies before everything that the log holds"))]);
+    };
+    let segment = &input.source.segments[index];
+    let (mut end, mut inside, mut behind, mut found) = (None, None, false, false);
+    each_frame(input, segment, Want { frames: true, ..Want::default() }, &mut |record| {
+        let Some(lsns) = record.lsns().filter(|_| !is_control(record)) else { return };
+        if lsns.first > at {
+            behind = true;
+        } else {
+            found |= lsns.contains(at);
+            end = Some(record.span.end());
+        }
+    })?;
+    each_frame(input, segment, Want::default(), &mut |record| {
+        let batch = record.fields.iter().find_map(|f| match (f.name, f.value) {
+            ("batch", crate::model::Value::Number(first)) => Some(Lsn(first)),
+            _ => None,
+        });
+        let Some(lsns) = record.lsns() else { return };
+        let first = batch.unwrap_or(lsns.first);
+        if (lsns.contains(at) && lsns.last > at) || (lsns.first > at && first <= at) {
+            inside = Some(first);
+        }
+    })?;
+    let later = index + 1 < report.segments.len();
+    if let Some(first) = inside {
+        let why = match first.before().filter(|b| b.0 > 0) {
+            Some(before) => format!("LSN {at} lies inside a batch or record that begins with {first}; {before} is an end"),
+            None => format!("LSN {at} lies inside a batch or record that begins with {first}"),
+        };
+        return Ok(vec![refuse(Obstacle::NoSuchEnd, why)]);
+    }
+    if !found && (behind || later || !report.damage.is_empty()) {
+        let why = format!("LSN {at} is not in the log, so there is no telling where it ends");
+        return Ok(vec![refuse(Obstacle::NoSuchEnd, why)]);
+    }
+    let hurt = |d: &Damage| d.span.place.segment == segment.id && end.is_some_and(|end| d.span.start() >= end);
+    let mut decisions: Vec<Decision> = (index + 1..report.segments.len()).rev().map(Decision::Remove).collect();
+    match end {
+        Some(end) if behind || later || report.damage.iter().any(hurt) => decisions.push(Decision::Cut(index, end)),
+        _ => {}
+    }
+    if !native && decisions.iter().any(|d| matches!(d, Decision::Remove(_))) {
+        return Ok(vec![refuse(Obstacle::Format, "whole segments would go, and only walctl's own logs are cut that far")]);
+    }
+    Ok(decisions)
+}
+
+fn is_control(record: &Record<'_>) -> bool {
+    record.physical && matches!(record.kind, "pad" | "close" | "seal")
+}
+
+/// Hands over what a walk over a segment delivers.
+fn each_frame(input: &Input, segment: &Segment, want: Want, take: &mut dyn FnMut(&Record<'_>)) -> Result<()> {
+    let visit = Visit { source: &input.source, segment, keys: &input.keys, want, before: None };
+    let mut each = |item: Item<'_>| {
+        if let Item::Record(record) = item {
+            take(record);
+        }
+        Ok(())
+    };
+    match (input.format.walk)(&visit, &mut Sink::new(&mut each)) {
+        Ok(_) | Err(Halt::Enough) => Ok(()),
+        Err(Halt::Failed(error)) => Err(error),
+    }
+}
+
+/// Looks at the bytes that would go.
+fn describe(input: &Input, report: &Report, (index, offset, removed): (usize, u64, bool), permit: &Permit) -> Result<Cut> {
+    let source = &input.source;
+    let segment = source.segments.get(index).ok_or(Error::Interrupted)?;
+    let mut cursor = source.cursor(segment)?;
+    let file_bytes = cursor.length();
+    let end = content_end(&mut cursor, offset);
+    // A few zeros at the end are more likely the end of a frame than room that was made ahead: they are saved like other bytes.
+    let bytes = if file_bytes.saturating_sub(end) < ROOM { file_bytes } else { end }.saturating_sub(offset);
+    let changed = || Error::Refused { path: segment.path.clone(), why: "it changed while it was looked at".into() };
+    let sum = cursor.fold(offset, bytes, 0, crc32).ok_or_else(changed)?;
+    let context = cutfile::context(&mut cursor, offset).ok_or_else(changed)?;
+    let fill = match input.format.mend {
+        Mend::CutAndFill(fill) if !removed => fill(source, segment, offset)?,
+        _ => Vec::new(),
+    };
+    let here: Vec<&Damage> =
+        report.damage.iter().filter(|d| d.span.place.segment == segment.id && d.span.start() >= offset).collect();
+    let due = here.iter().find_map(|d| d.lsn);
+    let (mut whole, mut whole_lsns) = (0, None);
+    let start = due.filter(|_| !removed).map(|due| Mark { offset, due });
+    each_frame(input, segment, Want { frames: true, start, ..Want::default() }, &mut |record| {
+        if record.span.start() >= offset && !is_control(record) {
+            whole += 1;
+            whole_lsns = join(whole_lsns, record.lsns());
+        }
+    })?;
+    let doubt = here.iter().fold(whole_lsns, |all, d| join(all, d.doubt));
+    let mut kinds: Vec<Kind> = here.iter().map(|d| d.kind).collect();
+    kinds.dedup();
+    let why = match (permit.at, kinds.is_empty()) {
+        (Some(at), _) => format!("asked for: everything behind LSN {at}"),
+        (None, _) => here.iter().map(|d| format!("{}: {}", d.kind, d.detail())).take(3).collect::<Vec<_>>().join("; "),
+    };
+    let acknowledged = match permit.at {
+        Some(_) => Acknowledged::Unknown,
+        None => here.iter().map(|d| d.acknowledged()).find(|a| *a != Acknowledged::No).unwrap_or(Acknowledged::No),
+    };
+    let from = Provenance {
+        segment: segment.name.clone(),
+        offset,
+        bytes,
+        file_bytes,
+        removed,
+        fill,
+        sum,
+        context,
+        lsns: doubt,
+        at: permit.at,
+        why,
+        format: input.format.name.to_owned(),
+        repair: 0,
+        step: 0,
+        time: Time::now(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let verdict = here.iter().map(|d| d.verdict()).max().unwrap_or(Verdict::Clean);
+    let path = segment.path.clone();
+    Ok(Cut { path, from, kinds, verdict, acknowledged, whole, whole_lsns, saved_as: String::new(), saved: false })
+}
+
+fn join(a: Option<LsnRange>, b: Option<LsnRange>) -> Option<LsnRange> {
+    match (a, b) {
+        (Some(a), Some(b)) => LsnRange::new(a.first.min(b.first), a.last.max(b.last)),
+        (one, other) => one.or(other),
+    }
+}
+
+/// Where the last byte from `offset` on that is not zero ends; `offset` when there is none.
+fn content_end(cursor: &mut Cursor, offset: u64) -> u64 {
+    let (mut at, mut end) = (offset, offset);
+    loop {
+        let content = cursor.zeros_end(at);
+        let piece = cursor.bytes(content, 64 << 10);
+        if content >= end.max(at) && piece.is_empty() {
+            return end;
+        }
+        let used = piece.iter().rposition(|b| *b != 0).map_or(0, |last| last as u64 + 1);
+        at = content + piece.len() as u64;
+        if used > 0 {
+            end = content + used;
+        }
+    }
+}
