@@ -118,9 +118,16 @@ complete -c walctl -n "__fish_walctl_using_subcommand repair" -l io -d 'How to r
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -l key-file -d 'A file with keys for encrypted payloads: 64 hex digits a line, oldest first' -r -F
+complete -c walctl -n "__fish_walctl_using_subcommand repair" -l max-cut -d 'Refuse to cut more than this from a segment' -r
+complete -c walctl -n "__fish_walctl_using_subcommand repair" -l at -d 'Cut everything behind this LSN, on purpose; the log gives those LSNs again' -r
+complete -c walctl -n "__fish_walctl_using_subcommand repair" -l salvage -d 'Write all that is valid into a new log in this folder, and leave the old one alone' -r -f -a "(__fish_complete_directories)"
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -l color -d 'When to use colours; auto means on a terminal and without NO_COLOR' -r -f -a "auto\t'On a terminal and without NO_COLOR'
 always\t'Also into files and pipes'
 never\t'Nowhere'"
+complete -c walctl -n "__fish_walctl_using_subcommand repair" -s n -l dry-run -d 'Say what would be done, and stop there'
+complete -c walctl -n "__fish_walctl_using_subcommand repair" -l accept-suspect -d 'Also cut a tail of which nobody can tell whether it is torn or rotten'
+complete -c walctl -n "__fish_walctl_using_subcommand repair" -l yes -d 'Yes, do what --at would do'
+complete -c walctl -n "__fish_walctl_using_subcommand repair" -l undo -d 'Put the cuts of the newest repair back, unless the log has grown since'
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -l json -d 'Results as JSON, one object a line; failures as one JSON object on standard error'
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -s q -l quiet -d 'No results and no progress; the exit code tells'
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -s h -l help -d 'Print help (see more with \'--help\')'
