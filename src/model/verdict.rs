@@ -34,6 +34,12 @@ pub enum Proof {
         /// The first LSN that it does not vouch for.
         synced: Lsn,
     },
+    /// A whole record stands behind it, in a format whose records do not say what was synced before them, but which writes one only
+    /// after those before it.
+    LaterRecord {
+        /// The record.
+        lsn: Lsn,
+    },
     /// A later segment exists: this one had been finished.
     LaterSegment,
     /// A clean shutdown was written behind it.
@@ -49,6 +55,7 @@ impl fmt::Display for Proof {
                 Some(last) => write!(f, "frame {lsn} says that everything up to {last} had been synced"),
                 None => write!(f, "frame {lsn} says that it had been synced"),
             },
+            Proof::LaterRecord { lsn } => write!(f, "record {lsn} stands whole behind it and was written after it"),
             Proof::LaterSegment => f.write_str("a later segment exists, and it was begun only after this one was synced"),
             Proof::Close => f.write_str("a clean shutdown was written behind it"),
             Proof::Seal => f.write_str("the segment was sealed behind it"),
@@ -216,6 +223,7 @@ mod tests {
         let proofs = [
             None,
             Some(Proof::LaterFrame { lsn: Lsn(9), synced: Lsn(8) }),
+            Some(Proof::LaterRecord { lsn: Lsn(9) }),
             Some(Proof::LaterSegment),
             Some(Proof::Close),
             Some(Proof::Seal),
