@@ -365,7 +365,7 @@ impl State<'_, '_> {
         let mut damage = self.bad(kind, start, end, expected, words);
         damage.facts = Facts::of(look);
         if let Some((_, next)) = found {
-            damage.facts.proof = Some(Proof::LaterFrame { lsn: Lsn(next.start), synced: Lsn(next.start) });
+            damage.facts.proof = Some(Proof::LaterRecord { lsn: Lsn(next.start) });
             damage.doubt = next.start.checked_sub(1).and_then(|last| LsnRange::new(Lsn(due), Lsn(last)));
         }
         let salvaged = if self.visit.want.salvage { self.whole_inside(start, end, header) } else { None };

@@ -1,6 +1,6 @@
 //! What a rivven log is besides its records: names, numbers, files that were made ahead, and what its files say about each other.
 
-use super::super::{Ending, Likeness, Sample, Summary};
+use super::super::{Ending, Likeness, Sample, State, Summary};
 use super::record::{ENCRYPTED, HAS_CHECKSUM, HEADER, Header, MAGIC};
 use super::walk::Own;
 use memchr::memmem;
@@ -58,6 +58,10 @@ type Warnings = Vec<(usize, &'static str, String)>;
 
 pub fn join(source: &Source, summaries: &mut [Summary]) -> Vec<Damage> {
     prove(source, summaries);
+    // What is written to is the last file with content; those behind it are made ahead.
+    if let Some(last) = summaries.iter_mut().rfind(|s| !s.blank).filter(|_| !source.alone) {
+        last.state = State::Active;
+    }
     let filled: Vec<usize> = (0..summaries.len()).filter(|i| !summaries[*i].blank).collect();
     let mut between = Vec::new();
     let mut warnings = Warnings::new();
@@ -120,7 +124,10 @@ fn compare(
             earlier.name,
             due.0 - 1
         );
-        warnings.push((later, "restart-reused-lsns", text));
+        // One such restart leads to the next.
+        if !warnings.iter().any(|(_, name, _)| *name == "restart-reused-lsns") {
+            warnings.push((later, "restart-reused-lsns", text));
+        }
         return Some(Damage {
             kind: Kind::LsnBack,
             span: Span::new(source.segments[later].id, 0, 0),

@@ -322,7 +322,7 @@ impl State<'_, '_> {
         };
         if found.is_some() {
             let next = Lsn(self.due.saturating_add(lost));
-            damage.facts.proof = Some(Proof::LaterFrame { lsn: next, synced: next });
+            damage.facts.proof = Some(Proof::LaterRecord { lsn: next });
             damage.doubt = next.before().and_then(|last| LsnRange::new(Lsn(self.due), last));
         }
         self.sink.hurt(&damage)?;
