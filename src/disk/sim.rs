@@ -2,14 +2,15 @@
 //!
 //! What was written and not synced survives in pieces of 512 bytes, each by a throw of the dice; a name that was made, changed or
 //! removed survives only by luck until its folder is synced. The power can fail at any operation, and any operation can be made to
-//! fail. After a failed sync the file reads as before and the next sync says that all is well, while the medium never got the bytes:
-//! that is what real systems do.
+//! fail. After a failed sync the file reads as before and the next sync says that all is well, while the medium never got the bytes;
+//! every descriptor that was open hears of it once: that is what real systems do.
 
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::{Disk, Entry, EntryKind, File, Open};
@@ -70,6 +71,8 @@ struct Node {
     stable: Vec<u8>,
     /// What was done since, in order.
     unsynced: Vec<Change>,
+    /// How many syncs have failed: each open file hears of each failure once.
+    failures: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -231,7 +234,7 @@ impl SimDisk {
 
 impl Node {
     fn new(bytes: Vec<u8>) -> Node {
-        Node { stable: bytes.clone(), now: bytes, unsynced: Vec::new() }
+        Node { stable: bytes.clone(), now: bytes, unsynced: Vec::new(), failures: 0 }
     }
 
     /// What a look past the cache shows.
@@ -349,7 +352,8 @@ impl Disk for SimDisk {
                 node
             }
         };
-        Ok(Box::new(SimFile { disk: self.clone(), node, path: path.to_owned(), how, locked: false }))
+        let heard = AtomicU64::new(inner.nodes[node].failures);
+        Ok(Box::new(SimFile { disk: self.clone(), node, path: path.to_owned(), how, locked: false, heard }))
     }
 
     fn create_dir(&self, dir: &Path) -> Result<()> {
@@ -412,7 +416,8 @@ impl Disk for SimDisk {
                 }
             }
         };
-        Ok(Some(Box::new(SimFile { disk: self.clone(), node, path: path.to_owned(), how: Open::WRITE, locked: true })))
+        let heard = AtomicU64::new(0);
+        Ok(Some(Box::new(SimFile { disk: self.clone(), node, path: path.to_owned(), how: Open::WRITE, locked: true, heard })))
     }
 }
 
@@ -428,6 +433,8 @@ struct SimFile {
     path: PathBuf,
     how: Open,
     locked: bool,
+    /// How many failed syncs of the file it has heard of.
+    heard: AtomicU64,
 }
 
 impl Drop for SimFile {
@@ -452,8 +459,15 @@ impl SimFile {
         let node = &mut inner.nodes[self.node];
         let unsynced = std::mem::take(&mut node.unsynced);
         // A sync that fails takes the changes with it: no later sync will write them, and the cache still shows them.
-        answer?;
-        unsynced.iter().for_each(|change| change.apply(&mut node.stable));
+        if answer.is_err() {
+            node.failures += 1;
+        } else {
+            unsynced.iter().for_each(|change| change.apply(&mut node.stable));
+        }
+        let failures = node.failures;
+        if self.heard.swap(failures, Ordering::Relaxed) < failures {
+            return Err(answer.err().unwrap_or_else(|| errno("sync", &self.path, libc::EIO)));
+        }
         Ok(())
     }
 }

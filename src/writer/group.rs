@@ -208,6 +208,12 @@ impl GroupCommit {
         self.shared.log.lock().expect(UNBROKEN).durable().before().unwrap_or(Lsn(0))
     }
 
+    /// The id that all segments of the log bear.
+    #[must_use]
+    pub fn log_id(&self) -> [u8; 16] {
+        self.shared.log.lock().expect(UNBROKEN).log_id()
+    }
+
     /// What was done so far.
     #[must_use]
     pub fn counts(&self) -> Counts {
@@ -317,7 +323,11 @@ impl Shared {
         }
         drop(queue);
         let (gathered, bytes) = (Instant::now(), batch.bytes.len());
-        let outcome = self.log.lock().expect(UNBROKEN).write(&mut batch, led, gathered);
+        let outcome = {
+            let mut log = self.log.lock().expect(UNBROKEN);
+            let outcome = log.write(&mut batch, led, gathered);
+            if self.options.end_at_failure { outcome.map_err(|failure| self.at_the_end(&log, failure)) } else { outcome }
+        };
         if let Ok(written) = &outcome {
             self.keep_pace(written.synced - gathered);
         }
@@ -347,6 +357,17 @@ impl Shared {
         group.finish(outcome, !alone);
         if room {
             self.room.notify_all();
+        }
+    }
+
+    /// A failure of one group, where it is to be the end of all.
+    fn at_the_end(&self, log: &Log, failure: Failure) -> Failure {
+        match failure {
+            Failure::System { .. } => {
+                let durable = log.durable().before().unwrap_or(Lsn(0));
+                Failure::Poisoned { durable, cause: failure.error(&self.dir).to_string() }
+            }
+            other => other,
         }
     }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::batch::{Batch, Place, pad_frame, pad_room, unsynced};
+use super::batch::{Batch, Place, pad_frame, pad_room};
 use super::counters::Counters;
 use super::lock::WriterLock;
 use super::options::Options;
@@ -18,7 +18,8 @@ use super::ticket::{Failure, Outcome, Written};
 use crate::disk::{AlignedBytes, DIRECT_BLOCK, Disk, File, Open, write_full};
 use crate::model::{Error, Lsn, Result, Time};
 use crate::native::{
-    FrameFields, HEADER_BYTES, Kind, SegmentHeader, Tally, encode_frame, encode_header, encode_seal, key_hint, segment_name,
+    FrameFields, FrameHeader, HEADER_BYTES, Kind, SegmentHeader, Tally, encode_frame, encode_header, encode_seal, frame_bytes,
+    key_hint, segment_name,
 };
 
 /// A log that is open for appending.
@@ -478,35 +479,38 @@ impl Log {
         self.space.retire();
         // Close proves that everything before it is durable: it must be so before.
         self.sync_now()?;
-        let block = self.block();
-        let Some(active) = &mut self.active else { return Ok(()) };
-        let seed = active.header.seed();
-        let mut bytes = Vec::new();
-        let mut at = active.position;
-        // With direct writes Close ends its block, so that the next group begins a new one.
-        if block > 1
-            && let Some(room) = pad_room(at, block, 40)
-        {
-            bytes = pad_frame(self.next, 0, Time::now(), seed, at, room);
-            at += room;
+        let (block, next) = (self.block(), self.next);
+        let Some(active) = &self.active else { return Ok(()) };
+        let (seed, at) = (active.header.seed(), active.position);
+        let fields = FrameFields { kind: Kind::Close, flags: 0, unsynced: 0, lsn: next, time: Time::now(), tag: 0 };
+        // With direct writes Close ends its block, so that the next group begins a new one. The padding is durable before Close
+        // says so.
+        if let Some(room) = pad_room(at, block, frame_bytes(0) as u64) {
+            let pad = pad_frame(next, 0, Time::now(), seed, at, room);
+            self.write_control(&pad)?;
         }
-        let fields = FrameFields {
-            kind: Kind::Close,
-            flags: 0,
-            unsynced: unsynced(self.next, self.durable),
-            lsn: self.next,
-            time: Time::now(),
-            tag: 0,
-        };
-        let sum = encode_frame(&mut bytes, &fields, &[], seed, at);
-        if let Err(error) = write_full(active.plain.as_ref(), &bytes, active.position) {
+        let at = self.active.as_ref().map_or(at, |active| active.position);
+        let mut bytes = Vec::new();
+        encode_frame(&mut bytes, &fields, &[], seed, at);
+        self.write_control(&bytes)?;
+        let Some(active) = &self.active else { return Ok(()) };
+        active.plain.set_length(active.position)?;
+        active.plain.sync_all()?;
+        Ok(())
+    }
+
+    /// Writes and syncs one frame that is no record.
+    fn write_control(&mut self, frame: &[u8]) -> Result<(), Stop> {
+        let Some(active) = &mut self.active else { return Ok(()) };
+        if let Err(error) = write_full(active.plain.as_ref(), frame, active.position) {
             return Err(self.cut_back(error));
         }
         active.plain.sync_data()?;
-        active.position += bytes.len() as u64;
-        active.last_sum = sum;
-        active.plain.set_length(active.position)?;
-        active.plain.sync_all()?;
+        if let Some(header) = frame.first_chunk().and_then(FrameHeader::parse) {
+            active.tally.observe(&header, active.position, 0);
+            active.last_sum = header.sum;
+        }
+        active.position += frame.len() as u64;
         Ok(())
     }
 
@@ -520,6 +524,10 @@ impl Log {
     /// Why nothing more is accepted, if that is so.
     pub fn poison(&self) -> Option<&Failure> {
         self.poison.as_ref()
+    }
+
+    pub fn log_id(&self) -> [u8; 16] {
+        self.log_id
     }
 
     pub fn next(&self) -> Lsn {

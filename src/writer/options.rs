@@ -37,6 +37,9 @@ pub struct Options {
     pub keys: Keys,
     /// The log is made when it does not exist.
     pub create: bool,
+    /// A group for which there is no room ends the writer, as a failed sync does: for a stream in which nothing may come after
+    /// something that is lost.
+    pub end_at_failure: bool,
     /// Who writes, in words, for the lock.
     pub who: String,
     /// A thread makes room ahead. Without it the writer does that itself, between two groups.
@@ -62,6 +65,7 @@ impl Default for Options {
             compress_min: None,
             keys: Keys::default(),
             create: true,
+            end_at_failure: false,
             who: "a program that uses the library".into(),
             background: true,
             ahead_bytes: 16 << 20,

@@ -22,7 +22,7 @@ pub(super) const NEXT: &str = "next.tmp";
 /// So much is written with one call: a group that comes meanwhile waits for that long.
 const PIECE: usize = 256 << 10;
 /// So much is synced at a time.
-const STEP: u64 = 1 << 20;
+const STEP: u64 = 256 << 10;
 /// See [`Shared::warm`].
 const WARM: u64 = 64 << 10;
 
