@@ -132,20 +132,43 @@ complete -c walctl -n "__fish_walctl_using_subcommand repair" -l json -d 'Result
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -s q -l quiet -d 'No results and no progress; the exit code tells'
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -s V -l version -d 'Print version'
-complete -c walctl -n "__fish_walctl_using_subcommand append" -l format -d 'How the log lies on disk; auto tells by content and name, list shows all formats' -r -f -a "auto\t''
-list\t''
-native\t''
-ironwal\t''
-nodedb\t''
-rivven\t''
-allsource\t''"
-complete -c walctl -n "__fish_walctl_using_subcommand append" -l io -d 'How to read; auto maps finished segments into memory and reads the others' -r -f -a "auto\t'Finished segments through a mapping, the others with system calls'
-map\t'Everything through a mapping where one can be had'
-read\t'System calls only'"
-complete -c walctl -n "__fish_walctl_using_subcommand append" -l key-file -d 'A file with keys for encrypted payloads: 64 hex digits a line, oldest first' -r -F
+complete -c walctl -n "__fish_walctl_using_subcommand append" -l delimiter -d 'How records lie in standard input [default: lf]' -r -f -a "lf\t'A record a line'
+nul\t'A zero byte behind each record'
+len32\t'In front of each record its length: four bytes, the lowest first'"
+complete -c walctl -n "__fish_walctl_using_subcommand append" -l text -d 'A record with this text; may be given several times' -r
+complete -c walctl -n "__fish_walctl_using_subcommand append" -l file -d 'A record with the content of this file; may be given several times' -r -F
+complete -c walctl -n "__fish_walctl_using_subcommand append" -l count -d 'Make up so many records' -r
+complete -c walctl -n "__fish_walctl_using_subcommand append" -l size -d 'How long made-up records are' -r
+complete -c walctl -n "__fish_walctl_using_subcommand append" -l rate -d 'At most so many records a second' -r
+complete -c walctl -n "__fish_walctl_using_subcommand append" -l kind -d 'What the records are: full, checkpoint, txn-begin, txn-commit or txn-abort [default: full]' -r
+complete -c walctl -n "__fish_walctl_using_subcommand append" -l tag -d 'The number that the records bear; in a checkpoint, the LSN up to which state is safe elsewhere [default: 0]' -r
+complete -c walctl -n "__fish_walctl_using_subcommand append" -l batch -d 'Let so many records at a time, or all, survive a crash together or not at all' -r
+complete -c walctl -n "__fish_walctl_using_subcommand append" -l ledger -d 'Also write each acknowledged LSN and a digest of its payload to this file, once it is durable' -r -F
+complete -c walctl -n "__fish_walctl_using_subcommand append" -l preset -d 'Settings that belong together; what is given besides counts more. Prints what it sets' -r -f -a "durable\t''
+lowest-latency\t''
+largest-groups\t''
+past-the-cache\t''
+may-lose-10ms\t''"
+complete -c walctl -n "__fish_walctl_using_subcommand append" -l sync -d 'What makes a group durable: fdatasync, fsync, dsync, none or interval=DURATION [default: fdatasync]' -r
+complete -c walctl -n "__fish_walctl_using_subcommand append" -l window -d 'How long a group waits for company: auto, 0, or a span of time from its first record on [default: auto]' -r
+complete -c walctl -n "__fish_walctl_using_subcommand append" -l preallocate -d 'How room is made ahead: none, sparse, fallocate or zero [default: zero]' -r
+complete -c walctl -n "__fish_walctl_using_subcommand append" -l segment-bytes -d 'Seal a segment before it grows beyond this size [default: 64MiB]' -r
+complete -c walctl -n "__fish_walctl_using_subcommand append" -l segment-records -d 'Seal a segment when it holds so many records' -r
+complete -c walctl -n "__fish_walctl_using_subcommand append" -l segment-age -d 'Seal a segment when it is so old' -r
+complete -c walctl -n "__fish_walctl_using_subcommand append" -l group-bytes -d 'Let a group have no more bytes than this [default: 4MiB]' -r
+complete -c walctl -n "__fish_walctl_using_subcommand append" -l group-records -d 'Let a group have no more records than this [default: 65536]' -r
+complete -c walctl -n "__fish_walctl_using_subcommand append" -l queue-bytes -d 'Take nothing more in while so many bytes are on their way [default: 16MiB]' -r
+complete -c walctl -n "__fish_walctl_using_subcommand append" -l frame-limit -d 'Split payloads that are longer than this [default: 1MiB]' -r
+complete -c walctl -n "__fish_walctl_using_subcommand append" -l compress -d 'Compress payloads' -r -f -a "lz4\t'Fast, in both directions'
+none\t'Not at all'"
+complete -c walctl -n "__fish_walctl_using_subcommand append" -l compress-min -d 'Leave payloads alone that are shorter than this' -r
+complete -c walctl -n "__fish_walctl_using_subcommand append" -l key-file -d 'Encrypt payloads with the last key of this file: 64 hex digits a line' -r -F
 complete -c walctl -n "__fish_walctl_using_subcommand append" -l color -d 'When to use colours; auto means on a terminal and without NO_COLOR' -r -f -a "auto\t'On a terminal and without NO_COLOR'
 always\t'Also into files and pipes'
 never\t'Nowhere'"
+complete -c walctl -n "__fish_walctl_using_subcommand append" -l keep-lsn -d 'Give records the LSNs that the JSON lines tell; a gap is refused'
+complete -c walctl -n "__fish_walctl_using_subcommand append" -l repair -d 'Cut a torn tail first, as `walctl repair` does'
+complete -c walctl -n "__fish_walctl_using_subcommand append" -l direct -d 'Write past the page cache, in whole blocks of which none is written twice'
 complete -c walctl -n "__fish_walctl_using_subcommand append" -l json -d 'Results as JSON, one object a line; failures as one JSON object on standard error'
 complete -c walctl -n "__fish_walctl_using_subcommand append" -s q -l quiet -d 'No results and no progress; the exit code tells'
 complete -c walctl -n "__fish_walctl_using_subcommand append" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -1,18 +1,253 @@
 //! `walctl append`: write records.
 
-use super::args::Input;
-use super::exit::Exit;
-use super::render::out::Out;
+pub mod feed;
+pub mod flags;
+mod hand;
+mod tell;
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::num::NonZeroU64;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+
+use clap::ValueHint;
+use walctl::disk::{Disk, RealDisk};
+use walctl::model::{Error, Verdict};
+use walctl::native::Kind;
+use walctl::ops::{self, Checks, Choice};
+use walctl::writer::GroupCommit;
+
+use self::feed::{Delimiter, End};
+use self::flags::WriteFlags;
+use self::hand::Hand;
+use self::tell::Tell;
+use super::exit::{Exit, Failure};
+use super::hint::show;
+use super::interrupt;
+use super::render::out::{Out, usage};
+use super::render::progress::Progress;
+use super::units::parse_bytes;
+
+const AFTER_HELP: &str = "\
+Records come from standard input unless --text, --file or --count gives them. Each is acknowledged with its LSN on a line of its own, \
+once it is durable and not before. With --json records are read as `dump --json` writes them (unless --delimiter says how they lie), \
+and acknowledgements are JSON. A torn tail is not written behind: --repair cuts it first.";
 
 /// Append records and print the LSN of each once it is durable
 #[derive(clap::Args, Debug)]
+#[command(after_help = AFTER_HELP)]
 pub struct AppendArgs {
+    /// The log's folder; it is made when it does not exist
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+    dir: PathBuf,
+    /// How records lie in standard input [default: lf]
+    #[arg(long, value_name = "HOW")]
+    delimiter: Option<Delimiter>,
+    /// A record with this text; may be given several times
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["count", "delimiter"])]
+    text: Vec<String>,
+    /// A record with the content of this file; may be given several times
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["count", "delimiter"])]
+    file: Vec<PathBuf>,
+    /// Make up so many records
+    #[arg(long, value_name = "N", conflicts_with = "delimiter")]
+    count: Option<u64>,
+    /// How long made-up records are
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes, default_value = "128", requires = "count")]
+    size: u64,
+    /// At most so many records a second
+    #[arg(long, value_name = "N")]
+    rate: Option<NonZeroU64>,
+    /// What the records are: full, checkpoint, txn-begin, txn-commit or txn-abort [default: full]
+    #[arg(long, value_name = "KIND", value_parser = kind)]
+    kind: Option<Kind>,
+    /// The number that the records bear; in a checkpoint, the LSN up to which state is safe elsewhere [default: 0]
+    #[arg(long, value_name = "N")]
+    tag: Option<u64>,
+    /// Let so many records at a time, or all, survive a crash together or not at all
+    #[arg(long, value_name = "N|all", value_parser = batch)]
+    batch: Option<Batch>,
+    /// Give records the LSNs that the JSON lines tell; a gap is refused
+    #[arg(long)]
+    keep_lsn: bool,
+    /// Also write each acknowledged LSN and a digest of its payload to this file, once it is durable
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    ledger: Option<PathBuf>,
+    /// Cut a torn tail first, as `walctl repair` does
+    #[arg(long)]
+    repair: bool,
     #[command(flatten)]
-    input: Input,
+    write: WriteFlags,
+}
+
+/// How many records are bound together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Batch {
+    /// So many.
+    Each(NonZeroU64),
+    /// All of them.
+    All,
+}
+
+fn batch(text: &str) -> Result<Batch, String> {
+    if text == "all" {
+        return Ok(Batch::All);
+    }
+    text.parse().map(Batch::Each).map_err(|_| format!("`{text}` is neither a number from 1 on nor `all`"))
+}
+
+fn kind(text: &str) -> Result<Kind, String> {
+    let whole = |kind: &Kind| kind.is_data() && !matches!(kind, Kind::First | Kind::Middle | Kind::Last);
+    Kind::from_name(text)
+        .filter(whole)
+        .ok_or_else(|| format!("`{text}` is no kind of record: full, checkpoint, txn-begin, txn-commit or txn-abort"))
 }
 
 /// Runs the command.
-pub fn run(args: &AppendArgs, _out: &mut Out) -> anyhow::Result<Exit> {
-    args.input.paths()?;
-    anyhow::bail!("append is not built into this version")
+pub fn run(args: &AppendArgs, out: &mut Out) -> anyhow::Result<Exit> {
+    let reads_json =
+        out.json() && args.delimiter.is_none() && args.text.is_empty() && args.file.is_empty() && args.count.is_none();
+    if args.keep_lsn && !reads_json {
+        return Err(usage("--keep-lsn takes LSNs from JSON lines: give --json, and records on standard input"));
+    }
+    let options = walctl::writer::Options { end_at_failure: true, ..args.write.options(out)? };
+    if args.repair {
+        repair_first(&args.dir, out)?;
+    }
+    let log = open(&args.dir, options)?;
+    for note in log.notes() {
+        out.note(note);
+    }
+    interrupt::be_polite();
+    let stop = AtomicBool::new(false);
+    let bar = progress(args, out);
+    let mut tell = Tell::new(out, &log, args.ledger.as_deref(), &stop)?;
+    let (sender, receiver) = mpsc::sync_channel(64);
+    let (ended, told) = std::thread::scope(|scope| {
+        let feeder = scope.spawn(|| {
+            let (log, stop) = (log.clone(), &stop);
+            let mut hand = Hand::new(log, args, stop, sender, bar.as_ref());
+            let ended = feed_all(args, reads_json, &mut hand).and_then(|()| hand.finish());
+            drop(hand);
+            ended
+        });
+        let told = tell.all(&receiver);
+        (feeder.join().expect("reading does not panic"), told)
+    });
+    if let Some(bar) = &bar {
+        bar.finish();
+    }
+    let sentence = tell.sentence();
+    let ledger = tell.finish();
+    let closed = log.close();
+    told.map_err(|error| with(error, &sentence))?;
+    ledger?;
+    match ended {
+        Err(End::Failed(error)) => {
+            closed?;
+            return Err(with(error, &sentence));
+        }
+        Err(End::Stopped) | Ok(()) => {}
+    }
+    closed.map_err(|error| with(error.into(), &sentence))?;
+    if interrupt::caught() {
+        out.note(format_args!("interrupted: {sentence}; the log is closed cleanly"));
+        return Ok(Exit::Interrupted);
+    }
+    if out.is_closed() {
+        out.note(format_args!("nobody reads the answers any more: {sentence}; the log is closed cleanly"));
+    }
+    Ok(Exit::Done)
+}
+
+/// The failure, and behind it what was acknowledged before.
+fn with(error: anyhow::Error, sentence: &str) -> anyhow::Error {
+    let exit = Exit::of_error(&error);
+    let next = super::hint::for_error("append", &error);
+    Failure { exit, message: format!("{error:#}; {sentence}"), next }.into()
+}
+
+/// All records, from wherever they come.
+fn feed_all(args: &AppendArgs, json: bool, hand: &mut Hand<'_>) -> Result<(), End> {
+    use feed::Take;
+    if let Some(count) = args.count {
+        return feed::generate(count, usize::try_from(args.size).unwrap_or(usize::MAX), hand);
+    }
+    if !args.text.is_empty() || !args.file.is_empty() {
+        for text in &args.text {
+            hand.record(feed::Given::of(text.as_bytes()))?;
+        }
+        for path in &args.file {
+            feed::whole_file(path, hand)?;
+        }
+        return Ok(());
+    }
+    let stdin = io::stdin()
+        .as_fd()
+        .try_clone_to_owned()
+        .map_err(|e| End::Failed(anyhow::Error::from(e).context("cannot read the input")))?;
+    let stdin = File::from(stdin);
+    if json {
+        return feed::json_lines(&stdin, hand);
+    }
+    feed::stream(&stdin, args.delimiter.unwrap_or(Delimiter::Lf), hand)
+}
+
+/// Opens the log for appending; where damage keeps it closed, says which and what helps.
+pub fn open(dir: &Path, options: walctl::writer::Options) -> anyhow::Result<GroupCommit> {
+    match GroupCommit::open(Arc::new(RealDisk), dir, options) {
+        Ok(log) => Ok(log),
+        Err(error @ Error::Refused { .. }) => Err(refusal(dir, error)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What stands in the way, as a check of the whole log finds it.
+pub fn refusal(dir: &Path, error: Error) -> anyhow::Error {
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let inputs = ops::open(&disk, dir, &Choice::default()).unwrap_or_default();
+    let report = inputs.first().and_then(|input| ops::verify(input, &Checks::default(), &ops::Progress::default()).ok());
+    let dir = show(dir);
+    let (exit, next) = match report.map(|report| report.verdict) {
+        Some(Verdict::Torn) => (Exit::Torn, format!("cut it, keeping the bytes: walctl repair {dir}; or append with --repair")),
+        Some(Verdict::Suspect) => {
+            (Exit::Torn, format!("walctl repair {dir} --accept-suspect, after a look: walctl verify {dir}"))
+        }
+        Some(Verdict::Clean) | None => return error.into(),
+        Some(_) => (Exit::Damaged, format!("keep what is valid: walctl repair {dir} --salvage {dir}-salvaged")),
+    };
+    Failure { exit, message: error.to_string(), next: Some(next) }.into()
+}
+
+fn repair_first(dir: &Path, _out: &mut Out) -> anyhow::Result<()> {
+    if dir.exists() {
+        anyhow::bail!("--repair is not built into this version");
+    }
+    Ok(())
+}
+
+/// How large standard input is, when it is a file.
+fn input_bytes() -> Option<u64> {
+    let meta = File::from(io::stdin().as_fd().try_clone_to_owned().ok()?).metadata().ok()?;
+    meta.is_file().then_some(meta.len())
+}
+
+/// A bar over the input, where its size is known.
+fn progress(args: &AppendArgs, out: &Out) -> Option<Progress> {
+    let given = args.count.is_some() || !args.text.is_empty() || !args.file.is_empty();
+    let total = if given { None } else { input_bytes() }?;
+    Some(Progress::new(out, format!("appending to {}", args.dir.display()), total))
+}
+
+/// Everything that was said so far is out.
+fn flushed(out: &mut Out, stop: &AtomicBool) -> io::Result<()> {
+    let done = out.flush();
+    if done.is_err() {
+        stop.store(true, Ordering::Relaxed);
+    }
+    if out.is_closed() { Ok(()) } else { done }
 }

@@ -38,7 +38,7 @@ enum Command {
     Dump(Box<dump::DumpArgs>),
     Verify(verify::VerifyArgs),
     Repair(repair::RepairArgs),
-    Append(append::AppendArgs),
+    Append(Box<append::AppendArgs>),
     Rotate(rotate::RotateArgs),
     Stats(stats::StatsArgs),
     Bench(bench::BenchArgs),

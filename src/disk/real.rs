@@ -99,18 +99,26 @@ impl Disk for RealDisk {
     }
 
     fn lock(&self, path: &Path) -> Result<Option<Box<dyn File>>> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .custom_flags(libc::O_CLOEXEC)
-            .open(path)
-            .map_err(Error::io("open", path))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Box::new(RealFile { file, path: path.to_owned() }))),
-            Err(fs::TryLockError::WouldBlock) => Ok(None),
-            Err(fs::TryLockError::Error(e)) => Err(Error::io("lock", path)(e)),
+        loop {
+            let file = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .custom_flags(libc::O_CLOEXEC)
+                .open(path)
+                .map_err(Error::io("open", path))?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(fs::TryLockError::WouldBlock) => return Ok(None),
+                Err(fs::TryLockError::Error(e)) => return Err(Error::io("lock", path)(e)),
+            }
+            // Its holder may have removed the file between our opening and locking it: a lock on what has no name keeps nobody out.
+            let ours = file.metadata().map_err(Error::io("look at", path))?;
+            let named = fs::metadata(path).is_ok_and(|m| (m.dev(), m.ino()) == (ours.dev(), ours.ino()));
+            if named {
+                return Ok(Some(Box::new(RealFile { file, path: path.to_owned() })));
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 //! The system frees the lock however the process ends. The file stays, so what stands in it counts only while somebody holds the
 //! lock; a holder writes its own name into it before anything else, and empties it at the end.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::disk::{Disk, File, Open, read_full, write_full};
@@ -17,6 +17,18 @@ const LONGEST: usize = 4096;
 #[derive(Debug)]
 pub struct WriterLock {
     file: Box<dyn File>,
+    leave: Leave,
+}
+
+/// What becomes of the file at the end.
+#[derive(Debug)]
+enum Leave {
+    /// It stays, empty.
+    Empty,
+    /// It holds again what it held: the words of somebody who was killed.
+    Text(Vec<u8>),
+    /// It goes: it was not there.
+    Nothing(Arc<dyn Disk>, PathBuf),
 }
 
 impl WriterLock {
@@ -31,14 +43,44 @@ impl WriterLock {
         let who: String = who.chars().map(|c| if c.is_control() { ' ' } else { c }).take(1000).collect();
         let text = format!("pid {}\ncommand {who}\nsince {}\n", std::process::id(), Time::now());
         write_full(file.as_ref(), text.as_bytes(), 0)?;
-        Ok(WriterLock { file })
+        Ok(WriterLock { file, leave: Leave::Empty })
+    }
+
+    /// The same, for somebody who only passes by: at the end the file is as it was found, or gone if it was not there.
+    pub fn visit(disk: &Arc<dyn Disk>, dir: &Path, who: &str) -> Result<WriterLock> {
+        let path = dir.join(LOCK);
+        let leave = match disk.look(&path)? {
+            None => Leave::Nothing(disk.clone(), path),
+            Some(_) => {
+                let file = disk.open(&path, Open::READ)?;
+                let mut text = vec![0; LONGEST];
+                let read = read_full(file.as_ref(), &mut text, 0)?;
+                text.truncate(read);
+                Leave::Text(text)
+            }
+        };
+        let mut lock = WriterLock::take(disk, dir, who)?;
+        lock.leave = leave;
+        Ok(lock)
+    }
+
+    /// Who holds the lock of the log in `dir`, in words, without trying it. `None` when nobody does.
+    #[must_use]
+    pub fn holder(disk: &Arc<dyn Disk>, dir: &Path) -> Option<String> {
+        let path = dir.join(LOCK);
+        disk.locked_by(&path).map(|_| holder(disk, &path))
     }
 }
 
 impl Drop for WriterLock {
     fn drop(&mut self) {
         // Only for people who look into the file; the lock itself goes with the file.
-        let _ = self.file.set_length(0);
+        let _ = match &self.leave {
+            Leave::Empty => self.file.set_length(0),
+            Leave::Text(text) => self.file.set_length(0).and_then(|()| write_full(self.file.as_ref(), text, 0)),
+            // While it is still locked: who waits for it finds out that it is gone, and makes a new one.
+            Leave::Nothing(disk, path) => disk.remove(path),
+        };
     }
 }
 
@@ -86,6 +128,47 @@ mod tests {
         drop(first);
         drop(WriterLock::take(&disk, dir.path(), "walctl rotate wal").expect("it is free again"));
         assert_eq!(std::fs::read(dir.path().join(LOCK)).expect("the file stays"), b"");
+    }
+
+    #[test]
+    fn a_visitor_leaves_the_file_as_it_was() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        let path = dir.path().join(LOCK);
+        let visit = || {
+            let held = WriterLock::visit(&disk, dir.path(), "walctl repair wal").expect("nobody holds it");
+            assert!(refusal(&disk, dir.path()).contains("walctl repair wal"));
+            drop(held);
+        };
+        visit();
+        assert!(!path.exists());
+        std::fs::write(&path, "what a killed writer left").expect("room for a few bytes");
+        visit();
+        assert_eq!(std::fs::read(&path).expect("it stays"), b"what a killed writer left");
+        assert_eq!(WriterLock::holder(&disk, dir.path()), None);
+    }
+
+    #[test]
+    fn a_lock_on_a_file_that_is_gone_is_no_lock() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join(LOCK);
+        for _ in 0..200 {
+            // Two that come and go: at no moment may both hold it.
+            let both = std::sync::atomic::AtomicU32::new(0);
+            std::thread::scope(|scope| {
+                for _ in 0..2 {
+                    scope.spawn(|| {
+                        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+                        if let Some(held) = disk.lock(&path).expect("it answers") {
+                            assert_eq!(both.fetch_add(1, std::sync::atomic::Ordering::SeqCst), 0);
+                            both.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+                            let _ = disk.remove(&path);
+                            drop(held);
+                        }
+                    });
+                }
+            });
+        }
     }
 
     #[test]

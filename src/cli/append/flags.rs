@@ -1,0 +1,122 @@
+//! The flags that say how a log is written: shared by what writes.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum, ValueHint};
+use walctl::writer::{Options, PRESETS, Preallocate, Preset, SyncMode, Window};
+
+use crate::cli::args::read_keys;
+use crate::cli::render::out::{Out, usage};
+use crate::cli::units::{parse_bytes, parse_duration};
+
+/// How to write.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "How it is written")]
+pub struct WriteFlags {
+    /// Settings that belong together; what is given besides counts more. Prints what it sets
+    #[arg(long, value_name = "NAME", value_parser = preset_names())]
+    preset: Option<String>,
+    /// What makes a group durable: fdatasync, fsync, dsync, none or interval=DURATION [default: fdatasync]
+    #[arg(long, value_name = "MODE", value_parser = |text: &str| text.parse::<SyncMode>().map_err(|e| e.to_string()))]
+    sync: Option<SyncMode>,
+    /// How long a group waits for company: auto, 0, or a span of time from its first record on [default: auto]
+    #[arg(long, value_name = "SPAN", value_parser = |text: &str| text.parse::<Window>().map_err(|e| e.to_string()))]
+    window: Option<Window>,
+    /// Write past the page cache, in whole blocks of which none is written twice
+    #[arg(long)]
+    direct: bool,
+    /// How room is made ahead: none, sparse, fallocate or zero [default: zero]
+    #[arg(long, value_name = "HOW", value_parser = |text: &str| text.parse::<Preallocate>().map_err(|e| e.to_string()))]
+    preallocate: Option<Preallocate>,
+    /// Seal a segment before it grows beyond this size [default: 64MiB]
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    segment_bytes: Option<u64>,
+    /// Seal a segment when it holds so many records
+    #[arg(long, value_name = "N")]
+    segment_records: Option<u64>,
+    /// Seal a segment when it is so old
+    #[arg(long, value_name = "SPAN", value_parser = parse_duration)]
+    segment_age: Option<Duration>,
+    /// Let a group have no more bytes than this [default: 4MiB]
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    group_bytes: Option<u64>,
+    /// Let a group have no more records than this [default: 65536]
+    #[arg(long, value_name = "N")]
+    group_records: Option<NonZeroUsize>,
+    /// Take nothing more in while so many bytes are on their way [default: 16MiB]
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    queue_bytes: Option<u64>,
+    /// Split payloads that are longer than this [default: 1MiB]
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    frame_limit: Option<u64>,
+    /// Compress payloads
+    #[arg(long, value_name = "HOW")]
+    compress: Option<Compression>,
+    /// Leave payloads alone that are shorter than this
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes, default_value = "128", requires = "compress")]
+    compress_min: u64,
+    /// Encrypt payloads with the last key of this file: 64 hex digits a line
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub key_file: Option<PathBuf>,
+}
+
+/// How payloads are compressed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Compression {
+    /// Fast, in both directions.
+    Lz4,
+    /// Not at all.
+    None,
+}
+
+fn preset_names() -> Vec<&'static str> {
+    PRESETS.iter().map(|preset| preset.name).collect()
+}
+
+fn size(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+impl WriteFlags {
+    /// The options that they stand for; says what a preset sets, and what a mode may lose.
+    pub fn options(&self, out: &mut Out) -> anyhow::Result<Options> {
+        let mut options = Options { who: command_line(), ..Options::default() };
+        if let Some(name) = &self.preset {
+            let preset = Preset::named(name)?;
+            preset.apply(&mut options)?;
+            out.note(format_args!("preset {}: {} ({})", preset.name, preset.words(), preset.about));
+        }
+        options.sync = self.sync.unwrap_or(options.sync);
+        options.window = self.window.unwrap_or(options.window);
+        options.direct |= self.direct;
+        options.preallocate = self.preallocate.unwrap_or(options.preallocate);
+        options.segment_bytes = self.segment_bytes.unwrap_or(options.segment_bytes);
+        options.segment_records = self.segment_records;
+        options.segment_age = self.segment_age;
+        options.group_bytes = self.group_bytes.map_or(options.group_bytes, size);
+        options.group_records = self.group_records.map_or(options.group_records, NonZeroUsize::get);
+        options.queue_bytes = self.queue_bytes.map_or(options.queue_bytes, size);
+        options.frame_limit = self.frame_limit.map_or(options.frame_limit, size);
+        if let Some(Compression::Lz4) = self.compress {
+            options.compress_min = Some(size(self.compress_min));
+        }
+        if let Some(path) = &self.key_file {
+            options.keys = read_keys(path)?;
+        }
+        options.check().map_err(|error| usage(error.to_string()))?;
+        if let Some(loss) = options.sync.loss() {
+            out.note(format_args!("--sync {}: an acknowledgement does not mean durable; {loss}", options.sync));
+        }
+        Ok(options)
+    }
+}
+
+/// The command line, for the lock: who holds it.
+pub fn command_line() -> String {
+    let mut words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+    let program = words.next().unwrap_or_default();
+    let program = program.rsplit('/').next().unwrap_or("walctl").to_owned();
+    std::iter::once(program).chain(words).collect::<Vec<_>>().join(" ")
+}
