@@ -3,6 +3,7 @@
 mod cases;
 mod crash_model;
 mod exit_codes;
+mod follow;
 mod formats;
 mod fuzz;
 mod generated;

@@ -1,0 +1,99 @@
+//! Reading on while a log grows: the real binary, given one thing after the other and asked for each.
+
+use std::fs::{self, OpenOptions};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use crate::support::recipe::cook;
+use crate::support::sandbox::{Sandbox, code, wait};
+
+/// A run of `dump --follow` whose lines are taken one by one.
+struct Following {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Following {
+    fn start(sandbox: &Sandbox, words: &[&str]) -> Following {
+        let all = [&["dump", "--follow", "--raw", "LOG"], words].concat();
+        let mut child = sandbox.command(&all).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+        let stdout = child.stdout.take().expect("it was piped");
+        let (send, lines) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if send.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Following { child, lines }
+    }
+
+    fn line(&mut self) -> String {
+        // Nothing takes that long unless it hangs.
+        self.lines.recv_timeout(Duration::from_secs(60)).expect("a line comes")
+    }
+
+    /// Interrupts it: how it ends, and what it says then.
+    fn interrupt(mut self) -> (i32, String) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it still runs");
+        let status = wait(&mut self.child);
+        let mut said = String::new();
+        self.child.stderr.take().expect("it was piped").read_to_string(&mut said).expect("it is text");
+        (code(status), said)
+    }
+}
+
+/// Makes `LOG` what a longer recipe says, file by file, each with one write behind what is there.
+fn grow(sandbox: &Sandbox, recipe: &str) {
+    for segment in cook(recipe).expect("a good recipe").segments {
+        let path = sandbox.path().join("LOG").join(&segment.name);
+        let have = fs::metadata(&path).map_or(0, |meta| meta.len());
+        let mut file = OpenOptions::new().create(true).append(true).open(path).expect("the folder takes files");
+        file.write_all(&segment.bytes[usize::try_from(have).expect("small")..]).expect("the file takes bytes");
+    }
+}
+
+#[test]
+fn what_is_appended_is_shown_across_segments_until_an_interruption() {
+    let sandbox = Sandbox::with("record one");
+    let mut following = Following::start(&sandbox, &["--cursor", "cursor"]);
+    assert_eq!(following.line(), "one");
+    grow(&sandbox, "record one\nrecord two\nbatch\nrecord three\nrecord four\nend");
+    assert_eq!([following.line(), following.line(), following.line()], ["two", "three", "four"]);
+    grow(&sandbox, "record one\nrecord two\nbatch\nrecord three\nrecord four\nend\nrecord five\nsegment\nrecord six");
+    assert_eq!([following.line(), following.line()], ["five", "six"]);
+    let (code, said) = following.interrupt();
+    assert_eq!(code, 130, "{said}");
+    let cursor = fs::read_to_string(sandbox.path().join("cursor")).expect("it was kept");
+    assert!(cursor.starts_with("{\"segment\":\"00000000000000000006.wal\",\"lsn\":6,"), "{cursor}");
+    assert_eq!(sandbox.run(&["dump", "--raw", "LOG", "--cursor", "cursor", "--fail-empty"]).code, 7);
+}
+
+#[test]
+fn following_ends_when_nobody_reads_any_more() {
+    let sandbox = Sandbox::with("record one");
+    let (reader, writer) = std::io::pipe().expect("a pipe can be made");
+    let words = ["dump", "--follow", "--raw", "LOG"];
+    let mut child = sandbox.command(&words).stdout(writer).stderr(Stdio::piped()).spawn().expect("it starts");
+    let mut line = String::new();
+    let mut reader = BufReader::new(reader);
+    reader.read_line(&mut line).expect("a line comes");
+    assert_eq!(line, "one\n");
+    drop(reader);
+    assert_eq!(code(wait(&mut child)), 0);
+}
+
+#[test]
+fn following_ends_when_its_limit_is_reached_later() {
+    let sandbox = Sandbox::with("record one");
+    let mut following = Following::start(&sandbox, &["--limit", "2", "--tail", "1"]);
+    assert_eq!(following.line(), "one");
+    grow(&sandbox, "record one\nrecord two\nrecord three");
+    assert_eq!(following.line(), "two");
+    assert_eq!(code(wait(&mut following.child)), 0);
+    assert!(following.lines.recv_timeout(Duration::from_secs(60)).is_err(), "nothing comes behind the limit");
+}
