@@ -165,26 +165,38 @@ pub mod formats {
 /// What can be done with a log.
 pub mod ops {
     mod backward;
+    mod carry;
     mod context;
+    mod cutfile;
     mod follow;
     mod held;
     mod ledger;
     mod media;
+    #[cfg(test)]
+    mod mend_tests;
     mod open;
     mod position;
+    mod repair;
     mod scan;
+    mod seek;
     mod select;
     #[cfg(test)]
     mod tests;
+    mod undo;
     mod verify;
+    pub use carry::carry_out;
     pub use context::{Context, Put};
+    pub use cutfile::{CutFile, Provenance};
     pub use follow::{Follow, Step, had_enough, unread};
     pub use held::Held;
     pub use ledger::{LedgerEntry, LedgerReport, PayloadDigest, check_ledger, ledger_head, payload_digest};
     pub use media::{MediaView, compare_media};
     pub use open::{Choice, Input, open, open_stream};
     pub use position::Position;
-    pub use scan::{Begin, Event, Outcome, Scan, Shown, Stopped, Take, Way, last_lsn};
+    pub use repair::{Cut, Decision, MAX_CUT, Obstacle, Permit, Plan, Refusal, decide, plan};
+    pub use scan::{Begin, Event, Outcome, Scan, Shown, Stopped, Take, Way};
+    pub use seek::last_lsn;
     pub use select::{Bound, Content, LsnWish, Selection, parse_moment};
+    pub use undo::{Undo, plan_undo, undo};
     pub use verify::{Checks, Progress, Report, SegmentReport, verify};
 }

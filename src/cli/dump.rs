@@ -11,7 +11,7 @@ use std::sync::Arc;
 use clap::ValueHint;
 use regex::bytes::Regex;
 use walctl::disk::{Disk, RealDisk};
-use walctl::formats::{ALL, Halt, Mend};
+use walctl::formats::Halt;
 use walctl::model::{LsnRange, Result, Time};
 use walctl::native::LOCK;
 use walctl::ops::{
@@ -24,6 +24,7 @@ use self::wait::{Wait, Woken};
 use super::args::Input;
 use super::exit::{Exit, Failure};
 use super::interrupt;
+use super::render::formats;
 use super::render::out::{Out, usage};
 use super::render::progress::Progress;
 use super::render::records::payload::View;
@@ -123,7 +124,8 @@ fn regex(text: &str) -> Result<Regex, String> {
 /// Runs the command.
 pub fn run(args: &DumpArgs, out: &mut Out) -> anyhow::Result<Exit> {
     if args.input.lists() {
-        return list(out);
+        formats::show(out)?;
+        return Ok(Exit::Done);
     }
     let paths = args.input.paths()?;
     check(args, out, paths)?;
@@ -403,34 +405,4 @@ fn pruned(gone: &Position, next: &str, unread: Option<LsnRange>) -> String {
         None => String::new(),
     };
     format!("{}, which was read last, is gone; reading goes on with {next}{lost}", gone.segment)
-}
-
-/// Shows the formats, with what each can do.
-fn list(out: &mut Out) -> anyhow::Result<Exit> {
-    use std::io::Write;
-    if out.json() {
-        for format in ALL {
-            let reason = match format.mend {
-                Mend::Refuse(why) => Some(why),
-                _ => None,
-            };
-            let line = serde_json::json!({
-                "name": format.name, "title": format.title, "protects": format.protects,
-                "repair": reason.is_none(), "repair_reason": reason, "encrypted": format.encrypted,
-            });
-            writeln!(out, "{line}")?;
-        }
-        return Ok(Exit::Done);
-    }
-    let mut table = super::render::table::Table::new(out, &["NAME", "WHAT", "PROTECTS", "REPAIR", "ENCRYPTED"]);
-    for format in ALL {
-        let repair = match format.mend {
-            Mend::Refuse(why) => format!("no: {why}"),
-            _ => "yes".to_owned(),
-        };
-        let encrypted = if format.encrypted { "with --key-file" } else { "-" };
-        table.row([format.name, format.title, format.protects, &repair, encrypted]);
-    }
-    table.write(out)?;
-    Ok(Exit::Done)
 }

@@ -8,7 +8,8 @@ use std::ops::Range;
 
 use super::held::Held;
 use super::position::Position;
-use super::scan::{Event, Outcome, Scan, Shown, Stopped, Take, Way, finish, narrow, segments_of_use};
+use super::scan::{Event, Outcome, Scan, Shown, Stopped, Take, Way, finish};
+use super::seek::{narrow, segments_of_use};
 use crate::disk::Segment;
 use crate::formats::{Halt, Item, Mark, Sink, Summary};
 use crate::model::{Damage, Record, Result};
@@ -157,7 +158,7 @@ impl Scan<'_> {
         let mut before: Option<Summary> = None;
         if self.format.ordered {
             for index in 0..self.source.segments.iter().position(|s| s.name == segment.name).unwrap_or(0) {
-                before = Some(self.walk(index, None, before.as_ref(), &mut Sink::new(&mut |_| Ok(())))?);
+                before = Some(self.walk(index, None, true, before.as_ref(), &mut Sink::new(&mut |_| Ok(())))?);
             }
         }
         let index = self.source.segments.iter().position(|s| s.name == segment.name).unwrap_or(0);
@@ -174,7 +175,7 @@ impl Scan<'_> {
             }
             Ok(())
         };
-        match self.walk(index, way.mark, before.as_ref(), &mut Sink::new(&mut take)) {
+        match self.walk(index, way.mark, false, before.as_ref(), &mut Sink::new(&mut take)) {
             // Enough of the walk; whoever sees the record may have had enough of everything.
             Err(Halt::Enough) if done => Ok(()),
             other => other.map(|_| ()),
@@ -302,7 +303,7 @@ impl<'a> Backward<'a> {
             }
             Ok(())
         };
-        match scan.walk(index, None, self.before(index), &mut Sink::new(&mut take)) {
+        match scan.walk(index, None, true, self.before(index), &mut Sink::new(&mut take)) {
             Ok(summary) => {
                 let segment = scan.source.segments[index].name.clone();
                 let after_damage = first_hurt.is_some();
@@ -359,7 +360,7 @@ impl<'a> Backward<'a> {
             Item::Hurt(damage) => each(PieceItem::Hurt(segment, damage)),
             Item::Reached(at) => each(PieceItem::Reached(segment, at)),
         };
-        match scan.walk(index, mark, self.before(index), &mut Sink::new(&mut take)) {
+        match scan.walk(index, mark, false, self.before(index), &mut Sink::new(&mut take)) {
             Ok(_) | Err(Halt::Enough) => Ok(()),
             Err(Halt::Failed(error)) => Err(error),
         }

@@ -4,7 +4,8 @@
 //! passed over between one segment and the next. How long to wait between steps is the caller's business.
 
 use super::position::Position;
-use super::scan::{Begin, Outcome, Scan, Stopped, Take, first_record};
+use super::scan::{Begin, Outcome, Scan, Stopped, Take};
+use super::seek::first_record;
 use crate::disk::Source;
 use crate::formats::{Format, Summary};
 use crate::model::{Error, Lsn, LsnRange, Result};

@@ -1,11 +1,10 @@
 //! Reading a log from a place on: the records that are wanted, the damage between them, and what was established at the end.
 
-use std::ops::Range;
-
+use super::seek::{Chosen, narrow, segments_of_use};
 use super::{Position, Selection};
 use crate::disk::{Segment, Source};
 use crate::formats::{Format, Halt, Item, Mark, Sink, Summary, Visit, Walk, Want};
-use crate::model::{Damage, Keys, Lsn, LsnRange, Record, Result, SegmentId, Time};
+use crate::model::{Damage, Keys, Lsn, Record, Result};
 
 /// A log, and what is wanted of it.
 #[derive(Clone, Copy, Debug)]
@@ -156,7 +155,7 @@ impl<'a> Scan<'a> {
             let mark = begin.mark.filter(|_| index == 0);
             reader.enter(mark);
             reader.passing = index < passed;
-            let want = self.want(mark, true);
+            let want = self.want(mark, false);
             let before = if self.format.ordered { summaries.last().or(begin.before) } else { None };
             let visit = Visit { source: &source, segment, keys: self.keys, want, before };
             match (self.format.walk)(&visit, &mut Sink::new(&mut |item| reader.item(segment, item))) {
@@ -175,22 +174,29 @@ impl<'a> Scan<'a> {
         Ok(finish(self.format, source, summaries, stopped, position))
     }
 
-    /// Walks one segment, delivering its items as they come.
-    pub(super) fn walk(&self, index: usize, mark: Option<Mark>, before: Option<&Summary>, sink: &mut Sink<'_>) -> Walk {
+    /// Walks one segment, delivering its items as they come; `only_counts` says that payloads are not shown.
+    pub(super) fn walk(
+        &self,
+        index: usize,
+        mark: Option<Mark>,
+        only_counts: bool,
+        before: Option<&Summary>,
+        sink: &mut Sink<'_>,
+    ) -> Walk {
         let segment = &self.source.segments[index];
         let before = before.filter(|_| self.format.ordered);
-        let visit = Visit { source: self.source, segment, keys: self.keys, want: self.want(mark, true), before };
+        let visit = Visit { source: self.source, segment, keys: self.keys, want: self.want(mark, only_counts), before };
         (self.format.walk)(&visit, sink)
     }
 
-    fn want(&self, start: Option<Mark>, marks: bool) -> Want {
+    fn want(&self, start: Option<Mark>, only_counts: bool) -> Want {
         Want {
-            payloads: self.payloads || self.selection.content.is_some(),
+            payloads: self.payloads && !only_counts || self.selection.content.is_some(),
             frames: self.frames,
             lsns: self.selection.lsns,
             since: self.selection.since,
             live: self.live,
-            marks,
+            marks: true,
             start,
             ..Want::default()
         }
@@ -367,137 +373,4 @@ pub(super) fn finish(
     let mut damage: Vec<Damage> = summaries.iter().flat_map(|s| s.damage.kept()).cloned().chain(between).collect();
     damage.sort_by_key(|d| d.span.place);
     Outcome { source: read, summaries, damage, more_damage, stopped, position }
-}
-
-/// The same log with only some of its segments, numbered anew.
-#[must_use]
-pub(super) fn narrow(source: &Source, range: Range<usize>) -> Source {
-    let mut narrowed = source.clone();
-    narrowed.segments.truncate(range.end);
-    narrowed.segments.drain(..range.start.min(range.end));
-    for (id, segment) in (0..).zip(&mut narrowed.segments) {
-        segment.id = SegmentId(id);
-    }
-    narrowed
-}
-
-pub(super) struct Chosen {
-    pub range: Range<usize>,
-    /// File names are LSNs, so LSNs ascend from segment to segment.
-    pub ascending: bool,
-}
-
-/// LSN and time of a record, as far as the format has them.
-type Head = (Option<Lsn>, Option<Time>);
-
-/// The segments that can hold something wanted. Those that are left out are not even opened.
-pub(super) fn segments_of_use(source: &Source, format: &'static Format, keys: &Keys, selection: &Selection) -> Result<Chosen> {
-    let count = source.segments.len();
-    let mut chosen = Chosen { range: 0..count, ascending: false };
-    if count < 2 {
-        return Ok(chosen);
-    }
-    let probe = |index: usize| first_record(source, format, keys, index);
-    if let Some(wanted) = selection.lsns {
-        chosen.ascending = names_are_lsns(source, &probe)?;
-        if chosen.ascending {
-            // The segment that holds an LSN is the last one whose name does not lie above it.
-            let above = |lsn: Lsn| source.segments.partition_point(|s| s.sequence <= lsn.0);
-            chosen.range = above(wanted.first).saturating_sub(1)..above(wanted.last).max(1);
-        }
-    }
-    // Clocks are set back now and then: one segment more on either side than the times of first records ask for.
-    if let Some(since) = selection.since {
-        let first =
-            first_after(&chosen.range, &|index| Ok(probe(index)?.is_some_and(|(_, time)| time.is_some_and(|t| t >= since))))?;
-        chosen.range.start = first.saturating_sub(2).max(chosen.range.start);
-    }
-    if let Some(until) = selection.until {
-        let first =
-            first_after(&chosen.range, &|index| Ok(probe(index)?.is_some_and(|(_, time)| time.is_some_and(|t| t > until))))?;
-        chosen.range.end = (first + 1).min(chosen.range.end);
-    }
-    chosen.range.start = chosen.range.start.min(chosen.range.end);
-    Ok(chosen)
-}
-
-/// The first index of the range that is beyond, if `beyond` holds from some index on; the end of the range when none is.
-fn first_after(range: &Range<usize>, beyond: &dyn Fn(usize) -> Result<bool>) -> Result<usize> {
-    let (mut low, mut high) = (range.start, range.end);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        if beyond(middle)? {
-            high = middle;
-        } else {
-            low = middle + 1;
-        }
-    }
-    Ok(low)
-}
-
-/// Whether the names of segments give the LSN of their first record, by looking at some of them.
-fn names_are_lsns(source: &Source, probe: &dyn Fn(usize) -> Result<Option<Head>>) -> Result<bool> {
-    let count = source.segments.len();
-    let mut seen = false;
-    for index in [0, count / 2, count - 2] {
-        if let Some((Some(lsn), _)) = probe(index)? {
-            if lsn.0 != source.segments[index].sequence {
-                return Ok(false);
-            }
-            seen = true;
-        }
-    }
-    Ok(seen)
-}
-
-/// LSN and time of the first whole record of a segment.
-pub(super) fn first_record(source: &Source, format: &'static Format, keys: &Keys, index: usize) -> Result<Option<Head>> {
-    let mut first = None;
-    let visit = Visit { source, segment: &source.segments[index], keys, want: Want::default(), before: None };
-    let mut take = |item: Item<'_>| match item {
-        Item::Record(record) => {
-            first = Some((record.lsn, record.time));
-            Err(Halt::Enough)
-        }
-        _ => Ok(()),
-    };
-    match (format.walk)(&visit, &mut Sink::new(&mut take)) {
-        Ok(_) | Err(Halt::Enough) => Ok(first),
-        Err(Halt::Failed(error)) => Err(error),
-    }
-}
-
-/// The last LSN of a log; `None` when it holds no record.
-pub fn last_lsn(source: &Source, format: &'static Format, keys: &Keys) -> Result<Option<Lsn>> {
-    let mut before: Vec<Summary> = Vec::new();
-    if format.ordered {
-        for segment in &source.segments {
-            let want = Want { counts_only: true, ..Want::default() };
-            let visit = Visit { source, segment, keys, want, before: before.last() };
-            match (format.walk)(&visit, &mut Sink::new(&mut |_| Ok(()))) {
-                Ok(summary) => before = vec![keep_last(before.pop(), summary)],
-                Err(Halt::Enough) => break,
-                Err(Halt::Failed(error)) => return Err(error),
-            }
-        }
-        return Ok(before.last().and_then(|s| s.lsns).map(|range| range.last));
-    }
-    for segment in source.segments.iter().rev() {
-        // Nothing but the end is of use: a sealed segment answers from its seal.
-        let want = Want { counts_only: true, lsns: LsnRange::new(Lsn(u64::MAX), Lsn(u64::MAX)), ..Want::default() };
-        let visit = Visit { source, segment, keys, want, before: None };
-        match (format.walk)(&visit, &mut Sink::new(&mut |_| Ok(()))) {
-            Ok(Summary { lsns: Some(range), .. }) => return Ok(Some(range.last)),
-            Ok(_) | Err(Halt::Enough) => {}
-            Err(Halt::Failed(error)) => return Err(error),
-        }
-    }
-    Ok(None)
-}
-
-fn keep_last(before: Option<Summary>, mut now: Summary) -> Summary {
-    if now.lsns.is_none() {
-        now.lsns = before.and_then(|s| s.lsns);
-    }
-    now
 }

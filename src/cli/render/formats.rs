@@ -26,10 +26,14 @@ pub fn show(out: &mut Out) -> io::Result<()> {
         }
         return Ok(());
     }
-    let mut table = Table::new(out, &["format", "what it is", "repair", "what its checksums protect"]);
+    let mut table = Table::new(out, &["format", "what it is", "repair", "encrypted", "what its checksums protect"]);
     for format in ALL {
-        let mend = if matches!(format.mend, Mend::Refuse(_)) { "refuses" } else { "cuts" };
-        table.row([format.name, format.title, mend, format.protects]);
+        let mend = match format.mend {
+            Mend::Cut | Mend::CutAndFill(_) => "cuts".to_owned(),
+            Mend::Refuse(why) => format!("refuses: {why}"),
+        };
+        let encrypted = if format.encrypted { "with --key-file" } else { "-" };
+        table.row([format.name, format.title, &mend, encrypted, format.protects]);
     }
     table.write(out)
 }
