@@ -11,6 +11,7 @@ mod mutate;
 mod mutate_formats;
 mod pipes;
 mod tidy;
+mod verify;
 
 /// What the groups share.
 #[allow(dead_code, reason = "not every group is there yet")]

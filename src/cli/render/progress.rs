@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::out::Out;
+use crate::cli::units::show_bytes;
 
 /// What lasts less is over before anybody could read about it.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -73,14 +74,21 @@ impl Progress {
             return;
         }
         let bar = self.bar.get_or_init(|| {
-            let template = "{msg} [{bar:30}] {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left";
-            let style = ProgressStyle::with_template(template).expect("the template is ours").progress_chars("=> ");
+            let style = ProgressStyle::with_template("{prefix} [{wide_bar}] {msg}").expect("the template is ours");
             ProgressBar::with_draw_target(Some(self.total), ProgressDrawTarget::stderr_with_hz(5))
-                .with_elapsed(self.begun.elapsed())
-                .with_style(style)
-                .with_message(super::escape::line(&self.doing))
+                .with_style(style.progress_chars("=> "))
+                .with_prefix(super::escape::line(&self.doing))
         });
+        bar.set_message(self.words(done));
         bar.set_position(done.min(self.total));
+    }
+
+    /// How much, how fast, and how long it will take. The rate is that of the whole run: the bar itself has seen only its end.
+    fn words(&self, done: u64) -> String {
+        let rate = done as f64 / self.begun.elapsed().as_secs_f64().max(0.001);
+        let left = self.total.saturating_sub(done) as f64 / rate.max(1.0);
+        let left = if self.total > done { format!(", {:.0} s left", left.min(1e9)) } else { String::new() };
+        format!("{} of {}, {}/s{left}", show_bytes(done), show_bytes(self.total), show_bytes(rate as u64))
     }
 
     /// Takes the bar away, so that something else can be printed.

@@ -35,7 +35,8 @@ impl Table {
         table.set_header(cells.collect::<Vec<_>>());
         for (index, head) in heads.iter().enumerate() {
             let column = table.column_mut(index).expect("the header just made this column");
-            column.set_padding((0, 2));
+            // Nothing stands to the right of the last column.
+            column.set_padding((0, if index + 1 < heads.len() { 2 } else { 0 }));
             if head.starts_with('>') {
                 column.set_cell_alignment(CellAlignment::Right);
             }

@@ -20,6 +20,10 @@ const TOLD: usize = 40;
 /// So many segments are listed from the front and from the end when all is well in between.
 const LISTED: usize = 20;
 
+/// How many columns a terminal needs for the whole table.
+const WIDE: usize = 92;
+const VALID_BYTES: usize = 3;
+
 /// Writes the report.
 pub fn write(out: &mut Out, input: &Input, report: &Report, media: Option<&MediaView>) -> io::Result<()> {
     segments(out, report)?;
@@ -30,7 +34,7 @@ pub fn write(out: &mut Out, input: &Input, report: &Report, media: Option<&Media
     }
     let untold = report.damage.len().saturating_sub(TOLD) as u64 + report.beyond;
     if untold > 0 {
-        writeln!(out, "… and {}; walctl verify --json tells more", count(untold, "further piece of damage"))?;
+        writeln!(out, "… and {}; walctl verify --json tells more", further(untold))?;
     }
     for warning in &report.warnings {
         let label = out.paint(Ink::Warn, warning.name);
@@ -42,11 +46,20 @@ pub fn write(out: &mut Out, input: &Input, report: &Report, media: Option<&Media
     verdict(out, input, report)
 }
 
+fn further(untold: u64) -> String {
+    if untold == 1 { "1 further piece of damage".into() } else { format!("{untold} further pieces of damage") }
+}
+
 fn segments(out: &mut Out, report: &Report) -> io::Result<()> {
     if report.segments.is_empty() {
         return Ok(());
     }
-    let mut table = Table::new(out, &["segment", ">LSN", ">records", ">valid bytes", ">file bytes", "state", "verdict"]);
+    // Where there is little room, the bytes that are as they should be are left to JSON and to the damage below.
+    let narrow = out.width().is_some_and(|width| width < WIDE);
+    let heads = ["segment", ">LSN", ">records", ">valid bytes", ">file bytes", "state", "verdict"];
+    let shown = |column: &usize| !(narrow && *column == VALID_BYTES);
+    let heads: Vec<&str> = (0..heads.len()).filter(shown).map(|column| heads[column]).collect();
+    let mut table = Table::new(out, &heads);
     let count = report.segments.len();
     let mut left_out = 0;
     for (index, segment) in report.segments.iter().enumerate() {
@@ -59,7 +72,8 @@ fn segments(out: &mut Out, report: &Report) -> io::Result<()> {
             table.row([format!("… {left_out} more, all clean")]);
             left_out = 0;
         }
-        table.inked_row(row(segment));
+        let row = row(segment).into_iter().enumerate();
+        table.inked_row(row.filter(|(column, _)| shown(column)).map(|(_, cell)| cell));
     }
     table.write(out)
 }
