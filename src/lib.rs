@@ -96,6 +96,8 @@ pub mod formats {
     mod registry;
     /// ironwal's streams.
     pub mod ironwal {
+        mod diagnose;
+        mod entries;
         mod frame;
         mod log;
         #[cfg(test)]
@@ -147,6 +149,8 @@ pub mod formats {
     /// rivven's group-commit logs.
     pub mod rivven {
         mod cipher;
+        mod deliver;
+        mod diagnose;
         mod host;
         mod log;
         mod record;

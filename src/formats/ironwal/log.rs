@@ -1,11 +1,14 @@
 //! What an ironwal stream is besides its frames: names, sidecars, checkpoints, and what its segments say about each other.
 
+use std::path::Path;
+
+use memchr::memmem;
+
 use super::super::{Likeness, Sample, Summary, gap_between, later_segments_prove};
 use super::frame::{HEADER, Header, MAGIC};
 use super::walk::Own;
-use crate::disk::{Cursor, EntryKind, Open, Source, crc32};
+use crate::disk::{Cursor, EntryKind, Open, Source, crc32, read_full};
 use crate::model::{Damage, Facts, Kind, Look, Lsn, LsnRange, Span, Warning};
-use memchr::memmem;
 
 /// Lists the start ids of all segments, 8 bytes each.
 const INDEX: &str = "segments.idx";
@@ -212,7 +215,7 @@ fn checkpoints(source: &Source, summaries: &[Summary], warnings: &mut Warnings) 
     let Ok(file) = source.disk.open(&path, Open::READ) else { return };
     let Ok(length) = file.length() else { return };
     let mut cursor = Cursor::new(file.into(), length);
-    let (mut at, mut newest) = (0, None);
+    let (mut at, mut newest, mut names) = (0, None, Vec::new());
     while let Some(head) = cursor.array::<12>(at) {
         let word = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
         let (sum, length) = (word(4), word(8) as usize);
@@ -224,8 +227,19 @@ fn checkpoints(source: &Source, summaries: &[Summary], warnings: &mut Warnings) 
             warnings.push(("checkpoint-damaged", text));
             break;
         }
-        newest = checkpoint(payload, shard).or(newest);
+        let found = checkpoint(payload, shard);
+        if let Some((id, _)) = found.as_ref().filter(|_| names.len() < 100_000) {
+            names.push(id.clone());
+        }
+        newest = found.or(newest);
         at += 12 + length as u64;
+    }
+    // Said once, with the first shard: which checkpoint is the newest.
+    if let Some(named) = newest_checkpoint(source, root).filter(|named| shard == 0 && !names.contains(named)) {
+        let text = format!(
+            "HEAD names checkpoint {named}, which checkpoints.log does not hold: it was lost, or its entry never arrived"
+        );
+        warnings.push(("checkpoint-missing", text));
     }
     let due = summaries.last().and_then(|s| s.due).unwrap_or(Lsn(0));
     if let Some((id, next)) = newest.filter(|(_, next)| *next > due.0) {
@@ -238,6 +252,21 @@ fn checkpoints(source: &Source, summaries: &[Summary], warnings: &mut Warnings) 
     }
 }
 
+/// The id that HEAD names.
+fn newest_checkpoint(source: &Source, root: &Path) -> Option<String> {
+    let path = root.join("HEAD");
+    source.disk.look(&path).ok()??;
+    let file = source.disk.open(&path, Open::READ).ok()?;
+    let mut bytes = vec![0; 2 + usize::from(u16::MAX)];
+    let count = read_full(&*file, &mut bytes, 0).ok()?;
+    let (length, id) = bytes[..count].split_first_chunk()?;
+    Some(printable(id.get(..usize::from(u16::from_le_bytes(*length)))?))
+}
+
+fn printable(id: &[u8]) -> String {
+    String::from_utf8_lossy(id).chars().filter(|c| !c.is_control()).collect()
+}
+
 /// The id of a checkpoint, and the next id of a shard in it.
 fn checkpoint(payload: &[u8], shard: usize) -> Option<(String, u64)> {
     let (version, rest) = payload.split_first()?;
@@ -246,8 +275,7 @@ fn checkpoint(payload: &[u8], shard: usize) -> Option<(String, u64)> {
     let (_time, rest) = rest.split_first_chunk::<8>()?;
     let (count, rest) = rest.split_first_chunk()?;
     let next = rest.as_chunks::<8>().0.get(shard).filter(|_| shard < usize::from(u16::from_le_bytes(*count)))?;
-    let id = String::from_utf8_lossy(id).chars().filter(|c| !c.is_control()).collect();
-    (*version == 1).then_some((id, u64::from_le_bytes(*next)))
+    (*version == 1).then_some((printable(id), u64::from_le_bytes(*next)))
 }
 
 #[cfg(test)]

@@ -141,7 +141,7 @@ fn a_length_that_leads_to_the_end_does_not_hide_the_frames_that_prove_it_wrong()
     bytes[21..25].copy_from_slice(&length.to_le_bytes());
     let seen = found(&[(0, bytes.clone())]);
     assert_eq!((seen.ids(), seen.verdict()), (vec![1], Verdict::Corrupt));
-    assert!(seen.damage[0].found.contains("only its length is wrong"), "{:?}", seen.damage[0]);
+    assert!(seen.damage[0].found.contains("makes the checksum match"), "{:?}", seen.damage[0]);
     let saved = read(stream(&[(0, bytes)]).path(), Want { salvage: true, ..ALL() });
     assert_eq!(saved.records[0], (0, 0, b"alpha".to_vec()));
 }
@@ -261,6 +261,25 @@ fn a_shard_that_ends_before_its_checkpoint_lost_its_end() {
         std::fs::write(root.path().join("checkpoints.log"), log).expect("room");
         assert_eq!(read(&shard, ALL()).warnings, name.into_iter().collect::<Vec<_>>());
     }
+}
+
+#[test]
+fn what_was_on_its_way_is_looked_at_again_before_it_is_called_torn() {
+    let dir = stream(&[(0, [frame(0, &[b"a"]), frame(1, &[b"beta and more"])[..40].to_vec()].concat())]);
+    let path = dir.path().join("00000000000000000000.wal");
+    let whole = [frame(0, &[b"a"]), frame(1, &[b"beta and more"])].concat();
+    let source = Source::folder(Arc::new(RealDisk), dir.path(), FORMAT.sequence).expect("it lists");
+    let mut seen = 0;
+    let mut take = |item: Item<'_>| {
+        if let Item::Record(_) = item {
+            seen += 1;
+            std::fs::write(&path, &whole).expect("room");
+        }
+        Ok(())
+    };
+    let visit = Visit { source: &source, segment: &source.segments[0], keys: &Keys::default(), want: ALL(), before: None };
+    let summary = (FORMAT.walk)(&visit, &mut Sink::new(&mut take)).expect("bytes are no error");
+    assert_eq!((seen, summary.damage.is_empty()), (2, true));
 }
 
 #[test]

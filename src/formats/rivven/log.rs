@@ -1,10 +1,10 @@
 //! What a rivven log is besides its records: names, numbers, files that were made ahead, and what its files say about each other.
 
+use memchr::memmem;
+
 use super::super::{Ending, Likeness, Sample, State, Summary};
 use super::record::{ENCRYPTED, HAS_CHECKSUM, HEADER, Header, MAGIC};
 use super::walk::Own;
-use memchr::memmem;
-
 use crate::disk::{EntryKind, Source, zero_prefix};
 use crate::model::{Damage, Facts, Kind, Look, Lsn, LsnRange, Proof, Span, Warning};
 

@@ -1,0 +1,251 @@
+//! What stands where no whole frame stands: where the next one is, and what the bytes between look like.
+
+use super::super::hunt::{Sums, find};
+use super::super::{Ending, Halt, looks_interrupted};
+use super::frame::{HEADER, Header, MAGIC};
+use super::walk::State;
+use crate::disk::{crc32, zero_prefix};
+use crate::model::{Facts, Kind, Look, Lsn, LsnRange, Proof};
+
+/// Where the lengths of bad frames lead.
+enum Chain {
+    /// To a whole frame.
+    Frame(u64, Header),
+    /// To the end of the file, from this last frame.
+    End(u64, Header),
+    /// Nowhere.
+    Broken,
+}
+
+impl State<'_, '_> {
+    /// No frame stands where one was due. Finds the next one and reports what lies between; false when there is none.
+    pub(super) fn damage(&mut self) -> Result<bool, Halt> {
+        let start = self.at;
+        let header = self.cursor.array(start).map(|bytes| Header::parse(&bytes));
+        let own_end = header.filter(|h| h.magic).map(|h| start + h.length());
+        let due = self.due;
+        let found = match self.chain(start) {
+            Chain::Frame(at, next) => Some((at, next)),
+            Chain::End(last, header) => self.search(last, Some(header)),
+            Chain::Broken => self.search(start, None),
+        };
+        if found.is_none() && self.grown_meanwhile(start)? {
+            return Ok(true);
+        }
+        let end = found.map_or_else(|| self.cursor.length().max(start), |(at, _)| at);
+        let (kind, look, expected, words) = self.diagnose(start, end, header, found.is_some());
+        let mut damage = self.bad(kind, start, end, expected, words);
+        damage.facts = Facts::of(look);
+        if let Some((_, next)) = found {
+            damage.facts.proof = Some(Proof::LaterRecord { lsn: Lsn(next.start) });
+            damage.doubt = next.start.checked_sub(1).and_then(|last| LsnRange::new(Lsn(due), Lsn(last)));
+        }
+        let salvaged = if self.visit.want.salvage { self.whole_inside(start, end, header) } else { None };
+        let (kept, extended) = (self.visit.segment.followed, self.zero_extended(start, end, header, found.is_some()));
+        self.hurt(damage)?;
+        if let Some(header) = salvaged {
+            // Not counted: to its own system it is lost.
+            self.entries(&header)?;
+        }
+        if let Some((at, next)) = found {
+            if extended {
+                self.warn(
+                    "torn-frame-grown-with-zeros",
+                    format!(
+                        "the frame at {start} was torn, and instead of cutting it something filled it with zeros and wrote on behind it, as \
+                         ironwal 0.6.3 does at the first write after a crash: records from id {} on are whole, but ironwal stops reading \
+                         before them; upgrade to 0.6.9 and salvage the stream",
+                        next.start
+                    ),
+                );
+            } else if !kept && (kind != Kind::BadChecksum || own_end != Some(at)) {
+                self.warn(
+                    "opening-would-cut",
+                    format!(
+                        "ironwal 0.6.9 would cut this segment at {start} as soon as it opens the stream, with all the whole frames from id \
+                         {} on, and give their ids again: do not open the stream; copy it and salvage the copy",
+                        next.start
+                    ),
+                );
+            } else {
+                self.warn(
+                    "iteration-stops-here",
+                    format!(
+                        "ironwal stops iterating at {start} and never reaches the records from id {} on, nor any new ones, except by \
+                         their ids: salvage the stream into a new log",
+                        next.start
+                    ),
+                );
+            }
+            self.at = at;
+            self.after_damage = true;
+            return Ok(true);
+        }
+        self.summary.end = start;
+        self.summary.ending = Ending::Damage;
+        self.at = end;
+        Ok(false)
+    }
+
+    /// What stood unfinished at the end may have been on its way: looks again before it is called torn.
+    fn grown_meanwhile(&mut self, start: u64) -> Result<bool, Halt> {
+        if self.visit.segment.followed || self.cursor.is_mapped() {
+            return Ok(false);
+        }
+        self.cursor.refresh()?;
+        Ok(self.whole_at(start).is_some())
+    }
+
+    /// Follows the lengths of bad frames: payloads may hold whole frames, and must not be searched while lengths lead on.
+    fn chain(&mut self, start: u64) -> Chain {
+        let mut at = start;
+        loop {
+            let header = self.cursor.array(at).map(|bytes| Header::parse(&bytes));
+            // Of the first one only magic and length are asked for.
+            let Some(header) = header.filter(|h| h.magic && (at == start || h.plausible() && h.start >= self.due)) else {
+                return Chain::Broken;
+            };
+            let next = at + header.length();
+            if next > self.cursor.length() {
+                return Chain::Broken;
+            }
+            if let Some(whole) = self.whole_at(next) {
+                return if whole.start >= self.due { Chain::Frame(next, whole) } else { Chain::Broken };
+            }
+            if self.cursor.bytes(next, 1).is_empty() && self.cursor.refused_at(next).is_none() {
+                return if header.plausible() { Chain::End(at, header) } else { Chain::Broken };
+            }
+            at = next;
+        }
+    }
+
+    /// The next whole frame behind `start`, wherever it is. Where the length of a bad frame leads to the end of the file, its payload may
+    /// hold what looks like frames: one counts only if it proves that length wrong, since the distance to it makes the checksum match.
+    fn search(&mut self, start: u64, leads_to_end: Option<Header>) -> Option<(u64, Header)> {
+        let due = self.due;
+        let mut sums = self.sums.take().unwrap_or_else(|| Sums::from(start));
+        let found = find(&mut self.cursor, &MAGIC, start + 1, |cursor, at| {
+            let header = Header::parse(&cursor.array(at)?);
+            if !header.plausible() || header.start < due {
+                return None;
+            }
+            if let Some(bad) = leads_to_end {
+                let payload = start + HEADER as u64;
+                let distance = u32::try_from(at.checked_sub(payload)?).ok()?;
+                if sums.crc32(cursor, bad.seed_with(distance), payload, u64::from(distance))? != bad.crc {
+                    return None;
+                }
+            }
+            let sum = sums.crc32(cursor, header.seed, at + HEADER as u64, u64::from(header.stored))?;
+            (sum == header.crc).then_some(header)
+        });
+        self.sums = Some(sums);
+        found
+    }
+
+    /// A full-length frame whose payload ends in zeros, with a frame right behind it.
+    fn zero_extended(&mut self, start: u64, end: u64, header: Option<Header>, followed: bool) -> bool {
+        let Some(header) = header.filter(Header::plausible) else { return false };
+        followed && start + header.length() == end && header.stored > 0 && self.trailing_zeros(start + HEADER as u64, end) >= 4
+    }
+
+    fn trailing_zeros(&mut self, from: u64, to: u64) -> u64 {
+        let mut zeros = 0;
+        let _ = self.cursor.fold(from, to.saturating_sub(from), (), |(), piece| {
+            let tail = piece.iter().rev().take_while(|b| **b == 0).count();
+            zeros = if tail == piece.len() { zeros + tail as u64 } else { tail as u64 };
+        });
+        zeros
+    }
+
+    /// What stands in a bad region: its kind, how it looks, what should be there, what is.
+    fn diagnose(&mut self, start: u64, end: u64, header: Option<Header>, followed: bool) -> (Kind, Look, String, String) {
+        let frame = format!("a frame of id {}", self.due);
+        if let Some((from, to)) = self.cursor.next_refused(start).filter(|(from, _)| *from < end) {
+            return (Kind::ReadError, Look::Refused, frame, format!("bytes {from} to {to}, which the system refuses to give"));
+        }
+        let Some(header) = header else {
+            let left = end - start;
+            let zeros = zero_prefix(self.cursor.bytes(start, HEADER)) as u64 == left;
+            let kind = if zeros { Kind::Zeroed } else { Kind::CutShort };
+            return (kind, Look::Interrupted, frame, format!("the end of the file after {left} of {HEADER} bytes of its header"));
+        };
+        if self.cursor.zeros_end(start) >= end {
+            return (Kind::Zeroed, Look::Interrupted, frame, format!("{} zero bytes", end - start));
+        }
+        if !header.magic {
+            return self.without_magic(start, end, header, frame, followed);
+        }
+        if let Some(length) = self.right_length(start, end, header) {
+            let found = format!("a length of {} where {length} makes the checksum match", header.stored);
+            return (Kind::BadChecksum, Look::Wrong, frame, found);
+        }
+        if !header.plausible() {
+            let found = format!("a header of type {} with {} entries in {} bytes", header.kind, header.entries, header.stored);
+            let look = if followed { Look::Wrong } else { Look::Interrupted };
+            return (Kind::NotAFrame, look, frame, found);
+        }
+        if start + header.length() > end {
+            let found = if followed {
+                format!("a length of {} that leads behind the next whole frame", header.stored)
+            } else {
+                format!("the end of the file, {} bytes short of the frame's end", start + header.length() - end)
+            };
+            let (kind, look) = if followed { (Kind::NotAFrame, Look::Wrong) } else { (Kind::CutShort, Look::Interrupted) };
+            return (kind, look, frame, found);
+        }
+        let payload = start + HEADER as u64;
+        let frame_end = start + header.length();
+        if self.cursor.zeros_end(payload) >= frame_end && header.stored > 0 {
+            return (
+                Kind::Zeroed,
+                Look::Interrupted,
+                frame,
+                format!("a header, and {} zero bytes for its payload", header.stored),
+            );
+        }
+        let sum = self.cursor.fold(payload, u64::from(header.stored), header.seed, crc32).unwrap_or_default();
+        let sums = format!("checksum {:08x} stored, {sum:08x} computed", header.crc);
+        let zeros = self.trailing_zeros(payload, frame_end);
+        if zeros >= 16 {
+            return (Kind::Zeroed, Look::Interrupted, frame, format!("zeros for its last {zeros} bytes ({sums})"));
+        }
+        let look = if looks_interrupted(&mut self.cursor, payload, frame_end) { Look::Interrupted } else { Look::Wrong };
+        (Kind::BadChecksum, look, frame, sums)
+    }
+
+    fn without_magic(
+        &mut self,
+        start: u64,
+        end: u64,
+        header: Header,
+        frame: String,
+        followed: bool,
+    ) -> (Kind, Look, String, String) {
+        let fits = Header { magic: true, ..header }.plausible() && start + header.length() <= end;
+        if fits && self.cursor.fold(start + HEADER as u64, u64::from(header.stored), header.seed, crc32) == Some(header.crc) {
+            let found = format!("all of the frame of id {} but its magic, and its checksum matches", header.start);
+            return (Kind::NotAFrame, Look::Wrong, frame, found);
+        }
+        let look = if followed { Look::Wrong } else { Look::Interrupted };
+        (Kind::NotAFrame, look, frame, format!("{} bytes that begin no frame", end - start))
+    }
+
+    /// A frame whose magic or length alone is wrong: its checksum proves the rest.
+    fn whole_inside(&mut self, start: u64, end: u64, header: Option<Header>) -> Option<Header> {
+        let header = header?;
+        let stored = if header.magic { self.right_length(start, end, header)? } else { header.stored };
+        let mended = Header { magic: true, stored, seed: header.seed_with(stored), ..header };
+        let fits = mended.plausible() && start + mended.length() <= end;
+        let sum = self.cursor.fold(start + HEADER as u64, u64::from(stored), mended.seed, crc32)?;
+        (fits && sum == header.crc).then_some(mended)
+    }
+
+    /// If only the length is wrong: the right one is the distance to what follows, and the checksum proves it.
+    fn right_length(&mut self, start: u64, end: u64, header: Header) -> Option<u32> {
+        let distance = u32::try_from(end.checked_sub(start + HEADER as u64)?).ok().filter(|d| *d != header.stored)?;
+        let seed = header.seed_with(distance);
+        let sum = self.cursor.fold(start + HEADER as u64, u64::from(distance), seed, crc32)?;
+        (sum == header.crc).then_some(distance)
+    }
+}
