@@ -20,15 +20,18 @@ pub(super) fn join(source: &Source, summaries: &mut [Summary]) -> Vec<Damage> {
     for (file, summary) in summaries.iter().enumerate() {
         places.extend(summary.own::<Own>().map_or(&[][..], |own| &own.runs).iter().map(|run| Place { file, run: *run }));
     }
-    out_of_order(source, summaries, &places);
+    let in_file_order = places.clone();
     places.sort_by_key(|p| (p.run.first, p.run.last, p.file, p.run.start));
     prove(source, summaries, &places);
     forget_doubt(summaries);
     let mut found = holes(source, summaries, &places);
-    found.extend(twice(source, summaries, &places));
+    let doubled = twice(source, summaries, &places);
+    out_of_order(source, summaries, &in_file_order, &doubled);
+    found.extend(doubled);
     found.extend(names(source, summaries, &places));
     losses_that_are_none(source, summaries);
     deleted_front(source, summaries, &places);
+    quarantined(source, summaries);
     found
 }
 
@@ -238,25 +241,37 @@ fn names(source: &Source, summaries: &[Summary], places: &[Place]) -> Vec<Damage
     found
 }
 
-fn out_of_order(source: &Source, summaries: &mut [Summary], in_file_order: &[Place]) {
-    // Within one file, going back means that sequences were given twice, which is another story.
+/// Entries that stand behind later ones, and are not there twice.
+fn out_of_order(source: &Source, summaries: &mut [Summary], in_file_order: &[Place], doubled: &[Damage]) {
     let (mut highest, mut holder, mut seen) = (0, 0, None);
     for place in in_file_order {
-        if place.run.first <= highest && place.file != holder && seen.is_none() {
-            seen = Some((*place, highest));
+        let twice = || {
+            let here = |d: &&Damage| (d.span.place.segment.index(), d.span.start()) == (place.file, place.run.start);
+            doubled.iter().any(|d| here(&d))
+        };
+        if place.run.first <= highest && seen.is_none() && !twice() {
+            seen = Some((*place, highest, holder));
         }
         if place.run.last > highest {
             (highest, holder) = (place.run.last, place.file);
         }
     }
-    let Some((place, highest)) = seen else { return };
+    let Some((place, highest, holder)) = seen else { return };
     let Some(segment) = source.segments.get(place.file) else { return };
-    let text = format!(
-        "sequence {} stands behind sequence {highest} in the order of files: after a restart, 0.16 (and 0.27 with plain recovery) \
-         appends to the oldest file, wal-0000000000000000.log; replay must sort by sequence, and 0.16 may delete these newest entries \
-         with its oldest file. Restart 0.27 with recover_for_append()",
-        place.run.first
-    );
+    let text = if holder == place.file {
+        format!(
+            "sequence {} stands behind sequence {highest} in one file: its lines were swapped, which no release does; allsource does not \
+             notice. Replay must sort by sequence; compare the file with a backup",
+            place.run.first
+        )
+    } else {
+        format!(
+            "sequence {} stands behind sequence {highest} in the order of files: after a restart, 0.16 (and 0.27 with plain recovery) \
+             appends to the oldest file, wal-0000000000000000.log; replay must sort by sequence, and 0.16 may delete these newest \
+             entries with its oldest file. Restart 0.27 with recover_for_append()",
+            place.run.first
+        )
+    };
     let span = Span::new(segment.id, place.run.start, place.run.end);
     summaries[place.file].warnings.push(Warning { name: "sequence-out-of-file-order", span, text });
 }
@@ -299,4 +314,22 @@ fn deleted_front(source: &Source, summaries: &mut [Summary], places: &[Place]) {
     );
     let span = Span::new(segment.id, 0, 0);
     summaries[0].warnings.push(Warning { name: "front-may-be-deleted", span, text });
+}
+
+/// 0.27 moves retired files with unreadable lines aside.
+fn quarantined(source: &Source, summaries: &mut [Summary]) {
+    const FOLDER: &str = "quarantine";
+    if source.alone || !source.others.iter().any(|name| name == FOLDER) {
+        return;
+    }
+    let listed = source.disk.list(&source.dir.join(FOLDER)).unwrap_or_default();
+    let files = listed.iter().filter(|entry| entry.name.ends_with(".log")).count();
+    let (Some(segment), Some(summary)) = (source.segments.first(), summaries.first_mut()) else { return };
+    if files > 0 {
+        let text = format!(
+            "{FOLDER}/ holds {files} retired files with lines that allsource 0.27 could not read: they are no part of the log any more; \
+             look at each with walctl verify --format allsource"
+        );
+        summary.warnings.push(Warning { name: "quarantined-files", span: Span::new(segment.id, 0, 0), text });
+    }
 }

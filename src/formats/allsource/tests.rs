@@ -1,9 +1,10 @@
 //! allsource logs made by hand and hurt: what the fixtures do not show.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::format::FORMAT;
-use crate::disk::{RealDisk, Source, crc32};
+use crate::disk::{Disk, Open, RealDisk, SimDisk, Source, crc32, write_full};
 use crate::formats::{Item, Sink, Summary, Visit, Want};
 use crate::model::{Damage, Keys, Kind, Verdict};
 
@@ -33,12 +34,26 @@ struct Seen {
     damage: Vec<Damage>,
 }
 
+/// Walks files on a machine's disk: those that others follow are read through a mapping.
 fn walk(files: &[(u64, &[u8])], want: Want) -> Seen {
     let dir = tempfile::tempdir().expect("a temporary folder");
     for (number, bytes) in files {
         std::fs::write(dir.path().join(name(*number)), bytes).expect("room for a few bytes");
     }
-    let source = Source::folder(Arc::new(RealDisk), dir.path(), FORMAT.sequence).expect("it can be listed");
+    walk_in(Arc::new(RealDisk), dir.path(), want)
+}
+
+/// Walks one file in memory.
+fn one(bytes: impl AsRef<[u8]>) -> Seen {
+    let disk = SimDisk::new();
+    disk.create_dir(Path::new("/log")).expect("a disk in memory has room");
+    let file = disk.open(&Path::new("/log").join(name(0)), Open::CREATE).expect("it is new");
+    write_full(&*file, bytes.as_ref(), 0).expect("a disk in memory has room");
+    walk_in(Arc::new(disk), Path::new("/log"), Want::default())
+}
+
+fn walk_in(disk: Arc<dyn Disk>, dir: &Path, want: Want) -> Seen {
+    let source = Source::folder(disk, dir, FORMAT.sequence).expect("it can be listed");
     let (mut lsns, mut payloads, mut summaries) = (Vec::new(), Vec::new(), Vec::new());
     for segment in &source.segments {
         let keys = Keys::default();
@@ -57,10 +72,6 @@ fn walk(files: &[(u64, &[u8])], want: Want) -> Seen {
     let mut damage: Vec<Damage> = summaries.iter().flat_map(|s| s.damage.kept().to_vec()).collect();
     damage.extend(between);
     Seen { lsns, payloads, summaries, damage }
-}
-
-fn one(bytes: impl AsRef<[u8]>) -> Seen {
-    walk(&[(0, bytes.as_ref())], Want::default())
 }
 
 impl Seen {
@@ -216,4 +227,30 @@ fn a_bad_end_is_torn_in_the_newest_file_and_corrupt_in_an_older_one() {
     // The last line is there to its newline, and wrong.
     let wrong = lines(1..=3).replacen("{\"sequence\":3", "{\"sequence\":4", 1);
     assert_eq!(one(&wrong).verdict(), Verdict::Suspect);
+}
+
+#[test]
+fn swapped_and_doubled_lines_are_told_apart() {
+    let swapped = [entry(1, "1"), entry(3, "1"), entry(2, "1"), entry(4, "1")].join("\n") + "\n";
+    let seen = one(&swapped);
+    assert_eq!((seen.lsns.as_slice(), seen.verdict()), ([1, 3, 2, 4].as_slice(), Verdict::Clean));
+    assert!(seen.warned("sequence-out-of-file-order") && !seen.warned("duplicate-sequence"));
+    let doubled = lines(1..=2) + &lines(2..=3);
+    let seen = one(&doubled);
+    assert_eq!((seen.kinds(), seen.verdict()), (vec![Kind::LsnBack], Verdict::Corrupt));
+    assert!(!seen.warned("sequence-out-of-file-order") && seen.warned("duplicate-sequence"));
+}
+
+#[test]
+fn what_was_put_into_quarantine_and_what_a_rotation_may_have_deleted_is_told() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let aside = dir.path().join("quarantine");
+    std::fs::create_dir(&aside).expect("room for a folder");
+    std::fs::write(aside.join("20250601T120000.123456Z-wal-0000000000000000.log"), "{").expect("room for a byte");
+    for number in 20..30 {
+        std::fs::write(dir.path().join(name(number)), lines(number + 1..=number + 1)).expect("room for a line");
+    }
+    let seen = walk_in(Arc::new(RealDisk), dir.path(), Want::default());
+    assert_eq!(seen.verdict(), Verdict::Clean);
+    assert!(seen.warned("quarantined-files") && seen.warned("front-may-be-deleted"));
 }
