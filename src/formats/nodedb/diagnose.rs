@@ -1,8 +1,8 @@
 //! What a bad region of a segment is: which kind of damage, and whether its bytes show an interruption.
 
 use super::preamble::hex;
-use super::record::{Header, LARGEST_PAYLOAD, Layout, MAGIC, sum};
-use crate::disk::{Cursor, crc32c};
+use super::record::{Header, LARGEST_PAYLOAD, Layout, MAGIC};
+use super::search::Reader;
 use crate::formats::looks_interrupted;
 use crate::model::{Kind, Look, Lsn};
 
@@ -26,10 +26,10 @@ pub(super) struct Region {
 }
 
 /// Looks at a bad region. `Err` with a version when the record that begins it is whole and of a version that no release wrote.
-pub(super) fn diagnose(cursor: &mut Cursor, region: &Region) -> Result<Diagnosis, u16> {
+pub(super) fn diagnose(reader: &mut Reader, region: &Region) -> Result<Diagnosis, u16> {
     let Region { start, end, last, due, layout } = *region;
     let length = end - start;
-    if cursor.zeros_end(start) >= end {
+    if reader.cursor.zeros_end(start) >= end {
         return Ok(Diagnosis {
             kind: Kind::Zeroed,
             look: Look::Interrupted,
@@ -37,7 +37,7 @@ pub(super) fn diagnose(cursor: &mut Cursor, region: &Region) -> Result<Diagnosis
             found: format!("{length} zero bytes"),
         });
     }
-    let lead = cursor.bytes(start, Layout::Long.size()).to_vec();
+    let lead = reader.cursor.bytes(start, Layout::Long.size()).to_vec();
     let lead = &lead[..lead.len().min(usize::try_from(length).unwrap_or(usize::MAX))];
     let short = Header::read(lead, Layout::Short).filter(|_| !last);
     let Some(header) = Header::read(lead, layout).or(short) else {
@@ -50,15 +50,15 @@ pub(super) fn diagnose(cursor: &mut Cursor, region: &Region) -> Result<Diagnosis
         });
     };
     if header.magic != MAGIC {
-        return Ok(without_magic(cursor, region, &header));
+        return Ok(without_magic(reader, region, &header));
     }
     for layout in [layout, layout.other()] {
         let Some(header) = Header::read(lead, layout) else { continue };
-        if header.version != 1 && header.payload <= LARGEST_PAYLOAD && sum(cursor, start, &header) == Some(header.sum) {
+        if header.version != 1 && header.payload <= LARGEST_PAYLOAD && reader.sum(start, &header) == Some(header.sum) {
             return Err(header.version);
         }
         let right = |bytes: &mut [u8]| bytes[4..6].copy_from_slice(&1u16.to_le_bytes());
-        if header.version != 1 && sum_with(cursor, start, &header, header.payload, right) == Some(header.sum) {
+        if header.version != 1 && reader.sum_with(start, &header, header.payload, right) == Some(header.sum) {
             return Ok(Diagnosis {
                 kind: Kind::BadChecksum,
                 look: Look::Wrong,
@@ -70,7 +70,7 @@ pub(super) fn diagnose(cursor: &mut Cursor, region: &Region) -> Result<Diagnosis
         if length >= layout.size() as u64
             && payload != u64::from(header.payload)
             && let Ok(payload) = u32::try_from(payload)
-            && sum_with(cursor, start, &header, payload, |bytes| bytes[30..34].copy_from_slice(&payload.to_le_bytes()))
+            && reader.sum_with(start, &header, payload, |bytes| bytes[30..34].copy_from_slice(&payload.to_le_bytes()))
                 == Some(header.sum)
         {
             return Ok(Diagnosis {
@@ -82,21 +82,21 @@ pub(super) fn diagnose(cursor: &mut Cursor, region: &Region) -> Result<Diagnosis
         }
     }
     if header.version != 1 {
-        let look = if looks_interrupted(cursor, start, end) { Look::Interrupted } else { Look::Wrong };
+        let look = if looks_interrupted(&mut reader.cursor, start, end) { Look::Interrupted } else { Look::Wrong };
         let (expected, found) = ("format version 1".to_owned(), format!("version {}", header.version));
         return Ok(Diagnosis { kind: Kind::NotAFrame, look, expected, found });
     }
     if header.payload > LARGEST_PAYLOAD {
-        let look = if looks_interrupted(cursor, start, end) { Look::Interrupted } else { Look::Wrong };
+        let look = if looks_interrupted(&mut reader.cursor, start, end) { Look::Interrupted } else { Look::Wrong };
         let expected = format!("a payload of at most {LARGEST_PAYLOAD} bytes");
         return Ok(Diagnosis { kind: Kind::NotAFrame, look, expected, found: format!("payload length {}", header.payload) });
     }
-    let Some(computed) = sum(cursor, start, &header) else {
+    let Some(computed) = reader.sum(start, &header) else {
         let (expected, found) = (format!("{} bytes of record {}", header.total(), header.lsn), format!("{length}"));
         let kind = if last { Kind::CutShort } else { Kind::NotAFrame };
         return Ok(Diagnosis { kind, look: Look::Interrupted, expected, found });
     };
-    let look = if looks_interrupted(cursor, start, start + header.total()) { Look::Interrupted } else { Look::Wrong };
+    let look = if looks_interrupted(&mut reader.cursor, start, start + header.total()) { Look::Interrupted } else { Look::Wrong };
     Ok(Diagnosis {
         kind: Kind::BadChecksum,
         look,
@@ -106,13 +106,13 @@ pub(super) fn diagnose(cursor: &mut Cursor, region: &Region) -> Result<Diagnosis
 }
 
 /// No record begins here; still, all of one may be there with a magic that rotted.
-fn without_magic(cursor: &mut Cursor, region: &Region, header: &Header) -> Diagnosis {
+fn without_magic(reader: &mut Reader, region: &Region, header: &Header) -> Diagnosis {
     let expected = format!("record {}", region.due);
     for layout in Layout::BOTH {
-        let lead = cursor.bytes(region.start, layout.size());
+        let lead = reader.cursor.bytes(region.start, layout.size());
         let Some(other) = Header::read(lead, layout) else { continue };
         let whole = other.lsn == region.due && region.start + other.total() == region.end;
-        if whole || (other.version == 1 && mended(cursor, region.start, &other)) {
+        if whole || (other.version == 1 && mended(reader, region.start, &other)) {
             let found = format!("magic {} before a record {}", hex(&header.magic), other.lsn);
             return Diagnosis { kind: Kind::BadChecksum, look: Look::Wrong, expected: format!("magic {}", hex(&MAGIC)), found };
         }
@@ -122,19 +122,7 @@ fn without_magic(cursor: &mut Cursor, region: &Region, header: &Header) -> Diagn
     Diagnosis { kind: Kind::NotAFrame, look: Look::Interrupted, expected, found }
 }
 
-fn mended(cursor: &mut Cursor, at: u64, header: &Header) -> bool {
+fn mended(reader: &mut Reader, at: u64, header: &Header) -> bool {
     header.payload <= LARGEST_PAYLOAD
-        && sum_with(cursor, at, header, header.payload, |bytes| bytes[..4].copy_from_slice(&MAGIC)) == Some(header.sum)
-}
-
-/// The sum that the record would have with other header bytes and this payload length.
-fn sum_with(cursor: &mut Cursor, at: u64, header: &Header, payload: u32, change: impl FnOnce(&mut [u8])) -> Option<u32> {
-    let size = header.layout.size();
-    let mut bytes = cursor.bytes(at, size).to_vec();
-    if bytes.len() < size || payload > LARGEST_PAYLOAD || at + size as u64 + u64::from(payload) > cursor.length() {
-        return None;
-    }
-    change(&mut bytes);
-    let seed = crc32c(0, &bytes[..header.layout.sum_at()]);
-    cursor.fold(at + size as u64, u64::from(payload), seed, crc32c)
+        && reader.sum_with(at, header, header.payload, |bytes| bytes[..4].copy_from_slice(&MAGIC)) == Some(header.sum)
 }

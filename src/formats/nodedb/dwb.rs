@@ -10,8 +10,9 @@
 
 use std::collections::BTreeMap;
 
-use super::record::{Header, Layout, sound};
-use crate::disk::{Cursor, Segment, Source, crc32c};
+use super::record::{Header, Layout};
+use super::search::Reader;
+use crate::disk::{Segment, Source, crc32c};
 use crate::model::{Damage, Lsn, Result, SegmentId};
 
 const MAGIC: [u8; 4] = *b"FBWD";
@@ -48,7 +49,7 @@ pub fn restorable(source: &Source, segment: &Segment, damage: &[Damage]) -> Resu
     if damage.is_empty() {
         return Ok(found);
     }
-    let Some((mut cursor, copies)) = open(source, segment)? else { return Ok(found) };
+    let Some((mut reader, copies)) = open(source, segment)? else { return Ok(found) };
     for damage in damage.iter().filter(|d| d.span.place.segment == segment.id && d.span.length > 0) {
         let Some(mut lsn) = damage.lsn else { continue };
         let at_end = damage.span.end() >= segment.length;
@@ -58,7 +59,7 @@ pub fn restorable(source: &Source, segment: &Segment, damage: &[Damage]) -> Resu
                 break;
             }
             let length = usize::try_from(copy.length).expect("a slot is shorter than 69,632 bytes");
-            let bytes = cursor.bytes(copy.at, length).to_vec();
+            let bytes = reader.cursor.bytes(copy.at, length).to_vec();
             if bytes.len() < length {
                 break;
             }
@@ -75,29 +76,30 @@ pub(super) fn name_of(segment: &Segment) -> Option<String> {
     Some(format!("{}.dwb", segment.name.strip_suffix(".seg")?))
 }
 
-fn open(source: &Source, segment: &Segment) -> Result<Option<(Cursor, BTreeMap<Lsn, Copy>)>> {
+fn open(source: &Source, segment: &Segment) -> Result<Option<(Reader, BTreeMap<Lsn, Copy>)>> {
     let Some(name) = name_of(segment) else { return Ok(None) };
-    let Some(mut cursor) = source.sibling(&name)? else { return Ok(None) };
-    let copies = copies(&mut cursor);
-    Ok(Some((cursor, copies)))
+    let Some(cursor) = source.sibling(&name)? else { return Ok(None) };
+    let mut reader = Reader::new(cursor);
+    let copies = copies(&mut reader);
+    Ok(Some((reader, copies)))
 }
 
-fn copies(cursor: &mut Cursor) -> BTreeMap<Lsn, Copy> {
+fn copies(reader: &mut Reader) -> BTreeMap<Lsn, Copy> {
     let mut found: BTreeMap<Lsn, Copy> = BTreeMap::new();
-    if cursor.array::<4>(0) != Some(MAGIC) {
+    if reader.cursor.array::<4>(0) != Some(MAGIC) {
         return found;
     }
     for slot in 0..SLOTS {
-        let Some((lsn, copy)) = copy_in(cursor, BLOCK + slot * SLOT) else { continue };
+        let Some((lsn, copy)) = copy_in(reader, BLOCK + slot * SLOT) else { continue };
         found.entry(lsn).and_modify(|old| *old = if old.sequence > copy.sequence { *old } else { copy }).or_insert(copy);
     }
     found
 }
 
-fn copy_in(cursor: &mut Cursor, slot: u64) -> Option<(Lsn, Copy)> {
-    let lead: [u8; 4] = cursor.array(slot)?;
+fn copy_in(reader: &mut Reader, slot: u64) -> Option<(Lsn, Copy)> {
+    let lead: [u8; 4] = reader.cursor.array(slot)?;
     let (at, size, sequence) = if lead == SLOT_MAGIC {
-        let head: [u8; 20] = cursor.array(slot)?;
+        let head: [u8; 20] = reader.cursor.array(slot)?;
         let word = |at: usize| u32::from_le_bytes(head[at..at + 4].try_into().expect("four bytes"));
         if crc32c(0, &head[..16]) != word(16) {
             return None;
@@ -108,9 +110,9 @@ fn copy_in(cursor: &mut Cursor, slot: u64) -> Option<(Lsn, Copy)> {
     };
     for layout in Layout::BOTH {
         // The claim is bounded by the slot before anything is summed.
-        let fits = Header::read(cursor.bytes(at, layout.size()), layout)
+        let fits = Header::read(reader.cursor.bytes(at, layout.size()), layout)
             .is_some_and(|h| h.plausible() && h.total() == u64::from(size) && at + h.total() <= slot + SLOT);
-        if fits && let Some(frame) = sound(cursor, at, layout) {
+        if fits && let Some(frame) = reader.sound(at, layout) {
             return Some((frame.header.lsn, Copy { at, length: frame.header.total(), sequence }));
         }
     }

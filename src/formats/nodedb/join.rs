@@ -22,7 +22,23 @@ pub(super) fn join(source: &Source, summaries: &mut [Summary]) -> Vec<Damage> {
         highest = highest.max(summaries[index].lsns.map(|range| range.last));
         layouts = summaries[index].own::<Own>().and_then(|own| own.layout).or(layouts);
     }
+    plain_behind_encrypted(source, summaries);
     found
+}
+
+/// Releases with short headers lose their key ring with a restart.
+fn plain_behind_encrypted(source: &Source, summaries: &mut [Summary]) {
+    let has = |summary: &Summary| summary.own::<Own>().filter(|own| own.first.is_some()).map(|own| own.preamble);
+    let Some(encrypted) = summaries.iter().position(|s| has(s) == Some(true)) else { return };
+    let Some(plain) = (encrypted..summaries.len()).find(|i| has(&summaries[*i]) == Some(false)) else { return };
+    let Some(segment) = source.segments.get(plain) else { return };
+    let text = format!(
+        "{} is plain text, and segments before it are encrypted: since it was begun nodedb has been running without its key ring, and \
+         everything is written unencrypted. Set the key ring before the log is opened, and protect the file",
+        segment.name
+    );
+    let span = Span::new(segment.id, 0, 0);
+    summaries[plain].warnings.push(Warning { name: "plaintext-segment-behind-encrypted", span, text });
 }
 
 /// Compares a segment's first record with its name and with what came before it.

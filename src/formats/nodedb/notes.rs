@@ -47,7 +47,17 @@ impl Notes {
     }
 
     /// A whole record with an LSN.
+    #[inline]
     pub(super) fn record(&mut self, frame: &Frame, preamble: bool) {
+        let usual = frame.header.kind() == 1 && self.gap.is_none() && !preamble;
+        if usual {
+            self.before = [self.before[1], Some((false, frame.header.lsn))];
+        } else {
+            self.unusual(frame, preamble);
+        }
+    }
+
+    fn unusual(&mut self, frame: &Frame, preamble: bool) {
         let header = &frame.header;
         if let Some((start, end)) = self.gap.take() {
             match &mut self.hidden {

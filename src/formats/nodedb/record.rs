@@ -8,7 +8,7 @@
 //! Releases 0.1 to 0.4 wrote the first, 0.6 the second, both as version 1. The sum covers the header up to it and the payload as
 //! stored, so it tells which of the two a record has: a match is proof.
 
-use crate::disk::{Cursor, crc32c};
+use crate::disk::crc32c;
 use crate::model::Lsn;
 
 /// How a record begins.
@@ -17,8 +17,6 @@ pub(super) const MAGIC: [u8; 4] = *b"WNYS";
 const VERSION: u16 = 1;
 /// No release writes or reads a longer payload.
 pub(super) const LARGEST_PAYLOAD: u32 = 64 << 20;
-/// What is longer is summed and handed out in pieces, unless it lies in memory already.
-const LONG: u64 = 128 << 10;
 /// Whoever does not know the kind must stop.
 pub(super) const REQUIRED: u32 = 0x8000;
 /// The payload is ciphertext.
@@ -155,36 +153,6 @@ impl Frame {
     pub(super) fn end(&self) -> u64 {
         self.at + self.header.total()
     }
-}
-
-/// The whole record at `at`, trying first the layout of its neighbours.
-#[inline]
-pub(super) fn frame_at(cursor: &mut Cursor, at: u64, first: Layout) -> Option<Frame> {
-    sound(cursor, at, first).or_else(|| sound(cursor, at, first.other()))
-}
-
-/// The record at `at`, if it has this layout and its sum matches.
-#[inline]
-pub(super) fn sound(cursor: &mut Cursor, at: u64, layout: Layout) -> Option<Frame> {
-    let header = Header::read(cursor.bytes(at, layout.size()), layout).filter(Header::plausible)?;
-    let computed = sum(cursor, at, &header)?;
-    (computed == header.sum).then_some(Frame { header, at })
-}
-
-/// The sum over the record at `at`, with the length that its header gives; `None` when it is not all there.
-#[inline]
-pub(super) fn sum(cursor: &mut Cursor, at: u64, header: &Header) -> Option<u32> {
-    let (size, total) = (header.layout.size(), header.total());
-    if at.saturating_add(total) > cursor.length() {
-        return None;
-    }
-    if total <= LONG || cursor.is_mapped() {
-        let bytes = cursor.bytes(at, usize::try_from(total).ok()?);
-        let covered = (bytes.len() as u64 == total).then_some(bytes)?;
-        return Some(crc32c(crc32c(0, &covered[..header.layout.sum_at()]), &covered[size..]));
-    }
-    let seed = crc32c(0, cursor.bytes(at, header.layout.sum_at()));
-    cursor.fold(at + size as u64, u64::from(header.payload), seed, crc32c)
 }
 
 /// A record as it would stand on disk: for what a repair writes.

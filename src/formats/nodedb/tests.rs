@@ -1,11 +1,12 @@
 //! nodedb logs made by hand and hurt: what the fixtures do not show.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::format::FORMAT;
 use super::record::{Layout, filler};
 use super::restorable;
-use crate::disk::{RealDisk, Source, crc32c};
+use crate::disk::{Disk, Open, RealDisk, SimDisk, Source, crc32c, write_full};
 use crate::formats::{Halt, Item, Mend, Sink, Summary, Visit, Want};
 use crate::model::{Damage, Error, Keys, Kind, Lsn, Verdict};
 
@@ -26,7 +27,11 @@ fn puts(layout: Layout, lsns: std::ops::RangeInclusive<u64>) -> Vec<u8> {
     lsns.flat_map(|lsn| put(layout, lsn, format!("record {lsn}").as_bytes())).collect()
 }
 
-struct Log(tempfile::TempDir);
+/// A folder of a machine or, for the many logs of one segment, of a disk in memory.
+enum Log {
+    Folder(tempfile::TempDir),
+    Memory(SimDisk),
+}
 
 struct Seen {
     source: Source,
@@ -41,15 +46,26 @@ impl Log {
         for (name, bytes) in files {
             std::fs::write(dir.path().join(name), bytes).expect("room for a few bytes");
         }
-        Log(dir)
+        Log::Folder(dir)
     }
 
     fn one(bytes: &[u8]) -> Log {
-        Log::of(&[("wal-00000000000000000001.seg", bytes)])
+        let disk = SimDisk::new();
+        disk.create_dir(Path::new("/log")).expect("a disk in memory has room");
+        let file = disk.open(Path::new("/log/wal-00000000000000000001.seg"), Open::CREATE).expect("it is new");
+        write_full(&*file, bytes, 0).expect("a disk in memory has room");
+        Log::Memory(disk)
+    }
+
+    fn source(&self) -> Result<Source, Error> {
+        match self {
+            Log::Folder(dir) => Source::folder(Arc::new(RealDisk), dir.path(), FORMAT.sequence),
+            Log::Memory(disk) => Source::folder(Arc::new(disk.clone()), Path::new("/log"), FORMAT.sequence),
+        }
     }
 
     fn walk(&self) -> Result<Seen, Error> {
-        let source = Source::folder(Arc::new(RealDisk), self.0.path(), FORMAT.sequence)?;
+        let source = self.source()?;
         let (mut lsns, mut summaries) = (Vec::new(), Vec::new());
         for segment in &source.segments {
             let keys = Keys::default();
@@ -318,4 +334,95 @@ fn a_payload_of_megabytes_is_checked_and_handed_out_in_pieces() {
     };
     (FORMAT.walk)(&visit, &mut Sink::new(&mut take)).expect("nothing is wrong with it");
     assert_eq!(all, payload);
+}
+
+#[test]
+fn a_wrong_length_that_leads_to_a_later_record_hides_none_before_it() {
+    let layout = Layout::Short;
+    let size = put(layout, 1, &[7; 10]).len();
+    let mut bytes: Vec<u8> = (1..=6).flat_map(|n| put(layout, n, &[7; 10])).collect();
+    // Record 2 claims to reach to record 5.
+    let claim = u32::try_from(3 * size - layout.size()).expect("short");
+    bytes[size + 30..size + 34].copy_from_slice(&claim.to_le_bytes());
+    let seen = Log::one(&bytes).seen();
+    assert_eq!(seen.lsns, [1, 3, 4, 5, 6]);
+    assert_eq!((seen.damage.len(), seen.damage[0].span.end()), (1, 2 * size as u64));
+}
+
+#[test]
+fn a_log_inside_the_payload_of_a_bad_record_is_not_taken_for_the_log() {
+    let layout = Layout::Long;
+    let inner = puts(layout, 100..=101);
+    let mut bytes = [put(layout, 1, b"x"), put(layout, 2, &inner), put(layout, 3, b"x")].concat();
+    let at = put(layout, 1, b"x").len() + 20;
+    bytes[at] ^= 1;
+    let seen = Log::one(&bytes).seen();
+    assert_eq!((seen.lsns.as_slice(), seen.verdict()), ([1, 3].as_slice(), Verdict::Corrupt));
+}
+
+#[test]
+fn a_plain_segment_behind_an_encrypted_one_is_worth_a_warning() {
+    let preamble = b"WALP\x01\x00\x00\x00\xaa\xbb\xcc\xdd\x00\x00\x00\x00";
+    let mut record = put(Layout::Short, 1, &[9; 40]);
+    record[6..10].copy_from_slice(&0xC001u32.to_le_bytes());
+    seal(&mut record, Layout::Short);
+    let encrypted = [preamble.as_slice(), &record].concat();
+    let plain = puts(Layout::Short, 2..=3);
+    let (one, two) = ("wal-00000000000000000001.seg", "wal-00000000000000000002.seg");
+    assert!(Log::of(&[(one, &encrypted), (two, &plain)]).seen().warned("plaintext-segment-behind-encrypted"));
+    let mixed = [encrypted.as_slice(), &plain].concat();
+    assert!(Log::one(&mixed).seen().warned("plaintext-record-in-encrypted-segment"));
+}
+
+#[test]
+fn a_flipped_bit_of_an_epoch_is_found_by_the_key_and_a_wrong_key_is_no_damage() {
+    let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/nodedb/clean_encrypted");
+    let file = "wal-00000000000000000001.seg";
+    let sound = std::fs::read(case.join("wal").join(file)).expect("the fixture is there");
+    let expect = std::fs::read_to_string(case.join("expect.json")).expect("it is there");
+    let right =
+        expect.split("test_keys_hex").nth(1).and_then(|rest| rest.split('"').find(|word| word.len() == 64)).expect("its key");
+    let (right, wrong) = (Keys::parse(right).expect("a key"), Keys::parse(&"5a".repeat(32)).expect("a key"));
+    let look = |bytes: &[u8], keys: &Keys| {
+        let log = Log::one(bytes);
+        let source = log.source().expect("it can be listed");
+        let want = Want { payloads: true, ..Want::default() };
+        let visit = Visit { source: &source, segment: &source.segments[0], keys, want, before: None };
+        let mut plain = 0;
+        let mut take = |item: Item<'_>| {
+            plain += u64::from(matches!(item, Item::Record(record) if !record.encrypted));
+            Ok(())
+        };
+        let summary = (FORMAT.walk)(&visit, &mut Sink::new(&mut take)).expect("rotten bytes are no error");
+        let kinds: Vec<Kind> = summary.damage.kept().iter().map(|d| d.kind).collect();
+        let names: Vec<&str> = summary.warnings.kept().iter().map(|w| w.name).collect();
+        (plain == summary.records, kinds, names)
+    };
+    assert_eq!(look(&sound, &right), (true, vec![], vec![]));
+    assert_eq!(look(&sound, &wrong), (false, vec![], vec!["no-key-fits"]));
+    for bit in 0..32 {
+        let mut bytes = sound.clone();
+        bytes[8 + bit / 8] ^= 1 << (bit % 8);
+        assert_eq!(look(&bytes, &right), (true, vec![Kind::BadHeader], vec![]), "bit {bit}");
+    }
+    // One payload that was encrypted wrongly, under a right checksum, is damage: the key opens the others.
+    let mut bytes = sound.clone();
+    bytes[16 + 54] ^= 1;
+    let length = u32::from_le_bytes(bytes[46..50].try_into().expect("four bytes")) as usize;
+    seal(&mut bytes[16..16 + 54 + length], Layout::Short);
+    assert_eq!(look(&bytes, &right), (false, vec![Kind::BadPayload], vec![]));
+}
+
+#[test]
+fn records_between_headers_that_claim_megabytes_are_all_found_in_time() {
+    let layout = Layout::Short;
+    let mut bad = filler(layout, Lsn(0), 0);
+    bad[30..34].copy_from_slice(&(1u32 << 20).to_le_bytes());
+    let mut bytes = Vec::new();
+    for lsn in 1..=20_000 {
+        bytes.extend_from_slice(&put(layout, lsn, b""));
+        bytes.extend_from_slice(&bad);
+    }
+    let seen = Log::one(&bytes).seen();
+    assert_eq!((seen.lsns.len(), seen.verdict()), (20_000, Verdict::Corrupt));
 }

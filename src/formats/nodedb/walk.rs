@@ -4,9 +4,9 @@ use super::diagnose::{Region, diagnose};
 use super::dwb;
 use super::notes::Notes;
 use super::preamble::{self, Opener, Preamble};
-use super::record::{Frame, Header, LARGEST_PAYLOAD, Layout, MAGIC, frame_at, kind_name, sound};
-use super::search::next_frame;
-use crate::disk::{Cursor, pieces};
+use super::record::{Frame, Header, LARGEST_PAYLOAD, Layout, MAGIC, kind_name};
+use super::search::{LONG, Reader};
+use crate::disk::pieces;
 use crate::formats::{Ending, Halt, Mark, Sink, Summary, Visit, Walk};
 use crate::model::{Damage, Error, Facts, Field, Kind, Look, Lsn, LsnRange, Payload, Proof, Record, Span, Time, Value};
 
@@ -24,12 +24,19 @@ pub(super) struct Own {
     pub(super) clean_start: bool,
     /// The header of the last record.
     pub(super) layout: Option<Layout>,
+    /// It has a preamble.
+    pub(super) preamble: bool,
 }
+
+/// The facts of a record; short headers lack the last three.
+const USUAL: usize = 9;
+const NAMES: [&str; USUAL] =
+    ["type", "required", "tenant", "vshard", "database", "header_bytes", "apply_key", "event_source", "commit_hlc"];
 
 struct Walker<'v, 's, 'o> {
     visit: &'v Visit<'v>,
     out: &'s mut Sink<'o>,
-    cursor: Cursor,
+    reader: Reader,
     summary: Summary,
     own: Own,
     /// The highest LSN so far; what is not above it is old content.
@@ -38,7 +45,6 @@ struct Walker<'v, 's, 'o> {
     begins: Lsn,
     layout: Layout,
     opener: Option<Opener>,
-    preamble: bool,
     /// A run of records that go back was reported and goes on.
     back: bool,
     /// Damage was reported directly before.
@@ -48,6 +54,7 @@ struct Walker<'v, 's, 'o> {
     opened: bool,
     notes: Notes,
     plain: Vec<u8>,
+    fields: [Field<'static>; USUAL],
 }
 
 pub(super) fn walk(visit: &Visit<'_>, out: &mut Sink<'_>) -> Walk {
@@ -58,20 +65,20 @@ pub(super) fn walk(visit: &Visit<'_>, out: &mut Sink<'_>) -> Walk {
     let mut walker = Walker {
         visit,
         out,
-        cursor,
+        reader: Reader::new(cursor),
         summary,
-        own: Own { first: None, clean_start: true, layout: None },
+        own: Own { first: None, clean_start: true, layout: None, preamble: false },
         highest: None,
         begins: named.unwrap_or(Lsn::FIRST),
         layout: Layout::Long,
         opener: None,
-        preamble: false,
         back: false,
         explained: false,
         unopened: Vec::new(),
         opened: false,
         notes: Notes::default(),
         plain: Vec::new(),
+        fields: NAMES.map(|name| Field { name, value: Value::Number(0) }),
     };
     let start = walker.preamble()?;
     let start = match visit.want.start {
@@ -92,13 +99,13 @@ impl Walker<'_, '_, '_> {
 
     /// Reads the preamble if there is one; where the records begin.
     fn preamble(&mut self) -> Result<u64, Halt> {
-        let Some(bytes) = self.cursor.array::<{ preamble::BYTES }>(0) else { return Ok(0) };
+        let Some(bytes) = self.reader.cursor.array::<{ preamble::BYTES }>(0) else { return Ok(0) };
         if bytes[..4] != preamble::MAGIC {
             return Ok(0);
         }
         let size = preamble::BYTES as u64;
         let found = Preamble(bytes);
-        self.preamble = true;
+        self.own.preamble = true;
         self.opener = self.opener_for(&found);
         match found.oddity() {
             None => self.summary.valid_bytes = size,
@@ -110,7 +117,7 @@ impl Walker<'_, '_, '_> {
 
     fn odd_preamble(&mut self, odd: &str, version: u16) -> Result<(), Halt> {
         let size = preamble::BYTES as u64;
-        let next = frame_at(&mut self.cursor, size, self.layout).or_else(|| next_frame(&mut self.cursor, size, None));
+        let next = self.reader.frame_at(size, self.layout).or_else(|| self.reader.next_frame(size, None));
         if next.is_none() && version != 1 {
             return Err(self.unknown(4, &format!("nodedb preamble version {version}")));
         }
@@ -136,10 +143,10 @@ impl Walker<'_, '_, '_> {
         let mut at = start;
         let mut told = start;
         loop {
-            if at >= self.cursor.length() {
+            if at >= self.reader.cursor.length() {
                 return Ok(());
             }
-            at = match frame_at(&mut self.cursor, at, self.layout) {
+            at = match self.reader.frame_at(at, self.layout) {
                 Some(frame) => self.frame(&frame)?,
                 None => match self.bad(at)? {
                     Some(next) => next,
@@ -202,7 +209,7 @@ impl Walker<'_, '_, '_> {
         self.summary.end = frame.end();
         self.summary.ending = Ending::FileEnds;
         self.summary.saw(header.lsn, header.lsn);
-        self.notes.record(frame, self.preamble);
+        self.notes.record(frame, self.own.preamble);
     }
 
     fn filler(&mut self, frame: &Frame) -> Result<(), Halt> {
@@ -222,32 +229,31 @@ impl Walker<'_, '_, '_> {
     fn padding_end(&mut self, at: u64) -> Option<u64> {
         let highest = self.highest.filter(|_| self.own.layout == Some(Layout::Short) && !at.is_multiple_of(BLOCK))?;
         let boundary = at.next_multiple_of(BLOCK);
-        if boundary == self.cursor.length() {
+        if boundary == self.reader.cursor.length() {
             return self.leftovers_at(at, highest).then_some(boundary);
         }
-        let next = frame_at(&mut self.cursor, boundary, Layout::Short)?;
+        let next = self.reader.frame_at(boundary, Layout::Short)?;
         (next.header.lsn == highest.next()).then_some(boundary)
     }
 
     /// Whether the rest of the last block can be what an earlier batch left in the buffer: no record above the last one begins
     /// there, nor one that should be whole.
     fn leftovers_at(&mut self, at: u64, highest: Lsn) -> bool {
-        let length = self.cursor.length();
-        let lead = self.cursor.bytes(at, Layout::Short.size()).to_vec();
+        let length = self.reader.cursor.length();
+        let lead = self.reader.cursor.bytes(at, Layout::Short.size()).to_vec();
         let lsn = lead.get(10..18).map(|b| Lsn(u64::from_le_bytes(b.try_into().expect("eight bytes"))));
         if lead.len() >= 4 && lead[..4] == MAGIC {
             let Some(header) = Header::read(&lead, Layout::Short) else {
                 return lsn.is_none_or(|lsn| lsn <= highest);
             };
-            return header.lsn <= highest
-                && (at + header.total() > length || sound(&mut self.cursor, at, Layout::Short).is_some());
+            return header.lsn <= highest && (at + header.total() > length || self.reader.sound(at, Layout::Short).is_some());
         }
         // The record that is due, with a magic that rotted, is no padding.
         lsn != Some(highest.next())
     }
 
     fn padding(&mut self, start: u64, end: u64) {
-        self.notes.padding(start, end, end < self.cursor.length());
+        self.notes.padding(start, end, end < self.reader.cursor.length());
         self.summary.end = end;
     }
 
@@ -288,18 +294,18 @@ impl Walker<'_, '_, '_> {
 
     /// Nothing whole begins at `at`: padding, a refused range or damage. Where to go on, if anywhere.
     fn bad(&mut self, at: u64) -> Result<Option<u64>, Halt> {
-        if self.cursor.unmap_if_faulty() {
+        if self.reader.cursor.unmap_if_faulty() {
             return Ok(Some(at));
         }
-        if at >= self.cursor.length() {
+        if at >= self.reader.cursor.length() {
             return Ok(None);
         }
         if let Some(end) = self.padding_end(at) {
             self.padding(at, end);
             return Ok(Some(end));
         }
-        let next = self.follow_claim(at).or_else(|| next_frame(&mut self.cursor, at + 1, self.highest));
-        let end = next.map_or(self.cursor.length(), |frame| frame.at);
+        let next = self.follow_claim(at).or_else(|| self.reader.next_frame(at + 1, self.highest));
+        let end = next.map_or(self.reader.cursor.length(), |frame| frame.at);
         self.region(at, end, next.as_ref())?;
         Ok(next.map(|frame| frame.at))
     }
@@ -307,15 +313,20 @@ impl Walker<'_, '_, '_> {
     /// The record that the bad one's own length leads to, if its LSN is higher.
     fn follow_claim(&mut self, at: u64) -> Option<Frame> {
         for layout in [self.layout, self.layout.other()] {
-            let Some(header) = Header::read(self.cursor.bytes(at, layout.size()), layout) else { continue };
+            let Some(header) = Header::read(self.reader.cursor.bytes(at, layout.size()), layout) else { continue };
             if header.magic != MAGIC || header.payload > LARGEST_PAYLOAD {
                 continue;
             }
-            let next = frame_at(&mut self.cursor, at + header.total(), layout);
+            let next = self.reader.frame_at(at + header.total(), layout);
             let next = next.filter(|f| !f.header.is_filler() && self.highest.is_none_or(|highest| f.header.lsn > highest));
-            if next.is_some() {
-                return next;
+            let Some(claimed) = next else { continue };
+            // Exactly one record is missing: the claim is right, whatever stands in its payload. Otherwise a wrong length may have
+            // led past whole records.
+            if claimed.header.lsn == self.due().next() {
+                return Some(claimed);
             }
+            let nearer = self.reader.next_frame(at + 1, self.highest);
+            return nearer.filter(|f| f.at < claimed.at && f.header.lsn < claimed.header.lsn).or(Some(claimed));
         }
         None
     }
@@ -323,8 +334,11 @@ impl Walker<'_, '_, '_> {
     /// Reports what stands between `start` and `end`.
     fn region(&mut self, start: u64, end: u64, next: Option<&Frame>) -> Result<(), Halt> {
         let due = self.due();
-        let refused =
-            self.cursor.refused_at(start).or_else(|| self.cursor.next_refused(start).filter(|r| r.0 < end).map(|r| r.1));
+        let refused = self
+            .reader
+            .cursor
+            .refused_at(start)
+            .or_else(|| self.reader.cursor.next_refused(start).filter(|r| r.0 < end).map(|r| r.1));
         let region = Region { start, end, last: next.is_none(), due, layout: self.layout };
         let mut damage = Damage {
             kind: Kind::ReadError,
@@ -338,7 +352,7 @@ impl Walker<'_, '_, '_> {
         if refused.is_some() {
             damage.found = format!("the system refuses to give bytes between {start} and {end}");
         } else {
-            let found = diagnose(&mut self.cursor, &region)
+            let found = diagnose(&mut self.reader, &region)
                 .map_err(|version| self.unknown(start + 4, &format!("nodedb record version {version}")))?;
             (damage.kind, damage.expected, damage.found) = (found.kind, found.expected, found.found);
             damage.facts = Facts::of(found.look);
@@ -354,11 +368,11 @@ impl Walker<'_, '_, '_> {
         }
         if start == 0
             && self.opener.is_none()
-            && let Some(bytes) = self.cursor.array(0)
+            && let Some(bytes) = self.reader.cursor.array(0)
         {
             self.opener = self.opener_for(&Preamble(bytes));
         }
-        if start == 0 && next.is_none() && end < size && preamble_begun(self.cursor.bytes(0, 16)) {
+        if start == 0 && next.is_none() && end < size && preamble_begun(self.reader.cursor.bytes(0, 16)) {
             damage.kind = Kind::UnfinishedSegment;
             damage.found = format!("{end} of the {size} bytes of a preamble");
         }
@@ -389,7 +403,7 @@ impl Walker<'_, '_, '_> {
     }
 
     fn foreign_version(&mut self, at: u64, damage: &Damage) -> Option<u16> {
-        let header = Header::read(self.cursor.bytes(at, Layout::Long.size()), Layout::Short)?;
+        let header = Header::read(self.reader.cursor.bytes(at, Layout::Long.size()), Layout::Short)?;
         (header.magic == MAGIC && header.version != 1 && damage.kind == Kind::NotAFrame).then_some(header.version)
     }
 
@@ -412,31 +426,19 @@ impl Walker<'_, '_, '_> {
         }
         self.summary.records += u64::from(!physical);
         let decrypted = header.encrypted() && self.decrypt(frame)?;
-        let mut fields = [Field { name: "type", value: Value::Number(u64::from(header.kind())) }; 11];
-        let mut count = 1;
-        let mut field = |name: &'static str, value| {
-            fields[count] = Field { name, value };
-            count += 1;
+        let usual = self.fields(frame);
+        let more;
+        let fields = if decrypted || out_of_order {
+            let said = [(decrypted, "stored_encrypted"), (out_of_order, "out_of_order")];
+            let said = said.iter().filter(|(yes, _)| *yes).map(|(_, name)| Field { name, value: Value::Flag(true) });
+            more = self.fields[..usual].iter().copied().chain(said).collect::<Vec<_>>();
+            &more[..]
+        } else {
+            &self.fields[..usual]
         };
-        field("required", Value::Flag(header.required()));
-        field("tenant", Value::Number(header.tenant));
-        field("vshard", Value::Number(u64::from(header.vshard)));
-        field("database", Value::Number(header.database));
-        field("header_bytes", Value::Number(size as u64));
-        if header.layout == Layout::Long {
-            field("apply_key", Value::Number(header.apply_key));
-            field("event_source", Value::Number(u64::from(header.event_source)));
-            field("commit_hlc", Value::Number(header.commit_hlc));
-        }
-        if decrypted {
-            field("stored_encrypted", Value::Flag(true));
-        }
-        if out_of_order {
-            field("out_of_order", Value::Flag(true));
-        }
         let (start, length) = (frame.at + size as u64, u64::from(header.payload));
-        let at_hand = header.total() <= (128 << 10) || self.cursor.is_mapped() || self.cursor.is_direct();
-        let file = (!at_hand && !decrypted).then(|| self.cursor.file().clone());
+        let at_hand = header.total() <= LONG || self.reader.cursor.is_mapped() || self.reader.cursor.is_direct();
+        let file = (!at_hand && !decrypted).then(|| self.reader.cursor.file().clone());
         let again = |take: &mut dyn FnMut(&[u8]) -> Result<(), Error>| match &file {
             Some(file) => pieces(&**file, start, length, take),
             None => Ok(()),
@@ -444,7 +446,7 @@ impl Walker<'_, '_, '_> {
         let payload = match (decrypted, &file) {
             (true, _) => Payload::Whole(&self.plain),
             (false, Some(_)) => Payload::Long(length, &again),
-            (false, None) => Payload::Whole(self.cursor.bytes(start, header.payload as usize)),
+            (false, None) => Payload::Whole(self.reader.cursor.bytes(start, header.payload as usize)),
         };
         self.out.record(&Record {
             span: Span::new(self.visit.segment.id, frame.at, frame.end()),
@@ -453,11 +455,31 @@ impl Walker<'_, '_, '_> {
             kind: kind_name(header.kind(), header.layout).unwrap_or("unknown"),
             time: (header.commit_hlc != 0).then_some(Time(header.commit_hlc / 1000)),
             tag: Some(header.tenant),
-            fields: &fields[..count],
+            fields,
             payload,
             encrypted: header.encrypted() && !decrypted,
             physical,
         })
+    }
+
+    /// Writes the record's facts over those of the one before; how many it has. Their names stay, which is half of the work.
+    #[inline]
+    fn fields(&mut self, frame: &Frame) -> usize {
+        let header = &frame.header;
+        let long = header.layout == Layout::Long;
+        let [kind, required, tenant, vshard, database, size, key, source, hlc] = &mut self.fields;
+        kind.value = Value::Number(u64::from(header.kind()));
+        required.value = Value::Flag(header.required());
+        tenant.value = Value::Number(header.tenant);
+        vshard.value = Value::Number(u64::from(header.vshard));
+        database.value = Value::Number(header.database);
+        size.value = Value::Number(header.layout.size() as u64);
+        if long {
+            key.value = Value::Number(header.apply_key);
+            source.value = Value::Number(u64::from(header.event_source));
+            hlc.value = Value::Number(header.commit_hlc);
+        }
+        if long { USUAL } else { USUAL - 3 }
     }
 
     /// Opens an encrypted payload into `plain`, if a key does.
@@ -465,23 +487,27 @@ impl Walker<'_, '_, '_> {
         let Some(opener) = &mut self.opener else { return Ok(false) };
         let size = frame.header.layout.size();
         let mut raw = [0; 63];
-        raw[..size].copy_from_slice(&self.cursor.bytes(frame.at, size)[..size]);
+        raw[..size].copy_from_slice(&self.reader.cursor.bytes(frame.at, size)[..size]);
         let length = frame.header.payload as usize;
-        let stored = self.cursor.bytes(frame.at + size as u64, length);
+        let stored = self.reader.cursor.bytes(frame.at + size as u64, length);
         let opened = if stored.len() == length {
             opener.open(&frame.header, &raw, stored)
         } else {
             // A stream gives no more than a window at a time.
             let mut all = Vec::new();
-            pieces(&**self.cursor.file(), frame.at + size as u64, length as u64, &mut |piece| {
+            pieces(&**self.reader.cursor.file(), frame.at + size as u64, length as u64, &mut |piece| {
                 all.extend_from_slice(piece);
                 Ok(())
             })?;
             opener.open(&frame.header, &raw, &all)
         };
+        let mended = opener.mended.take();
         if let Some(plain) = opened {
             self.plain = plain;
             self.opened = true;
+            if let Some((found, right)) = mended {
+                self.wrong_epoch(frame, &found, &right)?;
+            }
             for damage in std::mem::take(&mut self.unopened) {
                 self.hurt(damage)?;
             }
@@ -510,8 +536,23 @@ impl Walker<'_, '_, '_> {
         Ok(false)
     }
 
+    /// The keys open the records with an epoch that differs in a bit from the one that stands there.
+    fn wrong_epoch(&mut self, frame: &Frame, found: &str, right: &str) -> Result<(), Halt> {
+        let mut facts = Facts::of(Look::Wrong);
+        facts.proof = Some(proof(frame));
+        self.hurt(Damage {
+            kind: Kind::BadHeader,
+            span: Span::new(self.visit.segment.id, 0, preamble::BYTES as u64),
+            lsn: None,
+            doubt: None,
+            expected: format!("epoch {right}, with which a key opens record {}", frame.header.lsn),
+            found: format!("epoch {found}"),
+            facts,
+        })
+    }
+
     fn finish(mut self) -> Walk {
-        self.summary.length = self.cursor.length();
+        self.summary.length = self.reader.cursor.length();
         self.summary.due = match (self.highest, self.summary.begins) {
             (Some(highest), _) => Some(highest.next()),
             (None, begins) => begins,
