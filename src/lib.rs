@@ -180,6 +180,7 @@ pub mod ops {
     mod mend_tests;
     mod open;
     mod position;
+    mod prune;
     mod repair;
     mod scan;
     mod seek;
@@ -197,6 +198,7 @@ pub mod ops {
     pub use media::{MediaView, compare_media};
     pub use open::{Choice, Input, open, open_stream};
     pub use position::Position;
+    pub use prune::{Fate, PruneFacts, PruneRules, archive_segment, plan_prune, prune_facts, remove_segment};
     pub use repair::{Cut, Decision, MAX_CUT, Obstacle, Permit, Plan, Refusal, decide, plan};
     pub use scan::{Begin, Event, Outcome, Scan, Shown, Stopped, Take, Way};
     pub use seek::last_lsn;

@@ -106,7 +106,7 @@ impl Log {
                     disk.sync_dir(parent)?;
                 }
             }
-            None => return Err(Error::NotALog { path: dir.to_owned(), files: 0 }),
+            None => return Err(Error::io("open", dir)(std::io::ErrorKind::NotFound.into())),
             Some(_) => {}
         }
         let lock = WriterLock::take(&disk, dir, &options.who)?;
