@@ -33,7 +33,7 @@ Register-ArgumentCompleter -Native -CommandName 'walctl' -ScriptBlock {
             [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Check logs, and say what every damage means and what to do next')
             [CompletionResult]::new('repair', 'repair', [CompletionResultType]::ParameterValue, 'Cut torn tails after saving their bytes, or salvage what is valid')
             [CompletionResult]::new('append', 'append', [CompletionResultType]::ParameterValue, 'Append records and print the LSN of each once it is durable')
-            [CompletionResult]::new('rotate', 'rotate', [CompletionResultType]::ParameterValue, 'Seal the active segment and begin the next one')
+            [CompletionResult]::new('rotate', 'rotate', [CompletionResultType]::ParameterValue, 'Seal the active segment and begin the next one; let old segments go')
             [CompletionResult]::new('stats', 'stats', [CompletionResultType]::ParameterValue, 'Count and measure what is in logs')
             [CompletionResult]::new('bench', 'bench', [CompletionResultType]::ParameterValue, 'Measure how fast records become durable, and how to tune it')
             break
@@ -157,10 +157,17 @@ Register-ArgumentCompleter -Native -CommandName 'walctl' -ScriptBlock {
             break
         }
         'walctl;rotate' {
-            [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'How the log lies on disk; auto tells by content and name, list shows all formats')
-            [CompletionResult]::new('--io', '--io', [CompletionResultType]::ParameterName, 'How to read; auto maps finished segments into memory and reads the others')
-            [CompletionResult]::new('--key-file', '--key-file', [CompletionResultType]::ParameterName, 'A file with keys for encrypted payloads: 64 hex digits a line, oldest first')
+            [CompletionResult]::new('--checkpoint', '--checkpoint', [CompletionResultType]::ParameterName, 'Write a checkpoint first: state up to this LSN is safe elsewhere')
+            [CompletionResult]::new('--keep-segments', '--keep-segments', [CompletionResultType]::ParameterName, 'Keep so many sealed segments, and let older ones go')
+            [CompletionResult]::new('--keep-bytes', '--keep-bytes', [CompletionResultType]::ParameterName, 'Keep so many bytes of sealed segments, and let older ones go')
+            [CompletionResult]::new('--keep-for', '--keep-for', [CompletionResultType]::ParameterName, 'Keep what is not older than this, and let the rest go')
+            [CompletionResult]::new('--pin', '--pin', [CompletionResultType]::ParameterName, 'Keep what the reader still needs whose position is in this file: as `dump --cursor` writes it, or an LSN')
+            [CompletionResult]::new('--archive', '--archive', [CompletionResultType]::ParameterName, 'Copy segments there before they go, and check the copies')
+            [CompletionResult]::new('--key-file', '--key-file', [CompletionResultType]::ParameterName, 'The keys of an encrypted log: 64 hex digits a line')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours; auto means on a terminal and without NO_COLOR')
+            [CompletionResult]::new('--prune', '--prune', [CompletionResultType]::ParameterName, 'Let go what lies below the newest checkpoint')
+            [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Let segments go although a checkpoint, a transaction or a pin would keep them')
+            [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Change nothing; print the names of the segments that would go, one a line')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Results as JSON, one object a line; failures as one JSON object on standard error')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'No results and no progress; the exit code tells')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'No results and no progress; the exit code tells')

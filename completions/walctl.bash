@@ -421,18 +421,48 @@ _walctl() {
             return 0
             ;;
         walctl__subcmd__rotate)
-            opts="-q -h -V --format --io --key-file --json --quiet --color --help --version"
+            opts="-q -h -V --checkpoint --prune --keep-segments --keep-bytes --keep-for --pin --archive --force --dry-run --key-file --json --quiet --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --format)
-                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb rivven allsource" -- "${cur}"))
+                --checkpoint)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --io)
-                    COMPREPLY=($(compgen -W "auto map read" -- "${cur}"))
+                --keep-segments)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keep-bytes)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keep-for)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pin)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --archive)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
                     return 0
                     ;;
                 --key-file)

@@ -35,7 +35,7 @@ complete -c walctl -n "__fish_walctl_needs_command" -f -a "dump" -d 'Show the re
 complete -c walctl -n "__fish_walctl_needs_command" -f -a "verify" -d 'Check logs, and say what every damage means and what to do next'
 complete -c walctl -n "__fish_walctl_needs_command" -f -a "repair" -d 'Cut torn tails after saving their bytes, or salvage what is valid'
 complete -c walctl -n "__fish_walctl_needs_command" -f -a "append" -d 'Append records and print the LSN of each once it is durable'
-complete -c walctl -n "__fish_walctl_needs_command" -f -a "rotate" -d 'Seal the active segment and begin the next one'
+complete -c walctl -n "__fish_walctl_needs_command" -f -a "rotate" -d 'Seal the active segment and begin the next one; let old segments go'
 complete -c walctl -n "__fish_walctl_needs_command" -f -a "stats" -d 'Count and measure what is in logs'
 complete -c walctl -n "__fish_walctl_needs_command" -f -a "bench" -d 'Measure how fast records become durable, and how to tune it'
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l format -d 'How the log lies on disk; auto tells by content and name, list shows all formats' -r -f -a "auto\t''
@@ -173,20 +173,19 @@ complete -c walctl -n "__fish_walctl_using_subcommand append" -l json -d 'Result
 complete -c walctl -n "__fish_walctl_using_subcommand append" -s q -l quiet -d 'No results and no progress; the exit code tells'
 complete -c walctl -n "__fish_walctl_using_subcommand append" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c walctl -n "__fish_walctl_using_subcommand append" -s V -l version -d 'Print version'
-complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l format -d 'How the log lies on disk; auto tells by content and name, list shows all formats' -r -f -a "auto\t''
-list\t''
-native\t''
-ironwal\t''
-nodedb\t''
-rivven\t''
-allsource\t''"
-complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l io -d 'How to read; auto maps finished segments into memory and reads the others' -r -f -a "auto\t'Finished segments through a mapping, the others with system calls'
-map\t'Everything through a mapping where one can be had'
-read\t'System calls only'"
-complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l key-file -d 'A file with keys for encrypted payloads: 64 hex digits a line, oldest first' -r -F
+complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l checkpoint -d 'Write a checkpoint first: state up to this LSN is safe elsewhere' -r
+complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l keep-segments -d 'Keep so many sealed segments, and let older ones go' -r
+complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l keep-bytes -d 'Keep so many bytes of sealed segments, and let older ones go' -r
+complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l keep-for -d 'Keep what is not older than this, and let the rest go' -r
+complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l pin -d 'Keep what the reader still needs whose position is in this file: as `dump --cursor` writes it, or an LSN' -r -F
+complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l archive -d 'Copy segments there before they go, and check the copies' -r -f -a "(__fish_complete_directories)"
+complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l key-file -d 'The keys of an encrypted log: 64 hex digits a line' -r -F
 complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l color -d 'When to use colours; auto means on a terminal and without NO_COLOR' -r -f -a "auto\t'On a terminal and without NO_COLOR'
 always\t'Also into files and pipes'
 never\t'Nowhere'"
+complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l prune -d 'Let go what lies below the newest checkpoint'
+complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l force -d 'Let segments go although a checkpoint, a transaction or a pin would keep them'
+complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l dry-run -d 'Change nothing; print the names of the segments that would go, one a line'
 complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l json -d 'Results as JSON, one object a line; failures as one JSON object on standard error'
 complete -c walctl -n "__fish_walctl_using_subcommand rotate" -s q -l quiet -d 'No results and no progress; the exit code tells'
 complete -c walctl -n "__fish_walctl_using_subcommand rotate" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -18,7 +18,7 @@ use clap::ValueHint;
 use walctl::disk::{Disk, RealDisk};
 use walctl::model::{Error, Verdict};
 use walctl::native::Kind;
-use walctl::ops::{self, Checks, Choice};
+use walctl::ops::{self, Checks, Choice, Permit};
 use walctl::writer::GroupCommit;
 
 use self::feed::{Delimiter, End};
@@ -27,6 +27,7 @@ use self::hand::Hand;
 use self::tell::Tell;
 use super::exit::{Exit, Failure};
 use super::hint::show;
+use super::hold::Hold;
 use super::interrupt;
 use super::render::out::{Out, usage};
 use super::render::progress::Progress;
@@ -223,10 +224,28 @@ pub fn refusal(dir: &Path, error: Error) -> anyhow::Error {
     Failure { exit, message: error.to_string(), next: Some(next) }.into()
 }
 
-fn repair_first(dir: &Path, _out: &mut Out) -> anyhow::Result<()> {
-    if dir.exists() {
-        anyhow::bail!("--repair is not built into this version");
+/// Cuts a torn tail before anything is appended, and says what was cut. Anything worse is left to the refusal that follows.
+fn repair_first(dir: &Path, out: &mut Out) -> anyhow::Result<()> {
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let choice = Choice::default();
+    let mut logs = match ops::open(&disk, dir, &choice) {
+        Ok(logs) if logs.len() == 1 => logs,
+        // What is no log yet has no tail.
+        _ => return Ok(()),
+    };
+    let hold = Hold::take(&disk, &logs[0], false)?;
+    logs = ops::open(&disk, dir, &choice)?;
+    let Some(input) = logs.first() else { return Ok(()) };
+    let report = super::repair::look(input, out)?;
+    let plan = ops::plan(input, &report, &Permit::default())?;
+    if plan.refusal.is_none() {
+        for cut in &plan.cuts {
+            let (path, saved) = (cut.path.display(), &cut.saved_as);
+            out.note(format_args!("{path}: cut at {}, {} bytes saved in {saved}", cut.from.offset, cut.from.bytes));
+        }
+        ops::carry_out(&disk, &plan)?;
     }
+    drop(hold);
     Ok(())
 }
 
