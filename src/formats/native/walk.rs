@@ -479,6 +479,14 @@ impl<'v> Walker<'v> {
         if self.reader.cursor.unmap_if_faulty() {
             return Ok(None);
         }
+        // A whole frame further on was written after what stands here, so what stands here is complete by now; it may have been
+        // read before.
+        if found.frame.is_some() && !self.finished() {
+            self.reader.cursor.refresh()?;
+            if matches!(self.reader.check(start), Check::Good(_)) {
+                return Ok(None);
+            }
+        }
         if found.frame.is_none() {
             if self.tail_moves()? {
                 return Ok(None);
