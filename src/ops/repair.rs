@@ -138,7 +138,9 @@ pub fn decide(report: &Report, mend: &Mend, native: bool, permit: &Permit) -> De
     if verdict > Verdict::Suspect {
         return refuse(Obstacle::Damage, reason(report, worst));
     }
-    let last = report.segments.len().saturating_sub(1);
+    // Other systems make files ahead: behind the end of the data there may be some without any content, which prove nothing.
+    let filled = report.summaries.iter().rposition(|s| !s.blank).filter(|_| !native);
+    let last = filled.unwrap_or(report.segments.len().saturating_sub(1));
     if let Some(inner) = report.damage.iter().find(|d| d.span.place.segment.index() != last) {
         return refuse(Obstacle::Damage, format!("{}: {verdict}, and not at the end of the log", place(report, inner)));
     }

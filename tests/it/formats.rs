@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use walctl::disk::{Disk, EntryKind, RealDisk, Source};
 use walctl::formats::{Format, Halt, Item, Likeness, Sample, Sink, Summary, Visit, Want};
 use walctl::model::{Damage, Error, Keys, Verdict};
-use walctl::ops::{Checks, Choice, Progress, open, open_stream, verify};
+use walctl::ops::{Checks, Choice, Permit, Progress, carry_out, open, open_stream, plan, verify};
 
 /// The formats whose fixtures are run: all but ours, whose logs the other tests write by themselves.
 pub fn foreign() -> impl Iterator<Item = &'static Format> {
@@ -407,4 +407,78 @@ fn a_log_of_one_segment_reads_the_same_through_a_pipe() {
         }
     }
     assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+/// Repairs a copy of a fixture by the library, as the command does.
+fn repaired(root: &Path, format: &'static Format, keys: &Keys) -> walctl::model::Result<()> {
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let choice = Choice { format: Some(format), keys: keys.clone(), ..Choice::default() };
+    let permit = Permit { suspect: true, ..Permit::default() };
+    for input in open(&disk, root, &choice)? {
+        let report = verify(&input, &Checks::default(), &Progress::default())?;
+        let plan = plan(&input, &report, &permit)?;
+        if plan.refusal.is_none() {
+            carry_out(&disk, &plan)?;
+        }
+    }
+    Ok(())
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("room for a folder");
+    for entry in RealDisk.list(from).expect("a fixture can be listed") {
+        let (from, to) = (from.join(&entry.name), to.join(&entry.name));
+        if entry.kind == EntryKind::Folder {
+            copy(&from, &to);
+        } else {
+            std::fs::copy(from, to).expect("room for a file");
+        }
+    }
+}
+
+#[test]
+fn repair_cuts_exactly_the_bytes_that_no_intact_record_needs_and_touches_nothing_else() {
+    let mut failed = Vec::new();
+    for format in ["ironwal", "rivven"].map(|name| walctl::formats::by_name(name).expect("the format is in the registry")) {
+        for (case, dir) in cases(format.name) {
+            let (expect, scratch) = (expected(&dir), tempfile::tempdir().expect("a temporary folder"));
+            let found = read_all(format, &dir.join("wal"), &keys(&expect));
+            copy(&dir.join("wal"), scratch.path());
+            repaired(scratch.path(), format, &keys(&expect)).expect("a repair is carried out or refused");
+            let cuts = list(&expect["repair"], "truncate_to");
+            for file in found.segments.keys() {
+                let (before, after) = (std::fs::read(dir.join("wal").join(file)), std::fs::read(scratch.path().join(file)));
+                let mut want = before.expect("the segment is there");
+                if let Some(cut) = cuts.iter().find(|cut| text(cut, "file") == file) {
+                    want.truncate(usize::try_from(number(cut, "len").expect("a length")).expect("small"));
+                }
+                let after = after.expect("no segment is removed");
+                if after != want {
+                    failed.push(format!("{}/{case}: {file} has {} bytes, expected {}", format.name, after.len(), want.len()));
+                }
+            }
+            let again = read_all(format, scratch.path(), &keys(&expect));
+            if again.records.len() != found.records.len() || !cuts.is_empty() && again.verdict() != Verdict::Clean {
+                failed.push(format!(
+                    "{}/{case}: {} after the repair, {} records",
+                    format.name,
+                    again.verdict(),
+                    again.records.len()
+                ));
+            }
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+#[test]
+fn a_torn_rivven_tail_is_cut_although_a_file_was_made_ahead_behind_it() {
+    let format = walctl::formats::by_name("rivven").expect("the format is in the registry");
+    let (_, dir) = cases("rivven").into_iter().find(|(case, _)| case == "torn_tail_prealloc").expect("the case is there");
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    copy(&dir.join("wal"), scratch.path());
+    std::fs::write(scratch.path().join("00000000000000001024.wal"), [0; 4096]).expect("room for a file");
+    repaired(scratch.path(), format, &Keys::default()).expect("a repair is carried out");
+    assert_eq!(std::fs::metadata(scratch.path().join("00000000000000000000.wal")).expect("it is there").len(), 1078);
+    assert_eq!(read_all(format, scratch.path(), &Keys::default()).verdict(), Verdict::Clean);
 }
