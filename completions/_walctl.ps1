@@ -83,6 +83,7 @@ Register-ArgumentCompleter -Native -CommandName 'walctl' -ScriptBlock {
             [CompletionResult]::new('-j', '-j', [CompletionResultType]::ParameterName, 'How many segments to check at once [default: one for each processor]')
             [CompletionResult]::new('--jobs', '--jobs', [CompletionResultType]::ParameterName, 'How many segments to check at once [default: one for each processor]')
             [CompletionResult]::new('--max-rate', '--max-rate', [CompletionResultType]::ParameterName, 'Read no faster than this, and leave the disk to the service: 100MiB/s')
+            [CompletionResult]::new('--ledger', '--ledger', [CompletionResultType]::ParameterName, 'A ledger that append wrote: say which acknowledged records the log lacks, and end with 7 if it lacks any')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours; auto means on a terminal and without NO_COLOR')
             [CompletionResult]::new('--media', '--media', [CompletionResultType]::ParameterName, 'Read past the page cache, and report where the medium holds something else than the cache says')
             [CompletionResult]::new('--deep', '--deep', [CompletionResultType]::ParameterName, 'Also decrypt, decompress, and look for open transactions and orphaned fragments')

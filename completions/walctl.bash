@@ -533,7 +533,7 @@ _walctl() {
             return 0
             ;;
         walctl__subcmd__verify)
-            opts="-j -q -h -V --format --io --key-file --jobs --max-rate --media --deep --map --json --quiet --color --help --version"
+            opts="-j -q -h -V --format --io --key-file --jobs --max-rate --media --deep --ledger --map --json --quiet --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -572,6 +572,21 @@ _walctl() {
                     ;;
                 --max-rate)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ledger)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
                     return 0
                     ;;
                 --color)

@@ -78,6 +78,7 @@ set edit:completion:arg-completer[walctl] = {|@words|
             cand -j 'How many segments to check at once [default: one for each processor]'
             cand --jobs 'How many segments to check at once [default: one for each processor]'
             cand --max-rate 'Read no faster than this, and leave the disk to the service: 100MiB/s'
+            cand --ledger 'A ledger that append wrote: say which acknowledged records the log lacks, and end with 7 if it lacks any'
             cand --color 'When to use colours; auto means on a terminal and without NO_COLOR'
             cand --media 'Read past the page cache, and report where the medium holds something else than the cache says'
             cand --deep 'Also decrypt, decompress, and look for open transactions and orphaned fragments'

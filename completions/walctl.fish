@@ -97,6 +97,7 @@ read\t'System calls only'"
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l key-file -d 'A file with keys for encrypted payloads: 64 hex digits a line, oldest first' -r -F
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -s j -l jobs -d 'How many segments to check at once [default: one for each processor]' -r
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l max-rate -d 'Read no faster than this, and leave the disk to the service: 100MiB/s' -r
+complete -c walctl -n "__fish_walctl_using_subcommand verify" -l ledger -d 'A ledger that append wrote: say which acknowledged records the log lacks, and end with 7 if it lacks any' -r -F
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l color -d 'When to use colours; auto means on a terminal and without NO_COLOR' -r -f -a "auto\t'On a terminal and without NO_COLOR'
 always\t'Also into files and pipes'
 never\t'Nowhere'"

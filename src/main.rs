@@ -51,6 +51,7 @@ mod cli {
             pub mod map;
             mod shared;
             pub mod text;
+            pub use shared::Beside;
             use shared::{log_path, merged, place, readable, segment_name, some_of};
         }
     }

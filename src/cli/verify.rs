@@ -1,19 +1,19 @@
 //! `walctl verify`: is a log whole, and if not, what does that mean.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use walctl::disk::Io;
 use walctl::model::Result;
-use walctl::ops::{self, Checks, MediaView, Report, compare_media};
+use walctl::ops::{self, Checks, Report, check_ledger, compare_media};
 
 use super::args::Input;
 use super::exit::Exit;
 use super::render::out::Out;
 use super::render::progress::Progress;
-use super::render::report::{json, map, text};
+use super::render::report::{Beside, json, map, text};
 use super::render::{escape, formats};
 use super::units::parse_rate;
 
@@ -39,6 +39,9 @@ pub struct VerifyArgs {
     /// Also decrypt, decompress, and look for open transactions and orphaned fragments
     #[arg(long)]
     deep: bool,
+    /// A ledger that append wrote: say which acknowledged records the log lacks, and end with 7 if it lacks any
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    ledger: Option<PathBuf>,
     /// Draw each segment as one line: frames, padding, reserved zeros, damage
     #[arg(long)]
     map: bool,
@@ -73,9 +76,15 @@ fn check(args: &VerifyArgs, path: &Path, out: &mut Out) -> anyhow::Result<Exit> 
             input.source.io = Io::Media;
         }
         let checks = Checks { jobs: args.jobs(), deep: args.deep, rate: args.max_rate, ..Checks::default() };
-        let report = watched(&input, out, "checking", |progress| ops::verify(&input, &checks, progress))?;
-        show(args, &input, &report, media.as_ref(), out)?;
-        exit = exit.or_worse(report.verdict.into()).or_worse(media_exit(media.as_ref()));
+        let mut report = watched(&input, out, "checking", |progress| ops::verify(&input, &checks, progress))?;
+        let mut beside = Beside { media, ledger: None };
+        if let Some(path) = &args.ledger {
+            let found = watched(&input, out, "comparing", |_| check_ledger(&input, path))?;
+            found.heed(&mut report.damage);
+            beside.ledger = Some((path.clone(), found));
+        }
+        show(args, &input, &report, &beside, out)?;
+        exit = exit.or_worse(report.verdict.into()).or_worse(beside.exit());
     }
     Ok(exit)
 }
@@ -86,22 +95,27 @@ impl VerifyArgs {
     }
 }
 
-/// A direct read makes the system write its cached pages first. What differs after that is a write that failed.
-fn media_exit(media: Option<&MediaView>) -> Exit {
-    if media.is_some_and(|view| !view.differing.is_empty()) { Exit::Damaged } else { Exit::Done }
+impl Beside {
+    fn exit(&self) -> Exit {
+        // A direct read makes the system write its cached pages first. What differs after that is a write that failed.
+        let media = self.media.as_ref().is_some_and(|view| !view.differing.is_empty());
+        let ledger = self.ledger.as_ref().is_some_and(|(_, found)| !found.is_met());
+        let media = if media { Exit::Damaged } else { Exit::Done };
+        media.or_worse(if ledger { Exit::GateMissed } else { Exit::Done })
+    }
 }
 
-fn show(args: &VerifyArgs, input: &ops::Input, report: &Report, media: Option<&MediaView>, out: &mut Out) -> anyhow::Result<()> {
+fn show(args: &VerifyArgs, input: &ops::Input, report: &Report, beside: &Beside, out: &mut Out) -> anyhow::Result<()> {
     if out.quiet() {
         return Ok(());
     }
     if out.json() {
-        json::write(out, input, report, media)?;
+        json::write(out, input, report, beside)?;
     } else {
         if args.map {
             map::write(out, input, report)?;
         }
-        text::write(out, input, report, media)?;
+        text::write(out, input, report, beside)?;
     }
     out.settle()?;
     Ok(())

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::Input;
 use crate::formats::{Halt, Item, Sink, Visit, Want};
-use crate::model::{Error, Lsn, LsnRange, Record, Result};
+use crate::model::{Damage, Error, Look, Lsn, LsnRange, Record, Result};
 
 /// The first half of a payload's SHA-256.
 pub type PayloadDigest = [u8; 16];
@@ -111,6 +111,20 @@ impl LedgerReport {
     #[must_use]
     pub fn is_met(&self) -> bool {
         self.lacking == 0 && self.different.is_empty()
+    }
+
+    /// Marks interrupted writes of which the ledger lists nothing: nobody had been promised them.
+    pub fn heed(&self, damage: &mut [Damage]) {
+        // A list that was cut short proves nothing about what it leaves out.
+        let complete = self.lacks.iter().map(LsnRange::count).sum::<u64>() == self.lacking;
+        for one in damage.iter_mut().filter(|one| complete && one.facts.look == Look::Interrupted && one.facts.proof.is_none()) {
+            let Some(first) = one.lsn else { continue };
+            // Where nothing tells how many records stood there, it may have been any number.
+            let last = one.doubt.map_or(Lsn(u64::MAX), |doubt| doubt.last);
+            if !self.lacks.iter().any(|range| range.first <= last && first <= range.last) {
+                one.facts.unpromised = true;
+            }
+        }
     }
 
     fn lack(&mut self, lsn: Lsn) {
@@ -272,6 +286,30 @@ mod tests {
         assert_eq!((report.listed, report.lacking, report.before), (4, 2, 0));
         assert_eq!(report.lacks, [LsnRange { first: Lsn(3), last: Lsn(4) }]);
         assert_eq!(report.different, [Lsn(2)]);
+    }
+
+    #[test]
+    fn a_torn_write_that_the_ledger_does_not_list_was_promised_to_nobody() {
+        use crate::model::{Acknowledged, Facts, Kind, SegmentId, Span};
+        let torn = |lsn| Damage {
+            kind: Kind::CutShort,
+            span: Span::new(SegmentId(0), 4096, 4100),
+            lsn: Some(Lsn(lsn)),
+            doubt: None,
+            expected: String::new(),
+            found: String::new(),
+            facts: Facts::of(Look::Interrupted),
+        };
+        let ledger =
+            LedgerReport { lacking: 1, lacks: vec![LsnRange { first: Lsn(5), last: Lsn(5) }], ..LedgerReport::default() };
+        for (lsn, answer) in [(4, Acknowledged::Unknown), (5, Acknowledged::Unknown), (6, Acknowledged::No)] {
+            let mut damage = [torn(lsn)];
+            ledger.heed(&mut damage);
+            assert_eq!(damage[0].acknowledged(), answer, "LSN {lsn}");
+            let mut damage = [torn(lsn)];
+            LedgerReport { lacking: 2, ..ledger.clone() }.heed(&mut damage);
+            assert_eq!(damage[0].acknowledged(), Acknowledged::Unknown, "a list that is not complete, LSN {lsn}");
+        }
     }
 
     #[test]

@@ -3,14 +3,14 @@
 use std::io::{self, Write};
 
 use walctl::model::{Damage, LsnRange, Warning};
-use walctl::ops::{Input, MediaView, Report, SegmentReport};
+use walctl::ops::{Input, Report, SegmentReport};
 
-use super::segment_name;
+use super::{Beside, segment_name};
 use crate::cli::hint;
 use crate::cli::render::out::{Out, json_text};
 
 /// Writes the object and a newline.
-pub fn write(out: &mut Out, input: &Input, report: &Report, media: Option<&MediaView>) -> io::Result<()> {
+pub fn write(out: &mut Out, input: &Input, report: &Report, beside: &Beside) -> io::Result<()> {
     let (first, last) = ends(report.lsns);
     let segments: Vec<String> = report.segments.iter().map(segment).collect();
     let damage: Vec<String> = report.damage.iter().map(|d| one_damage(input, d)).collect();
@@ -33,7 +33,7 @@ pub fn write(out: &mut Out, input: &Input, report: &Report, media: Option<&Media
         report.live.map_or_else(|| "null".to_owned(), |pid| pid.to_string()),
         warnings.join(", "),
     )?;
-    if let Some(view) = media {
+    if let Some(view) = &beside.media {
         let spans = view.differing.iter().map(|span| {
             let file = json_text(segment_name(input, span.place.segment));
             format!("{{\"file\": {file}, \"offset\": {}, \"length\": {}}}", span.start(), span.length)
@@ -45,6 +45,23 @@ pub fn write(out: &mut Out, input: &Input, report: &Report, media: Option<&Media
             view.direct,
             view.compared,
             spans.join(", ")
+        )?;
+    }
+    if let Some((path, found)) = &beside.ledger {
+        let range = |range: &LsnRange| format!("{{\"first_lsn\": {}, \"last_lsn\": {}}}", range.first, range.last);
+        let lacks: Vec<String> = found.lacks.iter().map(range).collect();
+        let different: Vec<String> = found.different.iter().map(ToString::to_string).collect();
+        write!(
+            out,
+            ", \"ledger\": {{\"file\": {}, \"listed\": {}, \"lacking\": {}, \"lacks\": [{}], \"before_first_record\": {}, \
+             \"different\": [{}], \"unread\": {}}}",
+            json_text(&path.display().to_string()),
+            found.listed,
+            found.lacking,
+            lacks.join(", "),
+            found.before,
+            different.join(", "),
+            found.unread,
         )?;
     }
     writeln!(out, "}}")

@@ -1,9 +1,20 @@
 //! What all forms of a report need: names, places, ranges.
 
+use std::path::PathBuf;
+
 use walctl::model::{LsnRange, SegmentId, Span};
-use walctl::ops::{Input, Report};
+use walctl::ops::{Input, LedgerReport, MediaView, Report};
 
 use crate::cli::render::escape;
+
+/// What was looked at beside the log itself, when that was asked for.
+#[derive(Debug)]
+pub struct Beside {
+    /// The medium below the page cache.
+    pub media: Option<MediaView>,
+    /// A ledger of acknowledged records, and what it says about the log.
+    pub ledger: Option<(PathBuf, LedgerReport)>,
+}
 
 /// The segment's name within the log.
 pub fn segment_name(input: &Input, id: SegmentId) -> &str {

@@ -1,13 +1,14 @@
 //! A report for people: a table of segments, each damage with its bytes and the next command, one line of verdict.
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use walctl::disk::Io;
 use walctl::formats::Mend;
 use walctl::model::{Acknowledged, Damage, Kind, LsnRange, Verdict};
-use walctl::ops::{Input, MediaView, Report, SegmentReport};
+use walctl::ops::{Input, LedgerReport, MediaView, Report, SegmentReport};
 
-use super::{place, readable};
+use super::{Beside, place, readable};
 use crate::cli::hint;
 use crate::cli::render::escape;
 use crate::cli::render::hex;
@@ -25,7 +26,7 @@ const WIDE: usize = 92;
 const VALID_BYTES: usize = 3;
 
 /// Writes the report.
-pub fn write(out: &mut Out, input: &Input, report: &Report, media: Option<&MediaView>) -> io::Result<()> {
+pub fn write(out: &mut Out, input: &Input, report: &Report, beside: &Beside) -> io::Result<()> {
     segments(out, report)?;
     let mut explained = Vec::new();
     for damage in report.damage.iter().take(TOLD) {
@@ -40,10 +41,47 @@ pub fn write(out: &mut Out, input: &Input, report: &Report, media: Option<&Media
         let label = out.paint(Ink::Warn, warning.name);
         writeln!(out, "{}: {label}: {}", place(input, &warning.span), escape::line(&warning.text))?;
     }
-    if let Some(view) = media {
+    if let Some(view) = &beside.media {
         medium(out, input, view)?;
     }
-    verdict(out, input, report)
+    verdict(out, input, report)?;
+    match &beside.ledger {
+        Some((path, found)) => ledger(out, input, path, found),
+        None => Ok(()),
+    }
+}
+
+fn ledger(out: &mut Out, input: &Input, path: &Path, found: &LedgerReport) -> io::Result<()> {
+    let log = super::log_path(input);
+    let name = escape::line(&path.display().to_string());
+    let listed = count(found.listed, "acknowledged record");
+    if found.is_met() {
+        let good = out.paint(Ink::Good, "all there");
+        writeln!(out, "{log}: {name} lists {listed}, {good}")?;
+    }
+    if found.lacking > 0 {
+        let lost = out.paint(Ink::Bad, Kind::LedgerLost);
+        let ranges: Vec<String> = found.lacks.iter().map(LsnRange::to_string).collect();
+        writeln!(out, "{log}: {lost}: of {listed} in {name}, {} not in the log: LSN {}", found.lacking, super::some_of(&ranges))?;
+        if found.before > 0 {
+            writeln!(
+                out,
+                "  {} of them lie before its first record: pruned on purpose, or lost with their segments",
+                found.before
+            )?;
+        }
+        writeln!(out, "  usual cause: {}", Kind::LedgerLost.entry().cause)?;
+        writeln!(out, "  what helps: {}", Kind::LedgerLost.entry().remedy)?;
+    }
+    if !found.different.is_empty() {
+        let lost = out.paint(Ink::Bad, Kind::LedgerLost);
+        let lsns: Vec<String> = found.different.iter().map(ToString::to_string).collect();
+        writeln!(out, "{log}: {lost}: other content than was acknowledged: LSN {}", super::some_of(&lsns))?;
+    }
+    if found.unread > 0 {
+        writeln!(out, "{log}: {} could not be compared: no key fits; give --key-file", count(found.unread, "record"))?;
+    }
+    Ok(())
 }
 
 fn further(untold: u64) -> String {
@@ -131,7 +169,9 @@ fn acknowledged(damage: &Damage) -> String {
             "it was acknowledged: later records are there, and they were written after it".into()
         }
         (Acknowledged::Yes, None) => "it was acknowledged, in one history or the other".into(),
-        (Acknowledged::No, _) => "it was not acknowledged: what was written with it had not been synced".into(),
+        (Acknowledged::No, _) => {
+            "it was not acknowledged: what was written with it had not been synced, or the ledger lacks it".into()
+        }
         (Acknowledged::Unknown, _) => "whether it was acknowledged is unknown: nothing behind it proves a sync".into(),
     }
 }
