@@ -254,3 +254,24 @@ fn what_was_put_into_quarantine_and_what_a_rotation_may_have_deleted_is_told() {
     assert_eq!(seen.verdict(), Verdict::Clean);
     assert!(seen.warned("quarantined-files") && seen.warned("front-may-be-deleted"));
 }
+
+#[test]
+fn a_line_on_its_way_is_looked_at_again_before_it_is_called_torn() {
+    let whole = lines(1..=3);
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let path = dir.path().join(name(0));
+    std::fs::write(&path, &whole[..whole.len() - 50]).expect("room for a few bytes");
+    let source = Source::folder(Arc::new(RealDisk), dir.path(), FORMAT.sequence).expect("it can be listed");
+    let keys = Keys::default();
+    let visit = Visit { source: &source, segment: &source.segments[0], keys: &keys, want: Want::default(), before: None };
+    let mut seen = 0;
+    let mut take = |item: Item<'_>| {
+        if let Item::Record(_) = item {
+            seen += 1;
+            std::fs::write(&path, &whole).expect("room for a few bytes");
+        }
+        Ok(())
+    };
+    let summary = (FORMAT.walk)(&visit, &mut Sink::new(&mut take)).expect("bytes are no error");
+    assert_eq!((seen, summary.damage.is_empty()), (3, true));
+}

@@ -118,6 +118,13 @@ impl Walker<'_, '_, '_> {
                     if self.mapped && cursor.unmap_if_faulty() {
                         continue;
                     }
+                    // A line without its end may be on its way: looks again before it is called torn.
+                    if !self.mapped && !self.visit.segment.followed {
+                        cursor.refresh()?;
+                        if cursor.length() > reached {
+                            continue;
+                        }
+                    }
                     self.settled = Some(at);
                     let tail = cursor.bytes(at, given).to_vec();
                     self.line(at, &tail, false)?;

@@ -426,3 +426,23 @@ fn records_between_headers_that_claim_megabytes_are_all_found_in_time() {
     let seen = Log::one(&bytes).seen();
     assert_eq!((seen.lsns.len(), seen.verdict()), (20_000, Verdict::Corrupt));
 }
+
+#[test]
+fn what_was_on_its_way_is_looked_at_again_before_it_is_called_torn() {
+    let whole = puts(Layout::Long, 1..=3);
+    let log = Log::of(&[("wal-00000000000000000001.seg", &whole[..whole.len() - 5])]);
+    let source = log.source().expect("it can be listed");
+    let path = source.segments[0].path.clone();
+    let keys = Keys::default();
+    let visit = Visit { source: &source, segment: &source.segments[0], keys: &keys, want: Want::default(), before: None };
+    let mut seen = 0;
+    let mut take = |item: Item<'_>| {
+        if let Item::Record(_) = item {
+            seen += 1;
+            std::fs::write(&path, &whole).expect("room for a few bytes");
+        }
+        Ok(())
+    };
+    let summary = (FORMAT.walk)(&visit, &mut Sink::new(&mut take)).expect("bytes are no error");
+    assert_eq!((seen, summary.damage.is_empty()), (3, true));
+}

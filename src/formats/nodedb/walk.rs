@@ -305,9 +305,21 @@ impl Walker<'_, '_, '_> {
             return Ok(Some(end));
         }
         let next = self.follow_claim(at).or_else(|| self.reader.next_frame(at + 1, self.highest));
+        if next.is_none() && self.written_meanwhile(at)? {
+            return Ok(Some(at));
+        }
         let end = next.map_or(self.reader.cursor.length(), |frame| frame.at);
         self.region(at, end, next.as_ref())?;
         Ok(next.map(|frame| frame.at))
+    }
+
+    /// What stood unfinished at the end may have been on its way: looks again before it is called torn.
+    fn written_meanwhile(&mut self, at: u64) -> Result<bool, Halt> {
+        if self.visit.segment.followed || self.reader.cursor.is_mapped() {
+            return Ok(false);
+        }
+        self.reader.cursor.refresh()?;
+        Ok(self.reader.frame_at(at, self.layout).is_some())
     }
 
     /// The record that the bad one's own length leads to, if its LSN is higher.
