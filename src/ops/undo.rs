@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::Input;
 use super::cutfile::{self, CutFile, Provenance};
-use crate::disk::{Cursor, Disk, File, Open, write_full};
+use crate::disk::{Cursor, Disk, File, Open, Segment, write_full};
 use crate::model::{Error, Result};
 
 /// The cuts of the newest repair, in the order in which they are put back.
@@ -48,7 +48,13 @@ pub fn plan_undo(input: &Input) -> Result<Undo> {
     }
     let number = |name: &str| (input.format.sequence)(name);
     let newest_cut = cuts.iter().filter_map(|c| number(&c.from.segment)).max();
-    let later = source.segments.iter().find(|s| Some(s.sequence) > newest_cut);
+    // Other systems make files of zeros ahead of need; nothing was written to those.
+    let foreign = input.format != &crate::formats::native::FORMAT;
+    let ahead = |segment: &Segment| {
+        let made = |mut cursor: Cursor| cursor.length() > 0 && cursor.zeros_end(0) >= cursor.length();
+        foreign && source.cursor(segment).is_ok_and(made)
+    };
+    let later = source.segments.iter().find(|s| Some(s.sequence) > newest_cut && !ahead(s));
     if let Some(segment) = later {
         return refused(segment.path.clone(), "the log has grown since the cut: this segment was begun behind it".into());
     }

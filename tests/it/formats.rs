@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use walctl::disk::{Disk, EntryKind, RealDisk, Source};
 use walctl::formats::{Format, Halt, Item, Likeness, Sample, Sink, Summary, Visit, Want};
 use walctl::model::{Damage, Error, Keys, Verdict};
-use walctl::ops::{Checks, Choice, Permit, Progress, carry_out, open, open_stream, plan, verify};
+use walctl::ops::{Checks, Choice, Permit, Progress, carry_out, open, open_stream, plan, plan_undo, undo, verify};
 
 /// The formats whose fixtures are run: all but ours, whose logs the other tests write by themselves.
 pub fn foreign() -> impl Iterator<Item = &'static Format> {
@@ -481,4 +481,9 @@ fn a_torn_rivven_tail_is_cut_although_a_file_was_made_ahead_behind_it() {
     repaired(scratch.path(), format, &Keys::default()).expect("a repair is carried out");
     assert_eq!(std::fs::metadata(scratch.path().join("00000000000000000000.wal")).expect("it is there").len(), 1078);
     assert_eq!(read_all(format, scratch.path(), &Keys::default()).verdict(), Verdict::Clean);
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let choice = Choice { format: Some(format), ..Choice::default() };
+    let inputs = open(&disk, scratch.path(), &choice).expect("it opens");
+    undo(&disk, &plan_undo(&inputs[0]).expect("nothing was written since")).expect("it is put back");
+    assert_eq!(read_all(format, scratch.path(), &Keys::default()).verdict(), Verdict::Torn);
 }
