@@ -460,6 +460,26 @@ impl<'v> Walker<'v> {
         Ok(false)
     }
 
+    /// A hole with a whole frame behind it may only have been read while it was written: a piece is read from front to back, and a
+    /// writer that overtakes the reader fills the front too late and the back in time. What lies before a frame that was seen is
+    /// there by now, or it is not coming; only direct writes may arrive in another order.
+    fn hole_fills(&mut self) -> Result<bool, Halt> {
+        if self.finished() || self.reader.cursor.is_mapped() {
+            return Ok(false);
+        }
+        loop {
+            self.reader.cursor.refresh()?;
+            if matches!(self.reader.check(self.offset), Check::Good(_)) {
+                return Ok(true);
+            }
+            if !self.visit.want.live || self.looks >= LIVE_LOOKS {
+                return Ok(false);
+            }
+            std::thread::sleep(Duration::from_millis(2 << self.looks.min(9)));
+            self.looks += 1;
+        }
+    }
+
     /// Bad bytes at the offset: says what they are, and goes on behind them. The ending, if nothing valid follows.
     fn bad(&mut self, check: Check, sink: &mut Sink<'_>) -> Result<Option<Ending>, Halt> {
         let start = self.offset;
@@ -479,13 +499,8 @@ impl<'v> Walker<'v> {
         if self.reader.cursor.unmap_if_faulty() {
             return Ok(None);
         }
-        // A whole frame further on was written after what stands here, so what stands here is complete by now; it may have been
-        // read before.
-        if found.frame.is_some() && !self.finished() {
-            self.reader.cursor.refresh()?;
-            if matches!(self.reader.check(start), Check::Good(_)) {
-                return Ok(None);
-            }
+        if found.frame.is_some() && self.hole_fills()? {
+            return Ok(None);
         }
         if found.frame.is_none() {
             if self.tail_moves()? {
