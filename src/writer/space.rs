@@ -78,6 +78,8 @@ enum Next {
     /// Not begun.
     #[default]
     None,
+    /// The helper makes the file at this moment: it is nobody else's until it is made.
+    Making,
     /// So many bytes are ready; `busy` while the helper writes more.
     Made { file: Arc<dyn File>, ready: u64, busy: bool },
     /// The caller makes a segment of it, or it cannot be made.
@@ -184,8 +186,12 @@ impl Space {
                     state.next = Next::Made { file, ready, busy: true };
                     state = self.shared.done.wait(state).expect("nobody panics while holding the room");
                 }
+                Next::Making => {
+                    state.next = Next::Making;
+                    state = self.shared.done.wait(state).expect("nobody panics while holding the room");
+                }
                 Next::Made { ready, .. } => return Some(ready),
-                _ => return None,
+                Next::None | Next::Off => return None,
             }
         }
     }
@@ -266,7 +272,7 @@ impl Shared {
                 }
             }
             Work::Next(from, to) => {
-                let file = match std::mem::replace(&mut state.next, Next::Off) {
+                let file = match std::mem::replace(&mut state.next, Next::Making) {
                     Next::Made { file, ready, .. } => {
                         state.next = Next::Made { file: file.clone(), ready, busy: true };
                         Some(file)
@@ -387,6 +393,21 @@ mod tests {
         space.retire();
         assert_eq!(space.take_next(), Some(1 << 20));
         assert_eq!(space.take_next(), None, "it is given once");
+    }
+
+    #[test]
+    fn a_file_that_is_being_made_is_waited_for_and_not_made_twice() {
+        let disk: Arc<dyn Disk> = Arc::new(SimDisk::new());
+        disk.create_dir(Path::new("/log")).expect("folders can be made");
+        let space = Space::new(&disk, Path::new("/log"), &Options { background: false, ..Options::default() });
+        space.shared.state().next = Next::Making;
+        std::thread::scope(|scope| {
+            let taken = scope.spawn(|| space.take_next());
+            let file: Arc<dyn File> = disk.open(&space.shared.next_path, Open::CREATE).expect("nobody else makes it").into();
+            space.shared.state().next = Next::Made { file, ready: 77, busy: false };
+            space.shared.done.notify_all();
+            assert_eq!(taken.join().expect("it does not panic"), Some(77));
+        });
     }
 
     #[test]
