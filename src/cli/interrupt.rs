@@ -9,6 +9,9 @@ static POLITE: AtomicBool = AtomicBool::new(false);
 
 /// From here on an interruption ends the process with its own code and not by the signal.
 pub fn install() {
+    // A limit of file size is told as an error, which says what was acknowledged; death says nothing.
+    // SAFETY: ignoring a signal has no preconditions.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
     for signal in [libc::SIGINT, libc::SIGTERM] {
         let handler: extern "C" fn(libc::c_int) = on_signal;
         // SAFETY: the handler only touches atomics and calls _exit, both allowed in a signal handler; the action is fully

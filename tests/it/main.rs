@@ -1,6 +1,7 @@
 //! One test program: it links once, its parts share their support, and groups run by name: `cargo test --test it cases`.
 
 mod cases;
+mod crash;
 mod crash_model;
 mod exit_codes;
 mod follow;

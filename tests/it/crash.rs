@@ -1,0 +1,280 @@
+//! The real binary dies, meets failing system calls, and loses its power on real filesystems: what it acknowledged is there.
+//!
+//! These need root, strace, and the tools of ext4 and XFS. `.ci/run` installs them and runs all of it; without them a test says in
+//! one line that it was skipped, and under `CI=true` that is a failure.
+
+use std::fs::{self, File};
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+const WALCTL: &str = env!("CARGO_BIN_EXE_walctl");
+/// How often the power is cut on each filesystem.
+const CUTS: u64 = 200;
+
+#[allow(clippy::print_stderr, reason = "a test has nobody else to tell")]
+fn skipped(why: &str) {
+    eprintln!("skipped: {why}");
+}
+
+/// Whether a tool is there; says so when it is not.
+fn have(tools: &[&str]) -> bool {
+    for tool in tools {
+        let path = std::env::var("PATH").unwrap_or_default();
+        let mut places = path.split(':').chain(["/sbin", "/usr/sbin"]);
+        if !places.any(|place| Path::new(place).join(tool).exists()) {
+            assert!(std::env::var("CI").as_deref() != Ok("true"), "{tool} is not installed");
+            skipped(&format!("{tool} is not installed"));
+            return false;
+        }
+    }
+    true
+}
+
+fn is_root() -> bool {
+    // SAFETY: geteuid has no preconditions.
+    let root = unsafe { libc::geteuid() } == 0;
+    assert!(root || std::env::var("CI").as_deref() != Ok("true"), "this needs root");
+    if !root {
+        skipped("this needs root");
+    }
+    root
+}
+
+/// What stands in the lines of acknowledgements that came out whole.
+fn acknowledged(file: &Path) -> Vec<u64> {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    whole.lines().map(|line| line.parse().expect("a line is an LSN")).collect()
+}
+
+/// The LSNs that the log gives back, and the exit code of verify.
+fn read_back(log: &Path) -> (Vec<u64>, i32) {
+    let dump = Command::new(WALCTL).args(["dump", "--json"]).arg(log).output().expect("walctl runs");
+    let text = String::from_utf8_lossy(&dump.stdout).into_owned();
+    let lsns = text.lines().filter(|line| !line.contains("\"after_damage\":true")).map(|line| {
+        let lsn = line.split("\"lsn\":").nth(1).and_then(|rest| rest.split(',').next());
+        lsn.and_then(|lsn| lsn.parse().ok()).expect("a line has an LSN")
+    });
+    let lsns = lsns.collect();
+    let verify = Command::new(WALCTL).args(["verify", "-q"]).arg(log).output().expect("walctl runs");
+    (lsns, verify.status.code().expect("it is not killed"))
+}
+
+/// What was acknowledged is there, in order; the verdict is clean or torn; and writing goes on, after a repair if need be.
+fn check(log: &Path, acks: &[u64], seed: &str) {
+    if !log.exists() || fs::read_dir(log).expect("it lists").next().is_none() {
+        assert!(acks.is_empty(), "{seed}: the log is gone");
+        return;
+    }
+    let (lsns, exit) = read_back(log);
+    let no_log = lsns.is_empty() && acks.is_empty();
+    assert!(exit == 0 || exit == 3 || no_log, "{seed}: verify ends with {exit}");
+    assert!(lsns.iter().copied().eq(1..=lsns.len() as u64), "{seed}: a hole or another order: {lsns:?}");
+    assert!(lsns.len() >= acks.len(), "{seed}: {} records of {} acknowledged", lsns.len(), acks.len());
+    let more = Command::new(WALCTL).args(["append", "--repair", "--text", "afterwards"]).arg(log).output().expect("walctl runs");
+    assert!(more.status.success(), "{seed}: {}", String::from_utf8_lossy(&more.stderr));
+    let next: u64 = String::from_utf8_lossy(&more.stdout).trim().parse().expect("an LSN");
+    assert!(next > acks.last().copied().unwrap_or(0), "{seed}: {next} is given again");
+    let (after, exit) = read_back(log);
+    assert_eq!((after.last(), exit), (Some(&next), 0), "{seed}: after going on");
+}
+
+/// Runs `append` under strace with one injection. The exit code, or nothing when it was killed.
+fn under_strace(inject: &str, log: &Path, acks: &Path, flags: &[&str]) -> Option<i32> {
+    let out = File::create(acks).expect("a file can be made");
+    let mut command = Command::new("strace");
+    command.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("inject={inject}"), WALCTL, "append"]).arg(log);
+    command.args(["--count", "60", "--size", "700", "--group-records", "4", "--segment-bytes", "16KiB"]).args(flags);
+    let status = command.stdout(out).stderr(Stdio::null()).status().expect("strace runs");
+    status.code().filter(|code| *code < 128)
+}
+
+/// Lets the n-th of these calls go wrong, n = 1, 2, 3 … until a run is untouched or `most` is reached.
+fn each_call(name: &str, effect: &str, most: u32, flags: &[&str]) -> u32 {
+    for n in 1..=most {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let (log, acks) = (dir.path().join("log"), dir.path().join("acks"));
+        let seed = format!("{name}:{effect}:when={n} {flags:?}");
+        let code = under_strace(&format!("{name}:{effect}:when={n}"), &log, &acks, flags);
+        let acks = acknowledged(&acks);
+        if code == Some(0) && acks.len() == 60 {
+            return n;
+        }
+        assert!(code.is_none_or(|code| code == 6 || code == 1), "{seed}: exit {code:?}");
+        check(&log, &acks, &seed);
+    }
+    most
+}
+
+#[test]
+#[ignore = "needs strace"]
+fn killed_at_each_sync_nothing_acknowledged_is_lost() {
+    if !have(&["strace"]) {
+        return;
+    }
+    for flags in [&[][..], &["--direct"], &["--batch", "7"]] {
+        let runs = each_call("fdatasync", "signal=SIGKILL", 200, flags);
+        assert!(runs > 10, "only {runs} syncs were met");
+    }
+    each_call("pwrite64", "signal=SIGKILL", 200, &["--sync", "dsync"]);
+}
+
+#[test]
+#[ignore = "needs strace"]
+fn each_failing_call_ends_with_what_was_acknowledged() {
+    if !have(&["strace"]) {
+        return;
+    }
+    for (name, effect) in [
+        ("fdatasync", "error=EIO"),
+        ("fdatasync", "error=EINTR"),
+        ("fsync", "error=EIO"),
+        ("pwrite64", "error=EIO"),
+        ("pwrite64", "error=ENOSPC"),
+        ("ftruncate", "error=EIO"),
+        ("rename", "error=EIO"),
+    ] {
+        each_call(name, effect, 120, &[]);
+    }
+    each_call("fallocate", "error=ENOSPC", 20, &["--preallocate", "fallocate"]);
+}
+
+#[test]
+#[ignore = "needs strace"]
+fn an_interrupted_write_is_repeated_and_nobody_notices() {
+    if !have(&["strace"]) {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let (log, acks) = (dir.path().join("log"), dir.path().join("acks"));
+    assert_eq!(under_strace("pwrite64:error=EINTR:when=3+5", &log, &acks, &[]), Some(0));
+    assert_eq!(acknowledged(&acks).len(), 60);
+    check(&log, &acknowledged(&acks), "EINTR at each fifth write");
+}
+
+#[test]
+fn a_limit_of_file_size_is_met_with_a_short_write_and_the_rest_is_cut() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let (log, acks) = (dir.path().join("log"), dir.path().join("acks"));
+    // 40 blocks of 1024 bytes, and a segment that wants more.
+    let line = format!("ulimit -f 40; exec {WALCTL} append {} --count 100 --size 900 > {}", log.display(), acks.display());
+    let status = Command::new("bash").args(["-c", &line]).stderr(Stdio::null()).status().expect("bash runs");
+    assert_eq!(status.code(), Some(6));
+    check(&log, &acknowledged(&acks), "ulimit -f 40");
+}
+
+/// A filesystem in a file, mounted through a loop device until it is dropped.
+struct Loop {
+    dir: PathBuf,
+    mounted: bool,
+}
+
+impl Loop {
+    fn make(dir: &Path, kind: &str) -> Loop {
+        let image = dir.join("image");
+        File::create(&image).and_then(|file| file.set_len(320 << 20)).expect("a sparse file can be made");
+        let made = Command::new(format!("mkfs.{kind}")).arg("-q").arg(&image).status().expect("mkfs runs");
+        assert!(made.success());
+        fs::create_dir(dir.join("mnt")).expect("a folder can be made");
+        let mut made = Loop { dir: dir.to_owned(), mounted: false };
+        made.mount();
+        made
+    }
+
+    fn path(&self) -> PathBuf {
+        self.dir.join("mnt")
+    }
+
+    fn mount(&mut self) {
+        let done = Command::new("mount").args(["-o", "loop"]).arg(self.dir.join("image")).arg(self.path()).status();
+        assert!(done.expect("mount runs").success());
+        self.mounted = true;
+    }
+
+    fn unmount(&mut self) {
+        // A process that was killed may still be on its way out.
+        let begun = Instant::now();
+        while !Command::new("umount").arg(self.path()).stderr(Stdio::null()).status().expect("umount runs").success() {
+            assert!(begun.elapsed() < Duration::from_secs(30), "it cannot be unmounted");
+            std::thread::yield_now();
+        }
+        self.mounted = false;
+    }
+
+    /// Cuts the power: what is not on the medium by now never gets there. Whether the journal is flushed before is up to the flag.
+    fn cut(&self, flush_journal: bool) {
+        let flag: u32 = if flush_journal { 1 } else { 2 };
+        let root = File::open(self.path()).expect("the mount point opens");
+        // SAFETY: the shutdown ioctl reads one u32 from the pointer, which lives through the call.
+        let done = unsafe { libc::ioctl(root.as_raw_fd(), 0x8004_587D, &raw const flag) };
+        assert_eq!(done, 0, "{}", std::io::Error::last_os_error());
+    }
+}
+
+impl Drop for Loop {
+    fn drop(&mut self) {
+        if self.mounted {
+            let _ = Command::new("umount").arg("-l").arg(self.path()).status();
+        }
+    }
+}
+
+/// Ends with the test, whatever happens.
+struct Reaped(Child);
+
+impl Drop for Reaped {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn power_cuts(kind: &str) {
+    if !is_root() || !have(&["mount", &format!("mkfs.{kind}")]) {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let mut disk = Loop::make(dir.path(), kind);
+    let modes: [&[&str]; 5] = [&[], &["--direct"], &["--sync", "dsync"], &["--batch", "5"], &["--preallocate", "none"]];
+    let mut lost_tails = 0;
+    for cut in 0..CUTS {
+        let mode = modes[usize::try_from(cut).expect("small") % modes.len()];
+        let (log, acks) = (disk.path().join(format!("log{cut}")), dir.path().join("acks"));
+        let seed = format!("{kind}, cut {cut}, {mode:?}");
+        let out = File::create(&acks).expect("a file can be made");
+        let mut command = Command::new(WALCTL);
+        command.arg("append").arg(&log).args(["--count", "1000000", "--size", "300", "--segment-bytes", "64KiB"]).args(mode);
+        let mut child = Reaped(command.stdout(out).stderr(Stdio::null()).spawn().expect("walctl runs"));
+        // The moment differs from cut to cut by how far the writer has come, not by a clock.
+        let goal = 1 + cut * 37 % 2000;
+        let begun = Instant::now();
+        while fs::metadata(&acks).map_or(0, |meta| meta.len()) < goal * 4 && begun.elapsed() < Duration::from_secs(20) {
+            std::thread::yield_now();
+        }
+        disk.cut(cut % 3 == 1);
+        let _ = child.0.wait();
+        disk.unmount();
+        disk.mount();
+        let acks = acknowledged(&acks);
+        let (lsns, _) = if log.exists() { read_back(&log) } else { (Vec::new(), 0) };
+        lost_tails += u64::from(lsns.len() > acks.len());
+        check(&log, &acks, &seed);
+        let _ = fs::remove_dir_all(&log);
+    }
+    disk.unmount();
+    assert!(lost_tails > 0, "{kind}: the power never failed between a write and its acknowledgement");
+}
+
+#[test]
+#[ignore = "needs root and a loop device"]
+fn power_cuts_on_ext4_lose_nothing_that_was_acknowledged() {
+    power_cuts("ext4");
+}
+
+#[test]
+#[ignore = "needs root and a loop device"]
+fn power_cuts_on_xfs_lose_nothing_that_was_acknowledged() {
+    power_cuts("xfs");
+}
