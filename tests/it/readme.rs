@@ -1,0 +1,102 @@
+//! The README's transcript and tables are true.
+
+use std::fs;
+use std::path::Path;
+
+use walctl::formats::{ALL, Format, Mend};
+
+use crate::support::sandbox::{Sandbox, finish};
+
+fn readme() -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("there is a README")
+}
+
+/// Whether the table under a heading has these rows. `UPDATE=1` makes it so.
+fn demand_table(heading: &str, rows: &[Vec<String>]) {
+    let text = readme();
+    let (before, rest) = text.split_once(&format!("## {heading}\n")).expect("the section is there");
+    let start = rest.find("|---|").expect("the section has a table");
+    let start = start + rest[start..].find('\n').expect("a line ends") + 1;
+    let end = start + rest[start..].split_inclusive('\n').take_while(|line| line.starts_with('|')).map(str::len).sum::<usize>();
+    let expected: String = rows.iter().map(|row| format!("| {} |\n", row.join(" | "))).collect();
+    if rest[start..end] == expected {
+        return;
+    }
+    let text = format!("{before}## {heading}\n{}{expected}{}", &rest[..start], &rest[end..]);
+    assert!(
+        std::env::var_os("UPDATE").is_some(),
+        "the table under `{heading}` should be\n{expected}refresh it with: UPDATE=1 cargo test --test it readme -- --test-threads 1"
+    );
+    fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md"), text).expect("the repository can be written to");
+}
+
+#[test]
+fn the_transcript_is_what_a_terminal_shows() {
+    let text = readme();
+    let (_, transcript) = text.split_once("```console\n").expect("there is a transcript");
+    let transcript = transcript.split("```").next().unwrap_or_default();
+    let sandbox = Sandbox::new();
+    let mut steps: Vec<(String, String)> = Vec::new();
+    for line in transcript.lines() {
+        match line.strip_prefix("$ ") {
+            Some(command) => steps.push((command.to_owned(), String::new())),
+            None => {
+                let answer = &mut steps.last_mut().expect("it begins with a command").1;
+                answer.push_str(line);
+                answer.push('\n');
+            }
+        }
+    }
+    assert!(steps.len() >= 3, "a transcript shows more than {} commands", steps.len());
+    for (command, answer) in steps {
+        let ran = finish(sandbox.shell(&command), b"");
+        assert_eq!(blind(&format!("{}{}", ran.stdout, ran.stderr)), blind(&answer), "$ {command}");
+    }
+}
+
+/// Without what differs from day to day: times.
+fn blind(text: &str) -> String {
+    let mut out = String::new();
+    for word in text.split_inclusive([' ', '\n']) {
+        let is_time = word.len() >= 27 && word.as_bytes()[4] == b'-' && word.as_bytes()[10] == b'T';
+        out.push_str(if is_time { "TIME" } else { word.trim_end_matches(' ') });
+    }
+    out
+}
+
+#[test]
+fn the_tables_are_those_of_the_program() {
+    let help = Sandbox::new().run(&["--help"]).stdout;
+    let (_, commands) = help.split_once("Commands:\n").expect("help lists commands");
+    let commands: Vec<Vec<String>> = commands
+        .lines()
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.trim().split_once(' '))
+        .map(|(name, about)| vec![format!("`{name}`"), about.trim().to_owned()])
+        .collect();
+    demand_table("Commands", &commands);
+
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("man/walctl.1")).expect("it is checked in");
+    let (_, section) = page.split_once(".SH \"EXIT STATUS\"\n").expect("the manual has exit codes");
+    let section = section.split(".PP").next().unwrap_or_default().replace("\\-", "-");
+    let exits: Vec<Vec<String>> = section
+        .split(".TP\n")
+        .filter(|entry| !entry.is_empty())
+        .map(|entry| {
+            let (code, sentence) = entry.trim().split_once('\n').expect("a code and a sentence");
+            vec![code.trim_start_matches("\\fB").trim_end_matches("\\fR").to_owned(), sentence.to_owned()]
+        })
+        .collect();
+    assert_eq!(exits.len(), 9);
+    demand_table("Exit codes", &exits);
+
+    let cuts = |format: &Format| if matches!(format.mend, Mend::Refuse(_)) { "refuses" } else { "cuts" };
+    let row = |format: &&Format| vec![format!("`{}`", format.name), format.title.to_owned(), cuts(format).to_owned()];
+    demand_table("Formats", &ALL.iter().map(row).collect::<Vec<_>>());
+}
+
+#[test]
+fn it_says_how_to_install_and_to_test_in_two_commands() {
+    let text = readme();
+    assert!(text.contains("```sh\ncargo install --path .\n```") && text.contains("```sh\ncargo test\n```"));
+}
