@@ -1,0 +1,246 @@
+//! Writing records with their LSNs kept into a new log of ours.
+//!
+//! Where LSNs jump, a new segment begins: the gap stays a gap, and checking the new log names it. The folder gets its name only when all
+//! of it is synced, so each frame may say that everything before it was durable.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::disk::{Disk, EntryKind, File, Open, write_full};
+use crate::model::{Error, Keys, Lsn, LsnRange, Result, Time};
+use crate::native::{
+    ENCRYPTED, FRAME_HEADER, FrameFields, FrameHeader, HEADER_BYTES, Kind, MORE, Seed, SegmentHeader, Tally, UNSYNCED_UNKNOWN,
+    encode_frame, encode_header, encode_seal, encrypt, header_of, key_hint, segment_lsn, segment_name,
+};
+
+/// A segment is sealed when it is so long.
+const SEGMENT_BYTES: u64 = 64 << 20;
+/// What is encoded is written in pieces of this size.
+const PIECE: usize = 1 << 20;
+
+/// A log under construction.
+pub struct NewLog {
+    disk: Arc<dyn Disk>,
+    target: PathBuf,
+    work: PathBuf,
+    log_id: [u8; 16],
+    key: Option<([u8; 32], [u8; 16])>,
+    segment: Option<Segment>,
+    /// The LSN that the next frame gets if nothing is missing.
+    pub next: Lsn,
+    chain: u32,
+    /// The names of its segments.
+    pub segments: Vec<String>,
+    /// A frame whose flags are not known yet: whether more of its batch follows shows with the next record.
+    pending: Option<Pending>,
+}
+
+struct Segment {
+    file: Box<dyn File>,
+    seed: Seed,
+    tally: Tally,
+    /// Where the first byte of `waiting` goes.
+    written: u64,
+    waiting: Vec<u8>,
+    last_time: Time,
+}
+
+struct Pending {
+    kind: Kind,
+    lsn: Lsn,
+    time: Time,
+    tag: u64,
+    payload: Vec<u8>,
+    batch: Option<u64>,
+    /// How many frames of its unit stand before it.
+    index: u64,
+}
+
+/// A record to be written.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a> {
+    /// What it is.
+    pub kind: Kind,
+    /// The LSNs of its fragments.
+    pub lsns: LsnRange,
+    /// When it was written.
+    pub time: Time,
+    /// The caller's number.
+    pub tag: u64,
+    /// Its content.
+    pub payload: &'a [u8],
+    /// The batch that it belongs to, by any number that its neighbours do not have.
+    pub batch: Option<u64>,
+}
+
+impl NewLog {
+    /// Begins a log that will stand in `target`, which must not exist or be empty.
+    pub fn begin(disk: &Arc<dyn Disk>, target: &Path, keys: &Keys) -> Result<NewLog> {
+        let refused = |path: &Path, why: &str| Err(Error::Refused { path: path.to_owned(), why: why.to_owned() });
+        if let Some(there) = disk.look(target)?
+            && (there.kind != EntryKind::Folder || !disk.list(target)?.is_empty())
+        {
+            return refused(target, "it is there already; a new log is only written where nothing is");
+        }
+        let Some(name) = target.file_name() else { return refused(target, "it is no name for a new folder") };
+        let work = target.with_file_name(format!("{}.unfinished", name.to_string_lossy()));
+        let key = match keys.newest() {
+            Some(key) => Some((*key, random()?)),
+            None => None,
+        };
+        let log_id = random()?;
+        let (disk, target) = (disk.clone(), target.to_owned());
+        Ok(NewLog { disk, target, work, log_id, key, segment: None, next: Lsn(0), chain: 0, segments: Vec::new(), pending: None })
+    }
+
+    /// Writes a record. Its LSNs must lie behind all that were written.
+    pub fn write(&mut self, entry: &Entry<'_>) -> Result<()> {
+        let same_batch = entry.batch.is_some() && self.pending.as_ref().is_some_and(|p| p.batch == entry.batch);
+        let follows = self.segment.is_some() && entry.lsns.first == self.next;
+        let index = self.pending.as_ref().filter(|_| same_batch && follows).map_or(0, |p| p.index + 1);
+        self.settle(same_batch && follows)?;
+        let full = self.segment.as_ref().is_some_and(|s| s.written + s.waiting.len() as u64 >= SEGMENT_BYTES) && index == 0;
+        if !follows || full {
+            self.finish_segment(false)?;
+            self.begin_segment(entry.lsns.first)?;
+        }
+        let count = entry.lsns.count();
+        let size = usize::try_from((entry.payload.len() as u64).div_ceil(count)).unwrap_or(usize::MAX).max(1);
+        let mut rest = entry.payload;
+        for piece in 0..count {
+            let (payload, after) = rest.split_at(rest.len().min(size));
+            rest = after;
+            let kind = match (count, piece) {
+                (1, _) => entry.kind,
+                (_, 0) => Kind::First,
+                _ if piece + 1 == count => Kind::Last,
+                _ => Kind::Middle,
+            };
+            if piece > 0 {
+                self.settle(entry.batch.is_some())?;
+            }
+            self.pending = Some(Pending {
+                kind,
+                lsn: entry.lsns.first.plus(piece),
+                time: entry.time,
+                tag: entry.tag,
+                payload: payload.to_vec(),
+                batch: entry.batch,
+                index: index + piece,
+            });
+        }
+        self.next = entry.lsns.last.next();
+        Ok(())
+    }
+
+    /// Writes the frame that waits, now that it is known whether more of its batch follows.
+    fn settle(&mut self, more: bool) -> Result<()> {
+        let (Some(frame), Some(segment)) = (self.pending.take(), &mut self.segment) else { return Ok(()) };
+        let unsynced = u16::try_from(frame.index).unwrap_or(UNSYNCED_UNKNOWN);
+        let flags = if more { MORE } else { 0 } | if self.key.is_some() { ENCRYPTED } else { 0 };
+        let fields = FrameFields { kind: frame.kind, flags, unsynced, lsn: frame.lsn, time: frame.time, tag: frame.tag };
+        let plain = frame.payload.len() as u64;
+        let stored = match &self.key {
+            None => frame.payload,
+            Some((key, _)) => {
+                let length = u32::try_from(frame.payload.len() + crate::native::ENCRYPTION_BYTES)
+                    .map_err(|_| Error::Input { what: "a record is too long for a frame".into() })?;
+                encrypt(&header_of(&fields, length), &frame.payload, key)?
+            }
+        };
+        self.chain = segment.frame(&fields, &stored, plain);
+        segment.flush_above(PIECE)
+    }
+
+    /// Makes the folder in which the log grows.
+    fn prepare(&self) -> Result<()> {
+        self.disk.create_dir(&self.work)?;
+        // What an interrupted run left is made again from the start. Nothing but segments is ours to remove.
+        for entry in self.disk.list(&self.work)? {
+            let path = self.work.join(&entry.name);
+            if segment_lsn(&entry.name).is_none() {
+                return Err(Error::Refused { path, why: "it is in the way of a new log, and nothing that walctl wrote".into() });
+            }
+            self.disk.remove(&path)?;
+        }
+        Ok(())
+    }
+
+    fn begin_segment(&mut self, first: Lsn) -> Result<()> {
+        if self.segments.is_empty() {
+            self.prepare()?;
+        }
+        let name = segment_name(first);
+        let file = self.disk.open(&self.work.join(&name), Open::CREATE)?;
+        let key = self.key.as_ref().map(|(key, salt)| key_hint(key, *salt));
+        let header =
+            SegmentHeader { key, block: 0, log_id: self.log_id, first_lsn: first, created: Time::now(), chain: self.chain };
+        self.segment = Some(Segment {
+            file,
+            seed: header.seed(),
+            tally: Tally::default(),
+            written: 0,
+            waiting: encode_header(&header),
+            last_time: Time(0),
+        });
+        self.segments.push(name);
+        Ok(())
+    }
+
+    fn finish_segment(&mut self, last: bool) -> Result<()> {
+        let Some(mut segment) = self.segment.take() else { return Ok(()) };
+        if last {
+            let time = segment.last_time;
+            let fields = FrameFields { kind: Kind::Close, flags: 0, unsynced: 0, lsn: self.next, time, tag: 0 };
+            self.chain = segment.frame(&fields, &[], 0);
+        } else {
+            let offset = segment.written + segment.waiting.len() as u64;
+            let (seed, time) = (segment.seed, segment.last_time);
+            self.chain = encode_seal(&mut segment.waiting, &segment.tally, 0, self.next, time, seed, offset);
+        }
+        segment.flush_above(0)?;
+        segment.file.sync_all()
+    }
+
+    /// Makes the log durable and gives the folder its name.
+    pub fn finish(mut self) -> Result<Vec<String>> {
+        self.settle(false)?;
+        if self.segment.is_none() && self.segments.is_empty() {
+            self.next = Lsn::FIRST;
+            self.begin_segment(Lsn::FIRST)?;
+        }
+        self.finish_segment(true)?;
+        self.disk.sync_dir(&self.work)?;
+        self.disk.rename(&self.work, &self.target)?;
+        self.disk.sync_dir(self.target.parent().unwrap_or(Path::new(".")))?;
+        Ok(self.segments)
+    }
+}
+
+impl Segment {
+    fn frame(&mut self, fields: &FrameFields, stored: &[u8], plain: u64) -> u32 {
+        let at = self.waiting.len();
+        let offset = self.written + at as u64;
+        let sum = encode_frame(&mut self.waiting, fields, stored, self.seed, offset);
+        let header = self.waiting[at..].first_chunk::<FRAME_HEADER>().and_then(FrameHeader::parse);
+        self.tally.observe(&header.expect("a frame was just encoded there"), offset, plain);
+        self.last_time = self.last_time.max(fields.time);
+        sum
+    }
+
+    fn flush_above(&mut self, bytes: usize) -> Result<()> {
+        if self.waiting.len() > bytes {
+            write_full(self.file.as_ref(), &self.waiting, self.written)?;
+            self.written += self.waiting.len() as u64;
+            self.waiting.clear();
+        }
+        debug_assert!(self.written == 0 || self.written >= HEADER_BYTES);
+        Ok(())
+    }
+}
+
+fn random() -> Result<[u8; 16]> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|e| Error::Input { what: format!("the system gives no random numbers: {e}") })?;
+    Ok(bytes)
+}
