@@ -202,9 +202,14 @@ complete -c walctl -n "__fish_walctl_using_subcommand stats" -l io -d 'How to re
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"
 complete -c walctl -n "__fish_walctl_using_subcommand stats" -l key-file -d 'A file with keys for encrypted payloads: 64 hex digits a line, oldest first' -r -F
+complete -c walctl -n "__fish_walctl_using_subcommand stats" -l top -d 'How many tags, and how many of the newest segments to show; 0 for all' -r
+complete -c walctl -n "__fish_walctl_using_subcommand stats" -l fail-if -d 'End with 7 when this holds for a log, as in replay_seconds>30; can be given several times' -r
+complete -c walctl -n "__fish_walctl_using_subcommand stats" -l watch -d 'Count again after this time, until interrupted' -r
 complete -c walctl -n "__fish_walctl_using_subcommand stats" -l color -d 'When to use colours; auto means on a terminal and without NO_COLOR' -r -f -a "auto\t'On a terminal and without NO_COLOR'
 always\t'Also into files and pipes'
 never\t'Nowhere'"
+complete -c walctl -n "__fish_walctl_using_subcommand stats" -l scan -d 'Read every segment, and believe no seal'
+complete -c walctl -n "__fish_walctl_using_subcommand stats" -l openmetrics -d 'As OpenMetrics text, for scrapers'
 complete -c walctl -n "__fish_walctl_using_subcommand stats" -l json -d 'Results as JSON, one object a line; failures as one JSON object on standard error'
 complete -c walctl -n "__fish_walctl_using_subcommand stats" -s q -l quiet -d 'No results and no progress; the exit code tells'
 complete -c walctl -n "__fish_walctl_using_subcommand stats" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -171,6 +171,7 @@ pub mod ops {
     mod backward;
     mod carry;
     mod context;
+    mod count;
     mod cutfile;
     mod follow;
     mod held;
@@ -178,19 +179,23 @@ pub mod ops {
     mod media;
     #[cfg(test)]
     mod mend_tests;
+    mod newlog;
     mod open;
     mod position;
     mod prune;
     mod repair;
+    mod salvage;
     mod scan;
     mod seek;
     mod select;
+    mod stats;
     #[cfg(test)]
     mod tests;
     mod undo;
     mod verify;
     pub use carry::carry_out;
     pub use context::{Context, Put};
+    pub use count::{Amount, Buckets, Counts, Pause, bucket_end};
     pub use cutfile::{CutFile, Provenance};
     pub use follow::{Follow, Step, had_enough, unread};
     pub use held::Held;
@@ -200,9 +205,11 @@ pub mod ops {
     pub use position::Position;
     pub use prune::{Fate, PruneFacts, PruneRules, archive_segment, plan_prune, prune_facts, remove_segment};
     pub use repair::{Cut, Decision, MAX_CUT, Obstacle, Permit, Plan, Refusal, decide, plan};
+    pub use salvage::{Gap, Neighbour, Salvaged, salvage};
     pub use scan::{Begin, Event, Outcome, Scan, Shown, Stopped, Take, Way};
     pub use seek::last_lsn;
     pub use select::{Bound, Content, LsnWish, Selection, parse_moment};
+    pub use stats::{Pinned, SegmentStats, Stats, stats};
     pub use undo::{Undo, plan_undo, undo};
     pub use verify::{Checks, Progress, Report, SegmentReport, verify};
 }

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 mod cli {
     pub mod args;
     pub mod exit;
+    pub mod gate;
     pub mod hint;
     pub mod hold;
     pub mod interrupt;
@@ -32,6 +33,7 @@ mod cli {
         pub mod mend;
         pub mod out;
         pub mod progress;
+        pub mod stats;
         pub mod table;
 
         /// Records, in every shape that `dump` has.

@@ -119,20 +119,22 @@ impl Job<'_> {
         let report = look(input, out)?;
         let plan = ops::plan(input, &report, &permit)?;
         let dry = args.dry_run || (args.at.is_some() && !args.yes);
-        if !out.json() {
+        if !out.json() && !out.quiet() {
             mend::plan(out, &plan, &report, dry)?;
             // The plan is seen before it is carried out, whatever happens then.
             out.flush()?;
         }
         if plan.refusal.is_some() || plan.cuts.is_empty() || dry {
-            if out.json() {
+            if out.json() && !out.quiet() {
                 mend::json(out, &plan, &report, dry, None)?;
             }
             return self.not_done(&plan);
         }
         ops::carry_out(disk, &plan).map_err(write_failed)?;
         let after = look(&self.reopen(input)?, out)?;
-        if out.json() {
+        if out.quiet() {
+            // The exit code tells.
+        } else if out.json() {
             mend::json(out, &plan, &report, dry, Some(&after))?;
         } else {
             mend::after(out, &after, args.at.is_some())?;
@@ -161,7 +163,7 @@ impl Job<'_> {
     fn undo(&self, disk: &Arc<dyn Disk>, input: &ops::Input, out: &mut Out) -> anyhow::Result<Exit> {
         let plan: Undo = ops::plan_undo(input)?;
         let dry = self.args.dry_run;
-        if !out.json() {
+        if !out.json() && !out.quiet() {
             mend::undo(out, &plan, dry)?;
             out.flush()?;
         }
@@ -170,7 +172,9 @@ impl Job<'_> {
             ops::undo(disk, &plan).map_err(write_failed)?;
             after = Some(look(&self.reopen(input)?, out)?);
         }
-        if out.json() {
+        if out.quiet() {
+            // The exit code tells.
+        } else if out.json() {
             mend::undo_json(out, &plan, dry, after.as_ref())?;
         } else if let Some(after) = &after {
             mend::after(out, after, false)?;

@@ -1,13 +1,156 @@
-//! `walctl repair --salvage`: all that is valid, in a new log.
+//! `walctl repair --salvage`: all that is valid, in a new log, and a report of what is not.
 
+use std::io::{self, Write};
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
-use walctl::ops;
+use serde_json::{Value, json};
+use walctl::ops::{self, Gap, Neighbour, Report, Salvaged};
 
 use super::exit::Exit;
+use super::hint::show;
+use super::render::mend::paragraph;
 use super::render::out::Out;
+use super::repair::look;
+use super::units::count;
+
+/// So many gaps are shown to people; programs get all of them.
+const SHOWN: usize = 50;
 
 /// Salvages one log.
-pub fn run(_input: &ops::Input, _target: &Path, _dry: bool, _out: &mut Out) -> anyhow::Result<Exit> {
-    anyhow::bail!("salvage is not built into this version")
+pub fn run(log: &ops::Input, target: &Path, dry: bool, out: &mut Out) -> anyhow::Result<Exit> {
+    let report = look(log, out)?;
+    if dry {
+        if !out.quiet() {
+            plan(out, &report, target)?;
+        }
+        return Ok(Exit::from(report.verdict));
+    }
+    let done = ops::salvage(log, &report, target, &AtomicBool::new(false))?;
+    let choice = ops::Choice { format: walctl::formats::by_name("native"), keys: log.keys.clone(), ..ops::Choice::default() };
+    let new = ops::open(&log.source.disk, target, &choice)?;
+    let after = match new.first() {
+        Some(new) => Some(look(new, out)?),
+        None => None,
+    };
+    if out.quiet() {
+        // The exit code tells.
+    } else if out.json() {
+        let value = json(log, &report, &done, after.as_ref());
+        writeln!(out, "{value}")?;
+    } else {
+        text(out, log, &report, &done, after.as_ref())?;
+    }
+    // What was asked for is done. That something was lost before is said, and checking either log says it again.
+    Ok(Exit::Done)
+}
+
+fn plan(out: &mut Out, report: &Report, target: &Path) -> io::Result<()> {
+    let log = report.log.display().to_string();
+    if out.json() {
+        let value = json!({
+            "log": log, "format": report.format, "dry_run": true, "verdict": report.verdict.name(),
+            "salvaged": target.display().to_string(), "records": report.records,
+            "damage": report.damage.len() as u64 + report.beyond, "done": false,
+        });
+        return writeln!(out, "{value}");
+    }
+    let damage = count(report.damage.len() as u64 + report.beyond, "piece");
+    paragraph(
+        out,
+        &format!("{log}: {}; {} would be written to {}", report.verdict, count(report.records, "record"), show(target)),
+    )?;
+    paragraph(out, &format!("  {damage} of damage would be left out; the log itself would not be touched"))
+}
+
+fn text(out: &mut Out, log: &ops::Input, report: &Report, done: &Salvaged, after: Option<&Report>) -> io::Result<()> {
+    for gap in done.gaps.iter().take(SHOWN) {
+        let damage = &gap.damage;
+        let place = report.log.join(&gap.file);
+        let doubt = damage.doubt.map(|range| format!(", LSN {range}")).unwrap_or_default();
+        let head = format!("{}:{}: {}: {}", place.display(), damage.span.start(), damage.verdict(), damage.kind);
+        paragraph(out, &format!("{head}, {}{doubt}", count(damage.span.length, "byte")))?;
+        paragraph(out, &format!("  between {} and {}", beside(gap.before.as_ref()), beside(gap.after.as_ref())))?;
+    }
+    if done.gaps.len() > SHOWN {
+        paragraph(out, &format!("  and {} more; --json lists them all", count((done.gaps.len() - SHOWN) as u64, "piece")))?;
+    }
+    let range = done.lsns.map(|range| format!(", LSN {range}")).unwrap_or_default();
+    paragraph(out, &format!("{}: {} salvaged{range}", done.target.display(), count(done.records, "record")))?;
+    if done.missing_lsns > 0 {
+        let list: Vec<String> = done.missing.iter().take(20).map(ToString::to_string).collect();
+        let more = if done.missing.len() > 20 { " …" } else { "" };
+        paragraph(out, &format!("  {} missing inside: {}{more}", count(done.missing_lsns, "LSN"), list.join(", ")))?;
+    }
+    if done.renumbered {
+        let text = format!(
+            "  the numbers of {} are no LSNs, so the records bear new ones; the old number is the tag where",
+            log.format.name
+        );
+        paragraph(out, &format!("{text} there was none"))?;
+    }
+    if done.left_out > 0 {
+        let text = "left out: an LSN that was given before, another log's, or too long for a frame";
+        paragraph(out, &format!("  {} {text}", count(done.left_out, "valid record")))?;
+    }
+    if !done.incomplete.is_empty() {
+        let list: Vec<String> = done.incomplete.iter().take(20).map(ToString::to_string).collect();
+        let more = if done.incomplete.len() > 20 || done.more_incomplete { " …" } else { "" };
+        paragraph(out, &format!("  incomplete transactions: {}{more}", list.join(", ")))?;
+    }
+    if let Some(after) = after {
+        paragraph(out, &format!("  {} was not touched; the new log checks as {}", report.log.display(), after.verdict))?;
+    }
+    writeln!(out, "  next: walctl verify {}", show(&done.target))
+}
+
+fn beside(neighbour: Option<&Neighbour>) -> String {
+    match neighbour {
+        None => "nothing".into(),
+        Some(n) => {
+            let lsn = n.lsn.map_or_else(|| "a record".to_owned(), |lsn| format!("LSN {lsn}"));
+            let time = n.time.filter(|t| t.0 > 0).map(|t| format!(" of {t}")).unwrap_or_default();
+            format!("{lsn} ({}{time})", n.kind)
+        }
+    }
+}
+
+fn neighbour(n: Option<&Neighbour>) -> Value {
+    n.map_or(
+        Value::Null,
+        |n| json!({"lsn": n.lsn.map(|l| l.0), "kind": n.kind, "time": n.time.map(|t| t.to_string()), "tag": n.tag}),
+    )
+}
+
+fn gap(gap: &Gap) -> Value {
+    let d = &gap.damage;
+    json!({
+        "file": gap.file, "offset": d.span.start(), "length": d.span.length, "verdict": d.verdict().name(), "kind": d.kind.name(),
+        "acknowledged": d.acknowledged().name(), "first_lsn": d.doubt.map(|r| r.first.0), "last_lsn": d.doubt.map(|r| r.last.0),
+        "detail": d.detail(), "before": neighbour(gap.before.as_ref()), "after": neighbour(gap.after.as_ref()),
+    })
+}
+
+fn json(log: &ops::Input, report: &Report, done: &Salvaged, after: Option<&Report>) -> Value {
+    json!({
+        "log": report.log.display().to_string(),
+        "format": log.format.name,
+        "dry_run": false,
+        "verdict": report.verdict.name(),
+        "salvaged": done.target.display().to_string(),
+        "segments": done.segments,
+        "records": done.records,
+        "bytes": done.bytes,
+        "first_lsn": done.lsns.map(|l| l.first.0),
+        "last_lsn": done.lsns.map(|l| l.last.0),
+        "missing": done.missing.iter().map(|r| json!({"first_lsn": r.first.0, "last_lsn": r.last.0})).collect::<Vec<_>>(),
+        "missing_lsns": done.missing_lsns,
+        "gaps": done.gaps.iter().map(gap).collect::<Vec<_>>(),
+        "renumbered": done.renumbered,
+        "left_out": done.left_out,
+        "incomplete_transactions": done.incomplete,
+        "more_incomplete_transactions": done.more_incomplete,
+        "after": after.map(|a| json!({"verdict": a.verdict.name(), "records": a.records})),
+        "done": true,
+    })
 }

@@ -1,18 +1,147 @@
 //! `walctl stats`: what a log consists of.
 
+use std::io::Write;
+use std::time::Duration;
+
+use walctl::ops::{self, Progress, Stats};
+
 use super::args::Input;
-use super::exit::Exit;
-use super::render::out::Out;
+use super::exit::{Exit, Failure};
+use super::gate::Gate;
+use super::render::formats;
+use super::render::out::{Out, usage};
+use super::render::stats::{json, metrics, openmetrics, text};
+use super::units::parse_duration;
 
 /// Count and measure what is in logs
+///
+/// Sealed segments tell by themselves what they hold, so the cost is that of looking at the end of each; --scan reads everything.
+/// Records and bytes by kind and tag, sizes, what each sync made durable, overhead, the rate over time, pauses, the last checkpoint and
+/// how long a restart would read, open transactions, and what keeps each segment.
 #[derive(clap::Args, Debug)]
 pub struct StatsArgs {
     #[command(flatten)]
     input: Input,
+    /// Read every segment, and believe no seal
+    #[arg(long)]
+    scan: bool,
+    /// How many tags, and how many of the newest segments to show; 0 for all
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    top: usize,
+    /// As OpenMetrics text, for scrapers
+    #[arg(long, conflicts_with = "json")]
+    openmetrics: bool,
+    /// End with 7 when this holds for a log, as in replay_seconds>30; can be given several times
+    #[arg(long, value_name = "CONDITION", value_parser = Gate::parse)]
+    fail_if: Vec<Gate>,
+    /// Count again after this time, until interrupted
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, num_args = 0..=1, default_missing_value = "2s", require_equals = true)]
+    watch: Option<Duration>,
 }
 
 /// Runs the command.
-pub fn run(args: &StatsArgs, _out: &mut Out) -> anyhow::Result<Exit> {
-    args.input.paths()?;
-    anyhow::bail!("stats is not built into this version")
+pub fn run(args: &StatsArgs, out: &mut Out) -> anyhow::Result<Exit> {
+    if args.input.lists() {
+        formats::show(out)?;
+        return Ok(Exit::Done);
+    }
+    let known = metrics(&empty());
+    if let Some(gate) = args.fail_if.iter().find(|gate| !known.iter().any(|(name, ..)| *name == gate.name())) {
+        let names: Vec<&str> = known.iter().map(|(name, ..)| *name).collect();
+        return Err(usage(format!("there is no number called {}; there are {}", gate.name(), names.join(", "))));
+    }
+    if args.input.paths()?.iter().any(|path| path.as_os_str() == "-") && args.watch.is_some() {
+        return Err(usage("standard input can be read only once, so it cannot be watched"));
+    }
+    loop {
+        let exit = once(args, out)?;
+        let Some(pause) = args.watch else { return Ok(exit) };
+        out.flush()?;
+        std::thread::sleep(pause.max(Duration::from_millis(50)));
+        if out.is_terminal() && !out.json() {
+            out.write_all(b"\x1b[H\x1b[2J")?;
+        }
+    }
+}
+
+/// Counts each log once.
+fn once(args: &StatsArgs, out: &mut Out) -> anyhow::Result<Exit> {
+    let choice = args.input.choice()?;
+    let mut exit = Exit::Done;
+    let mut all = Vec::new();
+    for path in args.input.paths()? {
+        let counted = args
+            .input
+            .open(path, &choice)
+            .and_then(|logs| logs.iter().map(|log| count(args, log, out)).collect::<anyhow::Result<Vec<Stats>>>());
+        match counted {
+            Ok(stats) => all.extend(stats),
+            Err(_) if out.is_closed() => return Ok(Exit::Done),
+            Err(error) => exit = exit.or_worse(out.failure(&error)),
+        }
+    }
+    if args.openmetrics && !out.quiet() {
+        openmetrics(out, &all)?;
+    }
+    for (index, stats) in all.iter().enumerate() {
+        if out.quiet() {
+            // The exit code tells.
+        } else if out.json() {
+            json(out, stats, args.top)?;
+        } else if !args.openmetrics {
+            if index > 0 {
+                writeln!(out)?;
+            }
+            text(out, stats, args.top)?;
+        }
+        exit = exit.or_worse(stats.verdict.into());
+    }
+    for stats in &all {
+        for gate in &args.fail_if {
+            exit = exit.or_worse(check(gate, stats, out));
+        }
+    }
+    Ok(exit)
+}
+
+fn count(args: &StatsArgs, log: &ops::Input, out: &Out) -> anyhow::Result<Stats> {
+    let progress = Progress::default();
+    let total = log.source.segments.iter().map(|s| if s.length == u64::MAX { 0 } else { s.length }).sum();
+    let bar = super::render::progress::Progress::new(out, format!("counting {}", log.source.path.display()), total);
+    Ok(bar.watch(&progress.done, || ops::stats(log, args.scan, &progress))?)
+}
+
+/// A gate that is not met is said on standard error: the numbers themselves were the result.
+fn check(gate: &Gate, stats: &Stats, out: &mut Out) -> Exit {
+    let Some(number) = metrics(stats).into_iter().find(|(name, ..)| *name == gate.name()).and_then(|m| m.3) else {
+        return Exit::Done;
+    };
+    if !gate.is_met(number) {
+        return Exit::Done;
+    }
+    let failure = Failure {
+        exit: Exit::GateMissed,
+        message: format!("{}: {gate}: it is {}", stats.log.display(), (number * 1000.0).round() / 1000.0),
+        next: None,
+    };
+    out.failure(&failure.into())
+}
+
+/// Stats of nothing, for the names of the numbers.
+fn empty() -> Stats {
+    Stats {
+        log: std::path::PathBuf::new(),
+        format: "",
+        live: None,
+        scanned: false,
+        verdict: walctl::model::Verdict::Clean,
+        damage: 0,
+        counts: ops::Counts::default(),
+        segments: Vec::new(),
+        ending: None,
+        replay_records: 0,
+        replay_bytes: 0,
+        scan_rate: None,
+        now: walctl::model::Time(0),
+    }
 }

@@ -1,0 +1,469 @@
+//! The numbers of a log: for people in 80 columns, as JSON, and as OpenMetrics text for scrapers.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use walctl::formats::State;
+use walctl::model::{Time, Verdict};
+use walctl::ops::{Amount, Buckets, Pinned, SegmentStats, Stats, bucket_end};
+
+use super::escape;
+use super::out::{Ink, Out};
+use super::table::Table;
+use crate::cli::units::{count, show_bytes, show_duration};
+
+/// How many parts of the time the rate is shown for.
+const PARTS: usize = 48;
+const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+
+/// A number: its name, its unit in OpenMetrics, what it is, and its value where it has one.
+pub type Metric = (&'static str, &'static str, &'static str, Option<f64>);
+
+/// Every number of a log that can be scraped, and asked about with `--fail-if`.
+pub fn metrics(stats: &Stats) -> Vec<Metric> {
+    let c = &stats.counts;
+    let of = |n: u64| Some(n as f64);
+    let age = c.times.map(|(_, last)| stats.now.0.saturating_sub(last.0) as f64 / 1e6);
+    let pause = c.pauses.first().map(|p| p.micros as f64 / 1e6);
+    vec![
+        ("segments", "", "Segments of the log.", of(stats.segments.len() as u64)),
+        ("records", "", "Whole records.", of(c.records)),
+        ("first_lsn", "", "The first LSN.", c.lsns.map(|l| l.first.0 as f64)),
+        ("last_lsn", "", "The last LSN.", c.lsns.map(|l| l.last.0 as f64)),
+        ("plain_bytes", "bytes", "Payload as it was given.", of(c.plain_bytes)),
+        ("stored_bytes", "bytes", "Payload as it is stored.", of(c.stored_bytes)),
+        ("used_bytes", "bytes", "Segments up to the end of their data.", of(stats.used_bytes())),
+        ("file_bytes", "bytes", "Segments with the room made ahead.", of(stats.file_bytes())),
+        ("reserved_bytes", "bytes", "Room made ahead.", of(stats.reserved_bytes())),
+        ("write_amplification", "", "Used bytes for each byte given.", Some(stats.write_amplification())),
+        ("compression_ratio", "", "Bytes given for each byte stored.", Some(stats.compression_ratio())),
+        ("groups", "", "Groups that one sync made durable.", of(c.groups)),
+        ("frames_per_group", "", "Frames for each sync.", Some(stats.frames_per_group())),
+        ("checkpoint_lsn", "", "State is safe elsewhere up to this LSN.", c.checkpoint.map(|(_, safe)| safe.0 as f64)),
+        ("replay_records", "", "Records that a restart reads.", of(stats.replay_records)),
+        ("replay_bytes", "bytes", "Bytes that a restart reads.", of(stats.replay_bytes)),
+        ("replay_seconds", "seconds", "How long a restart reads, at the measured rate.", stats.replay_seconds()),
+        ("open_transactions", "", "Transactions that have not ended.", of(c.open.len() as u64)),
+        ("clean_shutdowns", "", "Times the log was closed.", of(c.closes)),
+        ("longest_pause_seconds", "seconds", "The longest time without a record.", pause),
+        ("age_seconds", "seconds", "The time since the last record.", age),
+        ("damage", "", "Pieces of damage that were seen.", of(stats.damage)),
+        ("live", "", "1 while a writer holds the log.", Some(f64::from(u8::from(stats.live.is_some())))),
+    ]
+}
+
+/// All logs as OpenMetrics text.
+pub fn openmetrics(out: &mut Out, all: &[Stats]) -> io::Result<()> {
+    let label = |text: &str| text.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n");
+    let labels = |s: &Stats| format!("log=\"{}\",format=\"{}\"", label(&s.log.display().to_string()), s.format);
+    let rows: Vec<(String, Vec<Metric>)> = all.iter().map(|stats| (labels(stats), metrics(stats))).collect();
+    let Some((_, names)) = rows.first() else { return writeln!(out, "# EOF") };
+    for (index, (name, unit, help, _)) in names.iter().enumerate() {
+        writeln!(out, "# TYPE walctl_{name} gauge")?;
+        if !unit.is_empty() {
+            writeln!(out, "# UNIT walctl_{name} {unit}")?;
+        }
+        writeln!(out, "# HELP walctl_{name} {help}")?;
+        for (labels, metrics) in &rows {
+            if let Some(value) = metrics.get(index).and_then(|m| m.3) {
+                writeln!(out, "walctl_{name}{{{labels}}} {value}")?;
+            }
+        }
+    }
+    by_name(out, &rows, all, "kind_records", "kind", |s| s.counts.kinds.iter().map(|(k, a)| (label(k), a.count)).collect())?;
+    by_name(out, &rows, all, "kind_stored_bytes", "kind", |s| s.counts.kinds.iter().map(|(k, a)| (label(k), a.bytes)).collect())?;
+    histogram(out, &rows, all, "frame_size_bytes", "Stored payload of frames.", |s| &s.counts.sizes)?;
+    histogram(out, &rows, all, "group_size", "Frames that one sync made durable.", |s| &s.counts.group_sizes)?;
+    writeln!(out, "# TYPE walctl_verdict stateset")?;
+    writeln!(out, "# HELP walctl_verdict The worst that was seen.")?;
+    for ((labels, _), stats) in rows.iter().zip(all) {
+        for verdict in Verdict::ALL {
+            let set = u8::from(verdict == stats.verdict);
+            writeln!(out, "walctl_verdict{{{labels},walctl_verdict=\"{verdict}\"}} {set}")?;
+        }
+    }
+    writeln!(out, "# EOF")
+}
+
+type Rows = [(String, Vec<Metric>)];
+
+fn by_name(
+    out: &mut Out,
+    rows: &Rows,
+    all: &[Stats],
+    name: &str,
+    label: &str,
+    of: impl Fn(&Stats) -> Vec<(String, u64)>,
+) -> io::Result<()> {
+    writeln!(out, "# TYPE walctl_{name} gauge")?;
+    if name.ends_with("_bytes") {
+        writeln!(out, "# UNIT walctl_{name} bytes")?;
+    }
+    writeln!(out, "# HELP walctl_{name} By {label}.")?;
+    for ((labels, _), stats) in rows.iter().zip(all) {
+        for (value, number) in of(stats) {
+            writeln!(out, "walctl_{name}{{{labels},{label}=\"{value}\"}} {number}")?;
+        }
+    }
+    Ok(())
+}
+
+fn histogram(
+    out: &mut Out,
+    rows: &Rows,
+    all: &[Stats],
+    name: &str,
+    help: &str,
+    of: impl Fn(&Stats) -> &Buckets,
+) -> io::Result<()> {
+    // A log can shrink, so this is a histogram of what is there, not of all that ever was.
+    writeln!(out, "# TYPE walctl_{name} gaugehistogram")?;
+    if name.ends_with("_bytes") {
+        writeln!(out, "# UNIT walctl_{name} bytes")?;
+    }
+    writeln!(out, "# HELP walctl_{name} {help}")?;
+    for ((labels, _), stats) in rows.iter().zip(all) {
+        let buckets = &of(stats).0;
+        let last = buckets.iter().rposition(|n| *n > 0).unwrap_or(0);
+        let mut sum = 0;
+        for (index, number) in buckets.iter().enumerate().take(last + 1) {
+            sum += number;
+            writeln!(out, "walctl_{name}_bucket{{{labels},le=\"{}.0\"}} {sum}", bucket_end(index))?;
+        }
+        writeln!(out, "walctl_{name}_bucket{{{labels},le=\"+Inf\"}} {sum}")?;
+        writeln!(out, "walctl_{name}_gcount{{{labels}}} {sum}")?;
+        let total = if name == "group_size" { stats.counts.frames } else { stats.counts.stored_bytes };
+        writeln!(out, "walctl_{name}_gsum{{{labels}}} {total}")?;
+    }
+    Ok(())
+}
+
+/// One log for programs, as one object.
+pub fn json(out: &mut Out, stats: &Stats, top: usize) -> io::Result<()> {
+    let c = &stats.counts;
+    let time = |t: Time| t.to_string();
+    let amount = |a: &Amount| json!({"count": a.count, "bytes": a.bytes});
+    let kinds: serde_json::Map<String, Value> = c.kinds.iter().map(|(k, a)| (k.clone(), amount(a))).collect();
+    let mut value = json!({
+        "log": stats.log.display().to_string(),
+        "format": stats.format,
+        "scanned": stats.scanned,
+        "live": stats.live.is_some(),
+        "writer": stats.live,
+        "verdict": stats.verdict.name(),
+        "first_time": c.times.map(|(a, _)| time(a)),
+        "last_time": c.times.map(|(_, b)| time(b)),
+        "ending": stats.ending.map(|e| e.words()),
+        "frames": c.frames,
+        "batches": c.batches,
+        "kinds": kinds,
+        "tags": top_tags(&c.tags, top).into_iter().map(|(tag, a)| json!({"tag": tag, "count": a.count, "bytes": a.bytes}))
+            .collect::<Vec<_>>(),
+        "all_tags_counted": !c.more_tags,
+        "frame_sizes": sizes(&c.sizes),
+        "group_sizes": sizes(&c.group_sizes),
+        "pads": amount(&c.pads),
+        "frame_header_bytes": c.frame_headers(),
+        "open_transactions_list": c.open.iter().map(|(tag, _)| tag).collect::<Vec<_>>(),
+        "all_open_transactions_known": !c.more_open,
+        "checkpoint_at_lsn": c.checkpoint.map(|(at, _)| at.0),
+        "pauses": c.pauses.iter().map(|p| json!({"seconds": p.micros as f64 / 1e6, "lsn": p.lsn.0, "then_in_one_group": p.group}))
+            .collect::<Vec<_>>(),
+        "rate": c.rates(PARTS),
+        "scan_bytes_per_second": stats.scan_rate.map(f64::round),
+        "segment_list": stats.segments.iter().map(segment).collect::<Vec<_>>(),
+    });
+    if let Some(all) = value.as_object_mut() {
+        for (name, _, _, number) in metrics(stats) {
+            all.entry(name).or_insert_with(|| number.map_or(Value::Null, whole));
+        }
+    }
+    writeln!(out, "{value}")
+}
+
+/// A number as an integer where it is one.
+fn whole(number: f64) -> Value {
+    if number.fract() == 0.0 && (0.0..9e15).contains(&number) { json!(number as u64) } else { json!(number) }
+}
+
+fn sizes(buckets: &Buckets) -> Value {
+    let of = buckets.0.iter().enumerate().filter(|(_, n)| **n > 0);
+    json!({
+        "p50": buckets.at(0.5), "p90": buckets.at(0.9), "p99": buckets.at(0.99), "max": buckets.at(1.0),
+        "histogram": of.map(|(index, n)| json!({"up_to": bucket_end(index), "count": n})).collect::<Vec<_>>(),
+    })
+}
+
+fn segment(s: &SegmentStats) -> Value {
+    json!({
+        "file": s.file, "state": s.state.name(), "records": s.records,
+        "first_lsn": s.lsns.map(|l| l.first.0), "last_lsn": s.lsns.map(|l| l.last.0),
+        "first_time": s.times.map(|(a, _)| a.to_string()), "last_time": s.times.map(|(_, b)| b.to_string()),
+        "used_bytes": s.used, "file_bytes": s.file_bytes,
+        "pinned_by": match s.pinned {
+            Pinned::Nothing => Value::Null,
+            Pinned::Active => json!("active"),
+            Pinned::Checkpoint => json!("checkpoint"),
+            Pinned::Transaction(tag) => json!(format!("transaction {tag}")),
+        },
+    })
+}
+
+fn top_tags(tags: &BTreeMap<u64, Amount>, top: usize) -> Vec<(u64, Amount)> {
+    let mut all: Vec<(u64, Amount)> = tags.iter().map(|(tag, amount)| (*tag, *amount)).collect();
+    all.sort_by(|a, b| (b.1.bytes, b.1.count, a.0).cmp(&(a.1.bytes, a.1.count, b.0)));
+    if top > 0 {
+        all.truncate(top);
+    }
+    all
+}
+
+/// One log for people.
+pub fn text(out: &mut Out, stats: &Stats, top: usize) -> io::Result<()> {
+    let c = &stats.counts;
+    let log = escape::line(&stats.log.display().to_string());
+    let range = c.lsns.map(|l| format!(", LSN {l}")).unwrap_or_default();
+    let head = format!("{}{range}, in {}", count(c.records, "record"), count(stats.segments.len() as u64, "segment"));
+    writeln!(out, "{log}: {head} ({})", stats.format)?;
+    if stats.verdict != Verdict::Clean {
+        let word = out.paint(if stats.verdict > Verdict::Suspect { Ink::Bad } else { Ink::Warn }, stats.verdict);
+        writeln!(
+            out,
+            "  {word}: {} seen; what follows counts what is whole",
+            count(stats.damage, "piece of damage").replace("damages", "damage")
+        )?;
+        writeln!(out, "  next: walctl verify {}", escape::line(&crate::cli::hint::show(&stats.log)))?;
+    }
+    line(out, "payload", &payload(stats))?;
+    line(out, "on disk", &on_disk(stats))?;
+    line(out, "overhead", &overhead(stats))?;
+    if c.frames > 0 {
+        line(
+            out,
+            "frame sizes",
+            &format!("{}, histogram by powers of two {}", quantiles(&c.sizes, show_bytes), spark(&trim(&c.sizes))),
+        )?;
+    }
+    if c.groups > 0 {
+        let mean = stats.frames_per_group();
+        let text =
+            format!("{mean:.1} frames for each of {}; {}", count(c.groups, "sync"), quantiles(&c.group_sizes, |n| n.to_string()));
+        line(out, "groups", &text)?;
+    }
+    if let Some((first, last)) = c.times {
+        let span = Duration::from_micros(last.0.saturating_sub(first.0));
+        line(out, "time", &format!("{first} to {last}"))?;
+        let per = c.records as f64 / span.as_secs_f64().max(1e-6);
+        let rates = c.rates(PARTS);
+        if span > Duration::ZERO {
+            line(out, "", &format!("{}, {per:.0} records a second on average", show_duration(span)))?;
+            let peak = rates.iter().max().copied().unwrap_or(0) as f64 * PARTS as f64 / span.as_secs_f64();
+            line(out, "rate", &spark(&rates))?;
+            line(out, "", &format!("highest {peak:.0} records a second, in {PARTS} parts of the time"))?;
+        }
+    }
+    let notable = |(index, p): &(usize, &walctl::ops::Pause)| *index == 0 || p.micros >= 100_000;
+    for (_, pause) in c.pauses.iter().enumerate().filter(notable) {
+        let then = pause
+            .group
+            .map(|n| format!(", then {} in one group", if n == 1 { "1".into() } else { n.to_string() }))
+            .unwrap_or_default();
+        let span = show_duration(Duration::from_micros(pause.micros));
+        line(out, "pause", &format!("no records for {span} before LSN {}{then}", pause.lsn))?;
+    }
+    line(out, "checkpoint", &checkpoint(stats))?;
+    line(out, "restart", &restart(stats))?;
+    if c.open.is_empty() {
+        line(out, "transactions", if c.more_open { "perhaps open: there are too many to tell" } else { "none left open" })?;
+    } else {
+        let tags: Vec<String> = c.open.iter().take(8).map(|(tag, _)| tag.to_string()).collect();
+        let more = if c.open.len() > 8 || c.more_open { " …" } else { "" };
+        line(out, "transactions", &format!("{} left open: {}{more}", c.open.len(), tags.join(", ")))?;
+    }
+    line(out, "shutdowns", &shutdowns(stats))?;
+    kinds_and_tags(out, stats, top)?;
+    segments(out, stats, top)
+}
+
+fn line(out: &mut Out, name: &str, text: &str) -> io::Result<()> {
+    let text = escape::line(text);
+    // Long lines go on below, behind the names.
+    let mut rest = text.as_str();
+    let mut name = name;
+    loop {
+        let cut = if rest.chars().count() <= 64 {
+            rest.len()
+        } else {
+            let limit = rest.char_indices().nth(64).map_or(rest.len(), |(at, _)| at);
+            rest[..limit].rfind(' ').unwrap_or(limit)
+        };
+        writeln!(out, "  {name:<13} {}", &rest[..cut])?;
+        rest = rest[cut..].trim_start();
+        name = "";
+        if rest.is_empty() {
+            return Ok(());
+        }
+    }
+}
+
+fn payload(stats: &Stats) -> String {
+    let c = &stats.counts;
+    if c.plain_bytes == c.stored_bytes {
+        return show_bytes(c.stored_bytes);
+    }
+    format!("{}, stored as {}: {:.2} to 1", show_bytes(c.plain_bytes), show_bytes(c.stored_bytes), stats.compression_ratio())
+}
+
+fn on_disk(stats: &Stats) -> String {
+    let reserved = match stats.reserved_bytes() {
+        0 => String::new(),
+        bytes => format!(", and {} reserved", show_bytes(bytes)),
+    };
+    format!("{} used{reserved}", show_bytes(stats.used_bytes()))
+}
+
+fn overhead(stats: &Stats) -> String {
+    let c = &stats.counts;
+    let used = stats.used_bytes();
+    if stats.format != "native" || used == 0 {
+        return match c.plain_bytes {
+            0 => "no payload to compare with".into(),
+            _ => format!("{:.2} bytes written for each byte given", stats.write_amplification()),
+        };
+    }
+    let headers = 4096 * stats.segments.iter().filter(|s| s.used > 0).count() as u64;
+    let rest = used.saturating_sub(headers + c.frame_headers() + c.stored_bytes + c.pads.bytes);
+    format!(
+        "{:.2} bytes written for each byte given: frame headers {}, segment headers {}, padding {}, alignment and seals {}",
+        stats.write_amplification(),
+        show_bytes(c.frame_headers()),
+        show_bytes(headers),
+        show_bytes(c.pads.bytes),
+        show_bytes(rest)
+    )
+}
+
+fn quantiles(buckets: &Buckets, show: impl Fn(u64) -> String) -> String {
+    let at = |part| show(buckets.at(part));
+    format!("half up to {}, 90% up to {}, 99% up to {}, all up to {}", at(0.5), at(0.9), at(0.99), at(1.0))
+}
+
+/// The buckets from the first to the last that is not empty.
+fn trim(buckets: &Buckets) -> Vec<u64> {
+    let first = buckets.0.iter().position(|n| *n > 0).unwrap_or(0);
+    let last = buckets.0.iter().rposition(|n| *n > 0).unwrap_or(0);
+    buckets.0[first..=last].to_vec()
+}
+
+/// Numbers as bars; a blank is nothing at all.
+fn spark(numbers: &[u64]) -> String {
+    let most = numbers.iter().max().copied().unwrap_or(0).max(1);
+    let bar = |n: &u64| match *n {
+        0 => ' ',
+        n => BARS[((u128::from(n) * 8).div_ceil(u128::from(most)) as usize).clamp(1, 8) - 1],
+    };
+    numbers.iter().map(bar).collect::<String>().trim_end().to_owned()
+}
+
+fn checkpoint(stats: &Stats) -> String {
+    match stats.counts.checkpoint {
+        None => "none in the log".into(),
+        Some((at, safe)) => format!("safe elsewhere up to LSN {safe}, said by LSN {at}"),
+    }
+}
+
+fn restart(stats: &Stats) -> String {
+    let time = match (stats.replay_seconds(), stats.scan_rate) {
+        (Some(seconds), Some(rate)) => {
+            let span = show_duration(Duration::from_secs_f64(seconds.min(1e9)));
+            format!(", about {span} at {}/s", show_bytes(rate as u64))
+        }
+        _ => ", at once".into(),
+    };
+    format!("{} to read, {}{time}", count(stats.replay_records, "record"), show_bytes(stats.replay_bytes))
+}
+
+fn shutdowns(stats: &Stats) -> String {
+    use walctl::formats::Ending;
+    let clean = count(stats.counts.closes, "clean one");
+    match (stats.live, stats.ending) {
+        (Some(0), _) => format!("{clean}; a writer has it open now"),
+        (Some(pid), _) => format!("{clean}; process {pid} has it open now"),
+        (None, Some(Ending::Closed | Ending::Sealed)) => format!("{clean}; the last one was clean"),
+        (None, None) => "nothing was ever written".into(),
+        (None, _) if stats.format == "native" => format!("{clean}; the last one was not: no Close at the end"),
+        (None, _) => "the format does not tell".into(),
+    }
+}
+
+fn kinds_and_tags(out: &mut Out, stats: &Stats, top: usize) -> io::Result<()> {
+    let c = &stats.counts;
+    if c.frames == 0 {
+        return Ok(());
+    }
+    writeln!(out)?;
+    let share = |bytes: u64| format!("{:.1}%", bytes as f64 * 100.0 / (c.stored_bytes.max(1)) as f64);
+    let mut table = Table::new(out, &["kind", ">frames", ">stored", ">share"]);
+    for (kind, amount) in &c.kinds {
+        table.row([escape::line(kind), amount.count.to_string(), show_bytes(amount.bytes), share(amount.bytes)]);
+    }
+    table.write(out)?;
+    if c.tags.len() < 2 {
+        return Ok(());
+    }
+    writeln!(out)?;
+    let mut table = Table::new(out, &["tag", ">frames", ">stored", ">share"]);
+    let shown = top_tags(&c.tags, top);
+    for (tag, amount) in &shown {
+        table.row([tag.to_string(), amount.count.to_string(), show_bytes(amount.bytes), share(amount.bytes)]);
+    }
+    let (frames, bytes) = shown.iter().fold((0, 0), |(n, b), (_, a)| (n + a.count, b + a.bytes));
+    if frames < c.frames {
+        let bytes = c.stored_bytes.saturating_sub(bytes);
+        table.row(["others".to_owned(), (c.frames - frames).to_string(), show_bytes(bytes), share(bytes)]);
+    }
+    table.write(out)
+}
+
+fn segments(out: &mut Out, stats: &Stats, top: usize) -> io::Result<()> {
+    writeln!(out)?;
+    let all = stats.segments.len();
+    let from = if top == 0 { 0 } else { all.saturating_sub(top) };
+    let mut table = Table::new(out, &["segment", ">LSN", ">time", ">used", ">free", "state", "kept by"]);
+    for s in &stats.segments[from..] {
+        let span = s.times.map(|(a, b)| show_duration(Duration::from_micros(b.0.saturating_sub(a.0)))).unwrap_or_default();
+        let pinned = match s.pinned {
+            Pinned::Nothing => "nothing".to_owned(),
+            Pinned::Active => "active".to_owned(),
+            Pinned::Checkpoint if stats.counts.checkpoint.is_none() => "no checkpoint".to_owned(),
+            Pinned::Checkpoint => "checkpoint".to_owned(),
+            Pinned::Transaction(tag) => format!("txn {tag}"),
+        };
+        let state = if s.state == State::Active { out.paint(Ink::Strong, s.state.name()) } else { s.state.name().to_owned() };
+        table.row([
+            short(&s.file),
+            s.lsns.map(|l| l.to_string()).unwrap_or_default(),
+            span,
+            show_bytes(s.used),
+            show_bytes(s.file_bytes.saturating_sub(s.used)),
+            state,
+            pinned,
+        ]);
+    }
+    table.write(out)?;
+    if from > 0 {
+        writeln!(out, "and {} before; --top 0 shows them all", count(from as u64, "segment"))?;
+    }
+    Ok(())
+}
+
+/// A segment's name without the zeros in front: twenty digits leave no room for anything else.
+fn short(file: &str) -> String {
+    let name = escape::line(file);
+    match name.strip_suffix(".wal").map(|digits| digits.trim_start_matches('0')) {
+        Some(digits) if name.len() == 24 => format!("…{digits}.wal"),
+        _ => name,
+    }
+}

@@ -1,0 +1,315 @@
+//! Adding up what segments hold: tallies of our own, records of other systems.
+
+use std::collections::BTreeMap;
+
+use crate::model::{Lsn, LsnRange, Record, Time};
+use crate::native::{BUCKETS, DATA_KINDS, FRAME_HEADER, Kind, Tally, bucket};
+
+/// Tags are counted one by one up to this many over all segments.
+const TAGS_KEPT: usize = 100_000;
+/// Transactions that are open are listed up to this many.
+const OPEN_KEPT: usize = 10_000;
+/// The longest pauses that are kept.
+const PAUSES_KEPT: usize = 3;
+/// Places on the way through a log are kept up to this many; then each second one goes.
+const POINTS_KEPT: usize = 8192;
+
+/// How many, and how many bytes of payload as stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Amount {
+    /// How many.
+    pub count: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl Amount {
+    fn add(&mut self, count: u64, bytes: u64) {
+        self.count += count;
+        self.bytes += bytes;
+    }
+}
+
+/// A time in which nothing was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Pause {
+    /// How long, in microseconds.
+    pub micros: u64,
+    /// The LSN of the record behind it.
+    pub lsn: Lsn,
+    /// How many records the group has that ended it, when that was looked up.
+    pub group: Option<u64>,
+}
+
+/// Numbers counted in powers of two.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Buckets(pub [u64; BUCKETS]);
+
+impl Default for Buckets {
+    fn default() -> Self {
+        Buckets([0; BUCKETS])
+    }
+}
+
+impl Buckets {
+    fn add(&mut self, from: &[u64; BUCKETS]) {
+        self.0.iter_mut().zip(from).for_each(|(a, b)| *a += b);
+    }
+
+    /// The number below which a part of all lies, from 0 to 1: an upper bound, as exact as a bucket is.
+    #[must_use]
+    pub fn at(&self, part: f64) -> u64 {
+        let total: u64 = self.0.iter().sum();
+        let wanted = (total as f64 * part).ceil().max(1.0) as u64;
+        let mut seen = 0;
+        for (index, count) in self.0.iter().enumerate() {
+            seen += count;
+            if *count > 0 && seen >= wanted {
+                return bucket_end(index);
+            }
+        }
+        0
+    }
+}
+
+/// What segments hold, added up.
+#[derive(Clone, Debug, Default)]
+pub struct Counts {
+    /// Records: whole ones, however many fragments they have.
+    pub records: u64,
+    /// Data frames; records where a format has no frames of its own.
+    pub frames: u64,
+    /// Frames and their stored payload bytes by kind.
+    pub kinds: BTreeMap<String, Amount>,
+    /// Frames and their stored payload bytes by tag.
+    pub tags: BTreeMap<u64, Amount>,
+    /// Not every tag was counted by itself.
+    pub more_tags: bool,
+    /// Stored payload bytes.
+    pub stored_bytes: u64,
+    /// The same before compression and encryption, as far as is known.
+    pub plain_bytes: u64,
+    /// Batches.
+    pub batches: u64,
+    /// Pad frames and the bytes that they take.
+    pub pads: Amount,
+    /// Clean shutdowns.
+    pub closes: u64,
+    /// Groups that one sync made durable; 0 where a format does not tell.
+    pub groups: u64,
+    /// Frames by stored size, in powers of two.
+    pub sizes: Buckets,
+    /// Groups by their number of frames, in powers of two.
+    pub group_sizes: Buckets,
+    /// From the first to the last LSN.
+    pub lsns: Option<LsnRange>,
+    /// The earliest and the latest time.
+    pub times: Option<(Time, Time)>,
+    /// The longest pauses, longest first.
+    pub pauses: Vec<Pause>,
+    /// The newest checkpoint: its own LSN, and up to which LSN state is safe elsewhere.
+    pub checkpoint: Option<(Lsn, Lsn)>,
+    /// Transactions that are open: tag, and the index of the segment in which they began.
+    pub open: Vec<(u64, usize)>,
+    /// There are more of them than are listed, or it is not known which of them ended.
+    pub more_open: bool,
+    /// Records and time on the way through the log: how many records there are up to a moment.
+    pub points: Vec<(u64, u64)>,
+    last_time: u64,
+}
+
+impl Counts {
+    /// Adds what a segment of ours was counted to hold.
+    pub fn add(&mut self, tally: &Tally, index: usize) {
+        for kind in Kind::ALL.into_iter().filter(|k| k.is_data()).take(DATA_KINDS) {
+            let (frames, bytes) = (tally.frames[kind as usize], tally.bytes[kind as usize]);
+            if frames > 0 {
+                self.kinds.entry(kind.name().to_owned()).or_default().add(frames, bytes);
+            }
+            self.frames += frames;
+            self.stored_bytes += bytes;
+        }
+        for tag in &tally.tags {
+            self.tag(tag.tag, tag.frames, tag.bytes);
+        }
+        self.more_tags |= tally.more_tags;
+        self.plain_bytes += tally.plain_bytes;
+        self.batches += tally.batches;
+        self.pads.add(tally.pads, tally.pad_bytes);
+        self.closes += tally.closes;
+        self.groups += tally.groups;
+        self.sizes.add(&tally.sizes);
+        self.group_sizes.add(&tally.group_sizes);
+        if tally.checkpoint_lsn > 0 {
+            self.checkpoint = Some((Lsn(tally.checkpoint_lsn), Lsn(tally.checkpoint)));
+        }
+        self.open.retain(|(tag, _)| !tally.ended.contains(tag));
+        self.open.extend(tally.open.iter().map(|tag| (*tag, index)));
+        self.more_open |= tally.more_transactions || self.open.len() > OPEN_KEPT;
+        self.open.truncate(OPEN_KEPT);
+        if tally.last_lsn > 0 {
+            self.span(tally);
+        }
+        self.records += tally.records;
+    }
+
+    /// LSNs and times of a segment that holds something.
+    fn span(&mut self, tally: &Tally) {
+        let (first, last) = (Lsn(tally.first_lsn), Lsn(tally.last_lsn));
+        let low = self.lsns.map_or(first, |l| l.first.min(first));
+        self.lsns = LsnRange::new(low, self.lsns.map_or(last, |l| l.last.max(last)));
+        let (min, max) = (Time(tally.min_time), Time(tally.max_time));
+        self.times = Some(self.times.map_or((min, max), |(a, b)| (a.min(min), b.max(max))));
+        if self.last_time > 0 {
+            self.pause(tally.first_time.saturating_sub(self.last_time), first);
+        }
+        self.pause(tally.pause, Lsn(tally.pause_lsn));
+        self.last_time = tally.last_time;
+        let base = self.records;
+        // Fragments make LSNs outnumber records; along the way the difference is spread evenly.
+        let share = tally.records as f64 / (tally.last_lsn - tally.first_lsn + 1) as f64;
+        self.point(tally.first_time, base);
+        for entry in &tally.index {
+            let done = entry.lsn.saturating_sub(tally.first_lsn) as f64 * share;
+            self.point(entry.max_time, base + done as u64);
+        }
+        self.point(tally.max_time, base + tally.records);
+    }
+
+    fn point(&mut self, time: u64, records: u64) {
+        if self.points.len() >= POINTS_KEPT {
+            let mut keep = false;
+            self.points.retain(|_| {
+                keep = !keep;
+                keep
+            });
+        }
+        self.points.push((time, records));
+    }
+
+    fn pause(&mut self, micros: u64, lsn: Lsn) {
+        if micros == 0 {
+            return;
+        }
+        self.pauses.push(Pause { micros, lsn, group: None });
+        self.pauses.sort_by(|a, b| b.cmp(a));
+        self.pauses.truncate(PAUSES_KEPT);
+    }
+
+    fn tag(&mut self, tag: u64, count: u64, bytes: u64) {
+        if self.tags.len() >= TAGS_KEPT && !self.tags.contains_key(&tag) {
+            self.more_tags = true;
+            return;
+        }
+        self.tags.entry(tag).or_default().add(count, bytes);
+    }
+
+    /// Adds a record of another system.
+    pub fn record(&mut self, record: &Record<'_>) {
+        let length = record.payload.length();
+        self.records += 1;
+        self.frames += 1;
+        self.stored_bytes += length;
+        self.plain_bytes += length;
+        self.sizes.0[bucket(length)] += 1;
+        if let Some(amount) = self.kinds.get_mut(record.kind) {
+            amount.add(1, length);
+        } else if self.kinds.len() < 1000 {
+            self.kinds.entry(record.kind.to_owned()).or_default().add(1, length);
+        }
+        if let Some(tag) = record.tag {
+            self.tag(tag, 1, length);
+        }
+        if let Some(lsns) = record.lsns() {
+            let low = self.lsns.map_or(lsns.first, |l| l.first.min(lsns.first));
+            self.lsns = LsnRange::new(low, self.lsns.map_or(lsns.last, |l| l.last.max(lsns.last)));
+        }
+        if let Some(time) = record.time {
+            self.times = Some(self.times.map_or((time, time), |(a, b)| (a.min(time), b.max(time))));
+            if self.last_time > 0 {
+                self.pause(time.0.saturating_sub(self.last_time), record.lsn.unwrap_or(Lsn(self.records)));
+            }
+            self.last_time = time.0;
+            if self.records % 64 == 1 {
+                self.point(time.0, self.records);
+            }
+        }
+    }
+
+    /// The bytes that the headers of all frames take.
+    #[must_use]
+    pub fn frame_headers(&self) -> u64 {
+        (self.frames + self.closes) * FRAME_HEADER as u64
+    }
+
+    /// Records in equal parts of the time from the first to the last one.
+    #[must_use]
+    pub fn rates(&self, parts: usize) -> Vec<u64> {
+        let Some((first, last)) = self.times.filter(|(a, b)| b > a && parts > 0) else { return Vec::new() };
+        let mut points = self.points.clone();
+        points.sort_unstable();
+        let width = (last.0 - first.0) as f64 / parts as f64;
+        let mut rates = vec![0.0; parts];
+        for pair in points.windows(2) {
+            let [(from, before), (to, after)] = [pair[0], pair[1]];
+            let count = after.saturating_sub(before) as f64;
+            let part = |time: u64| ((time.saturating_sub(first.0)) as f64 / width) as usize;
+            let (low, high) = (part(from).min(parts - 1), part(to).min(parts - 1));
+            // Between two places that are known the records are spread evenly.
+            for rate in &mut rates[low..=high] {
+                *rate += count / (high - low + 1) as f64;
+            }
+        }
+        // Rounded so that the sum stays right.
+        let mut sum = 0.0;
+        let step = |rate: f64| {
+            let before = f64::round(sum);
+            sum += rate;
+            (sum.round() - before) as u64
+        };
+        rates.into_iter().map(step).collect()
+    }
+}
+
+/// The greatest number of a power-of-two bucket.
+#[must_use]
+pub fn bucket_end(index: usize) -> u64 {
+    if index == 0 { 0 } else { (1u64 << index.min(63)) - 1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_upper_bounds_from_buckets() {
+        let mut sizes = Buckets::default();
+        sizes.0[bucket(5)] = 90;
+        sizes.0[bucket(1000)] = 10;
+        assert_eq!((sizes.at(0.5), sizes.at(0.9), sizes.at(0.91), sizes.at(1.0)), (7, 7, 1023, 1023));
+        assert_eq!(Buckets::default().at(0.5), 0);
+    }
+
+    #[test]
+    fn rates_add_up_and_show_where_nothing_was_written() {
+        let counts = Counts {
+            times: Some((Time(0), Time(1000))),
+            points: vec![(0, 0), (100, 50), (900, 50), (1000, 100)],
+            ..Counts::default()
+        };
+        let rates = counts.rates(10);
+        assert_eq!(rates.iter().sum::<u64>(), 100);
+        assert!(rates[2..8].iter().all(|r| *r == 0), "{rates:?}");
+    }
+
+    #[test]
+    fn a_transaction_that_ends_in_a_later_segment_is_not_open() {
+        let mut counts = Counts::default();
+        let (mut first, mut second) = (Tally::default(), Tally::default());
+        first.open = vec![7, 8];
+        (second.ended, second.open) = (vec![7], vec![9]);
+        counts.add(&first, 0);
+        counts.add(&second, 1);
+        assert_eq!(counts.open, [(8, 0), (9, 1)]);
+    }
+}

@@ -1,0 +1,364 @@
+//! What a log consists of, in numbers: from seals where they are, from a walk where they are not.
+
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::count::Counts;
+use super::{Input, Progress};
+use crate::disk::Segment;
+use crate::formats::native::Joint;
+use crate::formats::{Ending, Halt, Item, Mark, Sink, State, Summary, Visit, Want};
+use crate::model::{Damage, Error, Lsn, LsnRange, Proof, Result, Time, Value, Verdict};
+use crate::native::{HEADER_BYTES, HeaderFound, LOCK, SegmentHeader, Tally, UNSYNCED_UNKNOWN, find_seal};
+
+/// How many bytes are read to learn how fast a scan is.
+const SAMPLE: u64 = 4 << 20;
+/// A pause is looked at more closely when it is at least so long.
+const NOTABLE: u64 = 100_000;
+
+/// What a log consists of.
+#[derive(Debug)]
+pub struct Stats {
+    /// The log, as the user named it.
+    pub log: PathBuf,
+    /// The name of its format.
+    pub format: &'static str,
+    /// A writer holds it; its process, where the system tells.
+    pub live: Option<u32>,
+    /// Everything was read; otherwise seals were believed.
+    pub scanned: bool,
+    /// The worst that was seen. Segments whose seal was believed were not checked.
+    pub verdict: Verdict,
+    /// How much damage was seen.
+    pub damage: u64,
+    /// All segments together.
+    pub counts: Counts,
+    /// Each by itself.
+    pub segments: Vec<SegmentStats>,
+    /// How the log ends.
+    pub ending: Option<Ending>,
+    /// Records, and bytes of segments, behind the last checkpoint: what a restart reads again. The whole log when there is none.
+    pub replay_records: u64,
+    /// See `replay_records`.
+    pub replay_bytes: u64,
+    /// Bytes a second of a scan, measured on this log just now; `None` when it is too small to tell.
+    pub scan_rate: Option<f64>,
+    /// When this was counted.
+    pub now: Time,
+}
+
+/// What a segment consists of.
+#[derive(Clone, Debug)]
+pub struct SegmentStats {
+    /// Its name.
+    pub file: String,
+    /// From its first to its last LSN.
+    pub lsns: Option<LsnRange>,
+    /// From its first to its last time.
+    pub times: Option<(Time, Time)>,
+    /// Records.
+    pub records: u64,
+    /// Bytes up to the end of its data.
+    pub used: u64,
+    /// How long the file is; the rest is room that was made ahead, or damage.
+    pub file_bytes: u64,
+    /// Whether it is finished.
+    pub state: State,
+    /// What keeps it from being pruned.
+    pub pinned: Pinned,
+}
+
+/// What keeps a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pinned {
+    /// Nothing: all of it is safe elsewhere, as the last checkpoint says.
+    Nothing,
+    /// It is written to.
+    Active,
+    /// It holds records that no checkpoint covers.
+    Checkpoint,
+    /// A transaction with this tag began in it and has not ended.
+    Transaction(u64),
+}
+
+impl Stats {
+    /// Bytes up to the end of the data of each segment.
+    #[must_use]
+    pub fn used_bytes(&self) -> u64 {
+        self.segments.iter().map(|s| s.used).sum()
+    }
+
+    /// Bytes of all files.
+    #[must_use]
+    pub fn file_bytes(&self) -> u64 {
+        self.segments.iter().map(|s| s.file_bytes).sum()
+    }
+
+    /// Bytes that are reserved and not used.
+    #[must_use]
+    pub fn reserved_bytes(&self) -> u64 {
+        self.file_bytes().saturating_sub(self.used_bytes())
+    }
+
+    /// Used bytes for each byte that somebody gave; 0 when nobody gave any.
+    #[must_use]
+    pub fn write_amplification(&self) -> f64 {
+        ratio(self.used_bytes(), self.counts.plain_bytes)
+    }
+
+    /// Payload bytes as given for each stored one; 1 when nothing is stored.
+    #[must_use]
+    pub fn compression_ratio(&self) -> f64 {
+        if self.counts.stored_bytes == 0 { 1.0 } else { ratio(self.counts.plain_bytes, self.counts.stored_bytes) }
+    }
+
+    /// Data frames for each sync; 0 where the format does not tell.
+    #[must_use]
+    pub fn frames_per_group(&self) -> f64 {
+        ratio(self.counts.frames, self.counts.groups)
+    }
+
+    /// How long a restart reads, at the rate that was measured.
+    #[must_use]
+    pub fn replay_seconds(&self) -> Option<f64> {
+        if self.replay_bytes == 0 { Some(0.0) } else { self.scan_rate.map(|rate| self.replay_bytes as f64 / rate) }
+    }
+}
+
+fn ratio(a: u64, b: u64) -> f64 {
+    if b == 0 { 0.0 } else { a as f64 / b as f64 }
+}
+
+/// What one segment gave.
+struct Part {
+    summary: Option<Summary>,
+    tally: Option<Tally>,
+    used: u64,
+    file_bytes: u64,
+    state: State,
+}
+
+/// Counts what a log holds. `scan` reads all of it; otherwise seals are believed, and only what has none is read.
+pub fn stats(input: &Input, scan: bool, progress: &Progress) -> Result<Stats> {
+    let source = &input.source;
+    let native = input.format.name == "native";
+    let live = if native { source.disk.locked_by(&source.dir.join(LOCK)) } else { None };
+    let mut counts = Counts::default();
+    let mut parts: Vec<Part> = Vec::with_capacity(source.segments.len());
+    let (mut read_bytes, mut read_time) = (0, Duration::ZERO);
+    for (index, segment) in source.segments.iter().enumerate() {
+        if progress.stop.load(Ordering::Relaxed) {
+            return Err(Error::Interrupted);
+        }
+        let sealed = if native && !scan { from_seal(input, segment) } else { None };
+        let part = match sealed {
+            Some(part) => part,
+            None => {
+                let begun = Instant::now();
+                let before = parts.last().and_then(|p| p.summary.as_ref());
+                let part = walk(input, segment, live.is_some(), before, &mut counts)?;
+                read_bytes += part.used;
+                read_time += begun.elapsed();
+                part
+            }
+        };
+        progress.done.fetch_add(part.file_bytes, Ordering::Relaxed);
+        if let Some(tally) = &part.tally {
+            counts.add(tally, index);
+        }
+        parts.push(part);
+    }
+    let (verdict, damage) = judged(input, &mut parts);
+    let scanned = parts.iter().all(|p| p.summary.is_some());
+    let segments = describe(input, &parts, &counts);
+    look_behind_pauses(input, &mut counts, &segments);
+    let (replay_records, replay_bytes) = replay(&counts, &parts, &segments);
+    let ending = parts.last().map(|p| p.summary.as_ref().map_or(Ending::Sealed, |s| s.ending));
+    let scan_rate = if read_bytes >= SAMPLE { Some(rate(read_bytes, read_time)) } else { sample(input, &parts) };
+    let scan_rate = scan_rate.or((read_bytes > 0).then(|| rate(read_bytes, read_time)));
+    Ok(Stats {
+        log: source.path.clone(),
+        format: input.format.name,
+        live,
+        scanned,
+        verdict,
+        damage,
+        counts,
+        segments,
+        ending,
+        replay_records,
+        replay_bytes,
+        scan_rate,
+        now: Time::now(),
+    })
+}
+
+/// What the seal of a segment tells; three small reads.
+fn from_seal(input: &Input, segment: &Segment) -> Option<Part> {
+    let mut cursor = input.source.cursor(segment).ok()?;
+    let HeaderFound::Good(header) = SegmentHeader::decode(&cursor.array(0)?) else { return None };
+    let seal = find_seal(&mut cursor, header.seed())?;
+    let length = cursor.length();
+    Some(Part { summary: None, tally: Some(seal.tally?), used: length, file_bytes: length, state: State::Sealed })
+}
+
+fn walk(input: &Input, segment: &Segment, live: bool, before: Option<&Summary>, counts: &mut Counts) -> Result<Part> {
+    let native = input.format.name == "native";
+    let want = Want { counts_only: native, tally: true, live, ..Want::default() };
+    let visit = Visit { source: &input.source, segment, keys: &input.keys, want, before };
+    let mut take = |item: Item<'_>| {
+        if let Item::Record(record) = item
+            && !native
+        {
+            counts.record(record);
+        }
+        Ok(())
+    };
+    let mut summary = match (input.format.walk)(&visit, &mut Sink::new(&mut take)) {
+        Ok(summary) => summary,
+        Err(Halt::Failed(error)) => return Err(error),
+        Err(Halt::Enough) => return Err(Error::Interrupted),
+    };
+    let joint = summary.own.as_mut().and_then(|own| own.downcast_mut::<Joint>());
+    let tally = joint.and_then(|joint| joint.tally.clone());
+    Ok(Part { tally, used: summary.end, file_bytes: summary.length, state: summary.state, summary: Some(summary) })
+}
+
+/// What the walks found, with what later segments prove. Seals that were believed say nothing about their own segments.
+fn judged(input: &Input, parts: &mut [Part]) -> (Verdict, u64) {
+    let all: Option<Vec<Summary>> = if parts.iter().all(|p| p.summary.is_some()) {
+        Some(parts.iter_mut().filter_map(|p| p.summary.take()).collect())
+    } else {
+        None
+    };
+    let mut damage: Vec<Damage> = Vec::new();
+    let mut beyond = 0;
+    match all {
+        Some(mut summaries) => {
+            damage.extend((input.format.join)(&input.source, &mut summaries));
+            for (summary, part) in summaries.into_iter().zip(parts.iter_mut()) {
+                part.summary = Some(summary);
+            }
+        }
+        None => {
+            for (part, segment) in parts.iter_mut().zip(&input.source.segments).filter(|(_, s)| s.followed) {
+                for damage in part.summary.iter_mut().flat_map(|s| s.damage.kept_mut()) {
+                    damage.facts.proof.get_or_insert(Proof::LaterSegment);
+                }
+                debug_assert!(segment.followed);
+            }
+        }
+    }
+    for summary in parts.iter().filter_map(|p| p.summary.as_ref()) {
+        damage.extend(summary.damage.kept().iter().cloned());
+        beyond += summary.damage.beyond();
+    }
+    let verdict = damage.iter().map(Damage::verdict).max().unwrap_or(Verdict::Clean);
+    (verdict, damage.len() as u64 + beyond)
+}
+
+fn describe(input: &Input, parts: &[Part], counts: &Counts) -> Vec<SegmentStats> {
+    let safe = counts.checkpoint.map(|(_, safe)| safe);
+    let of = |(index, (part, segment)): (usize, (&Part, &Segment))| {
+        let tally = part.tally.as_ref().filter(|t| t.last_lsn > 0);
+        let summary = part.summary.as_ref();
+        let lsns = tally.and_then(|t| LsnRange::new(Lsn(t.first_lsn), Lsn(t.last_lsn))).or(summary.and_then(|s| s.lsns));
+        let open = counts.open.iter().find(|(_, began)| *began == index);
+        let pinned = match (open, lsns, safe) {
+            _ if part.state == State::Active => Pinned::Active,
+            (Some((tag, _)), ..) => Pinned::Transaction(*tag),
+            (None, Some(lsns), Some(safe)) if lsns.last <= safe => Pinned::Nothing,
+            (None, None, _) => Pinned::Nothing,
+            _ => Pinned::Checkpoint,
+        };
+        SegmentStats {
+            file: segment.name.clone(),
+            lsns,
+            times: tally.map(|t| (Time(t.min_time), Time(t.max_time))),
+            records: summary.map_or_else(|| tally.map_or(0, |t| t.records), |s| s.records),
+            used: part.used,
+            file_bytes: part.file_bytes,
+            state: part.state,
+            pinned,
+        }
+    };
+    parts.iter().zip(&input.source.segments).enumerate().map(of).collect()
+}
+
+/// How many records ended each of the longest pauses at once. Costs the distance between two entries of an index.
+fn look_behind_pauses(input: &Input, counts: &mut Counts, segments: &[SegmentStats]) {
+    if input.format.name != "native" {
+        return;
+    }
+    for pause in counts.pauses.iter_mut().filter(|p| p.micros >= NOTABLE) {
+        let Some(index) = segments.iter().position(|s| s.lsns.is_some_and(|l| l.contains(pause.lsn))) else { continue };
+        let Some(segment) = input.source.segments.get(index) else { continue };
+        let lsns = LsnRange::new(pause.lsn, pause.lsn.plus(u64::from(UNSYNCED_UNKNOWN)));
+        let want = Want { frames: true, lsns, ..Want::default() };
+        let visit = Visit { source: &input.source, segment, keys: &input.keys, want, before: None };
+        let (mut group, mut size) = (None, 0);
+        let mut take = |item: Item<'_>| {
+            let Item::Record(record) = item else { return Ok(()) };
+            let Some(lsn) = record.lsn.filter(|lsn| *lsn >= pause.lsn) else { return Ok(()) };
+            let unsynced = record.fields.iter().find_map(|f| match (f.name, f.value) {
+                ("unsynced", Value::Number(n)) if n != u64::from(UNSYNCED_UNKNOWN) => Some(n),
+                _ => None,
+            });
+            let below = unsynced.map(|n| lsn.0.saturating_sub(n));
+            if below.is_none() || (size > 0 && below != group) || matches!(record.kind, "pad" | "close" | "seal") {
+                return Err(Halt::Enough);
+            }
+            (group, size) = (below, size + 1);
+            Ok(())
+        };
+        // Only a word more about the pause: what stops this walk is told where the log is checked.
+        let _ = (input.format.walk)(&visit, &mut Sink::new(&mut take));
+        pause.group = Some(size).filter(|n| *n > 0);
+    }
+}
+
+/// Records and bytes behind the last checkpoint.
+fn replay(counts: &Counts, parts: &[Part], segments: &[SegmentStats]) -> (u64, u64) {
+    let safe = counts.checkpoint.map_or(Lsn(0), |(_, safe)| safe);
+    let (mut records, mut bytes) = (0, 0);
+    for (part, segment) in parts.iter().zip(segments) {
+        match segment.lsns {
+            Some(lsns) if lsns.first > safe => {
+                records += segment.records;
+                bytes += segment.used;
+            }
+            Some(lsns) if lsns.last > safe => {
+                // Inside a segment the index tells from where a restart reads.
+                let from = part.tally.as_ref().and_then(|t| t.index.iter().rev().find(|e| e.lsn <= safe.0.saturating_add(1)));
+                records += segment.records.min(lsns.last.0 - safe.0);
+                bytes += segment.used.saturating_sub(from.map_or(HEADER_BYTES, |e| e.offset));
+            }
+            None if counts.lsns.is_none() => {
+                records += segment.records;
+                bytes += segment.used;
+            }
+            _ => {}
+        }
+    }
+    (records, bytes)
+}
+
+fn rate(bytes: u64, time: Duration) -> f64 {
+    bytes as f64 / time.as_secs_f64().max(1e-9)
+}
+
+/// Reads the end of the last segment that holds something, to learn how fast a scan is here.
+fn sample(input: &Input, parts: &[Part]) -> Option<f64> {
+    let index = parts.iter().rposition(|p| p.tally.as_ref().is_some_and(|t| t.last_lsn > 0))?;
+    let (part, segment) = (parts.get(index)?, input.source.segments.get(index)?);
+    let from = part.used.saturating_sub(SAMPLE);
+    let entry = part.tally.as_ref()?.index.iter().find(|e| e.offset >= from);
+    let start = entry.map(|e| Mark { offset: e.offset, due: Lsn(e.lsn) });
+    let want = Want { counts_only: true, start, ..Want::default() };
+    let visit = Visit { source: &input.source, segment, keys: &input.keys, want, before: None };
+    let begun = Instant::now();
+    (input.format.walk)(&visit, &mut Sink::new(&mut |_| Ok(()))).ok()?;
+    let bytes = part.used.saturating_sub(entry.map_or(0, |e| e.offset));
+    (bytes > 0).then(|| rate(bytes, begun.elapsed()))
+}
