@@ -362,6 +362,12 @@ impl FrameHeader {
         if self.unsynced == UNSYNCED_UNKNOWN { None } else { Some(Lsn(self.lsn.0.saturating_sub(self.unsynced as u64))) }
     }
 
+    /// The LSN that is due behind this frame: control frames bear that of the next data frame.
+    #[must_use]
+    pub fn due_behind(&self) -> Lsn {
+        if Kind::from_byte(self.kind).is_some_and(|kind| !kind.is_data()) { self.lsn } else { self.lsn.next() }
+    }
+
     /// Whether this frame proves that `lsn` had been synced. Control frames count from the LSN that they bear.
     #[must_use]
     #[inline]

@@ -32,11 +32,6 @@ pub struct Joint {
     pub tally: Option<Tally>,
 }
 
-/// The LSN that is due behind a frame, as its header tells.
-fn due_behind(header: &FrameHeader) -> Lsn {
-    if Kind::from_byte(header.kind).is_some_and(|kind| !kind.is_data()) { header.lsn } else { header.lsn.next() }
-}
-
 /// How often the walk says how far it has come.
 const REPORT: u64 = 1 << 20;
 /// A tail that never stands still is judged as it is in the end.
@@ -484,10 +479,9 @@ impl<'v> Walker<'v> {
     fn bad(&mut self, check: Check, sink: &mut Sink<'_>) -> Result<Option<Ending>, Halt> {
         let start = self.offset;
         let jump = match check {
-            // If the frame's own length leads to the whole frame that comes next, the damage is inside it: nothing between is
-            // searched. A later one may be where a wrong length led, across whole frames.
+            // If its own length leads to the very next frame, the damage is inside. A wrong length may lead across whole frames.
             Check::BadSum(header, _) if header.lsn == self.due => match self.reader.check(start + header.span()) {
-                Check::Good(next) if next.lsn == due_behind(&header) => Some((start + header.span(), next)),
+                Check::Good(next) if next.lsn == header.due_behind() => Some((start + header.span(), next)),
                 _ => None,
             },
             _ => None,
@@ -543,8 +537,7 @@ impl<'v> Walker<'v> {
             }
             // The frame is whole but for one bit, so its end is known, and the log may go on or end there.
             (None, Some(header)) if region.end > start && region.end < self.reader.cursor.length() && header.lsn == self.due => {
-                let is_data = Kind::from_byte(header.kind).is_some_and(Kind::is_data);
-                self.due = if is_data { header.lsn.next() } else { header.lsn };
+                self.due = header.due_behind();
                 self.offset = region.end;
                 Ok(None)
             }

@@ -64,15 +64,10 @@ pub struct Segment {
 
 /// A frame that came out of a recipe.
 #[derive(Clone, Copy, Debug)]
-#[allow(dead_code, reason = "a group that hurts logs needs what others do not")]
 pub struct Frame {
     pub lsn: u64,
     pub kind: u8,
-    /// It is part of a batch.
-    pub batch: bool,
     pub offset: usize,
-    /// With its padding.
-    pub end: usize,
     /// Header and payload alone: what its sum covers, and the sum.
     pub summed_end: usize,
 }
@@ -332,17 +327,17 @@ impl Kitchen {
             self.new_segment(lsn);
         }
         if !self.in_batch {
-            return self.write(&options, false);
+            return self.write(&options);
         }
         if let Some(before) = self.held.replace(options) {
-            self.write(&Options { more: true, ..before }, true)?;
+            self.write(&Options { more: true, ..before })?;
         }
         Ok(())
     }
 
     fn end_batch(&mut self) -> Result<(), String> {
         if let Some(last) = self.held.take() {
-            self.write(&last, true)?;
+            self.write(&last)?;
         }
         self.in_batch = false;
         Ok(())
@@ -391,7 +386,7 @@ impl Kitchen {
         self.made.segments.push(Segment { name, bytes, frames: Vec::new(), seed: seed.finalize(), chain });
     }
 
-    fn write(&mut self, options: &Options, batch: bool) -> Result<(), String> {
+    fn write(&mut self, options: &Options) -> Result<(), String> {
         let segment = self.made.segments.last_mut().ok_or("there is no segment yet")?;
         let offset = segment.bytes.len();
         let flags = u8::from(options.lz4) | u8::from(options.encrypted) << 1 | u8::from(options.more) << 2;
@@ -431,7 +426,7 @@ impl Kitchen {
         let summed_end = offset + frame.len();
         frame.resize(frame.len().next_multiple_of(8), 0);
         segment.bytes.extend_from_slice(&frame);
-        segment.frames.push(Frame { lsn, kind, batch, offset, end: segment.bytes.len(), summed_end });
+        segment.frames.push(Frame { lsn, kind, offset, summed_end });
         Ok(())
     }
 
