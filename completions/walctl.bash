@@ -421,7 +421,7 @@ _walctl() {
             return 0
             ;;
         walctl__subcmd__rotate)
-            opts="-q -h -V --checkpoint --prune --keep-segments --keep-bytes --keep-for --pin --archive --force --dry-run --key-file --json --quiet --color --help --version"
+            opts="-n -q -h -V --checkpoint --prune --keep-segments --keep-bytes --keep-for --pin --archive --force --dry-run --key-file --json --quiet --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -175,18 +175,18 @@ complete -c walctl -n "__fish_walctl_using_subcommand append" -s q -l quiet -d '
 complete -c walctl -n "__fish_walctl_using_subcommand append" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c walctl -n "__fish_walctl_using_subcommand append" -s V -l version -d 'Print version'
 complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l checkpoint -d 'Write a checkpoint first: state up to this LSN is safe elsewhere' -r
-complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l keep-segments -d 'Keep so many sealed segments, and let older ones go' -r
-complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l keep-bytes -d 'Keep so many bytes of sealed segments, and let older ones go' -r
-complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l keep-for -d 'Keep what is not older than this, and let the rest go' -r
-complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l pin -d 'Keep what the reader still needs whose position is in this file: as `dump --cursor` writes it, or an LSN' -r -F
-complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l archive -d 'Copy segments there before they go, and check the copies' -r -f -a "(__fish_complete_directories)"
-complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l key-file -d 'The keys of an encrypted log: 64 hex digits a line' -r -F
+complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l keep-segments -d 'Keep so many of the newest segments, the active one included' -r
+complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l keep-bytes -d 'Keep as many of the newest segments as fit into this' -r
+complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l keep-for -d 'Keep segments with a record that is not older than this' -r
+complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l pin -d 'Keep what is not yet read by the reader whose cursor `dump --cursor` keeps in this file; may be given several times' -r -F
+complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l archive -d 'Copy segments there before they go; each copy is synced and checked first' -r -f -a "(__fish_complete_directories)"
+complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l key-file -d 'The keys of an encrypted log: 64 hex digits a line, oldest first' -r -F
 complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l color -d 'When to use colours; auto means on a terminal and without NO_COLOR' -r -f -a "auto\t'On a terminal and without NO_COLOR'
 always\t'Also into files and pipes'
 never\t'Nowhere'"
-complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l prune -d 'Let go what lies below the newest checkpoint'
-complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l force -d 'Let segments go although a checkpoint, a transaction or a pin would keep them'
-complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l dry-run -d 'Change nothing; print the names of the segments that would go, one a line'
+complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l prune -d 'Let go what lies below the newest checkpoint, and nothing else'
+complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l force -d 'Let segments go although a checkpoint, a transaction or a pin keeps them'
+complete -c walctl -n "__fish_walctl_using_subcommand rotate" -s n -l dry-run -d 'Change nothing; print the names of the segments that would go, one a line'
 complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l json -d 'Results as JSON, one object a line; failures as one JSON object on standard error'
 complete -c walctl -n "__fish_walctl_using_subcommand rotate" -s q -l quiet -d 'No results and no progress; the exit code tells'
 complete -c walctl -n "__fish_walctl_using_subcommand rotate" -s h -l help -d 'Print help (see more with \'--help\')'

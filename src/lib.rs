@@ -184,6 +184,7 @@ pub mod ops {
     mod position;
     mod prune;
     mod repair;
+    mod retire;
     mod salvage;
     mod scan;
     mod seek;
@@ -203,8 +204,9 @@ pub mod ops {
     pub use media::{MediaView, compare_media};
     pub use open::{Choice, Input, open, open_stream};
     pub use position::Position;
-    pub use prune::{Fate, PruneFacts, PruneRules, archive_segment, plan_prune, prune_facts, remove_segment};
+    pub use prune::{Fate, Pin, Reason, Rules, SegmentFacts, plan_prune, prune_facts, safe_below};
     pub use repair::{Cut, Decision, MAX_CUT, Obstacle, Permit, Plan, Refusal, decide, plan};
+    pub use retire::retire;
     pub use salvage::{Gap, Neighbour, Salvaged, salvage};
     pub use scan::{Begin, Event, Outcome, Scan, Shown, Stopped, Take, Way};
     pub use seek::last_lsn;

@@ -1,30 +1,33 @@
 //! `walctl rotate`: finish a segment, begin the next, and let old ones go.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use clap::ValueHint;
 use serde_json::{Value, json};
-use walctl::disk::{Disk, RealDisk};
-use walctl::model::{Error, Lsn, Time};
-use walctl::native::Kind;
-use walctl::ops::{Fate, Position, PruneFacts, PruneRules, archive_segment, plan_prune, prune_facts, remove_segment};
-use walctl::writer::{Draft, Options};
+use walctl::disk::{Disk, EntryKind, RealDisk};
+use walctl::model::{Error, Lsn, LsnRange, Time};
+use walctl::native::{HEADER_BYTES, Kind, segment_lsn, segment_name};
+use walctl::ops::{self, Choice, Fate, Pin, Position, Reason, Rules, SegmentFacts, plan_prune, prune_facts, retire};
+use walctl::writer::{Draft, GroupCommit, Options, Preallocate};
 
 use super::append::flags::command_line;
-use super::append::open;
+use super::append::{open, refusal};
 use super::args::read_keys;
-use super::exit::Exit;
+use super::exit::{Exit, Failure};
+use super::hint::show;
+use super::hold::Hold;
+use super::render::escape;
 use super::render::out::{Out, usage};
-use super::units::{parse_bytes, parse_duration, show_bytes};
+use super::units::{count, parse_bytes, parse_duration, show_bytes};
 
 const AFTER_HELP: &str = "\
-Without a --keep flag or --prune nothing goes. With several, a segment goes only if all of them let it go. Segments go from the oldest \
-on, never the active one, and never leave a hole. What lies above the newest checkpoint, holds the beginning of an open transaction or \
-is needed by a --pin stays, unless --force is given; each segment that stays says why.";
+Without --prune or a --keep flag nothing goes. Where several are given, a segment stays that any of them keeps. Segments go from the \
+oldest on, never the active one, and never leave a hole. Under each of them a segment stays that reaches above the newest checkpoint \
+(where the log has one), that holds the beginning of a transaction without an end, or that a --pin has not read yet; only --force \
+overrides that. LSNs are never given again. The log is locked meanwhile; readers are not disturbed.";
 
 /// Seal the active segment and begin the next one; let old segments go
 #[derive(clap::Args, Debug)]
@@ -34,33 +37,33 @@ pub struct RotateArgs {
     #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
     dir: PathBuf,
     /// Write a checkpoint first: state up to this LSN is safe elsewhere
-    #[arg(long, value_name = "LSN")]
+    #[arg(long, value_name = "LSN", value_parser = clap::value_parser!(u64).range(1..))]
     checkpoint: Option<u64>,
-    /// Let go what lies below the newest checkpoint
+    /// Let go what lies below the newest checkpoint, and nothing else
     #[arg(long)]
     prune: bool,
-    /// Keep so many sealed segments, and let older ones go
+    /// Keep so many of the newest segments, the active one included
     #[arg(long, value_name = "N")]
-    keep_segments: Option<usize>,
-    /// Keep so many bytes of sealed segments, and let older ones go
+    keep_segments: Option<u64>,
+    /// Keep as many of the newest segments as fit into this
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
     keep_bytes: Option<u64>,
-    /// Keep what is not older than this, and let the rest go
-    #[arg(long, value_name = "SPAN", value_parser = parse_duration)]
+    /// Keep segments with a record that is not older than this
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     keep_for: Option<Duration>,
-    /// Keep what the reader still needs whose position is in this file: as `dump --cursor` writes it, or an LSN
+    /// Keep what is not yet read by the reader whose cursor `dump --cursor` keeps in this file; may be given several times
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pin: Vec<PathBuf>,
-    /// Copy segments there before they go, and check the copies
+    /// Copy segments there before they go; each copy is synced and checked first
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     archive: Option<PathBuf>,
-    /// Let segments go although a checkpoint, a transaction or a pin would keep them
+    /// Let segments go although a checkpoint, a transaction or a pin keeps them
     #[arg(long)]
     force: bool,
     /// Change nothing; print the names of the segments that would go, one a line
-    #[arg(long)]
+    #[arg(long, short = 'n')]
     dry_run: bool,
-    /// The keys of an encrypted log: 64 hex digits a line
+    /// The keys of an encrypted log: 64 hex digits a line, oldest first
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     key_file: Option<PathBuf>,
 }
@@ -68,167 +71,336 @@ pub struct RotateArgs {
 /// Runs the command.
 pub fn run(args: &RotateArgs, out: &mut Out) -> anyhow::Result<Exit> {
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-    let rules = args.rules(&disk)?;
-    if args.archive.is_some() && !rules.any() {
-        return Err(usage("--archive is for segments that go: say which with --prune or a --keep flag"));
-    }
+    let rules = args.rules(disk.as_ref())?;
+    let log = args.look(&disk)?;
     if args.dry_run {
-        return dry_run(args, &disk, &rules, out);
+        let _hold = Hold::take(&disk, &log, true)?;
+        return args.foretell(&disk, &rules, out);
     }
+    let last = prune_facts(&disk, &args.dir).map_err(|error| args.refused(error))?.pop();
     let keys = args.key_file.as_deref().map(read_keys).transpose()?.unwrap_or_default();
-    let options = Options { create: false, keys, who: command_line(), ..Options::default() };
-    let before = last_segment(&disk, &args.dir);
+    let options = Options {
+        create: false,
+        keys,
+        who: command_line(),
+        // Whoever appends makes room ahead; here that would be work for nothing.
+        background: false,
+        preallocate: Preallocate::None,
+        direct: last.is_some_and(|last| last.block != 0),
+        ..Options::default()
+    };
     let log = open(&args.dir, options)?;
-    if let Some(lsn) = args.checkpoint {
-        let durable = log.durable_lsn();
-        if lsn > durable.0 {
-            return Err(usage(format!(
-                "a checkpoint at LSN {lsn} would speak for records that are not there: the last one is {durable}"
-            )));
-        }
-        log.append(Draft { kind: Kind::Checkpoint, tag: lsn, ..Draft::of(b"") })?;
+    log.notes().iter().for_each(|note| out.note(note));
+    // Only what is seen under the lock counts.
+    let before = prune_facts(&disk, &args.dir).map_err(|error| args.refused(error))?;
+    let mut done = args.seal(&log, before)?;
+    if rules.any() {
+        let facts = prune_facts(&disk, &args.dir).map_err(|error| args.refused(error))?;
+        done.fates = plan_prune(facts, &rules);
     }
-    let rotated = log.rotate()?;
-    let sealed = before.filter(|name| *name != rotated.active);
-    let mut facts = prune_facts(&disk, &args.dir)?;
-    // The active one is not up for choice.
-    facts.pop();
-    let fates = plan_prune(&facts, &rules);
-    let mut shown = Shown { removed: Vec::new(), kept: Vec::new() };
-    for (segment, fate) in facts.iter().zip(&fates) {
-        match fate {
-            Fate::Goes => {
-                let archived =
-                    args.archive.as_deref().map(|to| archive_segment(&disk, &args.dir, &segment.file, to)).transpose()?;
-                remove_segment(&disk, &args.dir, &segment.file)?;
-                shown.removed.push((segment.clone(), archived));
-            }
-            Fate::Stays(why) => shown.kept.push((segment.file.clone(), why.clone())),
-        }
-    }
-    log.close()?;
-    if out.json() {
-        shown.json(out, &args.dir, sealed.as_deref(), Some(&rotated.active), false)?;
-    } else if !out.quiet() {
-        match &sealed {
-            Some(name) => writeln!(out, "{}: sealed {name}, active is {}", args.dir.display(), rotated.active)?,
-            None => writeln!(out, "{}: nothing to seal, active is {}", args.dir.display(), rotated.active)?,
-        }
-        shown.text(out, rules.any())?;
-    }
-    Ok(Exit::Done)
-}
-
-/// What went, and what did not.
-struct Shown {
-    removed: Vec<(PruneFacts, Option<PathBuf>)>,
-    kept: Vec<(String, String)>,
-}
-
-impl Shown {
-    fn text(&self, out: &mut Out, asked: bool) -> std::io::Result<()> {
-        for (segment, archived) in &self.removed {
-            let lsns = segment.lsns().map_or_else(|| "no records".to_owned(), |lsns| format!("LSN {lsns}"));
-            write!(out, "removed {} ({lsns}, {})", segment.file, show_bytes(segment.bytes))?;
-            match archived {
-                Some(path) => writeln!(out, ", a copy is in {}", path.display())?,
-                None => writeln!(out)?,
-            }
-        }
-        for (file, why) in self.kept.iter().filter(|_| asked) {
-            writeln!(out, "kept {file}: {why}")?;
-        }
-        Ok(())
-    }
-
-    fn json(&self, out: &mut Out, dir: &Path, sealed: Option<&str>, active: Option<&str>, dry: bool) -> std::io::Result<()> {
-        let removed: Vec<Value> = self
-            .removed
-            .iter()
-            .map(|(segment, archived)| {
-                let lsns = segment.lsns();
-                json!({
-                    "file": segment.file,
-                    "first_lsn": lsns.map(|l| l.first.0),
-                    "last_lsn": lsns.map(|l| l.last.0),
-                    "bytes": segment.bytes,
-                    "archived": archived.as_ref().map(|path| path.display().to_string()),
-                })
-            })
-            .collect();
-        let kept: Vec<Value> = self.kept.iter().map(|(file, why)| json!({ "file": file, "why": why })).collect();
-        let log = dir.display().to_string();
-        let line = json!({
-            "log": log, "dry_run": dry, "sealed": sealed, "active": active, "removed": removed, "kept": kept,
-        });
-        writeln!(out, "{line}")
-    }
-}
-
-/// The name of the last segment, if there is any.
-fn last_segment(disk: &Arc<dyn Disk>, dir: &Path) -> Option<String> {
-    let names = disk.list(dir).ok()?.into_iter().map(|entry| entry.name);
-    let last = names.filter(|name| walctl::native::segment_lsn(name).is_some()).max()?;
-    // A segment without a frame is not sealed but gone on with.
-    let length = disk.look(&dir.join(&last)).ok()??.length;
-    (length > walctl::native::HEADER_BYTES).then_some(last)
-}
-
-/// Says what would go, as the log stands now.
-fn dry_run(args: &RotateArgs, disk: &Arc<dyn Disk>, rules: &PruneRules, out: &mut Out) -> anyhow::Result<Exit> {
-    let mut facts = prune_facts(disk, &args.dir)?;
-    if facts.is_empty() {
-        return Err(Error::NotALog { path: args.dir.clone(), files: 0 }.into());
-    }
-    // The active one would be sealed, if there is anything in it.
-    let active = facts.pop_if(|active| active.last.is_none()).map(|active| active.file);
-    let sealed = if active.is_none() { facts.last().map(|last| last.file.clone()) } else { None };
-    let rules = PruneRules { checkpoint: args.checkpoint.map(Lsn), ..rules.clone() };
-    let mut shown = Shown { removed: Vec::new(), kept: Vec::new() };
-    for (segment, fate) in facts.iter().zip(plan_prune(&facts, &rules)) {
-        match fate {
-            Fate::Goes => shown.removed.push((segment.clone(), None)),
-            Fate::Stays(why) => shown.kept.push((segment.file.clone(), why)),
-        }
-    }
-    if out.json() {
-        shown.json(out, &args.dir, sealed.as_deref(), active.as_deref(), true)?;
-        return Ok(Exit::Done);
-    }
-    if !out.quiet() {
-        for (segment, _) in &shown.removed {
-            writeln!(out, "{}", segment.file)?;
-        }
+    if !out.json() && !out.quiet() {
+        done.text(out)?;
         out.flush()?;
     }
-    for (file, why) in shown.kept.iter().filter(|_| rules.any()) {
-        out.note(format_args!("{file} stays: {why}"));
+    let ended = args.let_go(&disk, &mut done, out);
+    let closed = log.close();
+    ended?;
+    closed?;
+    if out.json() {
+        done.json(out)?;
+    } else if !out.quiet() {
+        done.kept(out)?;
     }
     Ok(Exit::Done)
 }
 
 impl RotateArgs {
-    fn rules(&self, disk: &Arc<dyn Disk>) -> anyhow::Result<PruneRules> {
-        let pins = self.pin.iter().map(|path| Ok((path.display().to_string(), read_pin(disk, path)?)));
-        Ok(PruneRules {
+    fn rules(&self, disk: &dyn Disk) -> anyhow::Result<Rules> {
+        let rules = Rules {
             keep_segments: self.keep_segments,
             keep_bytes: self.keep_bytes,
             keep_for: self.keep_for.map(|span| (span, Time::now())),
             by_checkpoint: self.prune,
-            pins: pins.collect::<anyhow::Result<_>>()?,
-            checkpoint: None,
+            pins: self.pin.iter().map(|path| read_pin(disk, path)).collect::<anyhow::Result<_>>()?,
             force: self.force,
-        })
+        };
+        if !rules.any() {
+            for (flag, given) in [("--archive", self.archive.is_some()), ("--force", self.force), ("--pin", !self.pin.is_empty())]
+            {
+                if given {
+                    return Err(usage(format!("{flag} is about segments that go; say which, with --prune or a --keep flag")));
+                }
+            }
+        }
+        Ok(rules)
+    }
+
+    /// What stands at the path must be one log of ours: nothing is made or locked in another folder.
+    fn look(&self, disk: &Arc<dyn Disk>) -> anyhow::Result<ops::Input> {
+        let entry = disk.look(&self.dir)?.ok_or_else(|| Error::io("open", &self.dir)(io::ErrorKind::NotFound.into()))?;
+        if entry.kind != EntryKind::Folder {
+            return Err(usage(format!("{} is no folder; a log is rotated as a whole", self.dir.display())));
+        }
+        if let Some(archive) = &self.archive
+            && same_folder(&self.dir, archive)
+        {
+            return Err(usage("the archive is the log's own folder"));
+        }
+        let mut logs = ops::open(disk, &self.dir, &Choice::default())?;
+        let Some(log) = logs.pop() else { return Err(Error::NotALog { path: self.dir.clone(), files: 0 }.into()) };
+        if !logs.is_empty() || log.source.path != self.dir {
+            return Err(usage(format!(
+                "{} is a folder of logs; name one of them, such as {}",
+                show(&self.dir),
+                show(&log.source.path)
+            )));
+        }
+        if log.format.name != "native" {
+            let message = format!("{} is a log of {}; only walctl's own logs are rotated", self.dir.display(), log.format.title);
+            return Err(Failure { exit: Exit::Failed, message, next: None }.into());
+        }
+        Ok(log)
+    }
+
+    fn refused(&self, error: Error) -> anyhow::Error {
+        match error {
+            Error::Refused { .. } => refusal(&self.dir, error),
+            other => other.into(),
+        }
+    }
+
+    fn check_checkpoint(&self, segments: &[SegmentFacts]) -> anyhow::Result<Option<Lsn>> {
+        let Some(lsn) = self.checkpoint.map(Lsn) else { return Ok(None) };
+        let end = end_of(segments).before();
+        if end.is_none_or(|end| lsn > end) {
+            let end = end.map_or_else(|| "which holds no record yet".to_owned(), |end| format!("which ends at LSN {end}"));
+            return Err(usage(format!("LSN {lsn} is not in the log, {end}; a checkpoint speaks only for what is there")));
+        }
+        Ok(Some(lsn))
+    }
+
+    /// Writes the checkpoint, seals the active segment and begins the next.
+    fn seal(&self, log: &GroupCommit, before: Vec<SegmentFacts>) -> anyhow::Result<Done<'_>> {
+        let mut checkpoint = None;
+        if let Some(lsn) = self.check_checkpoint(&before)? {
+            checkpoint = Some((log.append(Draft { kind: Kind::Checkpoint, tag: lsn.0, ..Draft::of(b"") })?.lsn, lsn));
+        }
+        let rotated = log.rotate()?;
+        let next = log.next_lsn();
+        let sealed = before.into_iter().next_back().filter(|last| last.file != rotated.active);
+        let sealed = sealed.map(|last| (last.file, LsnRange::new(last.first, next.before().unwrap_or(last.first))));
+        Ok(Done { args: self, sealed, active: rotated.active, next, checkpoint, fates: Vec::new(), gone: Vec::new() })
+    }
+
+    fn let_go(&self, disk: &Arc<dyn Disk>, done: &mut Done<'_>, out: &mut Out) -> anyhow::Result<()> {
+        let told = !out.json() && !out.quiet();
+        let (mut gone, mut unsaid) = (Vec::new(), Ok(()));
+        let ended = retire(disk, &self.dir, &done.fates, self.archive.as_deref(), &mut |segment, copy| {
+            if told && unsaid.is_ok() {
+                unsaid = self.say_gone(out, segment, copy.as_deref());
+            }
+            gone.push((segment.clone(), copy));
+        });
+        done.gone = gone;
+        let before = done.gone.len() as u64;
+        ended.map_err(|error| self.stopped(&error, before))?;
+        Ok(unsaid?)
+    }
+
+    /// A failure on the way, with what was done before it.
+    fn stopped(&self, error: &Error, gone: u64) -> anyhow::Error {
+        let exit = match error {
+            Error::Refused { path, .. } if path.starts_with(&self.dir) => Exit::Damaged,
+            Error::Io { doing, .. } if !matches!(*doing, "open" | "read" | "look at" | "list") => Exit::WriteFailed,
+            _ => Exit::Failed,
+        };
+        let gone = match gone {
+            0 => "nothing is gone from it".to_owned(),
+            1 => "1 segment is gone from it".to_owned(),
+            more => format!("{} are gone from it", count(more, "segment")),
+        };
+        let next = super::hint::for_error("rotate", &anyhow::Error::new(error_of(error)));
+        Failure { exit, message: format!("{error}; the log is whole, and {gone}"), next }.into()
+    }
+
+    fn say_gone(&self, out: &mut Out, segment: &SegmentFacts, copy: Option<&Path>) -> io::Result<()> {
+        let what = format!("{}, {}", lsns(segment.lsns()), show_bytes(segment.bytes));
+        let text = match copy {
+            Some(copy) => format!("archived in {} and removed, {what}", copy.display()),
+            None => format!("removed, {what}"),
+        };
+        self.say(out, &segment.file, &text)
+    }
+
+    fn say(&self, out: &mut Out, file: &str, text: &str) -> io::Result<()> {
+        let line = escape::line(&format!("{}: {text}", self.dir.join(file).display()));
+        writeln!(out, "{line}")
+    }
+
+    /// Says what would go, as the log stands now.
+    fn foretell(&self, disk: &Arc<dyn Disk>, rules: &Rules, out: &mut Out) -> anyhow::Result<Exit> {
+        let mut facts = prune_facts(disk, &self.dir).map_err(|error| self.refused(error))?;
+        let mut checkpoint = None;
+        if let Some(lsn) = self.check_checkpoint(&facts)?
+            && let Some(last) = facts.last_mut()
+        {
+            let own = last.last.map_or(last.first, Lsn::next);
+            (last.last, last.checkpoint) = (Some(own), Some((own, lsn)));
+            last.bytes += 40;
+            checkpoint = Some((own, lsn));
+        }
+        let next = end_of(&facts);
+        let sealed = facts.last().filter(|last| last.last.is_some()).map(|last| (last.file.clone(), last.lsns()));
+        if sealed.is_some() {
+            let new = SegmentFacts {
+                file: segment_name(next),
+                first: next,
+                last: None,
+                bytes: HEADER_BYTES,
+                newest: Time::now(),
+                checkpoint: None,
+                open: Vec::new(),
+                ended: Vec::new(),
+                block: 0,
+            };
+            facts.push(new);
+        }
+        let fates = if rules.any() { plan_prune(facts, rules) } else { Vec::new() };
+        let gone = fates.iter().filter(|fate| fate.goes()).map(|fate| (fate.segment.clone(), None)).collect();
+        let done = Done { args: self, sealed, active: segment_name(next), next, checkpoint, fates, gone };
+        if out.json() {
+            done.json(out)?;
+            return Ok(Exit::Done);
+        }
+        if !out.quiet() {
+            for (segment, _) in &done.gone {
+                writeln!(out, "{}", segment.file)?;
+            }
+        }
+        // Names alone on standard output, so that they can be piped on.
+        for fate in done.fates.iter().filter(|fate| !fate.goes()) {
+            out.note(format_args!("{} stays: {}", fate.segment.file, words(&fate.kept)));
+        }
+        Ok(Exit::Done)
     }
 }
 
-/// The last LSN that a reader has read. A pin that cannot be understood must not be passed over.
-fn read_pin(disk: &Arc<dyn Disk>, path: &Path) -> anyhow::Result<Lsn> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the pin {}", path.display()))?;
-    if let Ok(lsn) = text.trim().parse() {
-        return Ok(Lsn(lsn));
+/// What was done, or would be.
+struct Done<'a> {
+    args: &'a RotateArgs,
+    sealed: Option<(String, Option<LsnRange>)>,
+    active: String,
+    next: Lsn,
+    checkpoint: Option<(Lsn, Lsn)>,
+    fates: Vec<Fate>,
+    gone: Vec<(SegmentFacts, Option<PathBuf>)>,
+}
+
+impl Done<'_> {
+    /// What was written.
+    fn text(&self, out: &mut Out) -> io::Result<()> {
+        if let Some((own, says)) = self.checkpoint {
+            let dir = self.args.dir.display();
+            let line = escape::line(&format!("{dir}: checkpoint written as LSN {own}: state up to LSN {says} is safe elsewhere"));
+            writeln!(out, "{line}")?;
+        }
+        if let Some((file, range)) = &self.sealed {
+            self.args.say(out, file, &format!("sealed, {}", lsns(*range)))?;
+        }
+        let nothing = if self.sealed.is_none() { "; nothing to seal" } else { "" };
+        self.args.say(out, &self.active, &format!("active, begins with LSN {}{nothing}", self.next))
     }
-    let position = Position::load(disk.as_ref(), path)?;
-    let lsn = position.and_then(|position| position.lsn);
-    lsn.ok_or_else(|| usage(format!("{} is neither a position of `dump --cursor` with an LSN nor an LSN", path.display())))
+
+    /// What stays, and why.
+    fn kept(&self, out: &mut Out) -> io::Result<()> {
+        for fate in self.fates.iter().filter(|fate| !fate.goes() && fate.segment.file != self.active) {
+            self.args.say(out, &fate.segment.file, &format!("kept: {}", words(&fate.kept)))?;
+        }
+        if self.gone.is_empty() && self.fates.iter().any(|fate| fate.kept.contains(&Reason::NoCheckpoint)) {
+            let dir = show(&self.args.dir);
+            writeln!(out, "  next: walctl rotate {dir} --prune --checkpoint LSN, the one up to which state is safe elsewhere")?;
+        }
+        Ok(())
+    }
+
+    fn json(&self, out: &mut Out) -> io::Result<()> {
+        let segment = |facts: &SegmentFacts| {
+            let range = facts.lsns();
+            json!({
+                "file": facts.file,
+                "first_lsn": range.map(|range| range.first.0),
+                "last_lsn": range.map(|range| range.last.0),
+                "bytes": facts.bytes,
+            })
+        };
+        let removed: Vec<Value> = self
+            .gone
+            .iter()
+            .map(|(facts, copy)| {
+                let mut line = segment(facts);
+                line["archived"] = json!(copy.as_ref().map(|copy| copy.display().to_string()));
+                line
+            })
+            .collect();
+        let kept: Vec<Value> = self
+            .fates
+            .iter()
+            .filter(|fate| !fate.goes())
+            .map(|fate| {
+                let mut line = segment(&fate.segment);
+                line["pinned_by"] =
+                    fate.kept.iter().map(|reason| json!({ "kind": reason.name(), "detail": reason.to_string() })).collect();
+                line
+            })
+            .collect();
+        let line = json!({
+            "log": self.args.dir.display().to_string(),
+            "dry_run": self.args.dry_run,
+            "checkpoint": self.checkpoint.map(|(own, says)| json!({ "lsn": own.0, "up_to": says.0 })),
+            "sealed": self.sealed.as_ref().map(|(file, _)| file),
+            "active": self.active,
+            "next_lsn": self.next.0,
+            "removed": removed,
+            "kept": kept,
+        });
+        writeln!(out, "{line}")
+    }
+}
+
+fn words(reasons: &[Reason]) -> String {
+    reasons.iter().map(Reason::to_string).collect::<Vec<_>>().join("; ")
+}
+
+fn lsns(range: Option<LsnRange>) -> String {
+    range.map_or_else(|| "no record".to_owned(), |range| format!("LSN {range}"))
+}
+
+/// The LSN behind the last record.
+fn end_of(segments: &[SegmentFacts]) -> Lsn {
+    segments.last().map_or(Lsn::FIRST, |last| last.last.map_or(last.first, Lsn::next))
+}
+
+/// A pin that cannot be understood must not be passed over.
+fn read_pin(disk: &dyn Disk, path: &Path) -> anyhow::Result<Pin> {
+    let position = Position::load(disk, path)?.ok_or_else(|| Error::io("open", path)(io::ErrorKind::NotFound.into()))?;
+    if segment_lsn(&position.segment).is_none() {
+        let what = format!("{} is a cursor of a log of another format: it stands in {}", path.display(), position.segment);
+        return Err(Error::Input { what }.into());
+    }
+    Ok(Pin { name: path.display().to_string(), position })
+}
+
+fn same_folder(one: &Path, other: &Path) -> bool {
+    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+}
+
+/// The same kind of failure, for the table of hints.
+fn error_of(error: &Error) -> Error {
+    match error {
+        Error::Io { doing, path, source } => {
+            Error::io(doing, path)(source.raw_os_error().map_or_else(|| source.kind().into(), io::Error::from_raw_os_error))
+        }
+        Error::Refused { path, why } => Error::Refused { path: path.clone(), why: why.clone() },
+        _ => Error::Interrupted,
+    }
 }

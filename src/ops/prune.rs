@@ -1,41 +1,45 @@
-//! Which sealed segments may go, what keeps the others, and taking them away.
+//! Which segments may go, and what keeps the others.
 //!
-//! Segments go from the oldest on and never leave a hole. Under every rule a segment stays that lies above the newest checkpoint, that
-//! holds the beginning of a transaction that has not ended, or that a reader's position still needs; only `force` overrides that.
+//! Segments go from the oldest on and never leave a hole. What has to be known of a sealed one stands in its Seal, so a plan costs two
+//! small reads a segment. The plan is a value, made from facts alone.
 
-use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::collections::HashMap;
+use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::disk::{Cursor, Disk, EntryKind, File, Open, read_full, write_full};
+use super::Position;
+use crate::disk::{Cursor, Disk, EntryKind, File, Open};
 use crate::model::{Error, Lsn, LsnRange, Result, Time};
-use crate::native::{Check, HEADER_BYTES, HeaderState, Kind, Reader, Tally, find_seal, segment_lsn, segment_name};
+use crate::native::{
+    Check, HEADER_BYTES, HeaderState, Kind, Reader, SegmentHeader, Tally, encode_seal, find_seal, segment_lsn, segment_name,
+};
 
-/// A segment as far as pruning looks at it.
-#[derive(Clone, Debug)]
-pub struct PruneFacts {
-    /// Its name.
+/// What has to be known of a segment before it may go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SegmentFacts {
+    /// Its name within the log.
     pub file: String,
-    /// The LSN that its name gives.
+    /// The LSN that it begins with.
     pub first: Lsn,
     /// The LSN of its last record; `None` when it holds none.
     pub last: Option<Lsn>,
-    /// How long it is.
+    /// How long it is, or will be when it is sealed.
     pub bytes: u64,
-    /// The latest time in it.
+    /// The latest time in it; that of its making when it holds no record.
     pub newest: Time,
-    /// Its newest checkpoint: up to where state is safe elsewhere.
-    pub checkpoint: Option<Lsn>,
-    /// Transactions that began here and did not end here.
+    /// Its newest Checkpoint: the record's own LSN, and the LSN up to which it says that state is safe elsewhere.
+    pub checkpoint: Option<(Lsn, Lsn)>,
+    /// Transactions that began in it and did not end in it.
     pub open: Vec<u64>,
-    /// Transactions that ended here and had begun before.
+    /// Transactions that ended in it and had begun before.
     pub ended: Vec<u64>,
-    /// There are more transactions than were kept track of.
-    pub more_transactions: bool,
+    /// Direct writes to it come in blocks of this size; 0 when it is written through the cache.
+    pub block: u32,
 }
 
-impl PruneFacts {
+impl SegmentFacts {
     /// The LSNs of its records.
     #[must_use]
     pub fn lsns(&self) -> Option<LsnRange> {
@@ -43,292 +47,475 @@ impl PruneFacts {
     }
 }
 
-/// What is to stay.
-#[derive(Clone, Debug, Default)]
-pub struct PruneRules {
-    /// So many sealed segments, the newest ones.
-    pub keep_segments: Option<usize>,
-    /// So many bytes of sealed segments, the newest ones.
-    pub keep_bytes: Option<u64>,
-    /// What is not older than this, seen from the moment beside it.
-    pub keep_for: Option<(Duration, Time)>,
-    /// What lies above the newest checkpoint, and nothing else.
-    pub by_checkpoint: bool,
-    /// Positions of readers: their names, and the last LSN that they have read.
-    pub pins: Vec<(String, Lsn)>,
-    /// A checkpoint beside those in the log.
-    pub checkpoint: Option<Lsn>,
-    /// Checkpoints, transactions and pins keep nothing.
-    pub force: bool,
+/// How far a reader has come: nothing behind its position goes.
+#[derive(Clone, Debug)]
+pub struct Pin {
+    /// What it is called in words.
+    pub name: String,
+    /// Up to where it has read.
+    pub position: Position,
 }
 
-impl PruneRules {
-    /// Whether anything is to go at all.
-    #[must_use]
-    pub fn any(&self) -> bool {
-        self.keep_segments.is_some() || self.keep_bytes.is_some() || self.keep_for.is_some() || self.by_checkpoint
+impl Pin {
+    /// Whether it has still to read something of this segment.
+    fn needs(&self, segment: &SegmentFacts) -> bool {
+        match (self.position.lsn, segment.last) {
+            (Some(read), Some(last)) => last > read,
+            (Some(_), None) => false,
+            (None, _) => segment_lsn(&self.position.segment).is_none_or(|first| segment.first >= first),
+        }
     }
 }
 
-/// What becomes of a segment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// It goes.
-    Goes,
-    /// It stays, and why.
-    Stays(String),
+/// What is to stay. Where several say something, a segment stays that any of them keeps.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    /// So many of the newest segments, the active one among them.
+    pub keep_segments: Option<u64>,
+    /// So many of the newest segments as fit into these bytes together.
+    pub keep_bytes: Option<u64>,
+    /// Those with a record that is not older than that, seen from the moment beside it.
+    pub keep_for: Option<(Duration, Time)>,
+    /// Only those that lie below the newest checkpoint go.
+    pub by_checkpoint: bool,
+    /// Readers that are not to lose anything.
+    pub pins: Vec<Pin>,
+    /// Checkpoints, transactions and readers keep nothing.
+    pub force: bool,
 }
 
-/// Decides over sealed segments, in order from the oldest.
+impl Rules {
+    /// Whether anything is to go at all.
+    #[must_use]
+    pub fn any(&self) -> bool {
+        self.by_checkpoint || self.keep_segments.is_some() || self.keep_bytes.is_some() || self.keep_for.is_some()
+    }
+}
+
+/// Why a segment stays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// It is written.
+    Active,
+    /// It is among so many newest segments.
+    KeepSegments(u64),
+    /// It and what is newer fit into so many bytes.
+    KeepBytes(u64),
+    /// It holds a record of that moment.
+    KeepFor(Time),
+    /// There is no checkpoint to go by.
+    NoCheckpoint,
+    /// It reaches above the LSN up to which the newest checkpoint says that state is safe elsewhere.
+    Checkpoint(Lsn),
+    /// These transactions began in it and have not ended.
+    Transactions(Vec<u64>),
+    /// This reader has read up to that LSN.
+    Cursor(String, Option<Lsn>),
+    /// This one before it stays, and a log has no holes.
+    Earlier(String),
+}
+
+impl Reason {
+    /// Its name in JSON.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Reason::Active => "active",
+            Reason::KeepSegments(_) => "keep-segments",
+            Reason::KeepBytes(_) => "keep-bytes",
+            Reason::KeepFor(_) => "keep-for",
+            Reason::NoCheckpoint | Reason::Checkpoint(_) => "checkpoint",
+            Reason::Transactions(_) => "transaction",
+            Reason::Cursor(..) => "cursor",
+            Reason::Earlier(_) => "earlier",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::Active => f.write_str("it is the active one"),
+            Reason::KeepSegments(1) => f.write_str("it is the newest segment"),
+            Reason::KeepSegments(count) => write!(f, "it is one of the newest {count} segments"),
+            Reason::KeepBytes(bytes) => write!(f, "it and what is newer fit into {bytes} bytes"),
+            Reason::KeepFor(newest) => write!(f, "its newest record is of {newest}"),
+            Reason::NoCheckpoint => f.write_str("no checkpoint says that its records are safe elsewhere"),
+            Reason::Checkpoint(safe) => write!(f, "it reaches above the newest checkpoint, LSN {safe}"),
+            Reason::Transactions(open) => match open.as_slice() {
+                [one] => write!(f, "transaction {one} began in it and has not ended"),
+                [first, rest @ ..] => {
+                    write!(f, "transaction {first} and {} more began in it and have not ended", rest.len())
+                }
+                [] => f.write_str("a transaction began in it"),
+            },
+            Reason::Cursor(name, Some(read)) => write!(f, "the reader of {name} has come to LSN {read}"),
+            Reason::Cursor(name, None) => write!(f, "the reader of {name} has still to read it"),
+            Reason::Earlier(file) => write!(f, "{file} before it stays"),
+        }
+    }
+}
+
+/// What becomes of a segment: it goes when nothing keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fate {
+    /// The segment.
+    pub segment: SegmentFacts,
+    /// All that keeps it, the rules that were given first.
+    pub kept: Vec<Reason>,
+}
+
+impl Fate {
+    /// Whether it goes.
+    #[must_use]
+    pub fn goes(&self) -> bool {
+        self.kept.is_empty()
+    }
+}
+
+/// The LSN up to which the newest checkpoint says that state is safe elsewhere. No checkpoint speaks for itself and what follows it, so
+/// the newest one is never among what goes.
 #[must_use]
-pub fn plan_prune(segments: &[PruneFacts], rules: &PruneRules) -> Vec<Fate> {
-    let checkpoint = segments.iter().filter_map(|s| s.checkpoint).next_back().max(rules.checkpoint);
-    let mut bytes_behind = segments.iter().map(|s| s.bytes).sum::<u64>();
-    let mut earlier: Option<&str> = None;
-    let mut fates = Vec::with_capacity(segments.len());
-    for (index, segment) in segments.iter().enumerate() {
-        let behind = segments.len() - index;
-        let why = if !rules.any() {
-            Some("nothing says that anything should go".to_owned())
-        } else {
-            wish(segment, behind, bytes_behind, rules)
-                .or_else(|| if rules.force { None } else { pinned(index, segments, checkpoint, rules) })
-                .or_else(|| earlier.map(|file| format!("{file} before it stays, and a log has no holes")))
-        };
-        bytes_behind -= segment.bytes;
-        fates.push(match why {
-            None => Fate::Goes,
-            Some(why) => {
-                earlier = earlier.or(Some(&segment.file));
-                Fate::Stays(why)
-            }
-        });
+pub fn safe_below(segments: &[SegmentFacts]) -> Option<Lsn> {
+    let (own, says) = segments.iter().filter_map(|segment| segment.checkpoint).next_back()?;
+    Some(says.min(own.before().unwrap_or(Lsn(0))))
+}
+
+/// Decides over the segments of a log, which come in order, the active one last.
+#[must_use]
+pub fn plan_prune(segments: Vec<SegmentFacts>, rules: &Rules) -> Vec<Fate> {
+    let safe = safe_below(&segments);
+    let open = open_transactions(&segments);
+    let mut behind = segments.len() as u64;
+    let mut bytes = segments.iter().map(|segment| segment.bytes).sum::<u64>();
+    let mut earlier: Option<String> = None;
+    let mut fates: Vec<Fate> = Vec::with_capacity(segments.len());
+    for (segment, open) in segments.into_iter().zip(open) {
+        let mut kept = Vec::new();
+        if behind == 1 {
+            kept.push(Reason::Active);
+        }
+        kept.extend(rules.keep_segments.filter(|count| behind <= *count).map(Reason::KeepSegments));
+        kept.extend(rules.keep_bytes.filter(|most| bytes <= *most).map(Reason::KeepBytes));
+        let young = |(span, now): &(Duration, Time)| Duration::from_micros(now.0.saturating_sub(segment.newest.0)) <= *span;
+        kept.extend(rules.keep_for.filter(young).map(|_| Reason::KeepFor(segment.newest)));
+        if rules.by_checkpoint || !rules.force {
+            kept.extend(above(&segment, safe, rules.by_checkpoint));
+        }
+        if !rules.force {
+            kept.extend((!open.is_empty()).then_some(Reason::Transactions(open)));
+            let needed = rules.pins.iter().filter(|pin| pin.needs(&segment));
+            kept.extend(needed.map(|pin| Reason::Cursor(pin.name.clone(), pin.position.lsn)));
+        }
+        if kept.is_empty() {
+            kept.extend(earlier.clone().map(Reason::Earlier));
+        } else if earlier.is_none() {
+            earlier = Some(segment.file.clone());
+        }
+        behind -= 1;
+        bytes -= segment.bytes;
+        fates.push(Fate { segment, kept });
     }
     fates
 }
 
-/// Why the rules that were given want a segment to stay.
-fn wish(segment: &PruneFacts, behind: usize, bytes_behind: u64, rules: &PruneRules) -> Option<String> {
-    if let Some(count) = rules.keep_segments.filter(|count| behind <= *count) {
-        return Some(format!("it is one of the newest {count} sealed segments"));
+/// Whether a segment reaches above the newest checkpoint. A log without one is not kept by that, unless it is all that there is to go by.
+fn above(segment: &SegmentFacts, safe: Option<Lsn>, needed: bool) -> Option<Reason> {
+    match (safe, segment.last) {
+        (None, _) => needed.then_some(Reason::NoCheckpoint),
+        (Some(safe), Some(last)) => (last > safe).then_some(Reason::Checkpoint(safe)),
+        (Some(safe), None) => (segment.first > safe.next()).then_some(Reason::Checkpoint(safe)),
     }
-    if let Some(bytes) = rules.keep_bytes.filter(|bytes| bytes_behind <= *bytes) {
-        return Some(format!("it and what is newer fit {bytes} bytes"));
-    }
-    let (span, now) = rules.keep_for?;
-    let age = Duration::from_micros(now.0.saturating_sub(segment.newest.0));
-    (age < span).then(|| format!("its newest record is of {}", segment.newest))
 }
 
-/// Why a segment must stay unless somebody forces it away.
-fn pinned(index: usize, segments: &[PruneFacts], checkpoint: Option<Lsn>, rules: &PruneRules) -> Option<String> {
-    let segment = &segments[index];
-    let last = segment.last.or(segment.first.before()).unwrap_or(segment.first);
-    match checkpoint {
-        Some(safe) if last > safe => return Some(format!("it lies above the newest checkpoint, LSN {safe}")),
-        None if rules.by_checkpoint => return Some("the log has no checkpoint".into()),
-        _ => {}
-    }
-    if segment.more_transactions {
-        return Some("it may hold the beginning of a transaction that has not ended".into());
-    }
-    let ended: HashSet<u64> = segments[index + 1..].iter().flat_map(|later| later.ended.iter().copied()).collect();
-    if let Some(open) = segment.open.iter().find(|tag| !ended.contains(tag)) {
-        return Some(format!("transaction {open} began in it and has not ended"));
-    }
-    let pin = rules.pins.iter().find(|(_, read)| last > *read);
-    pin.map(|(name, read)| format!("{name} has read up to LSN {read} only"))
-}
-
-/// Looks at the segments of the log in `dir`, in order; the last one is the active one. A sealed one costs two small reads.
-pub fn prune_facts(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Vec<PruneFacts>> {
-    let entries = disk.list(dir)?;
-    let mut firsts: Vec<(Lsn, u64)> =
-        entries.iter().filter(|e| e.kind == EntryKind::File).filter_map(|e| Some((segment_lsn(&e.name)?, e.length))).collect();
-    firsts.sort();
-    firsts.into_iter().map(|(first, _)| facts(disk, dir, first)).collect()
-}
-
-fn facts(disk: &Arc<dyn Disk>, dir: &Path, first: Lsn) -> Result<PruneFacts> {
-    let file = segment_name(first);
-    let path = dir.join(&file);
-    let content: Arc<dyn File> = disk.open(&path, Open::READ)?.into();
-    let bytes = content.length()?;
-    let (mut reader, state) = Reader::open(Cursor::new(content, bytes), &Vec::new, Some(first));
-    let tally = match state {
-        HeaderState::Unknown(what) => return Err(Error::Unknown { path, offset: 0, what }),
-        HeaderState::Lost if bytes > HEADER_BYTES => {
-            return Err(Error::Refused { path, why: "its header is damaged: it is not known what would go".into() });
+/// For each segment the transactions that began in it and ended nowhere.
+fn open_transactions(segments: &[SegmentFacts]) -> Vec<Vec<u64>> {
+    let mut begun: HashMap<u64, Vec<usize>> = HashMap::new();
+    for (index, segment) in segments.iter().enumerate() {
+        // What ended here without having begun here began in a segment before, or in one that is gone.
+        for tag in &segment.ended {
+            begun.get_mut(tag).and_then(Vec::pop);
         }
-        _ => {
-            let seed = reader.seed();
-            match find_seal(&mut reader.cursor, seed).and_then(|seal| seal.tally) {
-                Some(tally) => tally,
-                None => count(&mut reader),
+        segment.open.iter().for_each(|tag| begun.entry(*tag).or_default().push(index));
+    }
+    let mut open = vec![Vec::new(); segments.len()];
+    for (tag, at) in begun {
+        at.into_iter().for_each(|index| open[index].push(tag));
+    }
+    open.iter_mut().for_each(|tags| tags.sort_unstable());
+    open
+}
+
+/// Looks at the segments of the log in `dir`, in order, the active one last. Where they do not join, or cannot be read where they must
+/// be, nobody can tell what would go: that is an error.
+pub fn prune_facts(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Vec<SegmentFacts>> {
+    let entries = disk.list(dir)?;
+    let mut firsts: Vec<Lsn> =
+        entries.iter().filter(|e| e.kind == EntryKind::File).filter_map(|e| segment_lsn(&e.name)).collect();
+    firsts.sort();
+    let mut segments: Vec<SegmentFacts> = Vec::with_capacity(firsts.len());
+    let mut chain = None;
+    for (index, first) in firsts.iter().enumerate() {
+        let path = dir.join(segment_name(*first));
+        let refused = |why: String| Error::Refused { path: path.clone(), why };
+        if let Some(before) = segments.last() {
+            let due = before.last.map_or(before.first, Lsn::next);
+            if due != *first {
+                return Err(refused(format!("it should begin with LSN {due}: records are missing before it")));
             }
         }
-    };
-    Ok(PruneFacts {
-        file,
-        first,
-        last: (tally.last_lsn > 0).then_some(Lsn(tally.last_lsn)),
-        bytes,
-        newest: Time(tally.max_time),
-        checkpoint: (tally.checkpoint_lsn > 0).then_some(Lsn(tally.checkpoint)),
-        open: tally.open,
-        ended: tally.ended,
-        more_transactions: tally.more_transactions,
-    })
-}
-
-/// Counts frame by frame what no Seal tells.
-fn count(reader: &mut Reader) -> Tally {
-    let (mut tally, mut at) = (Tally::default(), HEADER_BYTES);
-    while let Check::Good(frame) = reader.check(at) {
-        tally.observe(&frame, at, 0);
-        at += frame.span();
-        if frame.kind == Kind::Seal as u8 {
-            break;
-        }
-    }
-    tally
-}
-
-/// Copies a segment into `archive`, and makes sure that the copy is durable and the same. Where it is.
-pub fn archive_segment(disk: &Arc<dyn Disk>, dir: &Path, file: &str, archive: &Path) -> Result<PathBuf> {
-    let (from, to) = (dir.join(file), archive.join(file));
-    let source = disk.open(&from, Open::READ)?;
-    if disk.look(archive)?.is_none() {
-        disk.create_dir(archive)?;
-        if let Some(parent) = archive.parent() {
-            disk.sync_dir(parent)?;
-        }
-    }
-    if disk.look(&to)?.is_some() {
-        return match same(source.as_ref(), disk.open(&to, Open::READ)?.as_ref())? {
-            true => Ok(to),
-            false => Err(Error::Refused { path: to, why: "the archive holds another segment of this name".into() }),
+        let Some(found) = look(disk, &path, *first)? else {
+            // What a crash leaves of a segment that was just being made.
+            if index + 1 == firsts.len() && index > 0 {
+                break;
+            }
+            return Err(refused("it has no header".into()));
         };
+        if chain.is_some_and(|chain| chain != found.header.chain) {
+            return Err(refused("foreign: it does not follow the segment before it".into()));
+        }
+        chain = Some(found.sum);
+        segments.push(found.facts);
     }
-    // Under another name until it is whole, so that nobody takes half a copy for a segment.
-    let partly = archive.join(format!("{file}.partly"));
-    if disk.look(&partly)?.is_some() {
-        disk.remove(&partly)?;
+    Ok(segments)
+}
+
+struct Found {
+    facts: SegmentFacts,
+    header: SegmentHeader,
+    /// The sum of its last frame.
+    sum: u32,
+}
+
+fn look(disk: &Arc<dyn Disk>, path: &Path, first: Lsn) -> Result<Option<Found>> {
+    let content: Arc<dyn File> = disk.open(path, Open::READ)?.into();
+    let length = content.length()?;
+    let mut cursor = Cursor::new(content, length);
+    if length < HEADER_BYTES || cursor.zeros_end(0) >= length {
+        return Ok(None);
     }
-    let target = disk.open(&partly, Open::CREATE)?;
-    let mut room = vec![0; 1 << 20];
-    let mut at = 0;
-    loop {
-        let count = read_full(source.as_ref(), &mut room, at)?;
-        if count == 0 {
+    let (mut reader, header) = open(cursor, path, first)?;
+    let seal = find_seal(&mut reader.cursor, header.seed());
+    let told = seal.and_then(|seal| Some((seal.tally.filter(|tally| !tally.more_transactions)?, seal.header.sum)));
+    let (tally, open, ended, sum, bytes) = match told {
+        Some((mut tally, sum)) => {
+            let (open, ended) = (std::mem::take(&mut tally.open), std::mem::take(&mut tally.ended));
+            (tally, open, ended, sum, length)
+        }
+        None => {
+            let walked = walk(&mut reader, &header, path)?;
+            let mut seal = Vec::new();
+            if !walked.sealed && walked.tally.last_lsn > 0 {
+                encode_seal(&mut seal, &walked.tally, 0, walked.next, Time(0), header.seed(), walked.end);
+            }
+            let bytes = walked.end + seal.len() as u64;
+            (walked.tally, walked.open, walked.ended, walked.sum, bytes)
+        }
+    };
+    let holds = tally.last_lsn > 0;
+    let facts = SegmentFacts {
+        file: segment_name(first),
+        first,
+        last: holds.then_some(Lsn(tally.last_lsn)),
+        bytes,
+        newest: if holds { Time(tally.max_time) } else { header.created },
+        checkpoint: (tally.checkpoint_lsn > 0).then_some((Lsn(tally.checkpoint_lsn), Lsn(tally.checkpoint))),
+        open,
+        ended,
+        block: header.block,
+    };
+    Ok(Some(Found { facts, header, sum }))
+}
+
+fn open(cursor: Cursor, path: &Path, first: Lsn) -> Result<(Reader, SegmentHeader)> {
+    let refused = |why: String| Err(Error::Refused { path: path.to_owned(), why });
+    match Reader::open(cursor, &Vec::new, None) {
+        (reader, HeaderState::Good(header)) if header.first_lsn == first => Ok((reader, header)),
+        (_, HeaderState::Good(header)) => {
+            refused(format!("foreign: it says that it begins with LSN {}, not as its name does", header.first_lsn))
+        }
+        (_, HeaderState::Unknown(what)) => Err(Error::Unknown { path: path.to_owned(), offset: 0, what }),
+        _ => refused("its header is damaged".into()),
+    }
+}
+
+/// What going through a segment frame by frame told.
+struct Walked {
+    tally: Tally,
+    open: Vec<u64>,
+    ended: Vec<u64>,
+    sum: u32,
+    next: Lsn,
+    end: u64,
+    sealed: bool,
+}
+
+/// Goes through a segment to its end; anything that is not as it should be is an error.
+fn walk(reader: &mut Reader, header: &SegmentHeader, path: &Path) -> Result<Walked> {
+    let refused = |why: String| Error::Refused { path: path.to_owned(), why };
+    let (mut tally, mut open, mut ended) = (Tally::default(), HashMap::<u64, u64>::new(), Vec::new());
+    let (mut sum, mut next, mut at, mut sealed) = (header.chain, header.first_lsn, HEADER_BYTES, false);
+    while let Check::Good(frame) = reader.check(at) {
+        if let Some(what) = frame.unknown() {
+            return Err(Error::Unknown { path: path.to_owned(), offset: at, what });
+        }
+        if frame.lsn != next {
+            return Err(refused(format!("corrupt: LSN {} stands at {at} where {next} was due", frame.lsn)));
+        }
+        let kind = Kind::from_byte(frame.kind).expect("unknown kinds were met above");
+        tally.observe(&frame, at, 0);
+        match kind {
+            Kind::TxnBegin => *open.entry(frame.tag).or_default() += 1,
+            Kind::TxnCommit | Kind::TxnAbort => match open.get_mut(&frame.tag).filter(|count| **count > 0) {
+                Some(count) => *count -= 1,
+                None => ended.push(frame.tag),
+            },
+            _ => {}
+        }
+        (sum, at) = (frame.sum, at + frame.span());
+        next = if kind.is_data() { next.next() } else { next };
+        sealed = kind == Kind::Seal;
+        if sealed {
             break;
         }
-        write_full(target.as_ref(), &room[..count], at)?;
-        at += count as u64;
     }
-    target.sync_all()?;
-    if !same(source.as_ref(), target.as_ref())? {
-        return Err(Error::Refused { path: partly, why: "the copy is not what was copied".into() });
+    let length = reader.cursor.length();
+    if reader.cursor.zeros_end(at.min(length)) < length {
+        return Err(refused(format!("it is damaged at {at}, where LSN {next} was due")));
     }
-    disk.rename(&partly, &to)?;
-    disk.sync_dir(archive)?;
-    Ok(to)
+    let open = open.into_iter().flat_map(|(tag, count)| (0..count).map(move |_| tag)).collect();
+    Ok(Walked { tally, open, ended, sum, next, end: at, sealed })
 }
 
-fn same(one: &dyn File, other: &dyn File) -> Result<bool> {
-    if one.length()? != other.length()? {
-        return Ok(false);
-    }
-    let (mut left, mut right, mut at) = (vec![0; 1 << 20], vec![0; 1 << 20], 0);
-    loop {
-        let count = read_full(one, &mut left, at)?;
-        if read_full(other, &mut right, at)? != count || left[..count] != right[..count] {
-            return Ok(false);
-        }
-        if count == 0 {
-            return Ok(true);
-        }
-        at += count as u64;
-    }
-}
-
-/// Takes a segment away for good. One at a time, from the oldest on: a crash must leave no hole.
-pub fn remove_segment(disk: &Arc<dyn Disk>, dir: &Path, file: &str) -> Result<()> {
-    disk.remove(&dir.join(file))?;
-    disk.sync_dir(dir)
+/// Checks each frame of a segment, wherever it lies.
+pub(super) fn check_frames(cursor: Cursor, path: &Path, first: Lsn) -> Result<()> {
+    let (mut reader, header) = open(cursor, path, first)?;
+    walk(&mut reader, &header, path).map(|_| ())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn segment(first: u64, last: u64) -> PruneFacts {
-        PruneFacts {
+    fn segment(first: u64, last: u64) -> SegmentFacts {
+        SegmentFacts {
             file: segment_name(Lsn(first)),
             first: Lsn(first),
-            last: Some(Lsn(last)),
+            last: (last >= first).then_some(Lsn(last)),
             bytes: 100,
             newest: Time(last * 1_000_000),
             checkpoint: None,
             open: Vec::new(),
             ended: Vec::new(),
-            more_transactions: false,
+            block: 0,
         }
     }
 
-    fn log() -> Vec<PruneFacts> {
-        vec![segment(1, 10), segment(11, 20), segment(21, 30), segment(31, 40)]
+    /// Four sealed segments of ten records, and an active one with none.
+    fn log() -> Vec<SegmentFacts> {
+        vec![segment(1, 10), segment(11, 20), segment(21, 30), segment(31, 40), segment(41, 40)]
     }
 
-    fn gone(segments: &[PruneFacts], rules: &PruneRules) -> usize {
-        let fates = plan_prune(segments, rules);
-        let gone = fates.iter().take_while(|fate| **fate == Fate::Goes).count();
-        assert!(fates[gone..].iter().all(|fate| matches!(fate, Fate::Stays(_))), "a hole: {fates:?}");
+    fn gone(segments: &[SegmentFacts], rules: &Rules) -> usize {
+        let fates = plan_prune(segments.to_vec(), rules);
+        let gone = fates.iter().take_while(|fate| fate.goes()).count();
+        assert!(fates[gone..].iter().all(|fate| !fate.goes()), "a hole: {fates:?}");
+        assert!(!fates.last().expect("it was not empty").goes(), "the active one went");
         gone
     }
 
+    fn all() -> Rules {
+        Rules { keep_segments: Some(0), ..Rules::default() }
+    }
+
     #[test]
-    fn each_rule_keeps_what_it_says() {
-        let by = |rules: PruneRules| gone(&log(), &rules);
-        assert_eq!(by(PruneRules::default()), 0);
-        assert_eq!(by(PruneRules { keep_segments: Some(1), ..PruneRules::default() }), 3);
-        assert_eq!(by(PruneRules { keep_segments: Some(9), ..PruneRules::default() }), 0);
-        assert_eq!(by(PruneRules { keep_bytes: Some(250), ..PruneRules::default() }), 2);
-        assert_eq!(by(PruneRules { keep_bytes: Some(0), ..PruneRules::default() }), 4);
+    fn each_rule_keeps_what_it_says_and_the_widest_counts() {
+        let by = |rules: Rules| gone(&log(), &rules);
+        assert_eq!(by(all()), 4);
+        assert_eq!(by(Rules { keep_segments: Some(2), ..Rules::default() }), 3);
+        assert_eq!(by(Rules { keep_segments: Some(9), ..Rules::default() }), 0);
+        assert_eq!(by(Rules { keep_bytes: Some(250), ..Rules::default() }), 3);
+        assert_eq!(by(Rules { keep_bytes: Some(0), ..Rules::default() }), 4);
         let now = Time(45_000_000);
-        assert_eq!(by(PruneRules { keep_for: Some((Duration::from_secs(20), now)), ..PruneRules::default() }), 2);
-        // Both must let it go.
-        let both = PruneRules { keep_segments: Some(3), keep_bytes: Some(0), ..PruneRules::default() };
-        assert_eq!(by(both), 1);
+        assert_eq!(by(Rules { keep_for: Some((Duration::from_secs(20), now)), ..Rules::default() }), 2);
+        assert_eq!(by(Rules { keep_segments: Some(3), keep_bytes: Some(0), ..Rules::default() }), 2);
     }
 
     #[test]
     fn nothing_above_the_newest_checkpoint_goes_unless_forced() {
         let mut segments = log();
-        segments[1].checkpoint = Some(Lsn(25));
-        segments[3].checkpoint = Some(Lsn(19));
-        let rules = PruneRules { keep_segments: Some(0), ..PruneRules::default() };
-        assert_eq!(gone(&segments, &rules), 1, "the newest one counts, not the highest");
-        assert_eq!(gone(&segments, &PruneRules { by_checkpoint: true, ..PruneRules::default() }), 1);
-        assert_eq!(gone(&log(), &PruneRules { by_checkpoint: true, ..PruneRules::default() }), 0, "there is none");
-        assert_eq!(gone(&log(), &PruneRules { by_checkpoint: true, checkpoint: Some(Lsn(20)), ..PruneRules::default() }), 2);
-        assert_eq!(gone(&segments, &PruneRules { force: true, ..rules }), 4);
+        segments[1].checkpoint = Some((Lsn(15), Lsn(14)));
+        segments[3].checkpoint = Some((Lsn(35), Lsn(11)));
+        assert_eq!(gone(&segments, &all()), 1, "the newest counts, not the highest");
+        assert_eq!(gone(&segments, &Rules { force: true, ..all() }), 4);
+        segments[3].checkpoint = Some((Lsn(35), Lsn(20)));
+        assert_eq!(gone(&segments, &all()), 2, "a segment that ends with the checkpoint's LSN lies below it");
+        let prune = Rules { by_checkpoint: true, ..Rules::default() };
+        assert_eq!(gone(&segments, &prune), 2);
+        assert_eq!(gone(&segments, &Rules { force: true, ..prune.clone() }), 2, "--prune goes by the checkpoint");
+        assert_eq!(gone(&segments, &Rules { keep_segments: Some(4), ..prune.clone() }), 1);
+        assert_eq!(gone(&log(), &prune), 0, "without a checkpoint nothing is known to be safe");
     }
 
     #[test]
-    fn open_transactions_and_readers_keep_their_segments_and_all_behind() {
-        let rules = PruneRules { keep_segments: Some(0), ..PruneRules::default() };
+    fn a_checkpoint_never_speaks_for_itself() {
         let mut segments = log();
-        segments[1].open = vec![7];
-        assert_eq!(gone(&segments, &rules), 1);
+        segments[3].checkpoint = Some((Lsn(40), Lsn(u64::MAX)));
+        assert_eq!(safe_below(&segments), Some(Lsn(39)));
+        assert_eq!(gone(&segments, &all()), 3);
+        segments[0].checkpoint = Some((Lsn(1), Lsn(7)));
+        segments[3].checkpoint = None;
+        assert_eq!(gone(&segments, &all()), 0);
+    }
+
+    #[test]
+    fn an_open_transaction_keeps_its_segment_and_all_behind_it() {
+        let mut segments = log();
+        segments[1].open = vec![7, 7];
+        assert_eq!(gone(&segments, &all()), 1);
         segments[2].ended = vec![7];
-        assert_eq!(gone(&segments, &rules), 4);
-        segments[0].more_transactions = true;
-        assert_eq!(gone(&segments, &rules), 0);
-        let pins = vec![("cursor".to_owned(), Lsn(20))];
-        let pinned = PruneRules { pins, ..rules };
-        let fates = plan_prune(&log(), &pinned);
-        assert_eq!(fates[..2], [Fate::Goes, Fate::Goes]);
-        assert_eq!(fates[2], Fate::Stays("cursor has read up to LSN 20 only".into()));
+        assert_eq!(gone(&segments, &all()), 1, "one of the two has not ended");
+        segments[3].ended = vec![7];
+        assert_eq!(gone(&segments, &all()), 4);
+        // The same number used again, and the first one ended before.
+        segments[3].open = vec![7];
+        let fates = plan_prune(segments.clone(), &all());
+        assert_eq!(fates[3].kept, [Reason::Transactions(vec![7])]);
+        assert_eq!(gone(&segments, &Rules { force: true, ..all() }), 4);
+        // One that ended without a beginning had begun in a segment that is gone.
+        let mut segments = log();
+        segments[0].ended = vec![3];
+        segments[2].open = vec![3];
+        assert_eq!(gone(&segments, &all()), 2);
+    }
+
+    #[test]
+    fn a_reader_keeps_what_it_has_not_read() {
+        let at = |segment: u64, lsn: Option<u64>| Pin {
+            name: "cursor".into(),
+            position: Position {
+                segment: segment_name(Lsn(segment)),
+                offset: 4096,
+                lsn: lsn.map(Lsn),
+                mark: None,
+                after_damage: false,
+            },
+        };
+        let by = |pins: &[Pin]| gone(&log(), &Rules { pins: pins.to_vec(), ..all() });
+        assert_eq!(by(&[at(11, Some(19))]), 1);
+        assert_eq!(by(&[at(11, Some(20))]), 2);
+        assert_eq!(by(&[at(21, None)]), 2);
+        assert_eq!(by(&[at(31, Some(40)), at(1, Some(3))]), 0);
+        assert_eq!(by(&[at(31, Some(40))]), 4);
+    }
+
+    #[test]
+    fn what_stays_behind_another_one_names_it() {
+        let mut segments = log();
+        segments[0].open = vec![1, 2, 3];
+        let fates = plan_prune(segments, &all());
+        assert_eq!(fates[0].kept[0].to_string(), "transaction 1 and 2 more began in it and have not ended");
+        assert_eq!(fates[1].kept, [Reason::Earlier(segment_name(Lsn(1)))]);
+        assert_eq!(fates[4].kept, [Reason::Active]);
     }
 }

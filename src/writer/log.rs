@@ -145,10 +145,6 @@ impl Log {
         let Some(open) = tail.open else { return Ok(()) };
         let fits = self.fits(&open.header)?;
         let path = self.dir.join(segment_name(open.header.first_lsn));
-        if !fits && open.position == HEADER_BYTES {
-            // A header alone: the segment is made anew under the same name, as it is wanted now.
-            return Ok(());
-        }
         let plain: Arc<dyn File> = self.disk.open(&path, Open::WRITE)?.into();
         let data = match fits {
             true => self.open_data(&path, &plain)?,
@@ -156,6 +152,11 @@ impl Log {
         };
         // A segment that was begun buffered cannot be gone on with directly, nor the other way round.
         let fits = fits && (open.header.block != 0) == self.direct && open.position.is_multiple_of(self.block());
+        if (!fits || tail.doubtful) && open.tally.last_lsn == 0 {
+            // Not one record: the segment is made anew under the same name, as it is wanted now. Sealed it would be in the way.
+            self.chain = open.header.chain;
+            return Ok(());
+        }
         self.space.begin(&path, open.position, open.position);
         let (header, position, tally, last_sum) = (open.header, open.position, open.tally, open.last_sum);
         self.active = Some(Active { plain, data, path, header, position, tally, last_sum });
@@ -413,7 +414,8 @@ impl Log {
         let Some(active) = &self.active else { return false };
         let options = &self.options;
         let age = || Duration::from_micros(Time::now().0.saturating_sub(active.header.created.0));
-        active.position > HEADER_BYTES
+        // A segment without a record, which a clean end may have left, is never sealed: the next one would get its name.
+        active.tally.last_lsn > 0
             && (batch.rotate
                 || active.position + batch.bytes.len() as u64 > options.segment_bytes
                 || options.segment_records.is_some_and(|most| active.tally.records + batch.records as u64 > most)
@@ -424,7 +426,7 @@ impl Log {
     pub fn rotate(&mut self) -> Result<Rotated> {
         self.check()?;
         let mut sealed = None;
-        if let Some(active) = self.active.as_ref().filter(|active| active.position > HEADER_BYTES) {
+        if let Some(active) = self.active.as_ref().filter(|active| active.tally.last_lsn > 0) {
             let name = segment_name(active.header.first_lsn);
             self.seal().map_err(|stop| self.stopped(stop))?;
             sealed = Some(name);

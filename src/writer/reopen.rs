@@ -67,7 +67,8 @@ pub(super) fn find_tail(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Tail> {
     firsts.sort();
     let Some(last) = firsts.pop() else { return Ok(fresh(Lsn::FIRST, None, 0, true)) };
     match look(disk, dir, last)? {
-        Some(tail) => Ok(Tail { blank: tail.blank && firsts.is_empty(), ..tail }),
+        // A log whose records were all pruned begins behind them, and is not one that may begin anywhere.
+        Some(tail) => Ok(Tail { blank: tail.blank && last == Lsn::FIRST, ..tail }),
         None => before(disk, dir, last, firsts.pop()),
     }
 }

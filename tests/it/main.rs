@@ -12,6 +12,7 @@ mod mutate;
 mod mutate_formats;
 mod pipes;
 mod readme;
+mod rotate_model;
 mod stats;
 mod tidy;
 mod verify;

@@ -1,0 +1,95 @@
+//! Taking segments away: one after the other from the oldest on, each copied and checked before if that is wanted.
+//!
+//! A crash at any point leaves a log without a hole: the folder is synced after each removal, since a filesystem may forget a removal
+//! and keep the next one. A copy has its name only when it is complete, and what is removed is durable elsewhere before.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::prune::{Fate, SegmentFacts, check_frames};
+use crate::disk::{Cursor, Disk, File, Open, crc32, pieces, write_full};
+use crate::model::{Error, Result};
+
+/// How a copy is called until it is complete.
+const UNFINISHED: &str = ".partly";
+
+/// Takes away what a plan lets go, and says of each segment when it is gone and where its copy is. The caller holds the log's lock
+/// since before the plan was made.
+pub fn retire(
+    disk: &Arc<dyn Disk>,
+    dir: &Path,
+    plan: &[Fate],
+    archive: Option<&Path>,
+    gone: &mut dyn FnMut(&SegmentFacts, Option<PathBuf>),
+) -> Result<()> {
+    if let Some(archive) = archive.filter(|_| plan.iter().any(Fate::goes))
+        && disk.look(archive)?.is_none()
+    {
+        disk.create_dir(archive)?;
+        if let Some(parent) = archive.parent() {
+            disk.sync_dir(parent)?;
+        }
+    }
+    // A plan that was made by hand must not leave a hole either.
+    for fate in plan.iter().take_while(|fate| fate.goes()) {
+        let copy = archive.map(|archive| copy(disk, dir, &fate.segment, archive)).transpose()?;
+        disk.remove(&dir.join(&fate.segment.file))?;
+        disk.sync_dir(dir)?;
+        gone(&fate.segment, copy);
+    }
+    Ok(())
+}
+
+/// Copies a segment into `archive`, durably, and checks the copy past the cache. Where it is.
+fn copy(disk: &Arc<dyn Disk>, dir: &Path, segment: &SegmentFacts, archive: &Path) -> Result<PathBuf> {
+    let (from, to) = (dir.join(&segment.file), archive.join(&segment.file));
+    let source: Arc<dyn File> = disk.open(&from, Open::READ)?.into();
+    let length = source.length()?;
+    let mut sum = 0;
+    if disk.look(&to)?.is_some() {
+        // An earlier run may have been interrupted between copying and removing.
+        pieces(source.as_ref(), 0, length, &mut |piece| {
+            sum = crc32(sum, piece);
+            Ok(())
+        })?;
+        if !is_copy(disk, &to, length, sum)? {
+            let why = "another file of that name stands in the archive".into();
+            return Err(Error::Refused { path: to, why });
+        }
+        disk.open(&to, Open::WRITE)?.sync_all()?;
+        disk.sync_dir(archive)?;
+    } else {
+        let mut name = to.clone();
+        name.as_mut_os_string().push(UNFINISHED);
+        let target = disk.open(&name, Open { or_create: true, ..Open::WRITE })?;
+        target.set_length(0)?;
+        let mut at = 0;
+        let written = pieces(source.as_ref(), 0, length, &mut |piece| {
+            sum = crc32(sum, piece);
+            write_full(target.as_ref(), piece, at)?;
+            at += piece.len() as u64;
+            Ok(())
+        });
+        written.and_then(|()| target.sync_all()).and_then(|()| disk.rename(&name, &to)).inspect_err(|_| {
+            // Half a copy on a full disk helps nobody.
+            drop(disk.remove(&name));
+        })?;
+        disk.sync_dir(archive)?;
+        if !is_copy(disk, &to, length, sum)? {
+            let why = "the copy does not read back as it was written".into();
+            return Err(Error::Refused { path: to, why });
+        }
+    }
+    let copied: Arc<dyn File> = disk.open(&to, Open::READ)?.into();
+    check_frames(Cursor::direct(disk, &to, copied, length)?, &from, segment.first)?;
+    Ok(to)
+}
+
+/// Whether a file holds so many bytes with this sum, as the medium gives them.
+fn is_copy(disk: &Arc<dyn Disk>, path: &Path, length: u64, sum: u32) -> Result<bool> {
+    let file: Arc<dyn File> = disk.open(path, Open::READ)?.into();
+    if file.length()? != length {
+        return Ok(false);
+    }
+    Ok(Cursor::direct(disk, path, file, length)?.fold(0, length, 0, crc32) == Some(sum))
+}
