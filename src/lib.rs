@@ -168,6 +168,25 @@ pub mod formats {
 
 /// What can be done with a log.
 pub mod ops {
+    /// How fast records become durable, and what to set.
+    pub mod bench {
+        mod device;
+        mod doubt;
+        mod figures;
+        mod folder;
+        mod load;
+        mod payloads;
+        mod place;
+        mod plan;
+        mod probe;
+        pub use doubt::{Doubt, doubts};
+        pub use figures::{Figures, Latency, PARTS, PERCENTILES, Run, Spread, percentile};
+        pub use folder::BenchFolder;
+        pub use payloads::Payloads;
+        pub use place::{BenchPlace, look_around};
+        pub use plan::{CELLS_LIMIT, Cell, Matrix, Measured, Outcome, Pace, Watch, measure};
+        pub use probe::{Cost, PROBE_STEPS, Probe, Room, Way, probe};
+    }
     mod backward;
     mod carry;
     mod context;

@@ -1,0 +1,306 @@
+//! One repeat of one cell: appenders drive the real writer for a while, and what they were told is counted.
+//!
+//! A closed loop appends as fast as it is acknowledged. An open loop has a time at which each append should begin, and counts
+//! latency from there, whether or not it could begin then: a disk that stalls is charged for all who had to wait (no coordinated
+//! omission).
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Barrier};
+use std::time::{Duration, Instant};
+
+use super::device::Device;
+use super::figures::{Latency, Run};
+use super::place::BenchPlace;
+use super::plan::{Cell, Watch};
+use crate::disk::Disk;
+use crate::model::{Error, Result};
+use crate::ops::{Checks, Choice, Progress, open, verify};
+use crate::writer::{Ack, GroupCommit, Options, Ticket};
+
+/// What to run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Load<'a> {
+    pub cell: &'a Cell,
+    pub place: &'a BenchPlace,
+    pub duration: Duration,
+    pub warmup: Duration,
+    pub round: usize,
+}
+
+const WARMING: u8 = 0;
+const MEASURING: u8 = 1;
+const OVER: u8 = 2;
+/// How often somebody who waits looks whether he should go on.
+const LOOK: Duration = Duration::from_millis(20);
+/// Groups are told apart by their size up to here.
+const LARGEST_GROUP: usize = 4096;
+
+/// What the threads share.
+struct Stage<'a> {
+    cell: &'a Cell,
+    phase: AtomicU8,
+    failed: AtomicBool,
+    ready: Barrier,
+}
+
+/// What one appender has seen.
+#[derive(Default)]
+struct Seen {
+    acked: u64,
+    bytes: u64,
+    latency: Latency,
+    /// How many records told of a group of this size.
+    told: Vec<u64>,
+    in_all: u64,
+    error: Option<Error>,
+}
+
+/// Runs it in a new log at `dir`.
+pub(super) fn run(disk: &Arc<dyn Disk>, dir: &Path, load: &Load<'_>, watch: &Watch<'_>) -> Result<Run> {
+    let cell = load.cell;
+    let options = Options {
+        sync: cell.sync,
+        window: cell.window,
+        preallocate: cell.preallocate,
+        direct: cell.direct,
+        who: "walctl bench".into(),
+        ..Options::default()
+    };
+    let log = GroupCommit::open(disk.clone(), dir, options)?;
+    let stage =
+        Stage { cell, phase: AtomicU8::new(WARMING), failed: AtomicBool::new(false), ready: Barrier::new(cell.appenders + 1) };
+    let mut run = Run::default();
+    let seen: Vec<Seen> = std::thread::scope(|scope| {
+        let appenders: Vec<_> = (0..cell.appenders)
+            .map(|index| {
+                let (log, stage) = (log.clone(), &stage);
+                scope.spawn(move || appender(&log, stage, index, load.round))
+            })
+            .collect();
+        stage.ready.wait();
+        pause(load.warmup, &stage, watch);
+        let device = Device::look(load.place);
+        let (before, cpu, since) = (log.counts(), cpu_time(), Instant::now());
+        stage.phase.store(MEASURING, Ordering::Relaxed);
+        pause(load.duration, &stage, watch);
+        stage.phase.store(OVER, Ordering::Relaxed);
+        let (after, used) = (log.counts(), cpu_time().saturating_sub(cpu));
+        run.seconds = since.elapsed().as_secs_f64();
+        run.cpu = used;
+        run.syncs = after.syncs - before.syncs;
+        run.records = after.records - before.records;
+        let written = Device::look(load.place).zip(device).map(|(after, before)| after.since(&before));
+        run.device_bytes = written.map(|device| device.bytes);
+        run.device_flushes = written.map(|device| device.flushes);
+        appenders.into_iter().map(|thread| thread.join().expect("an appender does not panic")).collect()
+    });
+    let mut told: Vec<u64> = Vec::new();
+    for one in seen {
+        if let Some(error) = one.error {
+            return Err(error);
+        }
+        run.acked += one.acked;
+        run.bytes += one.bytes;
+        run.acked_in_all += one.in_all;
+        run.latency.join(&one.latency);
+        if told.len() < one.told.len() {
+            told.resize(one.told.len(), 0);
+        }
+        told.iter_mut().zip(&one.told).for_each(|(sum, more)| *sum += more);
+    }
+    // Each group of n was told of by n records.
+    run.groups = told.iter().enumerate().map(|(size, told)| if size == 0 { 0 } else { told.div_ceil(size as u64) }).collect();
+    log.close()?;
+    run.syncs_in_all = log.counts().syncs;
+    run.notes = log.notes();
+    drop(log);
+    run.held = Some(held(disk, dir)?);
+    Ok(run)
+}
+
+/// How many records the log holds, read as `walctl verify` reads it.
+fn held(disk: &Arc<dyn Disk>, dir: &Path) -> Result<u64> {
+    let mut records = 0;
+    for input in open(disk, dir, &Choice::default())? {
+        records += verify(&input, &Checks::default(), &Progress::default())?.records;
+    }
+    Ok(records)
+}
+
+fn cpu_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// Waits in small steps, so that it can be ended.
+fn pause(span: Duration, stage: &Stage<'_>, watch: &Watch<'_>) {
+    let until = Instant::now() + span;
+    while let Some(rest) = until.checked_duration_since(Instant::now()).filter(|rest| !rest.is_zero()) {
+        if watch.is_over() || stage.failed.load(Ordering::Relaxed) {
+            return;
+        }
+        std::thread::sleep(rest.min(LOOK));
+    }
+}
+
+fn appender(log: &GroupCommit, stage: &Stage<'_>, index: usize, round: usize) -> Seen {
+    let mut seen = Seen::default();
+    // Each begins at another place of the pool, and each round elsewhere.
+    let turn = index.wrapping_mul(7919).wrapping_add(round.wrapping_mul(104_729));
+    stage.ready.wait();
+    let done = match stage.cell.rate {
+        None if stage.cell.inflight <= 1 => closed(log, stage, turn, &mut seen),
+        rate => with_tickets(log, stage, turn, rate, index, &mut seen),
+    };
+    if let Err(error) = done {
+        stage.failed.store(true, Ordering::Relaxed);
+        seen.error = Some(error);
+    }
+    seen
+}
+
+/// One after the other, each when the one before is acknowledged.
+fn closed(log: &GroupCommit, stage: &Stage<'_>, mut turn: usize, seen: &mut Seen) -> Result<()> {
+    while stage.phase.load(Ordering::Relaxed) != OVER {
+        let payload = stage.cell.payloads.piece(turn);
+        turn = turn.wrapping_add(1);
+        let ack = log.append(payload)?;
+        seen.take(stage, &ack, payload.len(), Duration::ZERO);
+    }
+    Ok(())
+}
+
+/// Several on their way at a time; at their times if there is a rate.
+fn with_tickets(
+    log: &GroupCommit,
+    stage: &Stage<'_>,
+    mut turn: usize,
+    rate: Option<f64>,
+    index: usize,
+    seen: &mut Seen,
+) -> Result<()> {
+    let cell = stage.cell;
+    let interval = rate.map(|rate| Duration::from_secs_f64((cell.appenders as f64 / rate).min(3600.0)));
+    // Appenders begin one after the other, so that all together keep the rate evenly.
+    let mut due = Instant::now() + interval.map_or(Duration::ZERO, |i| i.mul_f64(index as f64 / cell.appenders as f64));
+    let mut flying: VecDeque<(Ticket, usize, Instant)> = VecDeque::new();
+    while stage.phase.load(Ordering::Relaxed) != OVER {
+        if let Some(interval) = interval {
+            // Answers that are there are taken while waiting.
+            while due > Instant::now() {
+                match flying.front() {
+                    Some((ticket, _, _)) if ticket.is_over() => seen.redeem(log, stage, &mut flying)?,
+                    _ => std::thread::sleep(due.saturating_duration_since(Instant::now()).min(LOOK)),
+                }
+                if stage.phase.load(Ordering::Relaxed) == OVER {
+                    break;
+                }
+            }
+            if stage.phase.load(Ordering::Relaxed) == OVER {
+                break;
+            }
+            let payload = cell.payloads.piece(turn);
+            let intended = due;
+            due += interval;
+            if cell.inflight <= 1 {
+                let ack = log.append(payload)?;
+                seen.take(stage, &ack, payload.len(), ack.times.came().saturating_duration_since(intended));
+            } else {
+                flying.push_back((log.submit(payload)?, payload.len(), intended));
+            }
+        } else {
+            let payload = cell.payloads.piece(turn);
+            flying.push_back((log.submit(payload)?, payload.len(), Instant::now()));
+        }
+        turn = turn.wrapping_add(1);
+        while flying.len() >= cell.inflight.max(1) {
+            seen.redeem(log, stage, &mut flying)?;
+        }
+    }
+    while !flying.is_empty() {
+        seen.redeem(log, stage, &mut flying)?;
+    }
+    Ok(())
+}
+
+impl Seen {
+    fn redeem(&mut self, log: &GroupCommit, stage: &Stage<'_>, flying: &mut VecDeque<(Ticket, usize, Instant)>) -> Result<()> {
+        if let Some((ticket, bytes, intended)) = flying.pop_front() {
+            let ack = log.wait(&ticket)?;
+            self.take(stage, &ack, bytes, ack.times.came().saturating_duration_since(intended));
+        }
+        Ok(())
+    }
+
+    /// `late`: how long after its intended time it was handed over.
+    fn take(&mut self, stage: &Stage<'_>, ack: &Ack, bytes: usize, late: Duration) {
+        self.in_all += ack.last_lsn.0 - ack.lsn.0 + 1;
+        if stage.phase.load(Ordering::Relaxed) != MEASURING {
+            return;
+        }
+        let times = &ack.times;
+        let parts = [times.queue() + late, times.window(), times.write(), times.sync(), times.wake()];
+        self.acked += 1;
+        self.bytes += bytes as u64;
+        self.latency.add(parts.iter().sum(), parts);
+        let size = ack.group_size.min(LARGEST_GROUP);
+        if self.told.len() <= size {
+            self.told.resize(size + 1, 0);
+        }
+        self.told[size] += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::RealDisk;
+    use crate::ops::bench::payloads::Payloads;
+    use crate::writer::{Preallocate, SyncMode, Window};
+
+    fn go(cell: &Cell) -> Run {
+        let dir = tempfile::tempdir().expect("a folder can be made");
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        let place = BenchPlace::default();
+        let load = Load { cell, place: &place, duration: Duration::from_millis(60), warmup: Duration::from_millis(5), round: 0 };
+        run(&disk, &dir.path().join("log"), &load, &Watch::deaf()).expect("the disk works")
+    }
+
+    fn cell() -> Cell {
+        Cell {
+            appenders: 3,
+            payloads: Payloads::fixed(100),
+            sync: SyncMode::Fdatasync,
+            window: Window::Auto,
+            preallocate: Preallocate::None,
+            direct: false,
+            inflight: 1,
+            rate: None,
+        }
+    }
+
+    #[test]
+    fn what_was_acknowledged_is_what_the_log_holds() {
+        for cell in [
+            cell(),
+            Cell { inflight: 8, ..cell() },
+            Cell { rate: Some(500.0), ..cell() },
+            Cell { rate: Some(500.0), inflight: 8, ..cell() },
+        ] {
+            let run = go(&cell);
+            assert_eq!(run.held, Some(run.acked_in_all), "{}", cell.key());
+            assert!(run.acked_in_all >= run.acked && run.syncs_in_all >= run.syncs);
+        }
+    }
+
+    #[test]
+    fn an_open_loop_charges_a_stall_to_all_who_had_to_wait() {
+        // Far more than one appender can do: each is later than the one before, and says so.
+        let run = go(&Cell { appenders: 1, rate: Some(1e7), ..cell() });
+        let whole: f64 = run.latency.whole.mean();
+        let own = run.latency.parts[1..].iter().sum::<u64>() as f64 / run.acked.max(1) as f64;
+        assert!(run.acked < 100 || whole > own, "{whole} {own}");
+    }
+}
