@@ -170,22 +170,30 @@ pub mod formats {
 pub mod ops {
     /// How fast records become durable, and what to set.
     pub mod bench {
+        mod advice;
+        mod crash;
         mod device;
         mod doubt;
         mod figures;
         mod folder;
+        mod gate;
         mod load;
         mod payloads;
         mod place;
         mod plan;
         mod probe;
+        mod target;
+        pub use advice::{Advice, advise, is_split};
+        pub use crash::{CrashPlan, CrashVerdict, crash_test};
         pub use doubt::{Doubt, doubts};
         pub use figures::{Figures, Latency, PARTS, PERCENTILES, Run, Spread, percentile};
         pub use folder::BenchFolder;
+        pub use gate::{GATE_FIGURES, Limit, Rule, Ruling};
         pub use payloads::Payloads;
         pub use place::{BenchPlace, look_around};
         pub use plan::{CELLS_LIMIT, Cell, Matrix, Measured, Outcome, Pace, Watch, measure};
         pub use probe::{Cost, PROBE_STEPS, Probe, Room, Way, probe};
+        pub use target::{Found, Goal, Step, TARGET_STEPS, find_rate};
     }
     mod backward;
     mod carry;
