@@ -214,20 +214,33 @@ complete -c walctl -n "__fish_walctl_using_subcommand stats" -l json -d 'Results
 complete -c walctl -n "__fish_walctl_using_subcommand stats" -s q -l quiet -d 'No results and no progress; the exit code tells'
 complete -c walctl -n "__fish_walctl_using_subcommand stats" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c walctl -n "__fish_walctl_using_subcommand stats" -s V -l version -d 'Print version'
-complete -c walctl -n "__fish_walctl_using_subcommand bench" -l format -d 'How the log lies on disk; auto tells by content and name, list shows all formats' -r -f -a "auto\t''
-list\t''
-native\t''
-ironwal\t''
-nodedb\t''
-rivven\t''
-allsource\t''"
-complete -c walctl -n "__fish_walctl_using_subcommand bench" -l io -d 'How to read; auto maps finished segments into memory and reads the others' -r -f -a "auto\t'Finished segments through a mapping, the others with system calls'
-map\t'Everything through a mapping where one can be had'
-read\t'System calls only'"
-complete -c walctl -n "__fish_walctl_using_subcommand bench" -l key-file -d 'A file with keys for encrypted payloads: 64 hex digits a line, oldest first' -r -F
+complete -c walctl -n "__fish_walctl_using_subcommand bench" -l appenders -d 'Threads that append: a list [default: 1,16,64]' -r
+complete -c walctl -n "__fish_walctl_using_subcommand bench" -l size -d 'Lengths of records: a list [default: 128]' -r
+complete -c walctl -n "__fish_walctl_using_subcommand bench" -l size-dist -d 'Lengths of records with weights: 128:90,4KiB:10' -r
+complete -c walctl -n "__fish_walctl_using_subcommand bench" -l from -d 'Append the payloads of this log' -r -F
+complete -c walctl -n "__fish_walctl_using_subcommand bench" -l window -d 'Commit windows: a list of auto, 0 and spans of time' -r
+complete -c walctl -n "__fish_walctl_using_subcommand bench" -l sync -d 'Sync modes: a list of fdatasync, fsync, dsync, none and interval=SPAN' -r
+complete -c walctl -n "__fish_walctl_using_subcommand bench" -l preallocate -d 'How room is made ahead: a list of none, sparse, fallocate and zero' -r
+complete -c walctl -n "__fish_walctl_using_subcommand bench" -l inflight -d 'Records that each appender has on their way at a time: a list [default: 1]' -r
+complete -c walctl -n "__fish_walctl_using_subcommand bench" -l rate -d 'Appends a second, begun on time whatever the disk does: a list [default: as fast as they are acknowledged]' -r
+complete -c walctl -n "__fish_walctl_using_subcommand bench" -l duration -d 'How long each repeat is measured [default: 1s]' -r
+complete -c walctl -n "__fish_walctl_using_subcommand bench" -l warmup -d 'How long each repeat runs before it is measured [default: a fifth of the duration]' -r
+complete -c walctl -n "__fish_walctl_using_subcommand bench" -l repeats -d 'How often each cell is measured [default: 5]' -r
+complete -c walctl -n "__fish_walctl_using_subcommand bench" -l target -d 'Look for the highest rate that keeps a latency: \'p99<2ms\'' -r
+complete -c walctl -n "__fish_walctl_using_subcommand bench" -l svg -d 'Also write the charts to this file' -r -F
+complete -c walctl -n "__fish_walctl_using_subcommand bench" -l html -d 'Also write everything to this file as one page that needs nothing else' -r -F
+complete -c walctl -n "__fish_walctl_using_subcommand bench" -l baseline -d 'What an earlier `bench --json` printed, to compare with' -r -F
+complete -c walctl -n "__fish_walctl_using_subcommand bench" -l fail-if -d 'End with 7 if this is so: \'p99>+10%\' (needs --baseline), \'p99>2ms\', \'rate<10000\'; may be given several times' -r
+complete -c walctl -n "__fish_walctl_using_subcommand bench" -l crash-test -d 'Kill an appender so often at random moments, and check what it had acknowledged' -r
+complete -c walctl -n "__fish_walctl_using_subcommand bench" -l crash-image -d 'For the crash test: mount this image of a filesystem and shut it down instead, as if the power failed (needs root)' -r -F
 complete -c walctl -n "__fish_walctl_using_subcommand bench" -l color -d 'When to use colours; auto means on a terminal and without NO_COLOR' -r -f -a "auto\t'On a terminal and without NO_COLOR'
 always\t'Also into files and pipes'
 never\t'Nowhere'"
+complete -c walctl -n "__fish_walctl_using_subcommand bench" -l direct -d 'Write past the page cache'
+complete -c walctl -n "__fish_walctl_using_subcommand bench" -l disk -d 'Measure the disk by itself and nothing else'
+complete -c walctl -n "__fish_walctl_using_subcommand bench" -l csv -d 'Figures as CSV'
+complete -c walctl -n "__fish_walctl_using_subcommand bench" -l markdown -d 'Figures as a Markdown table'
+complete -c walctl -n "__fish_walctl_using_subcommand bench" -l unlike -d 'Compare with a baseline from another kind of machine'
 complete -c walctl -n "__fish_walctl_using_subcommand bench" -l json -d 'Results as JSON, one object a line; failures as one JSON object on standard error'
 complete -c walctl -n "__fish_walctl_using_subcommand bench" -s q -l quiet -d 'No results and no progress; the exit code tells'
 complete -c walctl -n "__fish_walctl_using_subcommand bench" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -27,6 +27,13 @@ mod cli {
 
     /// From values to text.
     pub mod render {
+        /// What `bench` shows.
+        pub mod bench {
+            pub mod json;
+            pub mod page;
+            pub mod tables;
+            pub mod text;
+        }
         pub mod escape;
         pub mod formats;
         pub mod hex;

@@ -41,7 +41,7 @@ enum Command {
     Append(Box<append::AppendArgs>),
     Rotate(rotate::RotateArgs),
     Stats(stats::StatsArgs),
-    Bench(bench::BenchArgs),
+    Bench(Box<bench::BenchArgs>),
 }
 
 impl Command {

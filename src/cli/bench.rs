@@ -1,18 +1,305 @@
-//! `walctl bench`: how fast this disk makes records durable.
+//! `walctl bench`: how fast this disk makes records durable, what to set, and whether it can be trusted.
 
-use super::args::Input;
+mod gates;
+mod loads;
+
+use std::num::NonZeroU64;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clap::ValueHint;
+use walctl::disk::{Disk, RealDisk};
+use walctl::model::Error;
+use walctl::ops::bench::{
+    Advice, BenchFolder, BenchPlace, Cell, CrashPlan, CrashVerdict, Doubt, Found, Goal, Outcome, PROBE_STEPS, Probe, Rule,
+    TARGET_STEPS, Watch, advise, crash_test, doubts, find_rate, look_around, measure, probe,
+};
+use walctl::writer::{Preallocate, SyncMode, Window};
+
 use super::exit::Exit;
-use super::render::out::Out;
+use super::interrupt;
+use super::render::bench::{json, page, tables, text};
+use super::render::out::{Out, usage};
+use super::units::{parse_bytes, parse_duration};
+
+const AFTER_HELP: &str = "\
+Without flags it answers within a minute: what one gets here, what to set and why, and whether this disk can be trusted. Flags that \
+take lists make a matrix; its cells run in turns, so that a drift of the disk falls on all alike. It writes into a fresh folder in \
+DIR and removes it; a folder that holds a log is refused.";
 
 /// Measure how fast records become durable, and how to tune it
 #[derive(clap::Args, Debug)]
+#[command(after_help = AFTER_HELP)]
 pub struct BenchArgs {
-    #[command(flatten)]
-    input: Input,
+    /// A folder on the disk in question
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath, default_value = ".")]
+    dir: PathBuf,
+    /// Threads that append: a list [default: 1,16,64]
+    #[arg(long, value_name = "N,...", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..=4096))]
+    appenders: Vec<u16>,
+    /// Lengths of records: a list [default: 128]
+    #[arg(long, value_name = "SIZE,...", value_delimiter = ',', value_parser = parse_bytes, conflicts_with_all = ["size_dist", "from"])]
+    size: Vec<u64>,
+    /// Lengths of records with weights: 128:90,4KiB:10
+    #[arg(long, value_name = "SIZE:WEIGHT,...", conflicts_with = "from")]
+    size_dist: Option<String>,
+    /// Append the payloads of this log
+    #[arg(long, value_name = "LOG", value_hint = ValueHint::AnyPath)]
+    from: Option<PathBuf>,
+    /// Commit windows: a list of auto, 0 and spans of time
+    #[arg(long, value_name = "SPAN,...", value_delimiter = ',', value_parser = |t: &str| t.parse::<Window>().map_err(|e| e.to_string()))]
+    window: Vec<Window>,
+    /// Sync modes: a list of fdatasync, fsync, dsync, none and interval=SPAN
+    #[arg(long, value_name = "MODE,...", value_delimiter = ',', value_parser = |t: &str| t.parse::<SyncMode>().map_err(|e| e.to_string()))]
+    sync: Vec<SyncMode>,
+    /// How room is made ahead: a list of none, sparse, fallocate and zero
+    #[arg(long, value_name = "HOW,...", value_delimiter = ',', value_parser = |t: &str| t.parse::<Preallocate>().map_err(|e| e.to_string()))]
+    preallocate: Vec<Preallocate>,
+    /// Write past the page cache
+    #[arg(long)]
+    direct: bool,
+    /// Records that each appender has on their way at a time: a list [default: 1]
+    #[arg(long, value_name = "N,...", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    inflight: Vec<u32>,
+    /// Appends a second, begun on time whatever the disk does: a list [default: as fast as they are acknowledged]
+    #[arg(long, value_name = "N,...", value_delimiter = ',')]
+    rate: Vec<NonZeroU64>,
+    /// How long each repeat is measured [default: 1s]
+    #[arg(long, value_name = "SPAN", value_parser = parse_duration)]
+    duration: Option<Duration>,
+    /// How long each repeat runs before it is measured [default: a fifth of the duration]
+    #[arg(long, value_name = "SPAN", value_parser = parse_duration)]
+    warmup: Option<Duration>,
+    /// How often each cell is measured [default: 5]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    repeats: Option<u16>,
+    /// Measure the disk by itself and nothing else
+    #[arg(long, conflicts_with_all = ["target", "crash_test", "baseline", "fail_if"])]
+    disk: bool,
+    /// Look for the highest rate that keeps a latency: 'p99<2ms'
+    #[arg(long, value_name = "GOAL", value_parser = |t: &str| t.parse::<Goal>().map_err(|e| e.to_string()), conflicts_with = "rate")]
+    target: Option<Goal>,
+    /// Figures as CSV
+    #[arg(long, conflicts_with_all = ["json", "markdown"])]
+    csv: bool,
+    /// Figures as a Markdown table
+    #[arg(long, conflicts_with = "json")]
+    markdown: bool,
+    /// Also write the charts to this file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    svg: Option<PathBuf>,
+    /// Also write everything to this file as one page that needs nothing else
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    html: Option<PathBuf>,
+    /// What an earlier `bench --json` printed, to compare with
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    baseline: Option<PathBuf>,
+    /// End with 7 if this is so: 'p99>+10%' (needs --baseline), 'p99>2ms', 'rate<10000'; may be given several times
+    #[arg(long, value_name = "RULE", value_parser = |t: &str| t.parse::<Rule>().map_err(|e| e.to_string()))]
+    fail_if: Vec<Rule>,
+    /// Compare with a baseline from another kind of machine
+    #[arg(long, requires = "baseline")]
+    unlike: bool,
+    /// Kill an appender so often at random moments, and check what it had acknowledged
+    #[arg(long, value_name = "N", conflicts_with_all = ["target", "csv", "markdown", "svg", "html", "baseline", "fail_if"])]
+    crash_test: Option<NonZeroU64>,
+    /// For the crash test: mount this image of a filesystem and shut it down instead, as if the power failed (needs root)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "crash_test")]
+    crash_image: Option<PathBuf>,
 }
 
+/// Everything that a run found.
+#[derive(Debug)]
+pub struct Session {
+    /// Where.
+    pub place: BenchPlace,
+    /// The disk by itself.
+    pub probe: Probe,
+    /// Whether it lies.
+    pub doubts: Vec<Doubt>,
+    /// The cells.
+    pub outcome: Outcome,
+    /// What to set.
+    pub advice: Option<Advice>,
+    /// Rates that keep the goal.
+    pub targets: Vec<Found>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// What the probe of a run may take for each kind of write and pass.
+const SLICE: Duration = Duration::from_millis(60);
+/// The matrix of a run without flags is over by then.
+const DEFAULT_LIMIT: Duration = Duration::from_secs(46);
+
 /// Runs the command.
-pub fn run(args: &BenchArgs, _out: &mut Out) -> anyhow::Result<Exit> {
-    args.input.paths()?;
-    anyhow::bail!("bench is not built into this version")
+pub fn run(args: &BenchArgs, out: &mut Out) -> anyhow::Result<Exit> {
+    if args.fail_if.iter().any(Rule::is_relative) && args.baseline.is_none() {
+        return Err(usage("a rule with a percentage needs --baseline: what it is compared with"));
+    }
+    let baseline = args.baseline.as_deref().map(gates::read).transpose()?;
+    interrupt::be_polite();
+    let folder = BenchFolder::make(&args.dir)?;
+    let preload = std::env::var("LD_PRELOAD").ok();
+    let place = look_around(&args.dir, preload.as_deref())?;
+    if let Some(rounds) = args.crash_test {
+        return crash(args, &folder, &place, rounds.get(), out);
+    }
+    if let Some(baseline) = &baseline {
+        gates::refuse_unlike(baseline, &place, args.unlike)?;
+    }
+    let mut found = look(args, &folder, place, out)?;
+    // Files go before anything is said, so that whoever stops reading leaves nothing behind.
+    drop(folder);
+    let interrupted = interrupt::caught();
+    found.outcome.interrupted |= interrupted;
+    show(args, &found, out)?;
+    let lacking: u64 = found.outcome.measured.iter().map(|m| m.figures.lacking).sum();
+    if lacking > 0 {
+        anyhow::bail!("{}: {lacking} acknowledged records were not in the log when it was read back", args.dir.display());
+    }
+    if interrupted {
+        return Ok(Exit::Interrupted);
+    }
+    gates::hold(&args.fail_if, baseline.as_ref(), &found.outcome, out)
+}
+
+fn look(args: &BenchArgs, folder: &BenchFolder, place: BenchPlace, out: &mut Out) -> anyhow::Result<Session> {
+    let begun = Instant::now();
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let stop = || interrupt::caught();
+    let bar = text::Steps::new(out, format!("measuring {}", args.dir.display()));
+    let done = |steps| bar.advance(steps);
+    let watch = Watch { stop: &stop, done: &done };
+    bar.expect(PROBE_STEPS);
+    let probed = probe(disk.as_ref(), folder.path(), SLICE, &watch)?;
+    let doubts = doubts(&place, &probed);
+    let mut found = Session {
+        place,
+        probe: probed,
+        doubts,
+        outcome: Outcome::default(),
+        advice: None,
+        targets: Vec::new(),
+        took: Duration::ZERO,
+    };
+    if !args.disk && !stop() {
+        let (cells, pace) = loads::plan(args, &found.probe)?;
+        if let Some(goal) = &args.target {
+            bar.expect((TARGET_STEPS + 1) * cells.len() as u64);
+            for cell in &cells {
+                if !stop() {
+                    found.targets.push(find_rate(&disk, folder.path(), &found.place, cell, goal, &pace, &watch)?);
+                }
+            }
+        } else {
+            bar.expect((cells.len() * pace.repeats) as u64);
+            found.outcome = measure(&disk, folder.path(), &found.place, &cells, &pace, &watch)?;
+            found.advice = Some(advise(&found.outcome.measured, &found.probe));
+        }
+    }
+    bar.finish();
+    found.took = begun.elapsed();
+    Ok(found)
+}
+
+fn show(args: &BenchArgs, found: &Session, out: &mut Out) -> anyhow::Result<()> {
+    for (path, make) in [(&args.svg, page::svg as fn(&Session) -> String), (&args.html, page::html)] {
+        if let Some(path) = path {
+            std::fs::write(path, make(found)).map_err(Error::io("write", path))?;
+        }
+    }
+    if out.quiet() {
+        return Ok(());
+    }
+    if out.json() {
+        json::found(out, found)?;
+    } else if args.csv {
+        tables::csv(out, found)?;
+    } else if args.markdown {
+        tables::markdown(out, found)?;
+    } else {
+        text::found(out, found, args.is_plain())?;
+    }
+    Ok(())
+}
+
+fn crash(args: &BenchArgs, folder: &BenchFolder, place: &BenchPlace, rounds: u64, out: &mut Out) -> anyhow::Result<Exit> {
+    let one = |given: usize, flag: &str| {
+        if given > 1 { Err(usage(format!("a crash test takes one {flag}, not a list"))) } else { Ok(()) }
+    };
+    one(args.sync.len(), "--sync")?;
+    one(args.window.len(), "--window")?;
+    one(args.preallocate.len(), "--preallocate")?;
+    one(args.size.len(), "--size")?;
+    let mut flags = Vec::new();
+    let mut flag = |name: &str, value: Option<String>| {
+        if let Some(value) = value {
+            flags.extend([name.to_owned(), value]);
+        }
+    };
+    flag("--sync", args.sync.first().map(ToString::to_string));
+    flag("--window", args.window.first().map(ToString::to_string));
+    flag("--preallocate", args.preallocate.first().map(ToString::to_string));
+    if args.direct {
+        flags.push("--direct".into());
+    }
+    let plan = CrashPlan {
+        program: std::env::current_exe().map_err(Error::io("find", Path::new("walctl")))?,
+        flags,
+        rounds,
+        size: usize::try_from(args.size.first().copied().unwrap_or(128)).unwrap_or(usize::MAX),
+        image: args.crash_image.as_deref().map(std::fs::canonicalize).transpose().map_err(Error::io("open", &args.dir))?,
+        seed: u64::from(std::process::id()) << 20 | Instant::now().elapsed().as_nanos() as u64 | 1,
+    };
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let stop = || interrupt::caught();
+    let bar = text::Steps::new(out, "crashing".into());
+    bar.expect(rounds);
+    let done = |steps| bar.advance(steps);
+    let verdict = crash_test(&disk, folder.path(), &plan, &Watch { stop: &stop, done: &done })?;
+    bar.finish();
+    say_verdict(out, place, &plan, &verdict)?;
+    Ok(match (verdict.is_kept(), interrupt::caught()) {
+        (false, _) => Exit::Damaged,
+        (true, true) => Exit::Interrupted,
+        (true, false) => Exit::Done,
+    })
+}
+
+fn say_verdict(out: &mut Out, place: &BenchPlace, plan: &CrashPlan, verdict: &CrashVerdict) -> anyhow::Result<()> {
+    if out.quiet() {
+        return Ok(());
+    }
+    if out.json() {
+        json::crash(out, place, plan, verdict)?;
+    } else {
+        text::crash(out, place, plan, verdict)?;
+    }
+    Ok(())
+}
+
+impl BenchArgs {
+    /// Whether nothing was said about what to measure.
+    fn is_plain(&self) -> bool {
+        self.appenders.is_empty()
+            && self.size.is_empty()
+            && self.size_dist.is_none()
+            && self.from.is_none()
+            && self.window.is_empty()
+            && self.sync.is_empty()
+            && self.preallocate.is_empty()
+            && !self.direct
+            && self.inflight.is_empty()
+            && self.rate.is_empty()
+            && self.target.is_none()
+    }
+
+    fn cells_are_many(&self, cells: &[Cell]) -> anyhow::Result<()> {
+        if cells.len() > walctl::ops::bench::CELLS_LIMIT {
+            return Err(usage("that makes more cells than anybody would read: give shorter lists"));
+        }
+        Ok(())
+    }
 }

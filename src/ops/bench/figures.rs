@@ -215,12 +215,12 @@ impl Figures {
             return Some("one repeat: nothing says how far it would vary".into());
         }
         let width = self.rate.width();
-        let percent = width * 100.0;
+        let percent = if width < 10.0 { format!("{:.0} %", width * 100.0) } else { "many times".into() };
         match width {
             w if w > 0.5 => {
-                Some(format!("very noisy: repeats lie {percent:.0} % apart, so only differences larger than that mean anything"))
+                Some(format!("very noisy: repeats lie {percent} apart, so only differences larger than that mean anything"))
             }
-            w if w > 0.2 => Some(format!("noisy: repeats lie {percent:.0} % apart; smaller differences mean nothing")),
+            w if w > 0.2 => Some(format!("noisy: repeats lie {percent} apart; smaller differences mean nothing")),
             _ => None,
         }
     }

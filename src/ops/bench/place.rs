@@ -34,7 +34,7 @@ pub struct BenchPlace {
     /// Libraries in this process that swallow syncs.
     pub swallowers: Vec<String>,
     /// Where the device counts what it does.
-    pub(super) stat: Option<PathBuf>,
+    pub stat: Option<PathBuf>,
 }
 
 /// Looks around. `preloaded` is the value of LD_PRELOAD, where there is one.
