@@ -9,6 +9,7 @@ mod follow;
 mod formats;
 mod fuzz;
 mod generated;
+mod mend;
 mod mutate;
 mod mutate_formats;
 mod pipes;

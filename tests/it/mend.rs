@@ -1,0 +1,111 @@
+//! What each command does about each kind of damage, as the README tells it.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+use walctl::model::CATALOGUE;
+
+use crate::support::sandbox::Sandbox;
+
+/// A kind of damage, where it is, and a log that has it.
+const HURT: &[(&str, &str, &str)] = &[
+    ("bad-checksum", "in the last frame", "record alpha\nrecord beta\nflip @2+42 1"),
+    ("bad-checksum", "before frames of later groups", "record alpha\nrecord beta\nflip @1+42 1"),
+    ("cut-short", "at the end", "record alpha\nrecord beta\ncut 10"),
+    ("zeroed", "at the end", "record alpha\nfill 700 1\nzeros 900\nzero @2+100 640"),
+    ("zeroed", "in the last group", "record alpha\ngroup\nfill 700\nrecord beta\nsync\nzero @2 740"),
+    ("zeroed", "before frames of later groups", "record alpha\nfill 700\nrecord beta\nzero @2 740"),
+    ("not-a-frame", "at the end", "record alpha\nraw 010203040506070801020304050607080102030405060708010203040506070801020304050607080102030405060708"),
+    ("bad-header", "one bit of it", "record alpha\nrecord beta\nflip 20 3"),
+    ("unfinished-segment", "the last file", "record alpha\nsegment\ncut to 100"),
+    ("broken-batch", "at the end", "record alpha\nbatch\nrecord beta\nrecord gamma\nend\ncut to @3"),
+    ("broken-record", "at the end", "record alpha\nsplit 3 record abcdefghi\ncut to @4"),
+    ("lsn-gap", "between two frames", "record alpha\nlsn 5 record beta"),
+    ("lsn-back", "between two frames", "record alpha\nrecord beta\nlsn 1 record gamma"),
+    ("missing-segment", "between two others", "record alpha\nsegment\nrecord beta\nsegment\nrecord gamma\ndrop segment 2"),
+    ("other-log", "a segment", "record alpha\nsegment\nrecord beta\nother log\nsegment\nrecord gamma"),
+    ("broken-chain", "a segment", "record alpha\nchain 12345\nsegment\nrecord beta"),
+    ("wrong-name", "a segment", "record alpha\nsegment\nrecord beta\nrename 2 00000000000000000009.wal"),
+];
+
+/// Kinds that no bytes of a small log can have: they need a key, a failing disk, a ledger, or a digest that was forged.
+const OTHERS: &[&str] = &["bad-payload", "bad-seal", "read-error", "ledger-lost"];
+
+fn json(sandbox: &Sandbox, words: &[&str]) -> (i32, Value) {
+    let ran = sandbox.run(words);
+    let line = ran.stdout.lines().next().unwrap_or_else(|| panic!("{words:?}: {}", ran.stderr));
+    (ran.code, serde_json::from_str(line).expect("one object"))
+}
+
+/// What `repair` does, in words; and that a second time changes nothing, and that undo brings every byte back.
+fn repair(recipe: &str) -> String {
+    let sandbox = Sandbox::with(recipe);
+    let before = sandbox.files("LOG");
+    let (code, answer) = json(&sandbox, &["repair", "LOG", "--json"]);
+    let (words, flags): (String, &[&str]) = match (code, answer["refused"]["kind"].as_str()) {
+        (0, None) => ("cuts".into(), &[]),
+        (3, Some("suspect")) => ("cuts with `--accept-suspect`".into(), &["--accept-suspect"]),
+        (3 | 4, Some(_)) => {
+            assert_eq!(sandbox.files("LOG"), before, "{recipe}");
+            return format!("refuses ({code})");
+        }
+        other => panic!("{recipe}: {other:?}"),
+    };
+    let again: Vec<&str> = ["repair", "LOG", "--json"].into_iter().chain(flags.iter().copied()).collect();
+    assert_eq!(json(&sandbox, &again).0, 0, "{recipe}");
+    let mended = sandbox.files("LOG");
+    let (code, nothing) = json(&sandbox, &again);
+    assert_eq!((code, nothing["cuts"].as_array().map(Vec::len), sandbox.files("LOG") == mended), (0, Some(0), true), "{recipe}");
+    assert_eq!(sandbox.run(&["verify", "LOG"]).code, 0, "{recipe}");
+    assert_eq!(sandbox.run(&["repair", "LOG", "--undo"]).code, 0, "{recipe}");
+    assert_eq!(sandbox.files("LOG"), before, "{recipe}");
+    words
+}
+
+/// How many records `--salvage` keeps, from both sides of the damage; and that it leaves the log alone.
+fn salvage(recipe: &str) -> String {
+    let sandbox = Sandbox::with(recipe);
+    let before = sandbox.files("LOG");
+    let (code, answer) = json(&sandbox, &["repair", "LOG", "--salvage", "NEW", "--json"]);
+    assert_eq!((code, sandbox.files("LOG") == before), (0, true), "{recipe}");
+    let kept = answer["records"].as_u64().expect("a number");
+    let new = sandbox.run(&["dump", "NEW", "--json"]).stdout.lines().count() as u64;
+    assert_eq!(kept, new, "{recipe}");
+    // What is lost in the middle stays a hole in the new log.
+    let holes = answer["missing_lsns"].as_u64() > Some(0);
+    assert_eq!(sandbox.run(&["verify", "NEW"]).code, if holes { 4 } else { 0 }, "{recipe}");
+    kept.to_string()
+}
+
+fn row((kind, place, recipe): &(&str, &str, &str)) -> String {
+    let sandbox = Sandbox::with(recipe);
+    let (code, report) = json(&sandbox, &["verify", "LOG", "--json"]);
+    let damage = report["damage"].as_array().expect("a list");
+    assert!(damage.iter().any(|d| d["kind"] == *kind), "{recipe}: {damage:?}");
+    let verdict = report["verdict"].as_str().expect("a word");
+    let acknowledged = damage[0]["acknowledged"].as_str().expect("a word");
+    let (repair, salvage) = (repair(recipe), salvage(recipe));
+    format!("| `{kind}` {place} | {verdict} ({code}) | {acknowledged} | {repair} | {salvage} |\n")
+}
+
+#[test]
+fn the_readme_tells_what_is_done_about_each_damage() {
+    for entry in &CATALOGUE {
+        let shown = HURT.iter().any(|(kind, ..)| *kind == entry.name);
+        assert_ne!(shown, OTHERS.contains(&entry.name), "{}", entry.name);
+    }
+    let expected: String = HURT.iter().map(row).collect();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let text = fs::read_to_string(&path).expect("there is a README");
+    let (before, rest) = text.split_once("## Damage and what is done about it\n").expect("the section is there");
+    let start = rest.find("|---|").expect("the section has a table");
+    let start = start + rest[start..].find('\n').expect("a line ends") + 1;
+    let end = start + rest[start..].split_inclusive('\n').take_while(|line| line.starts_with('|')).map(str::len).sum::<usize>();
+    if rest[start..end] == expected {
+        return;
+    }
+    assert!(std::env::var_os("UPDATE").is_some(), "the table should be\n{expected}");
+    let new = format!("{before}## Damage and what is done about it\n{}{expected}{}", &rest[..start], &rest[end..]);
+    fs::write(path, new).expect("the repository can be written to");
+}
