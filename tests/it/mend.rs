@@ -16,7 +16,11 @@ const HURT: &[(&str, &str, &str)] = &[
     ("zeroed", "at the end", "record alpha\nfill 700 1\nzeros 900\nzero @2+100 640"),
     ("zeroed", "in the last group", "record alpha\ngroup\nfill 700\nrecord beta\nsync\nzero @2 740"),
     ("zeroed", "before frames of later groups", "record alpha\nfill 700\nrecord beta\nzero @2 740"),
-    ("not-a-frame", "at the end", "record alpha\nraw 010203040506070801020304050607080102030405060708010203040506070801020304050607080102030405060708"),
+    (
+        "not-a-frame",
+        "at the end",
+        "record alpha\nraw 010203040506070801020304050607080102030405060708010203040506070801020304050607080102030405060708",
+    ),
     ("bad-header", "one bit of it", "record alpha\nrecord beta\nflip 20 3"),
     ("unfinished-segment", "the last file", "record alpha\nsegment\ncut to 100"),
     ("broken-batch", "at the end", "record alpha\nbatch\nrecord beta\nrecord gamma\nend\ncut to @3"),
@@ -108,4 +112,93 @@ fn the_readme_tells_what_is_done_about_each_damage() {
     assert!(std::env::var_os("UPDATE").is_some(), "the table should be\n{expected}");
     let new = format!("{before}## Damage and what is done about it\n{}{expected}{}", &rest[..start], &rest[end..]);
     fs::write(path, new).expect("the repository can be written to");
+}
+
+/// System calls by which repair, undo and salvage change something.
+const CHANGES: &[&str] = &["pwrite64", "ftruncate", "fsync", "fdatasync", "rename", "unlink", "mkdir"];
+
+/// Runs a command, killed at the n-th call of a kind. True if it ended by itself.
+fn killed_at(sandbox: &Sandbox, call: &str, n: usize, words: &[&str]) -> bool {
+    let mut line = vec!["-f", "-qq", "-o", "TRACE"];
+    let inject = format!("inject={call}:signal=SIGKILL:when={n}");
+    line.extend(["-e", &inject, env!("CARGO_BIN_EXE_walctl")]);
+    line.extend(words);
+    let ran = std::process::Command::new("strace").args(line).current_dir(sandbox.path()).output().expect("strace starts");
+    !fs::read_to_string(sandbox.path().join("TRACE")).expect("a trace").contains("killed by SIGKILL") && ran.status.success()
+}
+
+fn strace_is_there() -> bool {
+    let there = std::process::Command::new("strace").arg("-V").output().is_ok_and(|o| o.status.success());
+    assert!(there || std::env::var_os("CI").is_none(), "strace is missing");
+    there
+}
+
+/// Kills a command at each change that it makes; `check` looks at what is left.
+fn kill_everywhere(prepare: impl Fn() -> Sandbox, words: &[&str], check: impl Fn(&Sandbox, &str)) {
+    let mut kills = 0;
+    for call in CHANGES {
+        for n in 1.. {
+            let sandbox = prepare();
+            let ended = killed_at(&sandbox, call, n, words);
+            kills += usize::from(!ended);
+            check(&sandbox, &format!("{words:?} killed at {call} {n}"));
+            if ended {
+                break;
+            }
+        }
+    }
+    assert!(kills >= 6, "{words:?} was killed only {kills} times");
+}
+
+/// The files of the log without its lock, which a killed holder leaves behind with its name in it.
+fn log_files(sandbox: &Sandbox) -> Vec<(String, Vec<u8>)> {
+    sandbox.files("LOG").into_iter().filter(|(name, _)| name != "LOCK").collect()
+}
+
+#[test]
+#[ignore = "hundreds of runs under strace"]
+fn a_repair_an_undo_and_a_salvage_can_be_killed_anywhere_and_run_again() {
+    if !strace_is_there() {
+        return;
+    }
+    let recipes = [
+        "record alpha\nrecord beta\ncut 10",
+        "record alpha\ngroup\nfill 700\nrecord beta\nsync\nzero @2 740\nzeros 9000",
+        "record alpha\nsegment\ncut to 100",
+    ];
+    for recipe in recipes {
+        let before = log_files(&Sandbox::with(recipe));
+        let whole = |sandbox: &Sandbox, what: &str| {
+            assert_eq!(sandbox.run(&["repair", "LOG"]).code, 0, "{recipe}: {what}");
+            assert_eq!(sandbox.run(&["verify", "LOG"]).code, 0, "{recipe}: {what}");
+            while sandbox.run(&["repair", "LOG", "--undo"]).code == 0 {}
+            assert!(log_files(sandbox) == before, "{recipe}: {what}");
+        };
+        kill_everywhere(|| Sandbox::with(recipe), &["repair", "LOG"], whole);
+        let mended = || {
+            let sandbox = Sandbox::with(recipe);
+            assert_eq!(sandbox.run(&["repair", "LOG"]).code, 0);
+            sandbox
+        };
+        kill_everywhere(mended, &["repair", "LOG", "--undo"], |sandbox, what| {
+            while sandbox.run(&["repair", "LOG", "--undo"]).code == 0 {}
+            assert!(log_files(sandbox) == before, "{recipe}: {what}");
+            whole(sandbox, what);
+        });
+        let calm = Sandbox::with(recipe);
+        assert_eq!(calm.run(&["repair", "LOG", "--salvage", "NEW"]).code, 0);
+        let salvaged = calm.run(&["dump", "NEW", "--json"]).stdout;
+        kill_everywhere(
+            || Sandbox::with(recipe),
+            &["repair", "LOG", "--salvage", "NEW"],
+            |sandbox, what| {
+                assert!(log_files(sandbox) == before, "{recipe}: {what}");
+                if !sandbox.path().join("NEW").exists() {
+                    assert_eq!(sandbox.run(&["repair", "LOG", "--salvage", "NEW"]).code, 0, "{recipe}: {what}");
+                }
+                assert_eq!(sandbox.run(&["dump", "NEW", "--json"]).stdout, salvaged, "{recipe}: {what}");
+                assert!(!sandbox.path().join("NEW.unfinished").exists(), "{recipe}: {what}");
+            },
+        );
+    }
 }
