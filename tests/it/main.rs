@@ -3,6 +3,7 @@
 mod bench;
 mod cases;
 mod crash;
+mod crash_load;
 mod crash_model;
 mod exit_codes;
 mod follow;
