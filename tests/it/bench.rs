@@ -197,3 +197,94 @@ fn a_power_cut_loses_nothing_that_was_acknowledged() {
     let ran = sandbox.run(&["bench", "--crash-test", "4", "--crash-image", "disk.img", "--sync", "none", "--json"]);
     assert!(ran.code == 4 && json(&ran.stdout)["lost"].as_u64().is_some_and(|lost| lost > 0), "{ran:?}");
 }
+
+/// A filesystem on a device, mounted for one test.
+struct Mounted<'a> {
+    sandbox: &'a Sandbox,
+    undo: &'static str,
+}
+
+impl<'a> Mounted<'a> {
+    /// `make` runs in the sandbox and mounts something at `disk`; `undo` takes all of it away again.
+    fn new(sandbox: &'a Sandbox, make: &str, undo: &'static str) -> Mounted<'a> {
+        let mounted = Mounted { sandbox, undo };
+        let made = sandbox.shell(&format!("set -e; mkdir disk; {make}")).output().expect("it runs");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        mounted
+    }
+}
+
+impl Drop for Mounted<'_> {
+    fn drop(&mut self) {
+        // What was never made cannot be taken away, and a test that failed has said so.
+        let _ = self.sandbox.shell(self.undo).status();
+    }
+}
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+fn probed(found: &serde_json::Value, room: &str, way: &str) -> f64 {
+    let costs = found["disk"].as_array().expect("there is a disk");
+    let cost = costs.iter().find(|c| c["room"] == room && c["way"] == way && c["bytes"] == 4096);
+    cost.and_then(|c| c["ns"]["median"].as_f64()).unwrap_or_else(|| panic!("no {way} into {room}: {found}"))
+}
+
+#[test]
+#[ignore = "slow: needs root, nbdkit and nbdfuse"]
+fn a_slow_disk_is_measured_as_slow_and_its_window_grows() {
+    if !is_root() || !has("nbdkit") || !has("nbdfuse") || !has("mkfs.ext4") {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let make = "touch raw; nbdfuse raw --command nbdkit -s --filter=delay memory 256M wdelay=2ms >/dev/null 2>&1 & \
+                until [ \"$(stat -c %s raw)\" -gt 0 ]; do sleep 0.05; done; mkfs.ext4 -q -F raw; mount -o loop raw disk";
+    let _mounted = Mounted::new(&sandbox, make, "umount disk; umount raw");
+    let found = json(&sandbox.run(&["bench", "disk", "--json", "--duration", "60ms", "--repeats", "1"]).stdout);
+    // Each write waits for two milliseconds: nothing that is durable can be sooner.
+    assert!(probed(&found, "zero", "fdatasync") >= 2e6, "{found}");
+    assert_eq!(found["trusted"], true, "{found}");
+    let windows: Vec<&str> = found["cells"].as_array().expect("cells").iter().filter_map(|c| c["window"].as_str()).collect();
+    assert!(windows.iter().any(|window| window.ends_with("ms") || window.len() == "500us".len()), "{windows:?}");
+}
+
+#[test]
+#[ignore = "slow: needs root and zram"]
+fn memory_behind_a_block_device_is_not_trusted() {
+    let control = std::path::Path::new("/sys/class/zram-control/hot_add");
+    if !is_root() || !control.exists() || !has("mkfs.ext4") {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let make = "n=$(cat /sys/class/zram-control/hot_add); echo $n > n; echo 256M > /sys/block/zram$n/disksize; \
+                [ -b /dev/zram$n ] || mknod /dev/zram$n b $(sed 's/:/ /' /sys/block/zram$n/dev); \
+                mkfs.ext4 -q -F /dev/zram$n; mount /dev/zram$n disk";
+    let undo = "umount disk; n=$(cat n) && echo 1 > /sys/block/zram$n/reset; echo $n > /sys/class/zram-control/hot_remove";
+    let _mounted = Mounted::new(&sandbox, make, undo);
+    let found = json(&sandbox.run(&["bench", "disk", "--json", "--disk"]).stdout);
+    assert_eq!(found["trusted"], false, "{found}");
+    assert!(found["doubts"].as_array().is_some_and(|doubts| doubts.iter().any(|d| d["name"] == "memory")), "{found}");
+}
+
+#[test]
+#[ignore = "slow: needs root and a cgroup that throttles"]
+fn a_disk_that_takes_few_writes_a_second_shows_few_appends_a_second() {
+    let group = std::path::Path::new("/sys/fs/cgroup/blkio/blkio.throttle.write_iops_device");
+    if !is_root() || !group.exists() || !has("mkfs.ext4") {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let make = "truncate -s 256M raw; mkfs.ext4 -q -F raw; loop=$(losetup --find --show raw); echo $loop > loop; mount $loop disk; \
+                mkdir -p /sys/fs/cgroup/blkio/walctl-$$; echo /sys/fs/cgroup/blkio/walctl-$$ > group; \
+                echo \"$(lsblk -dno MAJ:MIN $loop | tr -d ' ') 100\" > $(cat group)/blkio.throttle.write_iops_device";
+    let undo = "umount disk; losetup -d $(cat loop); rmdir $(cat group)";
+    let _mounted = Mounted::new(&sandbox, make, undo);
+    let line = "echo $$ > $(cat group)/cgroup.procs; exec walctl bench disk --json --appenders 1 --sync dsync --direct \
+                --preallocate none --duration 2s --repeats 1";
+    let ran = sandbox.shell(line).output().expect("it runs");
+    let found = json(&String::from_utf8_lossy(&ran.stdout));
+    let rate = found["cells"][0]["figures"]["rate"]["median"].as_f64().expect("it was measured");
+    // One write an append at least, a hundred a second; what was saved up before may be spent at once.
+    assert!(rate <= 200.0, "{rate} appends a second");
+}

@@ -64,12 +64,13 @@ pub fn advise(measured: &[Measured], probe: &Probe) -> Advice {
             }
             let closest =
                 others.iter().filter_map(|flags| comparison(&promising, &base, flags)).max_by(|a, b| a.1.total_cmp(&b.1));
-            if let Some((cell, ratio)) = closest {
-                advice.reasons.push(format!(
-                    "closest: `{}` with {ratio:.2} x at {}; less than {WORTH:.2} x, or repeats that disagree, is no reason to set anything",
-                    cell.flags(),
-                    appenders(&cell)
-                ));
+            if let Some(closest) = closest {
+                let why = match closest.1 {
+                    ratio if ratio < WORTH => "too little to set anything for",
+                    _ => "but repeats disagree, or its p99 is worse: no reason to set anything",
+                };
+                let (cell, ratio) = closest;
+                advice.reasons.push(format!("closest: `{}` with {ratio:.2} x at {}, {why}", cell.flags(), appenders(&cell)));
             }
         }
     }

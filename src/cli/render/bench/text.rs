@@ -1,6 +1,5 @@
 //! A benchmark for people: the disk, the figures with bars, where the time goes, and what to set.
 
-use std::cell::RefCell;
 use std::io::{self, IsTerminal, Write};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -144,6 +143,8 @@ pub fn found(out: &mut Out, found: &Session, brief: bool) -> io::Result<()> {
         writeln!(out)?;
         table(out, found, brief)?;
         if !brief {
+            writeln!(out)?;
+            details(out, found)?;
             writeln!(out)?;
             parts(out, found)?;
         }
@@ -299,6 +300,52 @@ fn table(out: &mut Out, found: &Session, brief: bool) -> io::Result<()> {
     Ok(())
 }
 
+/// What the first table has no room for, and how large groups were.
+fn details(out: &mut Out, found: &Session) -> io::Result<()> {
+    let all = &found.outcome.measured;
+    let name = |m: &Measured| format!("{} {}", m.cell.load(), label(&m.cell));
+    let left = all.iter().map(|m| name(m).len()).max().unwrap_or(0);
+    writeln!(out, "{:<left$}    MB/s  syncs/s      p90    p99.9      max  cpu/app  device x", "")?;
+    for m in all {
+        let f = &m.figures;
+        let at = |name: &str| f.percentile(name).map_or(String::new(), |s| span(s.median));
+        writeln!(
+            out,
+            "{:<left$}  {:>6.1}  {:>7}  {:>7}  {:>7}  {:>7}  {:>7}  {:>8}",
+            name(m),
+            f.bytes.median / 1e6,
+            rate(f.syncs.median),
+            at("p90"),
+            at("p99.9"),
+            at("max"),
+            span(f.cpu.median),
+            f.amplification.map_or("-".into(), |a| format!("{:.1}", a.median)),
+        )?;
+    }
+    writeln!(out, "device x: bytes that the device wrote, for each byte of payload; others who write to it count too")?;
+    writeln!(out, "\nrecords a group: share of groups")?;
+    for m in all {
+        writeln!(out, "{:<left$}  {}", name(m), sizes_of(&m.figures.groups))?;
+    }
+    Ok(())
+}
+
+/// Group sizes in steps of powers of two, with their shares: `1: 3%, 32-63: 97%`.
+fn sizes_of(groups: &[u64]) -> String {
+    let all: u64 = groups.iter().sum();
+    let (mut words, mut from) = (Vec::new(), 1);
+    while from < groups.len() {
+        let to = (from * 2).min(groups.len());
+        let share = groups[from..to].iter().sum::<u64>() as f64 / all.max(1) as f64;
+        let range = if from == 1 { "1".to_owned() } else { format!("{from}-{}", from * 2 - 1) };
+        if share >= 0.005 {
+            words.push(format!("{range}: {:.0}%", share * 100.0));
+        }
+        from *= 2;
+    }
+    words.join(", ")
+}
+
 /// One bar a cell, cut into the parts of a mean latency.
 fn parts(out: &mut Out, found: &Session) -> io::Result<()> {
     const LETTERS: [char; 5] = ['q', 'w', 'W', 's', 'k'];
@@ -306,7 +353,6 @@ fn parts(out: &mut Out, found: &Session) -> io::Result<()> {
     let legend: Vec<String> = LETTERS.iter().zip(PARTS).map(|(letter, part)| format!("{letter} {part}")).collect();
     writeln!(out, "where the time of an append goes (mean): {}", legend.join(", "))?;
     let total = |m: &Measured| m.figures.parts.iter().map(|part| part.median).sum::<f64>();
-    let lines = RefCell::new(Vec::new());
     for m in &found.outcome.measured {
         // Bars of one load share a scale: other loads have other latencies.
         let most = found.outcome.measured.iter().filter(|o| o.cell.load() == m.cell.load()).map(total).fold(1.0, f64::max);
@@ -315,10 +361,7 @@ fn parts(out: &mut Out, found: &Session) -> io::Result<()> {
             .zip(&m.figures.parts)
             .map(|(letter, part)| letter.to_string().repeat((part.median / most * WIDTH).round() as usize))
             .collect();
-        lines.borrow_mut().push(format!("{:<18.18} {:<18.18} {drawn} {}", m.cell.load(), label(&m.cell), span(total(m))));
-    }
-    for line in lines.into_inner() {
-        writeln!(out, "{line}")?;
+        writeln!(out, "{:<18.18} {:<18.18} {drawn} {}", m.cell.load(), label(&m.cell), span(total(m)))?;
     }
     Ok(())
 }
@@ -383,5 +426,7 @@ mod tests {
         assert_eq!([grouped(0), grouped(999), grouped(1_203_441)], ["0", "999", "1,203,441"]);
         assert_eq!(bar(5.0, 10.0, 8), "####");
         assert_eq!(bar(5.0, 0.0, 8), "");
+        assert_eq!(sizes_of(&[0, 1, 0, 1, 0, 0, 2]), "1: 25%, 2-3: 25%, 4-7: 50%");
+        assert_eq!(sizes_of(&[]), "");
     }
 }
