@@ -116,6 +116,8 @@ pub struct Session {
     pub place: BenchPlace,
     /// The disk by itself.
     pub probe: Probe,
+    /// The disk by itself once more, after the cells.
+    pub after: Probe,
     /// Whether it lies.
     pub doubts: Vec<Doubt>,
     /// The cells.
@@ -178,6 +180,7 @@ fn look(args: &BenchArgs, folder: &BenchFolder, place: BenchPlace, out: &mut Out
     let mut found = Session {
         place,
         probe: probed,
+        after: Probe::default(),
         doubts,
         outcome: Outcome::default(),
         advice: None,
@@ -196,6 +199,8 @@ fn look(args: &BenchArgs, folder: &BenchFolder, place: BenchPlace, out: &mut Out
         } else {
             bar.expect((cells.len() * pace.repeats) as u64);
             found.outcome = measure(&disk, folder.path(), &found.place, &cells, &pace, &watch)?;
+            bar.expect(PROBE_STEPS);
+            found.after = probe(disk.as_ref(), folder.path(), SLICE / 6, &watch)?;
             found.advice = Some(advise(&found.outcome.measured, &found.probe));
         }
     }

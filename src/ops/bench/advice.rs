@@ -151,12 +151,11 @@ fn cohorts(measured: &[&Measured]) -> Option<String> {
         "with `--window {}`, {} appenders split into two cohorts that take turns: {:.1} appends a sync, about half of them",
         m.cell.window, m.cell.appenders, m.figures.amortization.median
     );
-    let whole = measured
-        .iter()
-        .filter(plain)
-        .filter(|o| o.cell.load() == m.cell.load())
-        .max_by(|a, b| a.figures.amortization.median.total_cmp(&b.figures.amortization.median))?;
-    if whole.figures.amortization.median >= m.cell.appenders as f64 * 0.75 {
+    let merges = |o: &&&Measured| {
+        plain(o) && o.cell.load() == m.cell.load() && o.figures.amortization.median >= m.cell.appenders as f64 * 0.75
+    };
+    // What needs no flag is named before what needs one.
+    if let Some(whole) = measured.iter().filter(merges).min_by_key(|o| !o.cell.is_default()) {
         words.push_str(&format!("; `--window {}` merges them: {:.1}", whole.cell.window, whole.figures.amortization.median));
     }
     Some(words)

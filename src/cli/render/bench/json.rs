@@ -3,7 +3,9 @@
 use std::io::{self, Write};
 
 use serde_json::{Map, Value, json};
-use walctl::ops::bench::{BenchPlace, CrashPlan, CrashVerdict, Figures, Measured, PARTS, PERCENTILES, Spread, is_split};
+use walctl::ops::bench::{
+    BenchPlace, Cost, CrashPlan, CrashVerdict, Figures, Measured, PARTS, PERCENTILES, Probe, Spread, is_split,
+};
 
 use super::text::share;
 use crate::cli::bench::Session;
@@ -48,22 +50,21 @@ fn cell(found: &Session, measured: &Measured) -> Value {
     json!({"key": cell.key(), "appenders": cell.appenders, "size": cell.payloads.name(), "sync": cell.sync.to_string(),
         "window": cell.window.to_string(), "preallocate": cell.preallocate.to_string(), "direct": cell.direct,
         "inflight": cell.inflight, "rate": cell.rate, "durable": cell.sync.promises(), "repeats": measured.figures.repeats,
-        "figures": all, "groups": groups, "share_of_disk": share(&found.probe, measured), "noise": measured.figures.noise(),
+        "figures": all, "groups": groups, "share_of_disk": share(found, measured), "noise": measured.figures.noise(),
         "two_cohorts": is_split(cell.appenders, measured.figures.amortization.median, &measured.figures.groups),
         "lacking": measured.figures.lacking})
 }
 
+fn costs(probe: &Probe) -> Vec<Value> {
+    let one = |c: &Cost| {
+        json!({"room": c.room.name(), "way": c.way.name(), "bytes": c.bytes, "ns": spread(&c.median), "p99_ns": c.p99,
+            "writes": c.writes})
+    };
+    probe.costs.iter().map(one).collect()
+}
+
 /// Everything that a run found.
 pub fn found(out: &mut Out, found: &Session) -> io::Result<()> {
-    let disk: Vec<Value> = found
-        .probe
-        .costs
-        .iter()
-        .map(|c| {
-            json!({"room": c.room.name(), "way": c.way.name(), "bytes": c.bytes, "ns": spread(&c.median), "p99_ns": c.p99,
-                "writes": c.writes})
-        })
-        .collect();
     let doubts: Vec<Value> = found.doubts.iter().map(|d| json!({"name": d.name, "grave": d.grave, "words": d.words})).collect();
     let cells: Vec<Value> = found.outcome.measured.iter().map(|m| cell(found, m)).collect();
     let targets: Vec<Value> = found
@@ -79,7 +80,7 @@ pub fn found(out: &mut Out, found: &Session) -> io::Result<()> {
         })
         .collect();
     let advice = found.advice.as_ref().map(|a| json!({"headline": a.headline, "flags": a.flags, "reasons": a.reasons}));
-    let value = json!({"bench": 1, "place": place(&found.place), "disk": disk, "refused": found.probe.refused,
+    let value = json!({"bench": 1, "place": place(&found.place), "disk": costs(&found.probe), "disk_after": costs(&found.after), "refused": found.probe.refused,
         "trusted": !found.doubts.iter().any(|d| d.grave), "doubts": doubts, "cells": cells, "rounds": found.outcome.rounds,
         "interrupted": found.outcome.interrupted, "notes": found.outcome.notes, "advice": advice, "targets": targets,
         "seconds": found.took.as_secs_f64()});

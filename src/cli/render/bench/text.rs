@@ -108,7 +108,7 @@ pub fn label(cell: &Cell) -> String {
 }
 
 /// What a closed loop reaches of what the disk allows: all appenders served by each sync, and nothing but syncs.
-pub fn share(probe: &Probe, measured: &Measured) -> Option<f64> {
+pub fn share(found: &Session, measured: &Measured) -> Option<f64> {
     let cell = &measured.cell;
     if cell.rate.is_some() || cell.inflight > 1 {
         return None;
@@ -125,7 +125,9 @@ pub fn share(probe: &Probe, measured: &Measured) -> Option<f64> {
         Preallocate::Fallocate => Room::Fallocate,
         Preallocate::None | Preallocate::Sparse => Room::Extend,
     };
-    let sync = probe.cost(room, way, 4096)?.median.median;
+    // The disk may be faster now than it was before: what it can do is the better of both.
+    let before = found.probe.cost(room, way, 4096)?.median.median;
+    let sync = found.after.cost(room, way, 4096).map_or(before, |cost| cost.median.median.min(before));
     Some(measured.figures.rate.median * sync / 1e9 / cell.appenders as f64)
 }
 
@@ -138,6 +140,7 @@ fn bar(value: f64, most: f64, width: usize) -> String {
 pub fn found(out: &mut Out, found: &Session, brief: bool) -> io::Result<()> {
     place(out, &found.place)?;
     disk(out, &found.probe, found.outcome.measured.is_empty() && found.targets.is_empty())?;
+    drift(out, found)?;
     trust(out, found)?;
     if !found.outcome.measured.is_empty() {
         writeln!(out)?;
@@ -230,6 +233,36 @@ fn disk(out: &mut Out, probe: &Probe, whole: bool) -> io::Result<()> {
     Ok(())
 }
 
+/// Says when the disk did not stay as it was measured.
+fn drift(out: &mut Out, found: &Session) -> io::Result<()> {
+    if let (Some(before), Some(after)) = (found.probe.sync(), found.after.sync()) {
+        let (a, b) = (before.as_nanos() as f64, after.as_nanos() as f64);
+        if a > b * 1.5 || b > a * 1.5 {
+            writeln!(out, "drift: afterwards a durable write took {}: believe only what was measured in turns", span(b))?;
+        }
+    }
+    Ok(())
+}
+
+/// Text in lines that fit, the second and later ones indented.
+fn wrapped(out: &Out, text: &str, indent: &str) -> String {
+    let width = out.width().unwrap_or(usize::MAX);
+    let (mut lines, mut length) = (String::new(), 0);
+    for word in text.split(' ') {
+        if length > 0 && length + 1 + word.len() > width {
+            lines.push('\n');
+            lines.push_str(indent);
+            length = indent.len();
+        } else if length > 0 {
+            lines.push(' ');
+            length += 1;
+        }
+        lines.push_str(word);
+        length += word.len();
+    }
+    lines
+}
+
 fn trust(out: &mut Out, found: &Session) -> io::Result<()> {
     let grave = found.doubts.iter().any(|doubt| doubt.grave);
     for doubt in &found.doubts {
@@ -278,7 +311,7 @@ fn table(out: &mut Out, found: &Session, brief: bool) -> io::Result<()> {
             at("p50"),
             at("p99"),
             format!("{:.1}", f.amortization.median),
-            share(&found.probe, m).map_or("-".into(), |share| format!("{:.0}%", share * 100.0)),
+            share(found, m).map_or("-".into(), |share| format!("{:.0}%", share * 100.0)),
             bar(f.rate.median, most, bars),
         );
         writeln!(out, "{}", line.trim_end())?;
@@ -369,10 +402,11 @@ fn parts(out: &mut Out, found: &Session) -> io::Result<()> {
 fn advice(out: &mut Out, found: &Session) -> io::Result<()> {
     let Some(advice) = found.advice.as_ref().filter(|_| !found.outcome.measured.is_empty()) else { return Ok(()) };
     writeln!(out)?;
-    let headline = out.paint(Ink::Strong, &advice.headline);
+    let headline = out.paint(Ink::Strong, wrapped(out, &advice.headline, ""));
     writeln!(out, "{headline}")?;
     for reason in &advice.reasons {
-        writeln!(out, "  {reason}")?;
+        let reason = wrapped(out, &format!("- {reason}"), "  ");
+        writeln!(out, "{reason}")?;
     }
     let flags = if advice.flags.is_empty() { String::new() } else { format!(" {}", advice.flags) };
     writeln!(out, "paste: walctl append DIR{flags}")
