@@ -201,7 +201,7 @@ fn disk(out: &mut Out, probe: &Probe, whole: bool) -> io::Result<()> {
         let p99 = probe.cost(Room::Zero, Way::Fdatasync, 4096).map_or(0, |c| c.p99);
         writeln!(
             out,
-            "disk: a durable write takes {} (p99 {}), so at most {} syncs a second one after another",
+            "disk: a durable write takes {} (p99 {}), at most {} a second in a row",
             span(sync),
             span(p99 as f64),
             rate(1e9 / sync.max(1.0))
@@ -291,7 +291,7 @@ fn table(out: &mut Out, found: &Session, brief: bool) -> io::Result<()> {
     let wide = |text: &dyn Fn(&Measured) -> String, least: usize| all.iter().map(|m| text(m).len()).fold(least, usize::max);
     // Written by hand and not with a table of words: a cell that wraps takes the eye off its row.
     let (left, middle) = (wide(&first, 3), wide(&|m| label(&m.cell), 7));
-    let bars = out.width().unwrap_or(80).saturating_sub(left + middle + 54).clamp(4, 40);
+    let bars = out.width().unwrap_or(80).saturating_sub(left + middle + 59).clamp(4, 40);
     writeln!(
         out,
         "{:>left$}  {:<middle$}  appends/s    +-      p50      p99  per sync  of disk",
@@ -317,13 +317,14 @@ fn table(out: &mut Out, found: &Session, brief: bool) -> io::Result<()> {
         writeln!(out, "{}", line.trim_end())?;
     }
     if brief {
-        writeln!(out, "by: threads that append 128 bytes at a time; of disk: share of what its syncs alone would allow")?;
+        writeln!(out, "by: threads, 128 bytes at a time; of disk: share of what its syncs would allow")?;
     }
     let noisy = all.iter().filter(|m| m.figures.noise().is_some());
     if brief {
         let worst = noisy.max_by(|a, b| a.figures.rate.width().total_cmp(&b.figures.rate.width()));
         if let Some((m, noise)) = worst.and_then(|m| Some((m, m.figures.noise()?))) {
-            writeln!(out, "{} {}: {noise}", m.cell.load(), label(&m.cell))?;
+            let words = wrapped(out, &format!("{} {}: {noise}", m.cell.load(), label(&m.cell)), "  ");
+            writeln!(out, "{words}")?;
         }
     } else {
         for m in noisy {
