@@ -44,7 +44,7 @@ pub struct Options {
     pub who: String,
     /// A thread makes room ahead. Without it the writer does that itself, between two groups.
     pub background: bool,
-    /// How much room is made ahead at a time, once a log is written hard.
+    /// How much room is made ahead at most.
     pub ahead_bytes: u64,
 }
 
@@ -68,7 +68,7 @@ impl Default for Options {
             end_at_failure: false,
             who: "a program that uses the library".into(),
             background: true,
-            ahead_bytes: 16 << 20,
+            ahead_bytes: 64 << 20,
         }
     }
 }

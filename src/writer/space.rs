@@ -23,6 +23,8 @@ pub(super) const NEXT: &str = "next.tmp";
 const PIECE: usize = 256 << 10;
 /// So much is synced at a time.
 const STEP: u64 = 256 << 10;
+/// So many times what was written so far is made ready ahead.
+const GROWTH: u64 = 16;
 /// See [`Shared::warm`].
 const WARM: u64 = 64 << 10;
 
@@ -52,6 +54,8 @@ struct Shared {
 struct State {
     active: Option<Active>,
     next: Next,
+    /// A step that the helper does next.
+    promised: Option<Work>,
     /// Bytes of groups since the writer was opened.
     written: u64,
     /// The helper waits for work.
@@ -68,8 +72,10 @@ struct Active {
     ready: u64,
     /// The writing place; a group is being written up to here.
     claimed: u64,
-    /// The helper writes zeros from here up.
-    filling: Option<u64>,
+    /// A group is being written beyond what is ready: the file grows with it, and with nothing else.
+    growing: bool,
+    /// Zeros are being written behind `ready`, or are about to be.
+    filling: bool,
     failed: bool,
 }
 
@@ -123,7 +129,8 @@ impl Space {
         if self.is_on() {
             let (path, ready) = (path.to_owned(), ready.max(position));
             let mut state = self.shared.state();
-            state.active = Some(Active { path, file: None, ready, claimed: position, filling: None, failed: false });
+            state.active =
+                Some(Active { path, file: None, ready, claimed: position, growing: false, filling: false, failed: false });
             if let Next::Off = state.next {
                 state.next = Next::None;
             }
@@ -131,6 +138,10 @@ impl Space {
     }
 
     /// A group goes up to `end`: returns when nobody writes zeros there, and keeps it so.
+    ///
+    /// A group beyond what is ready also waits until the zeros there are durable. Its own sync would have to make the same growth
+    /// of the file durable that the helper's sync is just making, and when two do that at once and the power fails, kernels
+    /// were seen to answer one of them that all is well although nothing was.
     #[inline]
     pub fn claim(&self, end: u64) {
         if !self.is_on() {
@@ -140,14 +151,15 @@ impl Space {
         loop {
             let Some(active) = &mut state.active else { return };
             active.claimed = active.claimed.max(end);
-            if active.filling.is_none_or(|at| at >= end) {
+            if end <= active.ready || !active.filling {
+                active.growing = end > active.ready;
                 return;
             }
             state = self.shared.done.wait(state).expect("nobody panics while holding the room");
         }
     }
 
-    /// A group of `bytes` was written up to the claimed place.
+    /// A group of `bytes` was written and synced up to the claimed place.
     #[inline]
     pub fn wrote(&self, bytes: u64) {
         if !self.is_on() {
@@ -155,8 +167,14 @@ impl Space {
         }
         let mut state = self.shared.state();
         state.written += bytes;
-        if self.shared.find_work(&state).is_none() {
-            return;
+        if let Some(active) = &mut state.active {
+            active.growing = false;
+        }
+        let Some(work) = self.shared.find_work(&state) else { return };
+        if let (Work::Active(..), Some(active)) = (work, &mut state.active) {
+            // Taken for the helper: the next group might be faster than it wakes, again and again.
+            active.filling = true;
+            state.promised = Some(work);
         }
         let wake = std::mem::take(&mut state.idle);
         drop(state);
@@ -170,7 +188,7 @@ impl Space {
     /// Nobody touches the active segment any more when this returns.
     pub fn retire(&self) {
         let mut state = self.shared.state();
-        while state.active.as_ref().is_some_and(|active| active.filling.is_some()) {
+        while state.active.as_ref().is_some_and(|active| active.filling) {
             state = self.shared.done.wait(state).expect("nobody panics while holding the room");
         }
         state.active = None;
@@ -217,13 +235,15 @@ impl Shared {
         if state.written < self.warm {
             return None;
         }
-        let ahead = state.written.clamp(STEP, self.ahead_bytes.max(STEP)).min(self.ahead_bytes);
+        // While the file grows, each sync of a group waits for the journal. So a log that is written hard is filled to its end at
+        // once, and one that is written a little only so far that little is wasted.
+        let ahead = state.written.saturating_mul(GROWTH).clamp(STEP, self.ahead_bytes.max(STEP)).min(self.ahead_bytes);
         let goal = active.claimed.saturating_add(ahead).min(self.segment_bytes);
         let from = active.ready.max(active.claimed);
         // Few large steps: each ends with a sync.
         let due = from + STEP.min(ahead / 2) <= goal || (goal == self.segment_bytes && from < goal);
-        if due && active.filling.is_none() && !active.failed {
-            return Some(Work::Active(from, goal.min(from + STEP)));
+        if due && !active.filling && !active.growing && !active.failed {
+            return Some(Work::Active(from, goal.min((from / STEP + 1) * STEP)));
         }
         // The next one grows while this one fills: begun at two fifths, ready at nine tenths.
         let behind = active.claimed.saturating_sub(self.segment_bytes / 5 * 2);
@@ -240,7 +260,7 @@ impl Shared {
     fn serve(&self) {
         let mut state = self.state();
         while !state.stop {
-            if self.find_work(&state).is_none() {
+            if state.promised.is_none() && self.find_work(&state).is_none() {
                 state.idle = true;
                 state = self.work.wait(state).expect("nobody panics while holding the room");
                 continue;
@@ -254,17 +274,17 @@ impl Shared {
     /// Does one step of work; false when there is none.
     fn work_once(&self) -> bool {
         let mut state = self.state();
-        let Some(work) = self.find_work(&state) else { return false };
+        let Some(work) = state.promised.take().or_else(|| self.find_work(&state)) else { return false };
         match work {
             Work::Active(from, to) => {
                 let Some(active) = &mut state.active else { return false };
-                active.filling = Some(from);
+                active.filling = true;
                 let (path, file) = (active.path.clone(), active.file.clone());
                 drop(state);
                 let filled = self.fill_active(&path, file, from, to);
                 let mut state = self.state();
                 if let Some(active) = &mut state.active {
-                    active.filling = None;
+                    active.filling = false;
                     match filled {
                         Ok(file) => (active.file, active.ready) = (Some(file), to),
                         Err(_) => active.failed = true,
@@ -297,12 +317,7 @@ impl Shared {
             Some(file) => file,
             None => self.disk.open(path, Open::WRITE)?.into(),
         };
-        zeros(file.as_ref(), from, to, |at| {
-            if let Some(active) = &mut self.state().active {
-                active.filling = Some(at);
-            }
-            self.done.notify_all();
-        })?;
+        zeros(file.as_ref(), from, to)?;
         Ok(file)
     }
 
@@ -314,7 +329,7 @@ impl Shared {
                 self.disk.open(&self.next_path, Open::CREATE)?.into()
             }
         };
-        zeros(file.as_ref(), from, to, |_| {})?;
+        zeros(file.as_ref(), from, to)?;
         Ok(file)
     }
 }
@@ -324,8 +339,8 @@ pub(super) fn clear_next(disk: &Arc<dyn Disk>, path: &Path) -> Result<()> {
     if disk.look(path)?.is_some() { disk.remove(path) } else { Ok(()) }
 }
 
-/// Writes zeros and syncs them; says how far it is.
-fn zeros(file: &dyn File, from: u64, to: u64, mut reached: impl FnMut(u64)) -> Result<()> {
+/// Writes zeros and syncs them.
+fn zeros(file: &dyn File, from: u64, to: u64) -> Result<()> {
     let room = vec![0; PIECE];
     let mut at = from;
     while at < to {
@@ -334,7 +349,6 @@ fn zeros(file: &dyn File, from: u64, to: u64, mut reached: impl FnMut(u64)) -> R
         let count = usize::try_from(end - at).expect("a piece fits memory");
         write_full(file, &room[..count], at)?;
         at = end;
-        reached(at);
     }
     file.sync_data()
 }
