@@ -160,8 +160,8 @@ pub mod formats {
         pub use walk::FORMAT;
     }
     pub use format::{
-        Capped, Ending, Format, Halt, Item, Likeness, Mark, Mend, Sample, Sink, State, Summary, Visit, Walk, Want, gap_between,
-        later_segments_prove, looks_interrupted,
+        Capped, Ending, Format, Halt, Item, Likeness, Mark, Mend, Restored, Restorer, Sample, Sink, State, Summary, Visit, Walk,
+        Want, gap_between, later_segments_prove, looks_interrupted,
     };
     pub use registry::{ALL, by_name, recognise};
 }

@@ -40,6 +40,9 @@ pub struct RepairArgs {
     /// Yes, do what --at would do
     #[arg(long, requires = "at")]
     yes: bool,
+    /// Put a torn end back from nodedb's double-write file, and cut only what that does not hold
+    #[arg(long, conflicts_with_all = ["at", "undo", "salvage"])]
+    from_dwb: bool,
     /// Put the cuts of the newest repair back, unless the log has grown since
     #[arg(long, conflicts_with_all = ["accept_suspect", "salvage"])]
     undo: bool,
@@ -115,7 +118,8 @@ impl Job<'_> {
 
     fn mend(&self, disk: &Arc<dyn Disk>, input: &ops::Input, out: &mut Out) -> anyhow::Result<Exit> {
         let args = self.args;
-        let permit = Permit { suspect: args.accept_suspect, max_cut: args.max_cut, at: args.at.map(Lsn) };
+        let permit =
+            Permit { suspect: args.accept_suspect, max_cut: args.max_cut, at: args.at.map(Lsn), from_copies: args.from_dwb };
         let report = look(input, out)?;
         let plan = ops::plan(input, &report, &permit)?;
         let dry = args.dry_run || (args.at.is_some() && !args.yes);

@@ -28,6 +28,8 @@ pub struct Format {
     pub join: fn(&Source, &mut [Summary]) -> Vec<Damage>,
     /// Whether a torn tail may be cut.
     pub mend: Mend,
+    /// What copies beside the log give back of a segment's damaged end, for systems that keep such copies.
+    pub restore: Option<Restorer>,
     /// The fields of a frame's header, for drawing them over its bytes: name, offset, length. The payload follows the last one.
     pub drawing: &'static [(&'static str, usize, usize)],
 }
@@ -48,6 +50,24 @@ pub enum Mend {
     CutAndFill(fn(&Source, &Segment, u64) -> Result<Vec<u8>, Error>),
     /// It must not, and why.
     Refuse(&'static str),
+}
+
+/// Looks for copies of what was torn at the end of a segment; `None` when there are none that fit.
+pub type Restorer = fn(&Source, &Segment, &[Damage]) -> Result<Option<Restored>, Error>;
+
+/// Whole records that replace the bytes from the first damage of a segment to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restored {
+    /// The name of the file that holds the copies.
+    pub copy: String,
+    /// Where in the segment they begin.
+    pub offset: u64,
+    /// Their LSNs.
+    pub lsns: LsnRange,
+    /// The records, as they should stand there.
+    pub bytes: Vec<u8>,
+    /// What must stand behind them.
+    pub fill: Vec<u8>,
 }
 
 /// What is shown of a file to tell whose it is.

@@ -16,8 +16,10 @@ use crate::disk::{Cursor, Disk, EntryKind, File, Open, crc32, pieces, read_full,
 use crate::model::{Error, Lsn, LsnRange, Result, Time};
 
 const FIRST_LINE: &str = "walctl cut 1 ";
-/// Both lines together are never longer.
-const LONGEST_HEAD: usize = 64 << 10;
+/// Both lines together are seldom longer.
+const USUAL_HEAD: usize = 64 << 10;
+/// And never longer than this: every copy that a double-write file can hold, in hexadecimal.
+const LONGEST_HEAD: usize = 16 << 20;
 /// How much in front of a cut is summed, so that a cut is only put back where it came from.
 const CONTEXT: u64 = 4096;
 /// What a file is called that is not complete yet.
@@ -152,10 +154,17 @@ impl CutFile {
         let path = dir.join(name);
         let file: Arc<dyn File> = disk.open(&path, Open::READ)?.into();
         let length = file.length()?;
-        let mut head = vec![0; LONGEST_HEAD.min(usize::try_from(length).unwrap_or(LONGEST_HEAD))];
-        let got = read_full(file.as_ref(), &mut head, 0)?;
-        head.truncate(got);
-        let Some((from, content_at)) = parse_head(&head) else {
+        let parse = |limit: usize| -> Result<Option<(Provenance, u64)>> {
+            let mut head = vec![0; limit.min(usize::try_from(length).unwrap_or(limit))];
+            let got = read_full(file.as_ref(), &mut head, 0)?;
+            head.truncate(got);
+            Ok(parse_head(&head))
+        };
+        let mut found = parse(USUAL_HEAD)?;
+        if found.is_none() && length > USUAL_HEAD as u64 {
+            found = parse(LONGEST_HEAD)?;
+        }
+        let Some((from, content_at)) = found else {
             return Ok(Err("its first lines do not say where its bytes came from".into()));
         };
         if length != content_at + from.bytes {

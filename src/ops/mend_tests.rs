@@ -242,7 +242,7 @@ fn a_flipped_bit_of_an_acknowledged_frame_is_never_cut() {
         let before = vec![(segment_name(Lsn(1)), bytes)];
         let disk = disk_with(&before);
         let (input, report) = look(&disk).expect("it reads");
-        let permit = Permit { suspect: true, max_cut: u64::MAX, at: None };
+        let permit = Permit { suspect: true, max_cut: u64::MAX, ..Permit::default() };
         let plan = plan(&input, &report, &permit).expect("it reads");
         assert!(plan.cuts.is_empty(), "bit {bit}: {plan:?}");
         assert_eq!(plan.refusal.is_some(), report.verdict != Verdict::Clean, "bit {bit}");

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use super::cutfile::{self, CutFile, Provenance};
 use super::{Input, Report};
 use crate::disk::{Cursor, Segment, crc32};
-use crate::formats::{Halt, Item, Mark, Mend, Sink, Visit, Want};
+use crate::formats::{Halt, Item, Mark, Mend, Restored, Sink, Visit, Want};
 use crate::model::{Acknowledged, Damage, Error, Kind, Lsn, LsnRange, Record, Result, Time, Verdict};
 
 /// How much may be cut unless the caller says otherwise: what one group can be, and one long record that begins in it.
@@ -27,11 +27,13 @@ pub struct Permit {
     pub max_cut: u64,
     /// Everything behind this LSN, on purpose.
     pub at: Option<Lsn>,
+    /// Put back what copies beside the log hold of the torn end; without a copy nothing is cut.
+    pub from_copies: bool,
 }
 
 impl Default for Permit {
     fn default() -> Self {
-        Permit { suspect: false, max_cut: MAX_CUT, at: None }
+        Permit { suspect: false, max_cut: MAX_CUT, at: None, from_copies: false }
     }
 }
 
@@ -73,6 +75,8 @@ pub struct Cut {
     pub saved_as: String,
     /// That file is there already: an earlier repair was interrupted between saving and cutting.
     pub saved: bool,
+    /// What is put back from copies, at the cut; it is a part of what is filled in.
+    pub restored: Option<Restored>,
 }
 
 /// Why a log must not be cut.
@@ -97,6 +101,8 @@ pub enum Obstacle {
     Format,
     /// The LSN to cut at is not one that a log can end with.
     NoSuchEnd,
+    /// No copy holds what is torn.
+    NoCopy,
 }
 
 impl Obstacle {
@@ -109,6 +115,7 @@ impl Obstacle {
             Obstacle::TooMuch(_) => "max-cut",
             Obstacle::Format => "format",
             Obstacle::NoSuchEnd => "no-such-end",
+            Obstacle::NoCopy => "no-copy",
         }
     }
 }
@@ -193,8 +200,14 @@ pub fn plan(input: &Input, report: &Report, permit: &Permit) -> Result<Plan> {
         refusal: None,
     };
     let native = input.format == &crate::formats::native::FORMAT;
+    let mut restored = None;
     let decisions = match permit.at {
         Some(at) => decide_at(input, report, native, at)?,
+        None if permit.from_copies => {
+            let (decision, copies) = decide_from_copies(input, report, native, permit)?;
+            restored = copies;
+            vec![decision]
+        }
         None => vec![decide(report, &input.format.mend, native, permit)],
     };
     let taken = cutfile::names(&source.disk, &source.dir)?;
@@ -214,6 +227,11 @@ pub fn plan(input: &Input, report: &Report, permit: &Permit) -> Result<Plan> {
         let step = plan.cuts.len() as u64;
         let mut cut = describe(input, report, (index, offset, removed), permit)?;
         (cut.from.repair, cut.from.step) = (repair, step);
+        if let Some(copies) = restored.take() {
+            cut.from.fill = [copies.bytes.as_slice(), &copies.fill].concat();
+            cut.from.why = format!("{}; LSN {} was put back from {}", cut.from.why, copies.lsns, copies.copy);
+            cut.restored = Some(copies);
+        }
         if permit.at.is_none() && cut.from.bytes > permit.max_cut {
             let why = format!("{} bytes would go, and at most {} may", cut.from.bytes, permit.max_cut);
             plan.refusal = Some(Refusal { kind: Obstacle::TooMuch(cut.from.bytes), why });
@@ -230,6 +248,31 @@ pub fn plan(input: &Input, report: &Report, permit: &Permit) -> Result<Plan> {
         plan.cuts.push(cut);
     }
     Ok(plan)
+}
+
+/// As `decide`, and what replaces the torn end. A suspect end whose bytes are all replaced needs no further permission: nothing is
+/// lost with it.
+fn decide_from_copies(input: &Input, report: &Report, native: bool, permit: &Permit) -> Result<(Decision, Option<Restored>)> {
+    let mend = &input.format.mend;
+    let Some(restore) = input.format.restore else {
+        let why = format!("{} keeps no copies of its records beside a log", input.format.title);
+        return Ok((refuse(Obstacle::NoCopy, why), None));
+    };
+    let (index, offset) = match decide(report, mend, native, &Permit { suspect: true, ..*permit }) {
+        Decision::Cut(index, offset) => (index, offset),
+        other => return Ok((other, None)),
+    };
+    let segment = input.source.segments.get(index).ok_or(Error::Interrupted)?;
+    let Some(copies) = restore(&input.source, segment, &report.damage)?.filter(|copies| copies.offset == offset) else {
+        let why = format!("{}:{offset}: no whole copy of what is torn there lies beside the segment", segment.name);
+        return Ok((refuse(Obstacle::NoCopy, why), None));
+    };
+    let end = copies.offset + copies.bytes.len() as u64;
+    let whole = report.damage.iter().all(|d| d.span.end() <= end);
+    match decide(report, mend, native, &Permit { suspect: permit.suspect || whole, ..*permit }) {
+        cut @ Decision::Cut(..) => Ok((cut, Some(copies))),
+        other => Ok((other, None)),
+    }
 }
 
 /// Everything behind an LSN: the segments behind it are removed, newest first, and the one that holds it is cut.
@@ -364,7 +407,7 @@ fn describe(input: &Input, report: &Report, (index, offset, removed): (usize, u6
     };
     let verdict = here.iter().map(|d| d.verdict()).max().unwrap_or(Verdict::Clean);
     let path = segment.path.clone();
-    Ok(Cut { path, from, kinds, verdict, acknowledged, whole, whole_lsns, saved_as: String::new(), saved: false })
+    Ok(Cut { path, from, kinds, verdict, acknowledged, whole, whole_lsns, saved_as: String::new(), saved: false, restored: None })
 }
 
 fn join(a: Option<LsnRange>, b: Option<LsnRange>) -> Option<LsnRange> {

@@ -29,6 +29,7 @@ static LINES: Format = Format {
     walk,
     join,
     mend: Mend::Cut,
+    restore: None,
     drawing: &[],
 };
 

@@ -8,6 +8,7 @@ mod crash_model;
 mod exit_codes;
 mod follow;
 mod formats;
+mod from_dwb;
 mod fuzz;
 mod generated;
 mod mend;

@@ -99,8 +99,16 @@ pub fn plan(out: &mut Out, plan: &Plan, report: &Report, dry: bool) -> io::Resul
         if let Some(line) = whole(cut) {
             paragraph(out, &line)?;
         }
-        if !from.fill.is_empty() {
-            let text = format!("  {} are written there, as {} itself would", count(from.fill.len() as u64, "byte"), plan.format);
+        let mut fill = from.fill.len() as u64;
+        if let Some(copies) = &cut.restored {
+            let verb = if dry { "would be put back there" } else { "put back there" };
+            let bytes = count(copies.bytes.len() as u64, "byte");
+            paragraph(out, &format!("  {} {verb} from {} ({bytes})", lsns(copies.lsns), copies.copy))?;
+            fill = copies.fill.len() as u64;
+        }
+        if fill > 0 {
+            let place = if cut.restored.is_some() { "behind it" } else { "there" };
+            let text = format!("  {} are written {place}, as {} itself would", count(fill, "byte"), plan.format);
             paragraph(out, &text)?;
         }
     }
@@ -150,6 +158,8 @@ fn help(plan: &Plan) -> String {
         Some(Obstacle::Suspect) => format!("walctl repair {log} --accept-suspect"),
         Some(Obstacle::TooMuch(bytes)) => format!("walctl repair {log} --max-cut {bytes}"),
         Some(Obstacle::NoSuchEnd) => format!("walctl dump {log}"),
+        Some(Obstacle::NoCopy) if plan.verdict == Verdict::Suspect => format!("walctl repair {log} --accept-suspect"),
+        Some(Obstacle::NoCopy) if plan.verdict <= Verdict::Suspect => format!("walctl repair {log}"),
         _ => format!("walctl repair {log} --salvage {}", show(&beside(&plan.log))),
     }
 }
@@ -212,6 +222,10 @@ fn cut_json(plan: &Plan, cut: &Cut) -> Value {
         "whole_frames": cut.whole,
         "whole_first_lsn": cut.whole_lsns.map(|l| l.first.0),
         "whole_last_lsn": cut.whole_lsns.map(|l| l.last.0),
+        "restored_from": cut.restored.as_ref().map(|r| &r.copy),
+        "restored_first_lsn": cut.restored.as_ref().map(|r| r.lsns.first.0),
+        "restored_last_lsn": cut.restored.as_ref().map(|r| r.lsns.last.0),
+        "restored_bytes": cut.restored.as_ref().map(|r| r.bytes.len()),
     });
     if let (Some(all), Value::Object(extra)) = (value.as_object_mut(), extra) {
         all.remove("segment");

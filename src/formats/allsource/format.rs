@@ -24,6 +24,7 @@ pub const FORMAT: Format = Format {
     walk: walk::walk,
     join: join::join,
     mend: Mend::Cut,
+    restore: None,
     drawing: &[("sequence", 0, 12)],
 };
 

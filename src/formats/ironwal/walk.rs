@@ -19,6 +19,7 @@ pub const FORMAT: Format = Format {
     walk,
     join: log::join,
     mend: Mend::Cut,
+    restore: None,
     drawing: &[
         ("magic", 0, 4),
         ("crc", 4, 4),

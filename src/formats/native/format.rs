@@ -25,6 +25,7 @@ pub const FORMAT: Format = Format {
     walk,
     join,
     mend: Mend::Cut,
+    restore: None,
     drawing: &[
         ("magic", 0, 4),
         ("sum", 4, 4),

@@ -10,10 +10,12 @@
 
 use std::collections::BTreeMap;
 
+use super::format::filler_behind;
 use super::record::{Header, Layout};
 use super::search::Reader;
 use crate::disk::{Segment, Source, crc32c};
-use crate::model::{Damage, Lsn, Result, SegmentId};
+use crate::formats::Restored;
+use crate::model::{Damage, Lsn, LsnRange, Result, SegmentId};
 
 const MAGIC: [u8; 4] = *b"FBWD";
 const SLOT_MAGIC: [u8; 4] = *b"BSWD";
@@ -40,6 +42,37 @@ pub struct Restore {
     pub lsn: Lsn,
     /// The record as it should stand there.
     pub bytes: Vec<u8>,
+    /// The damage reaches to the end of the segment: what stands there can be replaced.
+    pub last: bool,
+}
+
+/// The records that take the place of a torn end: they begin where the first damage does, and each follows the one before.
+pub(super) fn restore(source: &Source, segment: &Segment, damage: &[Damage]) -> Result<Option<Restored>> {
+    let Some(offset) = damage.iter().filter(|d| d.span.place.segment == segment.id).map(|d| d.span.start()).min() else {
+        return Ok(None);
+    };
+    let (mut bytes, mut lsns, mut layout) = (Vec::new(), None, Layout::Short);
+    for one in restorable(source, segment, damage)?.into_iter().filter(|one| one.last) {
+        if one.offset != offset + bytes.len() as u64 {
+            break;
+        }
+        let first = lsns.map_or(one.lsn, |range: LsnRange| range.first);
+        lsns = Some(LsnRange { first, last: one.lsn });
+        layout = layout_of(&one.bytes);
+        bytes.extend_from_slice(&one.bytes);
+    }
+    let fill = filler_behind(layout, offset + bytes.len() as u64);
+    let copy = name_of(segment).unwrap_or_default();
+    Ok(lsns.map(|lsns| Restored { copy, offset, lsns, bytes, fill }))
+}
+
+/// The layout of a whole record.
+fn layout_of(bytes: &[u8]) -> Layout {
+    let long = Header::read(bytes, Layout::Long).is_some_and(|h| {
+        let sum_at = Layout::Long.sum_at();
+        h.total() == bytes.len() as u64 && crc32c(crc32c(0, &bytes[..sum_at]), &bytes[Layout::Long.size()..]) == h.sum
+    });
+    if long { Layout::Long } else { Layout::Short }
 }
 
 /// What the double-write file of a segment gives back of its damaged regions: records that follow the ones before without a hole,
@@ -63,7 +96,7 @@ pub fn restorable(source: &Source, segment: &Segment, damage: &[Damage]) -> Resu
             if bytes.len() < length {
                 break;
             }
-            found.push(Restore { segment: segment.id, offset, lsn, bytes });
+            found.push(Restore { segment: segment.id, offset, lsn, bytes, last: at_end });
             offset += copy.length;
             lsn = lsn.next();
         }

@@ -8,7 +8,7 @@
 //! Direct writes are filled up to 4,096 bytes: by 0.6 with a Noop record, by 0.1 to 0.4 with whatever the buffer held.
 
 use super::record::{self, Header, Layout};
-use super::{join, preamble, walk};
+use super::{dwb, join, preamble, walk};
 use crate::disk::{Segment, Source, crc32c};
 use crate::formats::{Format, Likeness, Mend, Sample, Sink, Visit, Want};
 use crate::model::{Error, Keys, Lsn};
@@ -26,6 +26,7 @@ pub const FORMAT: Format = Format {
     walk: walk::walk,
     join: join::join,
     mend: Mend::CutAndFill(fill),
+    restore: Some(dwb::restore),
     drawing: &[
         ("magic", 0, 4),
         ("version", 4, 2),
@@ -91,12 +92,17 @@ fn fill(source: &Source, segment: &Segment, cut: u64) -> Result<Vec<u8>, Error> 
         Ok(_) | Err(crate::formats::Halt::Enough) => {}
         Err(crate::formats::Halt::Failed(error)) => return Err(error),
     }
+    Ok(last.map(|layout| filler_behind(layout, cut)).unwrap_or_default())
+}
+
+/// What fills a segment up to the next block behind a record with headers of this layout that ends at `end`.
+pub(super) fn filler_behind(layout: Layout, end: u64) -> Vec<u8> {
     let size = Layout::Long.size() as u64;
-    let room = cut.next_multiple_of(walk::BLOCK) - cut;
-    if last != Some(Layout::Long) || room == 0 {
-        return Ok(Vec::new());
+    let room = end.next_multiple_of(walk::BLOCK) - end;
+    if layout != Layout::Long || room == 0 {
+        return Vec::new();
     }
     let room = if room < size { room + walk::BLOCK } else { room };
     let payload = usize::try_from(room - size).expect("less than two blocks");
-    Ok(record::filler(Layout::Long, Lsn(0), payload))
+    record::filler(Layout::Long, Lsn(0), payload)
 }

@@ -237,14 +237,16 @@ impl Notes {
 }
 
 /// A record that the double-write file can give back.
-pub(super) fn restorable(restore: &Restore, file: &str) -> Warning {
+pub(super) fn restorable(restore: &Restore, file: &str, last: bool) -> Warning {
     let length = restore.bytes.len() as u64;
+    let what = if restore.last && last {
+        "walctl repair --from-dwb puts it back"
+    } else {
+        "it belongs into the middle of the log, where walctl does not write; a copy of the file can be mended with it"
+    };
     Warning {
         name: "copy-in-double-write-file",
         span: Span::new(restore.segment, restore.offset, restore.offset + length),
-        text: format!(
-            "{file} holds record {} whole ({length} bytes): walctl repair --from-dwb puts it back at offset {}",
-            restore.lsn, restore.offset
-        ),
+        text: format!("{file} holds record {} whole ({length} bytes), due at offset {}: {what}", restore.lsn, restore.offset),
     }
 }

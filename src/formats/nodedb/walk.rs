@@ -580,7 +580,7 @@ impl Walker<'_, '_, '_> {
         self.summary.damage.kept_mut().sort_by_key(|d| d.span.start());
         for restore in dwb::restorable(self.visit.source, self.visit.segment, self.summary.damage.kept())? {
             let name = dwb::name_of(self.visit.segment).unwrap_or_default();
-            self.summary.warnings.push(super::notes::restorable(&restore, &name));
+            self.summary.warnings.push(super::notes::restorable(&restore, &name, !self.visit.segment.followed));
         }
         self.summary.own = Some(Box::new(self.own));
         Ok(self.summary)

@@ -20,6 +20,7 @@ pub const FORMAT: Format = Format {
     walk,
     join: log::join,
     mend: Mend::Cut,
+    restore: None,
     drawing: &[("magic", 0, 4), ("crc", 4, 4), ("length", 8, 4), ("type", 12, 1), ("flags", 13, 1)],
 };
 
