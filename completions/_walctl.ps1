@@ -109,6 +109,7 @@ Register-ArgumentCompleter -Native -CommandName 'walctl' -ScriptBlock {
             [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Say what would be done, and stop there')
             [CompletionResult]::new('--accept-suspect', '--accept-suspect', [CompletionResultType]::ParameterName, 'Also cut a tail of which nobody can tell whether it is torn or rotten')
             [CompletionResult]::new('--yes', '--yes', [CompletionResultType]::ParameterName, 'Yes, do what --at would do')
+            [CompletionResult]::new('--from-dwb', '--from-dwb', [CompletionResultType]::ParameterName, 'Put a torn end back from nodedb''s double-write file, and cut only what that does not hold')
             [CompletionResult]::new('--undo', '--undo', [CompletionResultType]::ParameterName, 'Put the cuts of the newest repair back, unless the log has grown since')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Results as JSON, one object a line; failures as one JSON object on standard error')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'No results and no progress; the exit code tells')

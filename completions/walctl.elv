@@ -103,6 +103,7 @@ set edit:completion:arg-completer[walctl] = {|@words|
             cand --dry-run 'Say what would be done, and stop there'
             cand --accept-suspect 'Also cut a tail of which nobody can tell whether it is torn or rotten'
             cand --yes 'Yes, do what --at would do'
+            cand --from-dwb 'Put a torn end back from nodedb''s double-write file, and cut only what that does not hold'
             cand --undo 'Put the cuts of the newest repair back, unless the log has grown since'
             cand --json 'Results as JSON, one object a line; failures as one JSON object on standard error'
             cand -q 'No results and no progress; the exit code tells'

@@ -353,6 +353,20 @@ mod tests {
     }
 
     #[test]
+    fn a_cut_file_tells_of_all_the_copies_that_were_put_back() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        let segment = dir.path().join("segment");
+        std::fs::write(&segment, [vec![9; 4144], b"bytes".to_vec()].concat()).expect("room for a few bytes");
+        let file = disk.open(&segment, Open::READ).expect("it was just written");
+        // As much as a double-write file can hold.
+        let long = Provenance { fill: vec![7; 64 * 69_632], ..provenance() };
+        save(&disk, dir.path(), "s.cut-4144", &long, file.as_ref()).expect("there is room");
+        let read = CutFile::read(&disk, dir.path(), "s.cut-4144").expect("it can be opened").expect("it is whole");
+        assert_eq!(read.from, long);
+    }
+
+    #[test]
     fn a_name_never_leads_out_of_the_folder_and_is_never_used_twice() {
         for segment in ["../x", "/etc/passwd", "..", "", "a\0b"] {
             let text = Provenance { segment: segment.into(), ..provenance() }.json().to_string();
