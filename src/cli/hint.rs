@@ -53,11 +53,22 @@ pub fn for_damage(input: &Input, damage: &Damage) -> String {
     let (log, salvaged) = (show(path), show(&beside));
     match (damage.verdict(), &input.format.mend) {
         _ if damage.kind == Kind::BadPayload => format!("walctl verify {log} --deep --key-file FILE"),
+        // What a copy beside the log gives back must not be cut.
+        (Verdict::Torn | Verdict::Suspect, _) if has_copy(input, damage) => format!("walctl repair {log} --from-dwb"),
         (Verdict::Torn, Mend::Cut | Mend::CutAndFill(_)) => format!("walctl repair {log}"),
         (Verdict::Suspect, Mend::Cut | Mend::CutAndFill(_)) => format!("walctl repair {log} --accept-suspect"),
         (Verdict::Torn | Verdict::Suspect, Mend::Refuse(_)) => format!("walctl dump {log}"),
         _ => format!("walctl repair {log} --salvage {salvaged}"),
     }
+}
+
+/// Whether a copy beside the log holds what is damaged at its end.
+fn has_copy(input: &Input, damage: &Damage) -> bool {
+    let (Some(restore), Some(segment)) = (input.format.restore, input.source.segments.get(damage.span.place.segment.index()))
+    else {
+        return false;
+    };
+    matches!(restore(&input.source, segment, std::slice::from_ref(damage)), Ok(Some(_)))
 }
 
 fn parent(path: &Path) -> Option<&Path> {

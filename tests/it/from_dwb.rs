@@ -58,6 +58,8 @@ fn a_torn_record_comes_back_from_its_copy_and_undo_brings_every_byte_back() {
         let sandbox = sandbox_with(&dir);
         let log = sandbox.path().join("LOG");
         let before = files(&log);
+        let (_, report) = answer(&sandbox, &["verify", "LOG", "--json"]);
+        assert_eq!(report["damage"][0]["next"], "walctl repair LOG --from-dwb", "{case}: a cut is not what is advised");
         let lost: Vec<u64> = expect["recoverable_from_dwb"].as_array().expect("a list").iter().filter_map(Json::as_u64).collect();
         let mut all = lsns(&sandbox);
         all.extend(&lost);
