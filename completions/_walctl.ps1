@@ -149,6 +149,7 @@ Register-ArgumentCompleter -Native -CommandName 'walctl' -ScriptBlock {
             [CompletionResult]::new('--keep-lsn', '--keep-lsn', [CompletionResultType]::ParameterName, 'Give records the LSNs that the JSON lines tell; a gap is refused')
             [CompletionResult]::new('--repair', '--repair', [CompletionResultType]::ParameterName, 'Cut a torn tail first, as `walctl repair` does')
             [CompletionResult]::new('--direct', '--direct', [CompletionResultType]::ParameterName, 'Write past the page cache, in whole blocks of which none is written twice')
+            [CompletionResult]::new('--buffered', '--buffered', [CompletionResultType]::ParameterName, 'Write everything through the page cache. Otherwise groups go past it where room is ready for them, and who follows the log on this machine reads them from the disk')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Results as JSON, one object a line; failures as one JSON object on standard error')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'No results and no progress; the exit code tells')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'No results and no progress; the exit code tells')

@@ -142,6 +142,7 @@ set edit:completion:arg-completer[walctl] = {|@words|
             cand --keep-lsn 'Give records the LSNs that the JSON lines tell; a gap is refused'
             cand --repair 'Cut a torn tail first, as `walctl repair` does'
             cand --direct 'Write past the page cache, in whole blocks of which none is written twice'
+            cand --buffered 'Write everything through the page cache. Otherwise groups go past it where room is ready for them, and who follows the log on this machine reads them from the disk'
             cand --json 'Results as JSON, one object a line; failures as one JSON object on standard error'
             cand -q 'No results and no progress; the exit code tells'
             cand --quiet 'No results and no progress; the exit code tells'

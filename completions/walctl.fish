@@ -171,6 +171,7 @@ never\t'Nowhere'"
 complete -c walctl -n "__fish_walctl_using_subcommand append" -l keep-lsn -d 'Give records the LSNs that the JSON lines tell; a gap is refused'
 complete -c walctl -n "__fish_walctl_using_subcommand append" -l repair -d 'Cut a torn tail first, as `walctl repair` does'
 complete -c walctl -n "__fish_walctl_using_subcommand append" -l direct -d 'Write past the page cache, in whole blocks of which none is written twice'
+complete -c walctl -n "__fish_walctl_using_subcommand append" -l buffered -d 'Write everything through the page cache. Otherwise groups go past it where room is ready for them, and who follows the log on this machine reads them from the disk'
 complete -c walctl -n "__fish_walctl_using_subcommand append" -l json -d 'Results as JSON, one object a line; failures as one JSON object on standard error'
 complete -c walctl -n "__fish_walctl_using_subcommand append" -s q -l quiet -d 'No results and no progress; the exit code tells'
 complete -c walctl -n "__fish_walctl_using_subcommand append" -s h -l help -d 'Print help (see more with \'--help\')'

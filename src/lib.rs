@@ -77,6 +77,7 @@ pub mod writer {
     mod queue;
     mod reopen;
     mod space;
+    mod stage;
     mod sync;
     mod ticket;
     pub use batch::Draft;

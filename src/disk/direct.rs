@@ -58,6 +58,11 @@ impl AlignedBytes {
         self.room.resize(self.room.len() + count, 0);
     }
 
+    /// Forgets all bytes but the first `length`.
+    pub fn truncate(&mut self, length: usize) {
+        self.room.truncate(self.skip + length);
+    }
+
     /// Forgets all bytes, and the memory too when it is more than `keep`.
     pub fn clear(&mut self, keep: usize) {
         if self.room.capacity() > keep {

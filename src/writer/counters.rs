@@ -10,7 +10,7 @@ pub struct Counters {
     groups: AtomicU64,
     records: AtomicU64,
     syncs: AtomicU64,
-    writes: AtomicU64,
+    past_cache: AtomicU64,
     bytes: AtomicU64,
     payload_bytes: AtomicU64,
     rotations: AtomicU64,
@@ -26,8 +26,8 @@ pub struct Counts {
     pub records: u64,
     /// Syncs of groups; writes that are durable when they return count too.
     pub syncs: u64,
-    /// Writes of groups.
-    pub writes: u64,
+    /// Groups that went past the page cache, whatever the mode.
+    pub past_cache: u64,
     /// Bytes of groups: frames and padding.
     pub bytes: u64,
     /// Bytes of them that callers gave, before compression and encryption as far as the writer was told.
@@ -44,7 +44,7 @@ impl Default for Counters {
             groups: AtomicU64::new(0),
             records: AtomicU64::new(0),
             syncs: AtomicU64::new(0),
-            writes: AtomicU64::new(0),
+            past_cache: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             payload_bytes: AtomicU64::new(0),
             rotations: AtomicU64::new(0),
@@ -61,10 +61,13 @@ impl Counters {
     pub(super) fn group(&self, records: usize, bytes: u64, payload_bytes: u64) {
         add(&self.groups, 1);
         add(&self.records, records as u64);
-        add(&self.writes, 1);
         add(&self.bytes, bytes);
         add(&self.payload_bytes, payload_bytes);
         add(&self.sizes[bucket(records as u64)], 1);
+    }
+
+    pub(super) fn past_cache(&self) {
+        add(&self.past_cache, 1);
     }
 
     pub(super) fn sync(&self) {
@@ -87,7 +90,7 @@ impl Counters {
             groups: get(&self.groups),
             records: get(&self.records),
             syncs: get(&self.syncs),
-            writes: get(&self.writes),
+            past_cache: get(&self.past_cache),
             bytes: get(&self.bytes),
             payload_bytes: get(&self.payload_bytes),
             rotations: get(&self.rotations),

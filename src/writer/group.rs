@@ -750,6 +750,55 @@ mod tests {
     }
 
     #[test]
+    fn groups_go_past_the_cache_where_room_is_ready_and_only_there() {
+        for (buffered, preallocate, sync) in [
+            (false, crate::writer::Preallocate::Zero, "fdatasync"),
+            (false, crate::writer::Preallocate::Zero, "dsync"),
+            (true, crate::writer::Preallocate::Zero, "fdatasync"),
+            (false, crate::writer::Preallocate::None, "fdatasync"),
+            // Who does not wait for the disk is faster through the cache.
+            (false, crate::writer::Preallocate::Zero, "none"),
+        ] {
+            let options = Options {
+                buffered,
+                preallocate,
+                sync: sync.parse().expect("a mode"),
+                background: false,
+                segment_bytes: 200_000,
+                ..Options::default()
+            };
+            let (sim, log) = sim(options.clone());
+            for n in 0..300usize {
+                log.append(&vec![1; n * 7][..]).expect("the disk is well");
+            }
+            let counts = log.counts();
+            let expected =
+                if !buffered && preallocate == crate::writer::Preallocate::Zero && sync != "none" { 290..300 } else { 0..1 };
+            assert!(expected.contains(&counts.past_cache), "{} of 300: {buffered} {preallocate} {sync}", counts.past_cache);
+            assert!(counts.rotations >= 1);
+            drop(log);
+            let again = GroupCommit::open(Arc::new(sim.clone()), Path::new("/log"), options).expect("it opens again");
+            assert_eq!(again.append(&b"x"[..]).expect("the disk is well").lsn, Lsn(301));
+        }
+    }
+
+    #[test]
+    fn a_direct_write_that_falls_short_is_finished_through_the_cache() {
+        let options = Options { background: false, ..Options::default() };
+        for behind in 1..12 {
+            let (sim, log) = sim(options.clone());
+            log.append(&[1; 5000][..]).expect("the disk is well");
+            sim.fail_at(sim.operations() + behind, Fault::Short(40));
+            for _ in 0..10 {
+                log.append(&[2; 5000][..]).expect("it goes another way");
+            }
+            drop(log);
+            let again = GroupCommit::open(Arc::new(sim), Path::new("/log"), options.clone()).expect("it opens again");
+            assert_eq!(again.next_lsn(), Lsn(12), "short write at operation {behind}");
+        }
+    }
+
+    #[test]
     fn direct_writes_and_real_files_go_together_in_each_mode() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         for (index, sync) in ["fdatasync", "fsync", "dsync", "none", "interval=1ms"].into_iter().enumerate() {

@@ -13,9 +13,10 @@ use super::lock::WriterLock;
 use super::options::Options;
 use super::reopen::{Tail, find_tail};
 use super::space::{NEXT, Space, clear_next};
+use super::stage::{LARGEST, Stage};
 use super::sync::{Preallocate, SyncMode};
 use super::ticket::{Failure, Outcome, Written};
-use crate::disk::{AlignedBytes, DIRECT_BLOCK, Disk, File, Open, write_full};
+use crate::disk::{AlignedBytes, DIRECT_BLOCK, Disk, File, Open, read_full, write_full};
 use crate::model::{Error, Lsn, Result, Time};
 use crate::native::{
     FrameFields, FrameHeader, HEADER_BYTES, Kind, SegmentHeader, Tally, encode_frame, encode_header, encode_seal, frame_bytes,
@@ -43,6 +44,7 @@ pub(super) struct Log {
     /// Something was written since it was last closed.
     dirty: bool,
     direct: bool,
+    stage: Stage,
     notes: Vec<String>,
     poison: Option<Failure>,
     _lock: WriterLock,
@@ -55,6 +57,8 @@ pub(super) struct Active {
     pub plain: Arc<dyn File>,
     /// For groups: opened as the mode wants it.
     pub data: Arc<dyn File>,
+    /// For groups in whole blocks, past the page cache.
+    pub blocks: Option<Arc<dyn File>>,
     pub path: PathBuf,
     pub header: SegmentHeader,
     /// Where the next frame goes.
@@ -130,6 +134,7 @@ impl Log {
             blank: tail.blank,
             dirty: !tail.closed,
             direct: options.direct,
+            stage: Stage::default(),
             notes: Vec::new(),
             poison: None,
             counters: Arc::default(),
@@ -158,8 +163,13 @@ impl Log {
             return Ok(());
         }
         self.space.begin(&path, open.position, open.position);
+        let blocks = self.open_blocks(&path);
+        let start = open.position / DIRECT_BLOCK * DIRECT_BLOCK;
+        let mut held = vec![0; usize::try_from(open.position - start).expect("less than a block")];
+        read_full(plain.as_ref(), &mut held, start)?;
+        self.stage.begin(&held);
         let (header, position, tally, last_sum) = (open.header, open.position, open.tally, open.last_sum);
-        self.active = Some(Active { plain, data, path, header, position, tally, last_sum });
+        self.active = Some(Active { plain, data, blocks, path, header, position, tally, last_sum });
         if !fits || tail.doubtful {
             self.seal().map_err(|stop| self.stopped(stop))?;
         }
@@ -198,6 +208,14 @@ impl Log {
             return Ok(self.disk.open(path, Open { dsync, ..Open::WRITE })?.into());
         }
         Ok(plain.clone())
+    }
+
+    /// A descriptor for groups in whole blocks. Where there is none, they go through the cache.
+    fn open_blocks(&self, path: &Path) -> Option<Arc<dyn File>> {
+        let options = &self.options;
+        let how = Open { direct: true, dsync: options.sync == SyncMode::Dsync, ..Open::WRITE };
+        let wanted = options.sync.promises() && !options.direct && !options.buffered;
+        if wanted { self.disk.open(path, how).ok().map(Arc::from) } else { None }
     }
 
     fn no_direct(&mut self) {
@@ -260,8 +278,10 @@ impl Log {
         self.disk.sync_dir(&self.dir)?;
         self.space.begin(&path, HEADER_BYTES, ready.unwrap_or(HEADER_BYTES));
         self.dirty = true;
-        self.active =
-            Some(Active { plain, data, path, header, position: HEADER_BYTES, tally: Tally::default(), last_sum: self.chain });
+        let blocks = self.open_blocks(&path);
+        self.stage.begin(&[]);
+        let (tally, last_sum) = (Tally::default(), self.chain);
+        self.active = Some(Active { plain, data, blocks, path, header, position: HEADER_BYTES, tally, last_sum });
         Ok(())
     }
 
@@ -365,10 +385,11 @@ impl Log {
         }
         let bytes = batch.bytes.bytes();
         let end = active.position + bytes.len() as u64;
-        self.space.claim(end);
         self.dirty = true;
-        if let Err(error) = write_full(active.data.as_ref(), bytes, active.position) {
-            return Err(self.cut_back(error));
+        match put(active, &mut self.stage, bytes, self.space.claim(end)) {
+            Ok(true) => self.counters.past_cache(),
+            Ok(false) => {}
+            Err(error) => return Err(self.cut_back(error)),
         }
         let written = Instant::now();
         match self.options.sync {
@@ -556,6 +577,28 @@ impl Log {
     pub fn place(&self) -> (u64, u64) {
         self.active.as_ref().map_or((HEADER_BYTES, 0), |active| (active.position, active.tally.records))
     }
+}
+
+/// Writes a group: past the page cache where there is `ready` room for all blocks that it touches. Tells whether it went that way.
+fn put(active: &mut Active, stage: &mut Stage, group: &[u8], ready: u64) -> Result<bool> {
+    let (at, end) = (active.position, active.position + group.len() as u64);
+    let Some(blocks) = &active.blocks else {
+        write_full(active.data.as_ref(), group, at)?;
+        return Ok(active.header.block != 0);
+    };
+    let mut past_cache = end.next_multiple_of(DIRECT_BLOCK) <= ready && group.len() <= LARGEST;
+    if past_cache {
+        match write_full(blocks.as_ref(), stage.lay(group), at / DIRECT_BLOCK * DIRECT_BLOCK) {
+            // Some filesystems open a file for direct writes and then refuse them.
+            Err(error) if error.errno() == Some(libc::EINVAL) => (past_cache, active.blocks) = (false, None),
+            wrote => wrote?,
+        }
+    }
+    if !past_cache {
+        write_full(active.data.as_ref(), group, at)?;
+    }
+    stage.took(group);
+    Ok(past_cache)
 }
 
 fn random<const N: usize>() -> Result<[u8; N]> {

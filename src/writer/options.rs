@@ -15,6 +15,9 @@ pub struct Options {
     pub window: Window,
     /// Past the page cache, in whole blocks that are never written twice.
     pub direct: bool,
+    /// Everything through the page cache. Otherwise groups go past it where room is ready for them, which looks the same on the disk;
+    /// then who reads the log while it grows reads from the disk.
+    pub buffered: bool,
     /// How room is made ahead.
     pub preallocate: Preallocate,
     /// A segment is sealed before it would grow beyond this.
@@ -54,6 +57,7 @@ impl Default for Options {
             sync: SyncMode::Fdatasync,
             window: Window::Auto,
             direct: false,
+            buffered: false,
             preallocate: Preallocate::Zero,
             segment_bytes: 64 << 20,
             segment_records: None,

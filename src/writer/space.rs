@@ -14,15 +14,17 @@ use std::thread::JoinHandle;
 
 use super::options::Options;
 use super::sync::Preallocate;
-use crate::disk::{Disk, File, Open, write_full};
+use crate::disk::{AlignedBytes, DIRECT_BLOCK, Disk, File, Open, write_full};
 use crate::model::Result;
 
 /// The name of the next segment's file while it is made ready.
 pub(super) const NEXT: &str = "next.tmp";
 /// So much is written with one call: a group that comes meanwhile waits for that long.
 const PIECE: usize = 256 << 10;
-/// So much is synced at a time.
+/// So much is made ready at a time, and more when much is made ready ahead.
 const STEP: u64 = 256 << 10;
+/// The most that is made ready at a time.
+const LONGEST_STEP: u64 = 4 << 20;
 /// So many times what was written so far is made ready ahead.
 const GROWTH: u64 = 16;
 /// See [`Shared::warm`].
@@ -137,23 +139,24 @@ impl Space {
         }
     }
 
-    /// A group goes up to `end`: returns when nobody writes zeros there, and keeps it so.
+    /// A group goes up to `end`: returns when nobody writes zeros there, and keeps it so. Tells up to where there is room that is
+    /// written already.
     ///
     /// A group beyond what is ready also waits until the zeros there are durable. Its own sync would have to make the same growth
     /// of the file durable that the helper's sync is just making, and when two do that at once and the power fails, kernels
     /// were seen to answer one of them that all is well although nothing was.
     #[inline]
-    pub fn claim(&self, end: u64) {
+    pub fn claim(&self, end: u64) -> u64 {
         if !self.is_on() {
-            return;
+            return 0;
         }
         let mut state = self.shared.state();
         loop {
-            let Some(active) = &mut state.active else { return };
+            let Some(active) = &mut state.active else { return 0 };
             active.claimed = active.claimed.max(end);
             if end <= active.ready || !active.filling {
                 active.growing = end > active.ready;
-                return;
+                return active.ready;
             }
             state = self.shared.done.wait(state).expect("nobody panics while holding the room");
         }
@@ -240,19 +243,19 @@ impl Shared {
         let ahead = state.written.saturating_mul(GROWTH).clamp(STEP, self.ahead_bytes.max(STEP)).min(self.ahead_bytes);
         let goal = active.claimed.saturating_add(ahead).min(self.segment_bytes);
         let from = active.ready.max(active.claimed);
-        // Few large steps: each ends with a sync.
-        let due = from + STEP.min(ahead / 2) <= goal || (goal == self.segment_bytes && from < goal);
+        // Few large steps: each ends with a sync that commits growth, and a group that comes meanwhile waits for it.
+        let step = (ahead / 8 / STEP * STEP).clamp(STEP, LONGEST_STEP);
+        let due = from + step.min(ahead / 2) <= goal || (goal == self.segment_bytes && from < goal);
         if due && !active.filling && !active.growing && !active.failed {
-            return Some(Work::Active(from, goal.min((from / STEP + 1) * STEP)));
+            return Some(Work::Active(from, goal.min((from / step + 1) * step)));
         }
         // The next one grows while this one fills: begun at two fifths, ready at nine tenths.
         let behind = active.claimed.saturating_sub(self.segment_bytes / 5 * 2);
-        let need = behind.saturating_mul(2).min(self.segment_bytes);
+        let whole = self.whole();
+        let need = behind.saturating_mul(2).min(whole);
         match &state.next {
-            Next::None if need > 0 => Some(Work::Next(0, self.segment_bytes.min(STEP))),
-            Next::Made { ready, busy: false, .. } if *ready < need => {
-                Some(Work::Next(*ready, self.segment_bytes.min(*ready + STEP)))
-            }
+            Next::None if need > 0 => Some(Work::Next(0, whole.min(STEP))),
+            Next::Made { ready, busy: false, .. } if *ready < need => Some(Work::Next(*ready, whole.min(*ready + STEP))),
             _ => None,
         }
     }
@@ -318,19 +321,38 @@ impl Shared {
             None => self.disk.open(path, Open::WRITE)?.into(),
         };
         zeros(file.as_ref(), from, to)?;
+        file.sync_data()?;
         Ok(file)
     }
 
+    /// The next segment's file is filled past the page cache, which is spared the copy, and synced once, when it is full: nobody waits
+    /// for its growth before it is used.
     fn fill_next(&self, file: Option<Arc<dyn File>>, from: u64, to: u64) -> Result<Arc<dyn File>> {
-        let file = match file {
+        let mut file = match file {
             Some(file) => file,
             None => {
                 clear_next(&self.disk, &self.next_path)?;
-                self.disk.open(&self.next_path, Open::CREATE)?.into()
+                let plain = self.disk.open(&self.next_path, Open::CREATE)?;
+                self.disk.open(&self.next_path, Open { direct: true, ..Open::WRITE }).unwrap_or(plain).into()
             }
         };
-        zeros(file.as_ref(), from, to)?;
+        match zeros(file.as_ref(), from, to) {
+            // Some filesystems open a file for direct writes and then refuse them.
+            Err(error) if error.errno() == Some(libc::EINVAL) => {
+                file = self.disk.open(&self.next_path, Open::WRITE)?.into();
+                zeros(file.as_ref(), from, to)?;
+            }
+            other => other?,
+        }
+        if to == self.whole() {
+            file.sync_data()?;
+        }
         Ok(file)
+    }
+
+    /// A segment's length in whole blocks.
+    fn whole(&self) -> u64 {
+        self.segment_bytes / DIRECT_BLOCK * DIRECT_BLOCK
     }
 }
 
@@ -339,18 +361,19 @@ pub(super) fn clear_next(disk: &Arc<dyn Disk>, path: &Path) -> Result<()> {
     if disk.look(path)?.is_some() { disk.remove(path) } else { Ok(()) }
 }
 
-/// Writes zeros and syncs them.
+/// Writes zeros.
 fn zeros(file: &dyn File, from: u64, to: u64) -> Result<()> {
-    let room = vec![0; PIECE];
+    let mut room = AlignedBytes::new();
+    room.push_zeros(PIECE);
     let mut at = from;
     while at < to {
         // Up to a multiple of the piece, so that pages are written whole from there on.
         let end = to.min((at / PIECE as u64 + 1) * PIECE as u64);
         let count = usize::try_from(end - at).expect("a piece fits memory");
-        write_full(file, &room[..count], at)?;
+        write_full(file, &room.bytes()[..count], at)?;
         at = end;
     }
-    file.sync_data()
+    Ok(())
 }
 
 #[cfg(test)]

@@ -94,6 +94,9 @@ fn configurations() -> Vec<(String, Options)> {
     for (name, sync) in
         [("fdatasync", SyncMode::Fdatasync), ("fsync", SyncMode::Fsync), ("dsync", SyncMode::Dsync), ("none", SyncMode::None)]
     {
+        // Room for whole groups, so that they go past the page cache.
+        let roomy = Options { sync, segment_bytes: 32_768, ahead_bytes: 16_384, ..base.clone() };
+        all.push((format!("{name} with room"), roomy));
         for direct in [false, true] {
             for preallocate in [Preallocate::Zero, Preallocate::None, Preallocate::Sparse] {
                 let options = Options { sync, direct, preallocate, ..base.clone() };

@@ -27,6 +27,10 @@ pub struct WriteFlags {
     /// Write past the page cache, in whole blocks of which none is written twice
     #[arg(long)]
     direct: bool,
+    /// Write everything through the page cache. Otherwise groups go past it where room is ready for them, and who follows the log on
+    /// this machine reads them from the disk
+    #[arg(long, conflicts_with = "direct")]
+    buffered: bool,
     /// How room is made ahead: none, sparse, fallocate or zero [default: zero]
     #[arg(long, value_name = "HOW", value_parser = |text: &str| text.parse::<Preallocate>().map_err(|e| e.to_string()))]
     preallocate: Option<Preallocate>,
@@ -91,6 +95,7 @@ impl WriteFlags {
         options.sync = self.sync.unwrap_or(options.sync);
         options.window = self.window.unwrap_or(options.window);
         options.direct |= self.direct;
+        options.buffered |= self.buffered;
         options.preallocate = self.preallocate.unwrap_or(options.preallocate);
         options.segment_bytes = self.segment_bytes.unwrap_or(options.segment_bytes);
         options.segment_records = self.segment_records;
