@@ -5,9 +5,9 @@
 use std::process::ExitCode;
 
 /// What the user types and sees: one file a command, and what they share.
-#[allow(dead_code, reason = "what the commands share is there before all of them are")]
 mod cli {
     pub mod args;
+    pub mod commands;
     pub mod exit;
     pub mod gate;
     pub mod hint;
@@ -68,5 +68,5 @@ mod cli {
 
 fn main() -> ExitCode {
     cli::interrupt::install();
-    cli::args::run().into()
+    cli::commands::run().into()
 }

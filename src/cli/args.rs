@@ -1,62 +1,17 @@
-//! What can be typed: the commands, and the flags that they share.
+//! The flags that commands share.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
 use clap::builder::PossibleValuesParser;
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::{Args, ValueEnum, ValueHint};
 use walctl::disk::{Disk, Io, RealDisk};
 use walctl::formats;
 use walctl::model::Keys;
 use walctl::ops::{self, Choice};
 
-use super::exit::Exit;
-use super::render::out::{Out, usage};
-use super::{append, bench, dump, generate, repair, rotate, stats, verify};
-
-const AFTER_HELP: &str = "\
-A log is named by its folder. Reading never writes and needs no lock. Exit codes: 0 clean, 1 could not do it, 2 wrong usage, 3 torn \
-or suspect tail, 4 worse damage, 5 locked, 6 a write or sync failed, 7 a gate is not met; man walctl says more.";
-
-/// Inspect, check, mend, write and tune write-ahead logs
-///
-/// walctl reads the write-ahead logs of many systems and writes its own. After a crash it tells what was lost, and whether anybody
-/// had been promised it.
-#[derive(Debug, Parser)]
-#[command(name = "walctl", version, after_help = AFTER_HELP, propagate_version = true, max_term_width = 100)]
-#[command(subcommand_required = true, arg_required_else_help = true, disable_help_subcommand = true)]
-pub struct Cli {
-    #[command(subcommand)]
-    command: Command,
-    #[command(flatten)]
-    global: Global,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    Dump(Box<dump::DumpArgs>),
-    Verify(verify::VerifyArgs),
-    Repair(repair::RepairArgs),
-    Append(Box<append::AppendArgs>),
-    Rotate(rotate::RotateArgs),
-    Stats(stats::StatsArgs),
-    Bench(Box<bench::BenchArgs>),
-}
-
-impl Command {
-    fn run(&self, out: &mut Out) -> anyhow::Result<Exit> {
-        match self {
-            Command::Dump(args) => dump::run(args, out),
-            Command::Verify(args) => verify::run(args, out),
-            Command::Repair(args) => repair::run(args, out),
-            Command::Append(args) => append::run(args, out),
-            Command::Rotate(args) => rotate::run(args, out),
-            Command::Stats(args) => stats::run(args, out),
-            Command::Bench(args) => bench::run(args, out),
-        }
-    }
-}
+use super::render::out::usage;
 
 /// Flags that every command takes.
 #[derive(Args, Debug)]
@@ -173,72 +128,9 @@ fn format_names() -> Vec<&'static str> {
     ["auto", "list"].into_iter().chain(formats::ALL.iter().map(|format| format.name)).collect()
 }
 
-/// The command line as clap knows it, without what is hidden.
-pub fn command() -> clap::Command {
-    Cli::command()
-}
-
-/// Parses the command line, runs it, and says how it ended.
-pub fn run() -> Exit {
-    let matches = match command().subcommand(generate::command()).try_get_matches() {
-        Ok(matches) => matches,
-        Err(error) => return refused(&error),
-    };
-    if let Some(("generate", matches)) = matches.subcommand() {
-        return generate::run(matches);
-    }
-    let cli = match Cli::from_arg_matches(&matches) {
-        Ok(cli) => cli,
-        Err(error) => return refused(&error.format(&mut command())),
-    };
-    let name = matches.subcommand_name().unwrap_or_default();
-    let mut out = match Out::new(name, &cli.global) {
-        Ok(out) => out,
-        Err(_) => return Exit::Failed,
-    };
-    let ended = cli.command.run(&mut out).and_then(|exit| {
-        std::io::Write::flush(&mut out)?;
-        Ok(exit)
-    });
-    match ended {
-        Ok(exit) => exit,
-        Err(_) if out.is_closed() => Exit::Done,
-        Err(error) => out.failure(&error),
-    }
-}
-
-/// Help and version go to standard output and are a success; all else is wrong usage.
-fn refused(error: &clap::Error) -> Exit {
-    let _ = error.print();
-    if !error.use_stderr() {
-        return Exit::Done;
-    }
-    if std::env::args_os().take_while(|arg| arg != "--").any(|arg| arg == "--json") {
-        let text = error.render().to_string();
-        let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-        super::render::out::say_json(Exit::Usage, message, Some("walctl --help"));
-    }
-    Exit::Usage
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        command().subcommand(generate::command()).debug_assert();
-    }
-
-    #[test]
-    fn every_command_and_flag_has_help() {
-        for sub in command().get_subcommands() {
-            assert!(sub.get_about().is_some(), "{}", sub.get_name());
-            for arg in sub.get_arguments() {
-                assert!(arg.get_help().is_some(), "{} --{}", sub.get_name(), arg.get_id());
-            }
-        }
-    }
 
     #[test]
     fn formats_are_those_of_the_registry() {

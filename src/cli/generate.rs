@@ -14,7 +14,6 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, italic, roman};
 use walctl::model::{CATALOGUE, Verdict};
 
-use super::args;
 use super::exit::Exit;
 use super::render::out::say;
 
@@ -29,11 +28,11 @@ pub fn command() -> Command {
         .subcommand(Command::new("man").about("One manual page a command").arg(dir()))
 }
 
-/// Writes what was asked for.
-pub fn run(matches: &ArgMatches) -> Exit {
+/// Writes what was asked for, about the command line `top`.
+pub fn run(matches: &ArgMatches, top: Command) -> Exit {
     let done = match matches.subcommand() {
-        Some(("completions", sub)) => completions(dir(sub)),
-        Some((_, sub)) => man(dir(sub)),
+        Some(("completions", sub)) => completions(dir(sub), top),
+        Some((_, sub)) => man(dir(sub), top),
         None => Ok(()),
     };
     match done {
@@ -49,18 +48,17 @@ fn dir(matches: &ArgMatches) -> &Path {
     matches.get_one::<PathBuf>("dir").map_or(Path::new("."), PathBuf::as_path)
 }
 
-fn completions(dir: &Path) -> anyhow::Result<()> {
+fn completions(dir: &Path, mut top: Command) -> anyhow::Result<()> {
     fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
     for shell in [Shell::Bash, Shell::Zsh, Shell::Fish, Shell::Elvish, Shell::PowerShell] {
-        clap_complete::generate_to(shell, &mut args::command(), "walctl", dir)
+        clap_complete::generate_to(shell, &mut top, "walctl", dir)
             .with_context(|| format!("cannot write the completions for {shell} into {}", dir.display()))?;
     }
     Ok(())
 }
 
-fn man(dir: &Path) -> anyhow::Result<()> {
+fn man(dir: &Path, mut top: Command) -> anyhow::Result<()> {
     fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
-    let mut top = args::command();
     top.build();
     let names: Vec<String> = top.get_subcommands().map(|sub| format!("walctl-{}", sub.get_name())).collect();
     for sub in top.get_subcommands() {

@@ -17,9 +17,9 @@ pub enum Hold {
     /// Nothing is changed, so nobody is kept out.
     Nobody,
     /// Our own log.
-    Native(WriterLock),
+    Native(#[expect(dead_code, reason = "it is held, not read")] WriterLock),
     /// A log of another system.
-    Foreign(Arc<dyn Disk>, PathBuf, Box<dyn File>),
+    Foreign(Arc<dyn Disk>, PathBuf, #[expect(dead_code, reason = "it is held, not read")] Box<dyn File>),
 }
 
 impl Hold {
