@@ -145,7 +145,7 @@ pub mod formats {
         mod walk;
         mod wounds;
         pub use format::FORMAT;
-        pub use walk::Joint;
+        pub use join::Joint;
     }
     /// rivven's group-commit logs.
     pub mod rivven {

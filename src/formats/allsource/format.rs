@@ -7,6 +7,7 @@
 //! A line is valid when it is JSON with all fields and the CRC-32 of sequence, time and event id matches.
 //! Not read: files in quarantine/, and feed-log/, which is another subsystem's.
 
+use super::join::sequence;
 use super::walk::START;
 use super::{join, walk};
 use crate::formats::{Format, Likeness, Mend, Sample};
@@ -27,13 +28,6 @@ pub const FORMAT: Format = Format {
     restore: None,
     drawing: &[("sequence", 0, 12)],
 };
-
-/// The number that a segment's name gives: the sequence of the last entry before it.
-pub(super) fn sequence(name: &str) -> Option<u64> {
-    let digits = name.strip_prefix("wal-")?.strip_suffix(".log")?;
-    let hex = digits.len() == 16 && digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-    if hex { u64::from_str_radix(digits, 16).ok() } else { None }
-}
 
 fn recognise(sample: &Sample<'_>) -> Likeness {
     let named = sample.name.is_some_and(|name| sequence(name).is_some());

@@ -3,10 +3,37 @@
 //! A restart makes older releases append to the oldest file, so the order of files is not the order of sequences. A hole in the set is
 //! a loss wherever its neighbours stand; a sequence that is there twice was given twice.
 
-use super::walk::{Own, Run};
 use crate::disk::Source;
 use crate::formats::Summary;
 use crate::model::{Damage, Facts, Kind, Look, Lsn, LsnRange, Proof, Span, Warning};
+
+/// Entries whose sequences rise by one, in lines that follow each other.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Run {
+    pub(super) first: u64,
+    pub(super) last: u64,
+    pub(super) start: u64,
+    pub(super) end: u64,
+    /// Of the checksums: equal in copies of the same entries.
+    pub(super) digest: u64,
+}
+
+/// What the join needs to know of a segment besides its summary.
+#[derive(Debug, Default)]
+pub(super) struct Own {
+    pub(super) runs: Vec<Run>,
+    /// There were more runs than are remembered.
+    pub(super) full: bool,
+    /// Nothing bad stands before the first entry.
+    pub(super) clean_start: bool,
+}
+
+/// The number that a segment's name gives: the sequence of the last entry before it.
+pub(super) fn sequence(name: &str) -> Option<u64> {
+    let digits = name.strip_prefix("wal-")?.strip_suffix(".log")?;
+    let hex = digits.len() == 16 && digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    if hex { u64::from_str_radix(digits, 16).ok() } else { None }
+}
 
 /// A run and the file that it is in.
 #[derive(Clone, Copy, Debug)]
@@ -67,7 +94,7 @@ fn holes(source: &Source, summaries: &mut [Summary], places: &[Place]) -> Vec<Da
     let Some(first) = places.first() else { return found };
     // A file's name says that its number and the one behind it were given, even if all of its lines are gone.
     let begun = summaries.iter().enumerate().find_map(|(file, summary)| {
-        let named = super::format::sequence(&source.segments.get(file)?.name).filter(|n| *n > 0)?;
+        let named = sequence(&source.segments.get(file)?.name).filter(|n| *n > 0)?;
         let own = summary.own::<Own>()?;
         (own.runs.first()?.first == first.run.first && named + 1 < first.run.first).then_some((file, named))
     });
@@ -91,7 +118,7 @@ fn holes(source: &Source, summaries: &mut [Summary], places: &[Place]) -> Vec<Da
         }
     }
     // The newest file can be empty: its number was given before it was begun.
-    let named = source.segments.iter().filter_map(|s| super::format::sequence(&s.name)).max().unwrap_or(0);
+    let named = source.segments.iter().filter_map(|s| sequence(&s.name)).max().unwrap_or(0);
     if named > last && summaries.len() > 1 && named >= first.run.first {
         let after =
             Place { file: summaries.len() - 1, run: Run { first: named + 1, last: named + 1, start: 0, end: 0, digest: 0 } };
@@ -222,7 +249,7 @@ fn names(source: &Source, summaries: &[Summary], places: &[Place]) -> Vec<Damage
     let mut found = Vec::new();
     for (segment, summary) in source.segments.iter().zip(summaries) {
         // The oldest name is opened again at every start, so it says nothing.
-        let Some(named) = super::format::sequence(&segment.name).filter(|n| *n > 0) else { continue };
+        let Some(named) = sequence(&segment.name).filter(|n| *n > 0) else { continue };
         let Some(own) = summary.own::<Own>().filter(|own| own.clean_start) else { continue };
         let Some(run) = own.runs.first() else { continue };
         let elsewhere = || named.checked_add(1).is_some_and(given);

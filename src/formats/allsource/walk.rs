@@ -3,6 +3,7 @@
 use memchr::{memchr, memmem, memrchr};
 
 use super::entry::{DEEPEST, Entry, Fault, read, read_prefix};
+use super::join::{Own, Run, sequence};
 use crate::disk::Cursor;
 use crate::formats::{Ending, Halt, Mark, Sink, Summary, Visit, Walk};
 use crate::model::{Damage, Facts, Field, Kind, Look, Lsn, LsnRange, Payload, Proof, Record, Span, Time, Value, Warning};
@@ -17,27 +18,6 @@ const LONGEST: usize = 64 << 20;
 const STRIDE: u64 = 1 << 20;
 /// How many runs of sequences are remembered of a segment; a sound one has a single run, or a few.
 pub(super) const RUNS: usize = 1 << 16;
-
-/// Entries whose sequences rise by one, in lines that follow each other.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Run {
-    pub(super) first: u64,
-    pub(super) last: u64,
-    pub(super) start: u64,
-    pub(super) end: u64,
-    /// Of the checksums: equal in copies of the same entries.
-    pub(super) digest: u64,
-}
-
-/// What the join needs to know besides.
-#[derive(Debug, Default)]
-pub(super) struct Own {
-    pub(super) runs: Vec<Run>,
-    /// There were more runs than are remembered.
-    pub(super) full: bool,
-    /// Nothing bad stands before the first entry.
-    pub(super) clean_start: bool,
-}
 
 /// Bad lines that follow each other.
 #[derive(Clone, Debug)]
@@ -69,7 +49,7 @@ struct Walker<'v, 's, 'o> {
 pub(super) fn walk(visit: &Visit<'_>, out: &mut Sink<'_>) -> Walk {
     let mut cursor = visit.source.cursor(visit.segment)?;
     let mut summary = Summary::new(visit.segment, cursor.length());
-    summary.begins = super::format::sequence(&visit.segment.name).map(|n| Lsn(n).next());
+    summary.begins = sequence(&visit.segment.name).map(|n| Lsn(n).next());
     let start = visit.want.start.map_or(0, |mark| mark.offset);
     let mut walker = Walker {
         visit,

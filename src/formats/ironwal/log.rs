@@ -6,7 +6,6 @@ use memchr::memmem;
 
 use super::super::{Likeness, Sample, Summary, gap_between, later_segments_prove};
 use super::frame::{HEADER, Header, MAGIC};
-use super::walk::Own;
 use crate::disk::{Cursor, EntryKind, Open, Source, crc32, read_full};
 use crate::model::{Damage, Facts, Kind, Look, Lsn, LsnRange, Span, Warning};
 
@@ -16,6 +15,13 @@ const INDEX: &str = "segments.idx";
 const HEAD: &str = "head.state";
 /// No sidecar is larger than this; what is larger is not looked at in full.
 const SIDECAR: usize = 1 << 20;
+
+/// What the join needs to know of a segment besides its summary.
+#[derive(Debug, Default)]
+pub struct Own {
+    /// The start id of a whole frame at the very start.
+    pub first: Option<u64>,
+}
 
 /// `00000000000000000035.wal` is 35: the id of the segment's first entry.
 pub fn sequence(name: &str) -> Option<u64> {

@@ -3,7 +3,7 @@
 use super::super::hunt::Sums;
 use super::super::{Ending, Format, Halt, Mark, Mend, Sink, Summary, Visit, Walk};
 use super::frame::{HEADER, HELD, Header};
-use super::log;
+use super::log::{self, Own};
 use crate::disk::{Cursor, crc32};
 use crate::model::{Damage, Facts, Kind, Look, Lsn, LsnRange, Span, Warning};
 
@@ -31,13 +31,6 @@ pub const FORMAT: Format = Format {
         ("reserved", 29, 3),
     ],
 };
-
-/// What the join needs to know besides.
-#[derive(Debug, Default)]
-pub struct Own {
-    /// The start id of a whole frame at the very start.
-    pub first: Option<u64>,
-}
 
 /// How far a walk goes between two marks, and between two signs of life.
 const STRIDE: u64 = 1 << 20;

@@ -1,6 +1,6 @@
 //! The beginning of a segment: its header, and what can be done without one.
 
-use super::walk::Joint;
+use super::join::Joint;
 use crate::disk::Io;
 use crate::formats::{State, Summary, Visit};
 use crate::model::{Damage, Error, Facts, Kind as Damaged, Look, Lsn, Result, Span, Warning};

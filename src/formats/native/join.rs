@@ -1,9 +1,26 @@
 //! What the walks over single segments mean together: chains, names, gaps, and what a later segment proves.
 
-use super::walk::Joint;
 use crate::disk::Source;
 use crate::formats::{Ending, Summary, gap_between, later_segments_prove};
-use crate::model::{Damage, Facts, Kind, Look, LsnRange, Span, Warning};
+use crate::model::{Damage, Facts, Kind, Look, Lsn, LsnRange, Span, Warning};
+use crate::native::{SegmentHeader, Tally};
+
+/// What a walk leaves for the join.
+#[derive(Debug, Default)]
+pub struct Joint {
+    /// The header, if it could be read or mended.
+    pub header: Option<SegmentHeader>,
+    /// The LSN that the file's name gives.
+    pub named: Option<Lsn>,
+    /// The sum of the last frame, where nothing but the end follows it.
+    pub last_sum: Option<u32>,
+    /// It ends with a Seal.
+    pub sealed: bool,
+    /// Its last frame is a Close.
+    pub closed: bool,
+    /// What was counted, when that was wanted.
+    pub tally: Option<Tally>,
+}
 
 /// Joins the walks over a log's segments.
 pub fn join(source: &Source, summaries: &mut [Summary]) -> Vec<Damage> {

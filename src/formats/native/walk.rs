@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::begin::{Begin, Begun, begin};
+use super::join::Joint;
 use super::region::classify;
 use super::unit::{Unit, deliver_record, deliver_unit};
 use super::wounds::Wounds;
@@ -11,26 +12,8 @@ use crate::model::{
     Damage, Error, Facts, Field, Kind as Damaged, Look, Lsn, LsnRange, Payload, Proof, Record, Span, Value, Warning,
 };
 use crate::native::{
-    Check, FRAME_HEADER, FrameHeader, HEADER_BYTES, Kind, MORE, Opened, Reader, Seal, SegmentHeader, Tally, digest, open,
-    plain_length,
+    Check, FRAME_HEADER, FrameHeader, HEADER_BYTES, Kind, MORE, Opened, Reader, Seal, Tally, digest, open, plain_length,
 };
-
-/// What a walk leaves for the join.
-#[derive(Debug, Default)]
-pub struct Joint {
-    /// The header, if it could be read or mended.
-    pub header: Option<SegmentHeader>,
-    /// The LSN that the file's name gives.
-    pub named: Option<Lsn>,
-    /// The sum of the last frame, where nothing but the end follows it.
-    pub last_sum: Option<u32>,
-    /// It ends with a Seal.
-    pub sealed: bool,
-    /// Its last frame is a Close.
-    pub closed: bool,
-    /// What was counted, when that was wanted.
-    pub tally: Option<Tally>,
-}
 
 /// How often the walk says how far it has come.
 const REPORT: u64 = 1 << 20;

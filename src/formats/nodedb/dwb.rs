@@ -10,8 +10,7 @@
 
 use std::collections::BTreeMap;
 
-use super::format::filler_behind;
-use super::record::{Header, Layout};
+use super::record::{BLOCK, Header, Layout, filler_behind};
 use super::search::Reader;
 use crate::disk::{Segment, Source, crc32c};
 use crate::formats::Restored;
@@ -19,7 +18,6 @@ use crate::model::{Damage, Lsn, LsnRange, Result, SegmentId};
 
 const MAGIC: [u8; 4] = *b"FBWD";
 const SLOT_MAGIC: [u8; 4] = *b"BSWD";
-const BLOCK: u64 = 4096;
 const SLOT: u64 = 69_632;
 const SLOTS: u64 = 64;
 

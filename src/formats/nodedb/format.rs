@@ -7,11 +7,12 @@
 //! A record is valid when magic, version and length fit and the sum over header and stored payload matches; `record.rs` draws it.
 //! Direct writes are filled up to 4,096 bytes: by 0.6 with a Noop record, by 0.1 to 0.4 with whatever the buffer held.
 
+use super::join::sequence;
 use super::record::{self, Header, Layout};
 use super::{dwb, join, preamble, walk};
 use crate::disk::{Segment, Source, crc32c};
 use crate::formats::{Format, Likeness, Mend, Sample, Sink, Visit, Want};
-use crate::model::{Error, Keys, Lsn};
+use crate::model::{Error, Keys};
 
 /// nodedb's log.
 pub const FORMAT: Format = Format {
@@ -42,12 +43,6 @@ pub const FORMAT: Format = Format {
         ("checksum", 59, 4),
     ],
 };
-
-/// The first LSN of a segment, from its name.
-pub(super) fn sequence(name: &str) -> Option<u64> {
-    let digits = name.strip_prefix("wal-")?.strip_suffix(".seg")?;
-    (digits.len() == 20 && digits.bytes().all(|b| b.is_ascii_digit())).then(|| digits.parse().ok())?
-}
 
 fn recognise(sample: &Sample<'_>) -> Likeness {
     let named = sample.name.is_some_and(|name| sequence(name).is_some());
@@ -92,17 +87,5 @@ fn fill(source: &Source, segment: &Segment, cut: u64) -> Result<Vec<u8>, Error> 
         Ok(_) | Err(crate::formats::Halt::Enough) => {}
         Err(crate::formats::Halt::Failed(error)) => return Err(error),
     }
-    Ok(last.map(|layout| filler_behind(layout, cut)).unwrap_or_default())
-}
-
-/// What fills a segment up to the next block behind a record with headers of this layout that ends at `end`.
-pub(super) fn filler_behind(layout: Layout, end: u64) -> Vec<u8> {
-    let size = Layout::Long.size() as u64;
-    let room = end.next_multiple_of(walk::BLOCK) - end;
-    if layout != Layout::Long || room == 0 {
-        return Vec::new();
-    }
-    let room = if room < size { room + walk::BLOCK } else { room };
-    let payload = usize::try_from(room - size).expect("less than two blocks");
-    record::filler(Layout::Long, Lsn(0), payload)
+    Ok(last.map(|layout| record::filler_behind(layout, cut)).unwrap_or_default())
 }

@@ -1,10 +1,28 @@
 //! What nodedb's segments say about each other: LSNs go on from file to file, and a file is named after its first one.
 
 use super::record::Layout;
-use super::walk::Own;
 use crate::disk::Source;
 use crate::formats::{Ending, Summary, gap_between, later_segments_prove};
 use crate::model::{Damage, Facts, Kind, Look, Lsn, LsnRange, Proof, SegmentId, Span, Warning};
+
+/// What the join needs to know of a segment besides its summary.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Own {
+    /// The first record: its LSN, where it is, and its header.
+    pub(super) first: Option<(Lsn, u64, Layout)>,
+    /// Nothing bad stands before it.
+    pub(super) clean_start: bool,
+    /// The header of the last record.
+    pub(super) layout: Option<Layout>,
+    /// It has a preamble.
+    pub(super) preamble: bool,
+}
+
+/// The first LSN of a segment, from its name.
+pub(super) fn sequence(name: &str) -> Option<u64> {
+    let digits = name.strip_prefix("wal-")?.strip_suffix(".seg")?;
+    (digits.len() == 20 && digits.bytes().all(|b| b.is_ascii_digit())).then(|| digits.parse().ok())?
+}
 
 pub(super) fn join(source: &Source, summaries: &mut [Summary]) -> Vec<Damage> {
     later_segments_prove(source, summaries);

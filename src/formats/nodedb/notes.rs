@@ -3,8 +3,7 @@
 //! A note is kept once a segment, with how often it was seen: thousands of lines would hide what they say.
 
 use super::dwb::Restore;
-use super::record::{Frame, Layout, kind_name};
-use super::walk::BLOCK;
+use super::record::{BLOCK, Frame, Layout, kind_name};
 use crate::model::{Damage, Kind, Lsn, SegmentId, Span, Warning};
 
 /// Something seen: where first, and how often.

@@ -13,6 +13,8 @@ use crate::model::Lsn;
 
 /// How a record begins.
 pub(super) const MAGIC: [u8; 4] = *b"WNYS";
+/// Direct writes are rounded up to it.
+pub(super) const BLOCK: u64 = 4096;
 /// The format version that all releases write.
 const VERSION: u16 = 1;
 /// No release writes or reads a longer payload.
@@ -204,6 +206,18 @@ pub(super) const fn kind_name(kind: u32, layout: Layout) -> Option<&'static str>
         110 => "calvin-applied",
         _ => return None,
     })
+}
+
+/// What fills a segment up to the next block behind a record with headers of this layout that ends at `end`.
+pub(super) fn filler_behind(layout: Layout, end: u64) -> Vec<u8> {
+    let size = Layout::Long.size() as u64;
+    let room = end.next_multiple_of(BLOCK) - end;
+    if layout != Layout::Long || room == 0 {
+        return Vec::new();
+    }
+    let room = if room < size { room + BLOCK } else { room };
+    let payload = usize::try_from(room - size).expect("less than two blocks");
+    filler(Layout::Long, Lsn(0), payload)
 }
 
 #[cfg(test)]

@@ -2,31 +2,17 @@
 
 use super::diagnose::{Region, diagnose};
 use super::dwb;
+use super::join::{Own, sequence};
 use super::notes::Notes;
 use super::preamble::{self, Opener, Preamble};
-use super::record::{Frame, Header, LARGEST_PAYLOAD, Layout, MAGIC, kind_name};
+use super::record::{BLOCK, Frame, Header, LARGEST_PAYLOAD, Layout, MAGIC, kind_name};
 use super::search::{LONG, Reader};
 use crate::disk::pieces;
 use crate::formats::{Ending, Halt, Mark, Sink, Summary, Visit, Walk};
 use crate::model::{Damage, Error, Facts, Field, Kind, Look, Lsn, LsnRange, Payload, Proof, Record, Span, Time, Value};
 
-/// Direct writes are rounded up to it.
-pub(super) const BLOCK: u64 = 4096;
 /// How often progress and marks are given.
 const STRIDE: u64 = 1 << 20;
-
-/// What the join needs to know besides.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Own {
-    /// The first record: its LSN, where it is, and its header.
-    pub(super) first: Option<(Lsn, u64, Layout)>,
-    /// Nothing bad stands before it.
-    pub(super) clean_start: bool,
-    /// The header of the last record.
-    pub(super) layout: Option<Layout>,
-    /// It has a preamble.
-    pub(super) preamble: bool,
-}
 
 /// The facts of a record; short headers lack the last three.
 const USUAL: usize = 9;
@@ -60,7 +46,7 @@ struct Walker<'v, 's, 'o> {
 pub(super) fn walk(visit: &Visit<'_>, out: &mut Sink<'_>) -> Walk {
     let cursor = visit.source.cursor(visit.segment)?;
     let mut summary = Summary::new(visit.segment, cursor.length());
-    let named = super::format::sequence(&visit.segment.name).map(Lsn);
+    let named = sequence(&visit.segment.name).map(Lsn);
     summary.begins = named;
     let mut walker = Walker {
         visit,

@@ -4,7 +4,6 @@ use memchr::memmem;
 
 use super::super::{Ending, Likeness, Sample, State, Summary};
 use super::record::{ENCRYPTED, HAS_CHECKSUM, HEADER, Header, MAGIC};
-use super::walk::Own;
 use crate::disk::{EntryKind, Source, zero_prefix};
 use crate::model::{Damage, Facts, Kind, Look, Lsn, LsnRange, Proof, Span, Warning};
 
@@ -12,6 +11,15 @@ use crate::model::{Damage, Facts, Kind, Look, Lsn, LsnRange, Proof, Span, Warnin
 const MARKER: &str = ".last_replayed_lsn";
 /// A restart into a file that was made ahead skips at least this many numbers.
 const JUMP: u64 = 1024;
+
+/// What the join needs to know of a segment besides its summary.
+#[derive(Debug, Default)]
+pub struct Own {
+    /// Where the first encrypted record stands.
+    pub encrypted: Option<u64>,
+    /// How many records are thought to be lost in bad regions: an estimate, for numbers are counted and not written.
+    pub lost: u64,
+}
 
 /// `00000000000000000016.wal` is 16: the LSN that the next record was to get when the file was begun.
 pub fn sequence(name: &str) -> Option<u64> {

@@ -3,7 +3,7 @@
 use super::super::hunt::Sums;
 use super::super::{Ending, Format, Halt, Mark, Mend, Sink, Summary, Visit, Walk};
 use super::cipher::Opener;
-use super::log;
+use super::log::{self, Own};
 use super::record::{ENCRYPTED, HEADER, HELD, Header};
 use crate::disk::{Cursor, crc32};
 use crate::model::{Lsn, Result};
@@ -23,15 +23,6 @@ pub const FORMAT: Format = Format {
     restore: None,
     drawing: &[("magic", 0, 4), ("crc", 4, 4), ("length", 8, 4), ("type", 12, 1), ("flags", 13, 1)],
 };
-
-/// What the join needs to know besides.
-#[derive(Debug, Default)]
-pub struct Own {
-    /// Where the first encrypted record stands.
-    pub encrypted: Option<u64>,
-    /// How many records are thought to be lost in bad regions: an estimate, for numbers are counted and not written.
-    pub lost: u64,
-}
 
 /// How far a walk goes between two marks, and between two signs of life.
 const STRIDE: u64 = 1 << 20;
