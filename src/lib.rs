@@ -62,8 +62,8 @@ pub mod native {
     };
     pub use name::{LOCK, cut_name, parse_cut_name, segment_lsn, segment_name};
     pub use payload::{ENCRYPTION_BYTES, OPEN_LIMIT, Opened, compress, encrypt, key_hint, open, plain_length};
-    pub use seal::{IndexEntry, Seal, decode_body, encode_seal, find_seal};
-    pub use tally::{BUCKETS, DATA_KINDS, TagCount, Tally, bucket, digest};
+    pub use seal::{Seal, decode_body, encode_seal, find_seal};
+    pub use tally::{BUCKETS, DATA_KINDS, IndexEntry, TagCount, Tally, bucket, digest};
 }
 
 /// Appending to our own log.

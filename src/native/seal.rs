@@ -8,7 +8,7 @@
 
 use super::encode::{FrameFields, encode_frame};
 use super::layout::{FRAME_HEADER, FrameHeader, HEADER_BYTES, Kind, Seed};
-use super::tally::{BUCKETS, DATA_KINDS, TagCount, Tally};
+use super::tally::{BUCKETS, DATA_KINDS, IndexEntry, TagCount, Tally};
 use crate::disk::{Cursor, crc32};
 use crate::model::{Lsn, Time};
 
@@ -18,17 +18,6 @@ const TRAILER_MAGIC: [u8; 8] = *b"WLSEAL1\n";
 const TRAILER_BYTES: u64 = 16;
 /// The longest payload of a Seal: 4,096 index entries and the lists stay far below.
 const LONGEST: u64 = 1 << 20;
-
-/// A place in a segment from which a walk can begin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct IndexEntry {
-    /// The LSN of the frame there.
-    pub lsn: u64,
-    /// The latest time of any frame up to and including this one.
-    pub max_time: u64,
-    /// Where the frame is.
-    pub offset: u64,
-}
 
 /// A Seal that was found at the end of a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,42 +35,41 @@ pub fn encode_seal(out: &mut Vec<u8>, tally: &Tally, unsynced: u16, next: Lsn, t
     let mut tally = tally.clone();
     tally.end_group();
     let fields = FrameFields { kind: Kind::Seal, flags: 0, unsynced, lsn: next, time, tag: 0 };
-    encode_frame(out, &fields, &encode_body(&tally, offset), seed, offset)
+    encode_frame(out, &fields, &encode_body(tally, offset), seed, offset)
 }
 
-fn counters(tally: &Tally) -> [u64; 21] {
+/// The counters, in the order in which they are written.
+fn counters(tally: &mut Tally) -> [&mut u64; 18] {
     [
-        tally.records,
-        tally.batches,
-        tally.pads,
-        tally.pad_bytes,
-        tally.closes,
-        tally.groups,
-        tally.plain_bytes,
-        tally.first_lsn,
-        tally.last_lsn,
-        tally.first_time,
-        tally.last_time,
-        tally.min_time,
-        tally.max_time,
-        tally.pause,
-        tally.pause_lsn,
-        tally.digest,
-        tally.checkpoint_lsn,
-        tally.checkpoint,
-        u64::from(tally.more_tags),
-        u64::from(tally.more_transactions),
-        0,
+        &mut tally.records,
+        &mut tally.batches,
+        &mut tally.pads,
+        &mut tally.pad_bytes,
+        &mut tally.closes,
+        &mut tally.groups,
+        &mut tally.plain_bytes,
+        &mut tally.first_lsn,
+        &mut tally.last_lsn,
+        &mut tally.first_time,
+        &mut tally.last_time,
+        &mut tally.min_time,
+        &mut tally.max_time,
+        &mut tally.pause,
+        &mut tally.pause_lsn,
+        &mut tally.digest,
+        &mut tally.checkpoint_lsn,
+        &mut tally.checkpoint,
     ]
 }
 
-fn encode_body(tally: &Tally, offset: u64) -> Vec<u8> {
+fn encode_body(mut tally: Tally, offset: u64) -> Vec<u8> {
     let mut body = Vec::with_capacity(4096);
     body.extend_from_slice(&BODY_MAGIC);
     body.extend_from_slice(&BODY_VERSION.to_le_bytes());
     body.extend_from_slice(&[0; 2]);
     let mut put = |number: u64| body.extend_from_slice(&number.to_le_bytes());
-    counters(tally).into_iter().for_each(&mut put);
+    counters(&mut tally).into_iter().for_each(|counter| put(*counter));
+    [u64::from(tally.more_tags), u64::from(tally.more_transactions), 0].into_iter().for_each(&mut put);
     for list in [&tally.frames[..], &tally.bytes, &tally.sizes, &tally.group_sizes, &tally.open, &tally.ended] {
         put(list.len() as u64);
         list.iter().copied().for_each(&mut put);
@@ -101,32 +89,12 @@ pub fn decode_body(body: &[u8]) -> Option<Tally> {
     let numbers = body.strip_prefix(&BODY_MAGIC)?.strip_prefix(&BODY_VERSION.to_le_bytes())?.strip_prefix(&[0; 2])?;
     let mut numbers = Numbers(numbers);
     let mut tally = Tally::default();
-    let mut counters = [0; 21];
-    for counter in &mut counters {
+    for counter in counters(&mut tally) {
         *counter = numbers.next()?;
     }
-    [
-        tally.records,
-        tally.batches,
-        tally.pads,
-        tally.pad_bytes,
-        tally.closes,
-        tally.groups,
-        tally.plain_bytes,
-        tally.first_lsn,
-        tally.last_lsn,
-        tally.first_time,
-        tally.last_time,
-        tally.min_time,
-        tally.max_time,
-        tally.pause,
-        tally.pause_lsn,
-        tally.digest,
-        tally.checkpoint_lsn,
-        tally.checkpoint,
-    ] = *counters.first_chunk::<18>()?;
-    tally.more_tags = counters[18] != 0;
-    tally.more_transactions = counters[19] != 0;
+    tally.more_tags = numbers.next()? != 0;
+    tally.more_transactions = numbers.next()? != 0;
+    numbers.next()?;
     tally.frames = numbers.fixed::<DATA_KINDS>()?;
     tally.bytes = numbers.fixed::<DATA_KINDS>()?;
     tally.sizes = numbers.fixed::<BUCKETS>()?;
@@ -229,20 +197,20 @@ mod tests {
     fn a_seal_says_what_was_counted() {
         let tally = tally();
         assert!(tally.more_tags && tally.index.len() > 100);
-        let body = encode_body(&tally, 4096);
+        let body = encode_body(tally.clone(), 4096);
         assert_eq!(body.len() % 8, 0);
         let read = decode_body(&body).expect("what was just written");
-        assert_eq!(encode_body(&read, 4096), body);
+        assert_eq!(encode_body(read.clone(), 4096), body);
         assert_eq!((read.records, read.open.as_slice(), read.index.len()), (300, &[9][..], tally.index.len()));
     }
 
     #[test]
     fn a_body_that_is_cut_or_claims_too_much_says_nothing() {
-        let body = encode_body(&tally(), 4096);
+        let body = encode_body(tally(), 4096);
         for cut in 0..body.len() - TRAILER_BYTES as usize {
             assert!(decode_body(&body[..cut]).is_none(), "{cut}");
         }
-        let mut greedy = encode_body(&Tally::default(), 4096);
+        let mut greedy = encode_body(Tally::default(), 4096);
         let count_at = greedy.len() - 24;
         greedy[count_at..count_at + 8].copy_from_slice(&u64::MAX.to_le_bytes());
         assert!(decode_body(&greedy).is_none());

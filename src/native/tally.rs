@@ -1,7 +1,6 @@
 //! Counting what a segment holds, frame by frame: what a seal says, and what statistics show.
 
 use super::layout::{FrameHeader, Kind, MORE};
-use super::seal::IndexEntry;
 use crate::model::Lsn;
 
 /// How many kinds of data frames there are.
@@ -26,6 +25,17 @@ pub struct TagCount {
     pub frames: u64,
     /// Their stored payload bytes.
     pub bytes: u64,
+}
+
+/// A place in a segment from which a walk can begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IndexEntry {
+    /// The LSN of the frame there.
+    pub lsn: u64,
+    /// The latest time of any frame up to and including this one.
+    pub max_time: u64,
+    /// Where the frame is.
+    pub offset: u64,
 }
 
 /// What was counted.
