@@ -39,6 +39,8 @@ pub struct Cursor {
     file: Arc<dyn File>,
     length: u64,
     mapping: Option<Mapping>,
+    /// Somebody may be writing to what is mapped.
+    unsure: bool,
     window: Window,
     /// Ranges that the system refused, in order and apart.
     refused: Vec<(u64, u64)>,
@@ -59,7 +61,7 @@ impl Cursor {
     /// Over the first `length` bytes of a file; `u64::MAX` where only reading tells how long it is.
     #[must_use]
     pub fn new(file: Arc<dyn File>, length: u64) -> Cursor {
-        Cursor { file, length, mapping: None, window: Window::default(), refused: Vec::new(), direct: false }
+        Cursor { file, length, mapping: None, unsure: false, window: Window::default(), refused: Vec::new(), direct: false }
     }
 
     /// Past the page cache. Where the filesystem refuses that, the cache is asked to forget nothing and is read instead;
@@ -106,11 +108,13 @@ impl Cursor {
         Ok(length != self.length || self.bytes(offset, WINDOW) != before)
     }
 
-    /// Reads through a mapping from now on, if one can be had. For segments that nobody writes to any more.
-    pub fn map(&mut self) {
+    /// Reads through a mapping from now on, if one can be had. Unless nobody writes to the segment any more, because it is `finished`,
+    /// the mapping is only good for bytes that prove themselves.
+    pub fn map(&mut self, finished: bool) {
         if self.mapping.is_none() && !self.direct {
             self.mapping = self.file.map(self.length);
         }
+        self.unsure = !finished;
     }
 
     /// Whether bytes come from a mapping.
@@ -119,10 +123,17 @@ impl Cursor {
         self.mapping.is_some()
     }
 
-    /// Drops the mapping if some of it could not be read and looked like zeros. True if so: whatever was just read from it must be
-    /// read again, now with system calls that answer in words.
+    /// Whether some of the mapping could not be read, and looks like zeros.
+    #[must_use]
+    pub fn is_faulty(&self) -> bool {
+        self.mapping.as_ref().is_some_and(|m| m.faults() > 0)
+    }
+
+    /// To be asked where bytes look bad: drops the mapping if some of it could not be read and looked like zeros, or if it may have
+    /// changed while it was read. True if so: whatever was just read from it must be read again, now with system calls, which answer
+    /// in words and give all of a place at one moment.
     pub fn unmap_if_faulty(&mut self) -> bool {
-        if self.mapping.as_ref().is_some_and(|m| m.faults() > 0) {
+        if self.is_faulty() || (self.unsure && self.is_mapped()) {
             self.mapping = None;
             self.window.filled = 0;
             // It may be shorter now; that is the usual reason. Failing to tell is left to the reads that follow.
@@ -393,6 +404,22 @@ mod tests {
             assert_eq!(cursor.bytes(offset, want).len(), expected, "{offset} {want}");
             let mut cursor = Cursor::new(Arc::new(Rotten { length: 3_000_000, bad: Vec::new() }), u64::MAX);
             assert_eq!(cursor.fold(offset, 2_000_000, 0, |n, piece| n + piece.len()), Some(2_000_000), "{offset}");
+        }
+    }
+
+    #[test]
+    fn bad_bytes_of_a_mapping_that_may_have_changed_are_read_again_with_a_call_and_those_of_a_finished_file_are_not() {
+        let path = tempfile::NamedTempFile::new().expect("a temporary file");
+        std::fs::write(path.path(), [0; 8192]).expect("room for 8 KiB");
+        for finished in [false, true] {
+            let file: Arc<dyn File> = crate::disk::RealDisk.open(path.path(), Open::READ).expect("it is there").into();
+            let mut cursor = Cursor::new(file, 8192);
+            cursor.map(finished);
+            assert!(cursor.is_mapped());
+            assert_eq!(cursor.unmap_if_faulty(), !finished);
+            assert_eq!((cursor.is_mapped(), cursor.is_faulty()), (finished, false));
+            assert!(!cursor.unmap_if_faulty(), "it is asked again only once");
+            assert_eq!(cursor.bytes(4096, 8), [0; 8]);
         }
     }
 

@@ -140,7 +140,7 @@ impl Source {
             _ => Cursor::new(file, length),
         };
         if self.io == Io::Map || (self.io == Io::Auto && segment.followed) {
-            cursor.map();
+            cursor.map(segment.followed);
         }
         Ok(cursor)
     }

@@ -75,8 +75,8 @@ pub fn begin(visit: &Visit<'_>) -> Result<Begin> {
     if seal.is_some() {
         // Nobody writes to a sealed segment any more, not even when it is the last one.
         summary.state = State::Sealed;
-        if visit.source.io == Io::Auto {
-            reader.cursor.map();
+        if matches!(visit.source.io, Io::Auto | Io::Map) {
+            reader.cursor.map(true);
         }
     }
     if let Some(warning) = strange_reserve(&mut reader, &joint, visit) {

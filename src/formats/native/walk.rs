@@ -599,7 +599,7 @@ impl<'v> Walker<'v> {
 
     fn finish(mut self, ending: Ending) -> Summary {
         // Pages that turned into zeros after they had been checked: what was handed out then may be wrong.
-        if self.reader.cursor.unmap_if_faulty() {
+        if self.reader.cursor.is_faulty() && self.reader.cursor.unmap_if_faulty() {
             self.wounds.push(Damage {
                 kind: Damaged::ReadError,
                 span: Span::new(self.visit.segment.id, 0, self.summary.length),
