@@ -1,15 +1,16 @@
 //! A disk that forgets: files in memory, of which only what was synced is sure to be there after the power fails.
 //!
-//! What was written and not synced survives in pieces of 512 bytes, each by a throw of the dice; a name that was made, changed or
-//! removed survives only by luck until its folder is synced. The power can fail at any operation, and any operation can be made to
-//! fail. After a failed sync the file reads as before and the next sync says that all is well, while the medium never got the bytes;
+//! What was written and not synced survives in pieces of 512 bytes, each by a throw of the dice; a name of a file or folder that was
+//! made, changed or removed survives only by luck until the folder above it is synced. The power can fail at any operation, and any
+//! operation can be made to fail. After a failed sync the file reads as before and the next sync says that all is well, while the medium never got the bytes;
 //! every descriptor that was open hears of it once: that is what real systems do.
 
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
 use std::hash::{Hash, Hasher};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -47,14 +48,30 @@ pub enum Luck {
     Dice(u64),
 }
 
+/// The folder above everything.
+const ROOT: usize = 0;
+
+/// A name, with the number of its folder: whatever that folder is called, and wherever it is moved.
+type Name = (usize, OsString);
+type Names = BTreeMap<Name, Target>;
+
+/// What a name stands for, by its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Target {
+    File(usize),
+    Folder(usize),
+}
+
 #[derive(Debug, Default)]
 struct Inner {
     nodes: Vec<Node>,
-    names: BTreeMap<PathBuf, usize>,
-    stable_names: BTreeMap<PathBuf, usize>,
+    /// How many folders were made below the root, which has the number 0.
+    folders: usize,
+    names: Names,
+    stable_names: Names,
     unsynced_names: Vec<NameChange>,
-    folders: BTreeSet<PathBuf>,
-    locks: BTreeSet<PathBuf>,
+    /// The files that somebody holds the lock of.
+    locks: BTreeSet<usize>,
     faults: BTreeMap<u64, Fault>,
     operations: u64,
     off: bool,
@@ -83,30 +100,30 @@ enum Change {
 
 #[derive(Clone, Debug)]
 enum NameChange {
-    Link(PathBuf, usize),
-    Rename(PathBuf, PathBuf),
-    Unlink(PathBuf),
+    Link(Name, Target),
+    Rename(Name, Name),
+    Unlink(Name),
 }
 
 impl NameChange {
-    fn folder(&self) -> Option<&Path> {
+    fn folder(&self) -> usize {
         match self {
-            NameChange::Link(path, _) | NameChange::Rename(_, path) | NameChange::Unlink(path) => path.parent(),
+            NameChange::Link((folder, _), _) | NameChange::Rename(_, (folder, _)) | NameChange::Unlink((folder, _)) => *folder,
         }
     }
 
-    fn apply(&self, names: &mut BTreeMap<PathBuf, usize>) {
+    fn apply(&self, names: &mut Names) {
         match self {
-            NameChange::Link(path, node) => {
-                names.insert(path.clone(), *node);
+            NameChange::Link(name, target) => {
+                names.insert(name.clone(), *target);
             }
             NameChange::Rename(from, to) => {
-                if let Some(node) = names.remove(from) {
-                    names.insert(to.clone(), node);
+                if let Some(target) = names.remove(from) {
+                    names.insert(to.clone(), target);
                 }
             }
-            NameChange::Unlink(path) => {
-                names.remove(path);
+            NameChange::Unlink(name) => {
+                names.remove(name);
             }
         }
     }
@@ -214,8 +231,7 @@ impl SimDisk {
                 change.apply(&mut names);
             }
         }
-        let fresh =
-            Inner { nodes, names: names.clone(), stable_names: names, folders: inner.folders.clone(), ..Inner::default() };
+        let fresh = Inner { nodes, names: names.clone(), stable_names: names, folders: inner.folders, ..Inner::default() };
         SimDisk { inner: Arc::new(Mutex::new(fresh)) }
     }
 
@@ -224,10 +240,7 @@ impl SimDisk {
     pub fn fingerprint(&self) -> u64 {
         let inner = self.inner();
         let mut hasher = DefaultHasher::new();
-        for (path, node) in &inner.names {
-            path.hash(&mut hasher);
-            inner.nodes[*node].now.hash(&mut hasher);
-        }
+        inner.hash_folder(ROOT, &mut hasher);
         hasher.finish()
     }
 }
@@ -308,9 +321,66 @@ impl Inner {
         if self.off { Err(errno(doing, path, libc::EIO)) } else { Ok(()) }
     }
 
+    /// What stands at a path.
+    fn find(&self, path: &Path) -> Option<Target> {
+        let mut here = Target::Folder(ROOT);
+        for part in path.components() {
+            let Component::Normal(name) = part else { continue };
+            let Target::Folder(folder) = here else { return None };
+            here = *self.names.get(&(folder, name.to_owned()))?;
+        }
+        Some(here)
+    }
+
+    /// The name at the end of a path, of something that is there or may be made there.
+    fn name(&self, doing: &'static str, path: &Path) -> Result<Name> {
+        let folder = path.parent().and_then(|above| self.find(above));
+        match (folder, path.file_name()) {
+            (Some(Target::Folder(folder)), Some(name)) => Ok((folder, name.to_owned())),
+            (Some(Target::File(_)), Some(_)) => Err(errno(doing, path, libc::ENOTDIR)),
+            _ => Err(errno(doing, path, libc::ENOENT)),
+        }
+    }
+
+    fn new_file(&mut self) -> usize {
+        self.nodes.push(Node::default());
+        self.nodes.len() - 1
+    }
+
+    /// Does something with a name, which is not durable until its folder is synced.
+    fn change(&mut self, change: NameChange) {
+        change.apply(&mut self.names);
+        self.unsynced_names.push(change);
+    }
+
+    /// The names in a folder, in their order.
+    fn names_in(&self, folder: usize) -> impl Iterator<Item = (&OsStr, Target)> {
+        let from = (folder, OsString::new());
+        self.names.range(from..).take_while(move |((above, _), _)| *above == folder).map(|((_, name), t)| (name.as_os_str(), *t))
+    }
+
+    fn hash_folder(&self, folder: usize, hasher: &mut DefaultHasher) {
+        for (name, target) in self.names_in(folder) {
+            name.hash(hasher);
+            match target {
+                Target::File(node) => self.nodes[node].now.hash(hasher),
+                Target::Folder(folder) => self.hash_folder(folder, hasher),
+            }
+        }
+    }
+
+    fn entry(&self, name: &OsStr, target: Target) -> Entry {
+        let name = name.to_string_lossy().into_owned();
+        match target {
+            Target::File(node) => Entry { name, length: self.nodes[node].now.len() as u64, kind: EntryKind::File },
+            Target::Folder(_) => Entry { name, length: 0, kind: EntryKind::Folder },
+        }
+    }
+
     fn room(&self, path: &Path, node: usize, length: usize, doing: &'static str) -> Result<()> {
         let grown = length.saturating_sub(self.nodes[node].now.len()) as u64;
-        let used: u64 = self.names.values().map(|n| self.nodes[*n].now.len() as u64).sum();
+        let length = |target: &Target| if let Target::File(node) = target { self.nodes[*node].now.len() as u64 } else { 0 };
+        let used: u64 = self.names.values().map(length).sum();
         if self.limit > 0 && grown > 0 && used + grown > self.limit { Err(errno(doing, path, libc::ENOSPC)) } else { Ok(()) }
     }
 }
@@ -319,36 +389,32 @@ impl Disk for SimDisk {
     fn list(&self, dir: &Path) -> Result<Vec<Entry>> {
         let inner = self.inner();
         inner.look("list", dir)?;
-        if !inner.folders.contains(dir) {
-            return Err(errno("list", dir, libc::ENOENT));
+        match inner.find(dir) {
+            Some(Target::Folder(folder)) => Ok(inner.names_in(folder).map(|(name, target)| inner.entry(name, target)).collect()),
+            Some(Target::File(_)) => Err(errno("list", dir, libc::ENOTDIR)),
+            None => Err(errno("list", dir, libc::ENOENT)),
         }
-        let here = inner.names.iter().filter(|(path, _)| path.parent() == Some(dir));
-        Ok(here.map(|(path, node)| entry(path, &inner.nodes[*node])).collect())
     }
 
     fn look(&self, path: &Path) -> Result<Option<Entry>> {
         let inner = self.inner();
         inner.look("look at", path)?;
-        if inner.folders.contains(path) {
-            let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-            return Ok(Some(Entry { name, length: 0, kind: EntryKind::Folder }));
-        }
-        Ok(inner.names.get(path).map(|node| entry(path, &inner.nodes[*node])))
+        Ok(inner.find(path).map(|target| inner.entry(path.file_name().unwrap_or_default(), target)))
     }
 
     fn open(&self, path: &Path, how: Open) -> Result<Box<dyn File>> {
         let mut inner = self.inner();
         inner.look("open", path)?;
-        let node = match (inner.names.get(path).copied(), how.create || how.or_create) {
+        let node = match (inner.find(path), how.create || how.or_create) {
             (Some(_), _) if how.create => return Err(errno("create", path, libc::EEXIST)),
-            (Some(node), _) => node,
+            (Some(Target::File(node)), _) => node,
+            (Some(Target::Folder(_)), _) => return Err(errno("open", path, libc::EISDIR)),
             (None, false) => return Err(errno("open", path, libc::ENOENT)),
             (None, true) => {
+                let name = inner.name("create", path)?;
                 inner.operate("create", path)?;
-                let node = inner.nodes.len();
-                inner.nodes.push(Node::default());
-                inner.names.insert(path.to_owned(), node);
-                inner.unsynced_names.push(NameChange::Link(path.to_owned(), node));
+                let node = inner.new_file();
+                inner.change(NameChange::Link(name, Target::File(node)));
                 node
             }
         };
@@ -359,39 +425,66 @@ impl Disk for SimDisk {
     fn create_dir(&self, dir: &Path) -> Result<()> {
         let mut inner = self.inner();
         inner.look("create", dir)?;
-        // Folders are taken as durable at once: a log that vanishes whole is no half log.
-        inner.folders.extend(dir.ancestors().map(Path::to_owned));
+        let above: Vec<&Path> = dir.ancestors().collect();
+        for path in above.into_iter().rev() {
+            match inner.find(path) {
+                Some(Target::Folder(_)) => continue,
+                Some(Target::File(_)) => return Err(errno("create", path, libc::EEXIST)),
+                None => {}
+            }
+            let name = inner.name("create", path)?;
+            inner.operate("create", path)?;
+            inner.folders += 1;
+            let folder = Target::Folder(inner.folders);
+            inner.change(NameChange::Link(name, folder));
+        }
         Ok(())
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         let mut inner = self.inner();
         inner.operate("rename", from)?;
-        if !inner.names.contains_key(from) {
-            return Err(errno("rename", from, libc::ENOENT));
+        let number = match (inner.find(from), inner.find(to)) {
+            (None, _) => Some(libc::ENOENT),
+            (Some(Target::Folder(_)), Some(Target::File(_))) => Some(libc::ENOTDIR),
+            (Some(Target::File(_)), Some(Target::Folder(_))) => Some(libc::EISDIR),
+            (Some(Target::Folder(_)), Some(Target::Folder(full))) if inner.names_in(full).next().is_some() => {
+                Some(libc::ENOTEMPTY)
+            }
+            (Some(Target::Folder(_)), _) if to != from && to.starts_with(from) => Some(libc::EINVAL),
+            _ => None,
+        };
+        if let Some(number) = number {
+            return Err(errno("rename", from, number));
         }
-        let change = NameChange::Rename(from.to_owned(), to.to_owned());
-        change.apply(&mut inner.names);
-        inner.unsynced_names.push(change);
+        let change = NameChange::Rename(inner.name("rename", from)?, inner.name("rename", to)?);
+        inner.change(change);
         Ok(())
     }
 
     fn remove(&self, path: &Path) -> Result<()> {
         let mut inner = self.inner();
         inner.operate("remove", path)?;
-        if inner.names.remove(path).is_none() {
-            return Err(errno("remove", path, libc::ENOENT));
+        match inner.find(path) {
+            None => return Err(errno("remove", path, libc::ENOENT)),
+            Some(Target::Folder(_)) => return Err(errno("remove", path, libc::EISDIR)),
+            Some(Target::File(_)) => {}
         }
-        inner.unsynced_names.push(NameChange::Unlink(path.to_owned()));
+        let name = inner.name("remove", path)?;
+        inner.change(NameChange::Unlink(name));
         Ok(())
     }
 
     fn sync_dir(&self, dir: &Path) -> Result<()> {
         let mut inner = self.inner();
         inner.operate("sync folder", dir)?;
+        let folder = match inner.find(dir) {
+            Some(Target::Folder(folder)) => folder,
+            _ => return Err(errno("sync", dir, libc::ENOENT)),
+        };
         let inner = &mut *inner;
         let (here, elsewhere) =
-            std::mem::take(&mut inner.unsynced_names).into_iter().partition(|change| change.folder() == Some(dir));
+            std::mem::take(&mut inner.unsynced_names).into_iter().partition(|change| change.folder() == folder);
         inner.unsynced_names = elsewhere;
         let here: Vec<NameChange> = here;
         here.iter().for_each(|change| change.apply(&mut inner.stable_names));
@@ -399,31 +492,25 @@ impl Disk for SimDisk {
     }
 
     fn lock(&self, path: &Path) -> Result<Option<Box<dyn File>>> {
-        let node = {
-            let mut inner = self.inner();
-            inner.look("lock", path)?;
-            if !inner.locks.insert(path.to_owned()) {
-                return Ok(None);
-            }
-            // The lock's file is no part of what must survive: it is not counted among the operations.
-            match inner.names.get(path) {
-                Some(node) => *node,
-                None => {
-                    let node = inner.nodes.len();
-                    inner.nodes.push(Node::default());
-                    inner.names.insert(path.to_owned(), node);
-                    node
-                }
+        let mut inner = self.inner();
+        inner.look("lock", path)?;
+        // The lock's file is no part of what must survive: it is not counted among the operations.
+        let node = match inner.find(path) {
+            Some(Target::File(node)) => node,
+            Some(Target::Folder(_)) => return Err(errno("lock", path, libc::EISDIR)),
+            None => {
+                let name = inner.name("lock", path)?;
+                let node = inner.new_file();
+                inner.names.insert(name, Target::File(node));
+                node
             }
         };
+        if !inner.locks.insert(node) {
+            return Ok(None);
+        }
         let heard = AtomicU64::new(0);
         Ok(Some(Box::new(SimFile { disk: self.clone(), node, path: path.to_owned(), how: Open::WRITE, locked: true, heard })))
     }
-}
-
-fn entry(path: &Path, node: &Node) -> Entry {
-    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    Entry { name, length: node.now.len() as u64, kind: EntryKind::File }
 }
 
 #[derive(Debug)]
@@ -440,7 +527,7 @@ struct SimFile {
 impl Drop for SimFile {
     fn drop(&mut self) {
         if self.locked {
-            self.disk.inner().locks.remove(&self.path);
+            self.disk.inner().locks.remove(&self.node);
         }
     }
 }
@@ -561,6 +648,7 @@ mod tests {
     fn disk() -> (SimDisk, PathBuf) {
         let disk = SimDisk::new();
         disk.create_dir(Path::new("/log")).expect("folders can be made");
+        disk.sync_dir(Path::new("/")).expect("it syncs");
         (disk, PathBuf::from("/log/a"))
     }
 
@@ -614,9 +702,71 @@ mod tests {
     #[test]
     fn the_power_fails_at_the_operation_that_was_named_and_stays_off() {
         let (disk, path) = disk();
-        disk.fail_at(2, Fault::PowerOff);
+        disk.fail_at(disk.operations() + 2, Fault::PowerOff);
         let file = disk.open(&path, Open::CREATE).expect("the first operation works");
         assert!(file.write_at(b"x", 0).is_err());
         assert!(disk.is_off() && file.sync_data().is_err() && disk.list(Path::new("/log")).is_err());
+    }
+
+    /// Where the folder is found after the power fails, and whether the file in it is.
+    fn found(disk: &SimDisk, luck: Luck) -> (bool, bool, bool) {
+        let after = disk.after_power_failure(luck);
+        let there = |path: &str| after.look(Path::new(path)).expect("it answers").is_some();
+        (there("/work"), there("/done"), there("/work/a") || there("/done/a"))
+    }
+
+    #[test]
+    fn a_folder_has_its_new_name_for_sure_only_when_the_folder_above_it_was_synced() {
+        let disk = SimDisk::new();
+        let (work, done) = (Path::new("/work"), Path::new("/done"));
+        disk.create_dir(work).expect("folders can be made");
+        disk.sync_dir(Path::new("/")).expect("it syncs");
+        disk.open(&work.join("a"), Open::CREATE).expect("it can be made");
+        disk.rename(work, done).expect("nothing is in the way");
+        assert!(disk.look(work).expect("it answers").is_none());
+        assert_eq!(disk.list(done).expect("it lists").len(), 1);
+        assert_eq!(found(&disk, Luck::None), (true, false, false));
+        assert_eq!(found(&disk, Luck::All), (false, true, true));
+        let states: BTreeSet<_> = (0..100).map(|seed| found(&disk, Luck::Dice(seed))).collect();
+        let each = [(false, true, false), (false, true, true), (true, false, false), (true, false, true)];
+        assert_eq!(states, BTreeSet::from(each), "either name, and in both the file or not");
+        // A file's name belongs to the folder that it is in, whatever that is called and wherever it ends up.
+        disk.sync_dir(done).expect("it syncs");
+        assert_eq!(found(&disk, Luck::None), (true, false, true));
+        disk.sync_dir(Path::new("/")).expect("it syncs");
+        assert_eq!(found(&disk, Luck::None), (false, true, true));
+        assert_eq!(content(&disk.after_power_failure(Luck::None), &done.join("a")), Some(Vec::new()));
+    }
+
+    #[test]
+    fn a_folder_that_was_made_is_gone_with_all_that_is_in_it_until_the_folder_above_it_was_synced() {
+        let disk = SimDisk::new();
+        let (inner, outer) = (Path::new("/a/b"), Path::new("/a"));
+        disk.create_dir(inner).expect("folders can be made");
+        disk.open(&inner.join("c"), Open::CREATE).expect("it can be made").sync_all().expect("it syncs");
+        disk.sync_dir(inner).expect("it syncs");
+        let there = |path: &Path| disk.after_power_failure(Luck::None).look(path).expect("it answers").is_some();
+        disk.sync_dir(outer).expect("it syncs");
+        assert!(!there(outer) && !there(inner), "the outer folder's own name was not synced");
+        disk.sync_dir(Path::new("/")).expect("it syncs");
+        assert!(there(&inner.join("c")));
+    }
+
+    #[test]
+    fn a_folder_takes_no_name_that_a_file_or_a_full_folder_has() {
+        let disk = SimDisk::new();
+        let path = Path::new;
+        disk.create_dir(path("/work")).expect("folders can be made");
+        disk.create_dir(path("/full")).expect("folders can be made");
+        disk.create_dir(path("/empty")).expect("folders can be made");
+        disk.open(path("/full/a"), Open::CREATE).expect("it can be made");
+        let refused = |from: &str, to: &str| disk.rename(path(from), path(to)).expect_err("it is in the way").errno();
+        assert_eq!(refused("/work", "/full"), Some(libc::ENOTEMPTY));
+        assert_eq!(refused("/work", "/full/a"), Some(libc::ENOTDIR));
+        assert_eq!(refused("/full/a", "/work"), Some(libc::EISDIR));
+        assert_eq!(refused("/work", "/work/below"), Some(libc::EINVAL));
+        assert_eq!(refused("/gone", "/new"), Some(libc::ENOENT));
+        disk.rename(path("/full"), path("/empty")).expect("an empty folder gives way");
+        assert!(disk.look(path("/empty/a")).expect("it answers").is_some());
     }
 }
