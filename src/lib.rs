@@ -37,7 +37,7 @@ pub mod disk {
     pub use checksum::{PREFIX_BLOCK, PrefixSums, crc32, crc32c, flipped_bit, seed_of};
     pub use cursor::{Cursor, Io, LARGEST_PIECE, pieces, zero_prefix};
     pub use direct::{AlignedBytes, DIRECT_BLOCK};
-    pub use file::{Disk, Entry, EntryKind, File, Open, read_full, write_full};
+    pub use file::{Disk, Entry, EntryKind, File, Open, make_dir, read_full, write_full};
     pub use mapping::Mapping;
     pub use pipe::Pipe;
     pub use real::RealDisk;
@@ -214,6 +214,8 @@ pub mod ops {
     mod repair;
     mod retire;
     mod salvage;
+    #[cfg(test)]
+    mod salvage_tests;
     mod scan;
     mod seek;
     mod select;

@@ -14,9 +14,9 @@ pub trait Disk: Send + Sync + fmt::Debug {
     fn look(&self, path: &Path) -> Result<Option<Entry>>;
     /// Opens a file.
     fn open(&self, path: &Path, how: Open) -> Result<Box<dyn File>>;
-    /// Makes a folder, and the folders above it.
+    /// Makes a folder, and the folders above it. Durable only after [`Disk::sync_dir`] of the folder above each; [`make_dir`] does both.
     fn create_dir(&self, dir: &Path) -> Result<()>;
-    /// Gives a file another name, replacing what had it. Durable only after [`Disk::sync_dir`].
+    /// Gives a file or folder another name, replacing a file or an empty folder that had it. Durable only after [`Disk::sync_dir`].
     fn rename(&self, from: &Path, to: &Path) -> Result<()>;
     /// Removes a file. Durable only after [`Disk::sync_dir`].
     fn remove(&self, path: &Path) -> Result<()>;
@@ -104,6 +104,19 @@ impl Open {
     pub const WRITE: Open = Open { write: true, ..Open::READ };
     /// A new file, which must not exist.
     pub const CREATE: Open = Open { write: true, create: true, ..Open::READ };
+}
+
+/// Makes a folder and those above it that are missing, and makes the names of all of them durable.
+pub fn make_dir(disk: &dyn Disk, dir: &Path) -> Result<()> {
+    let mut made = Vec::new();
+    for path in dir.ancestors().take_while(|path| !path.as_os_str().is_empty()) {
+        if disk.look(path)?.is_some() {
+            break;
+        }
+        made.push(path);
+    }
+    disk.create_dir(dir)?;
+    made.into_iter().rev().filter_map(Path::parent).try_for_each(|above| disk.sync_dir(above))
 }
 
 /// Reads until `into` is full or the file ends; how many bytes were read.

@@ -8,17 +8,17 @@ use crate::disk::{Disk, Fault, Luck, Open, SimDisk, read_full, write_full};
 use crate::model::{Error, Lsn, Result, Time, Verdict};
 use crate::native::{FrameFields, Kind, MORE, SegmentHeader, encode_frame, encode_header, segment_name};
 
-const DIR: &str = "/log";
+pub const DIR: &str = "/log";
 
 /// The bytes of a log's files, by name.
-type Files = Vec<(String, Vec<u8>)>;
+pub type Files = Vec<(String, Vec<u8>)>;
 
 fn header(first: u64, chain: u32) -> SegmentHeader {
     SegmentHeader { key: None, block: 0, log_id: [5; 16], first_lsn: Lsn(first), created: Time(1), chain }
 }
 
 /// A segment of frames: LSN, unsynced, flags, payload. And the sum of its last frame.
-fn segment(first: u64, chain: u32, frames: &[(u64, u16, u8, &[u8])]) -> (Vec<u8>, u32) {
+pub fn segment(first: u64, chain: u32, frames: &[(u64, u16, u8, &[u8])]) -> (Vec<u8>, u32) {
     let header = header(first, chain);
     let mut bytes = encode_header(&header);
     let mut sum = 0;
@@ -31,7 +31,7 @@ fn segment(first: u64, chain: u32, frames: &[(u64, u16, u8, &[u8])]) -> (Vec<u8>
     (bytes, sum)
 }
 
-fn disk_with(files: &Files) -> SimDisk {
+pub fn disk_with(files: &Files) -> SimDisk {
     let disk = SimDisk::new();
     disk.create_dir(Path::new(DIR)).expect("an empty disk has room");
     for (name, bytes) in files {
@@ -40,10 +40,11 @@ fn disk_with(files: &Files) -> SimDisk {
         file.sync_all().expect("nothing is to fail yet");
     }
     disk.sync_dir(Path::new(DIR)).expect("nothing is to fail yet");
+    disk.sync_dir(Path::new("/")).expect("nothing is to fail yet");
     disk
 }
 
-fn files(disk: &SimDisk) -> Files {
+pub fn files(disk: &SimDisk) -> Files {
     let mut files: Files = disk
         .list(Path::new(DIR))
         .expect("it lists")
@@ -61,11 +62,12 @@ fn files(disk: &SimDisk) -> Files {
 
 fn input(disk: &SimDisk) -> Result<Input> {
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
-    let choice = Choice { format: crate::formats::by_name("native"), ..Choice::default() };
-    Ok(open(&disk, Path::new(DIR), &choice)?.remove(0))
+    let foreign = disk.list(Path::new(DIR))?.iter().any(|entry| entry.name.ends_with(".dwb"));
+    let format = crate::formats::by_name(if foreign { "nodedb" } else { "native" });
+    Ok(open(&disk, Path::new(DIR), &Choice { format, ..Choice::default() })?.remove(0))
 }
 
-fn look(disk: &SimDisk) -> Result<(Input, Report)> {
+pub fn look(disk: &SimDisk) -> Result<(Input, Report)> {
     let input = input(disk)?;
     let report = verify(&input, &Checks::default(), &Progress::default())?;
     Ok((input, report))
@@ -84,7 +86,7 @@ fn put_back(disk: &SimDisk) -> Result<()> {
 }
 
 /// Logs that can be mended, and by which permit.
-fn hurt() -> Vec<(&'static str, Files, Permit)> {
+pub fn hurt() -> Vec<(&'static str, Files, Permit)> {
     let name = |lsn| segment_name(Lsn(lsn));
     let (whole, sum) = segment(1, 0, &[(1, 0, 0, b"alpha"), (2, 0, 0, b"beta"), (3, 0, 0, &[7; 3000])]);
     let torn = whole[..whole.len() - 700].to_vec();
@@ -109,12 +111,13 @@ fn hurt() -> Vec<(&'static str, Files, Permit)> {
     ]
 }
 
-const LUCKS: [Luck; 8] =
+pub const LUCKS: [Luck; 8] =
     [Luck::None, Luck::All, Luck::Dice(1), Luck::Dice(2), Luck::Dice(3), Luck::Dice(4), Luck::Dice(5), Luck::Dice(6)];
 
 /// The segments alone.
 fn segments(files: &Files) -> Files {
-    files.iter().filter(|(name, _)| crate::native::segment_lsn(name).is_some()).cloned().collect()
+    let is_segment = |name: &str| crate::native::segment_lsn(name).is_some() || name.ends_with(".seg");
+    files.iter().filter(|(name, _)| is_segment(name)).cloned().collect()
 }
 
 /// The segments without the zeros at their ends.

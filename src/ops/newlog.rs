@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::disk::{Disk, EntryKind, File, Open, write_full};
+use crate::disk::{Disk, EntryKind, File, Open, make_dir, write_full};
 use crate::model::{Error, Keys, Lsn, LsnRange, Result, Time};
 use crate::native::{
     ENCRYPTED, FRAME_HEADER, FrameFields, FrameHeader, HEADER_BYTES, Kind, MORE, Seed, SegmentHeader, Tally, UNSYNCED_UNKNOWN,
@@ -17,6 +17,9 @@ use crate::native::{
 const SEGMENT_BYTES: u64 = 64 << 20;
 /// What is encoded is written in pieces of this size.
 const PIECE: usize = 1 << 20;
+
+/// What is behind the name of the folder in which a new log grows.
+pub const UNFINISHED: &str = ".unfinished";
 
 /// A log under construction.
 pub struct NewLog {
@@ -83,7 +86,7 @@ impl NewLog {
             return refused(target, "it is there already; a new log is only written where nothing is");
         }
         let Some(name) = target.file_name() else { return refused(target, "it is no name for a new folder") };
-        let work = target.with_file_name(format!("{}.unfinished", name.to_string_lossy()));
+        let work = target.with_file_name(format!("{}{UNFINISHED}", name.to_string_lossy()));
         let key = match keys.newest() {
             Some(key) => Some((*key, random()?)),
             None => None,
@@ -154,7 +157,7 @@ impl NewLog {
 
     /// Makes the folder in which the log grows.
     fn prepare(&self) -> Result<()> {
-        self.disk.create_dir(&self.work)?;
+        make_dir(self.disk.as_ref(), &self.work)?;
         // What an interrupted run left is made again from the start. Nothing but segments is ours to remove.
         for entry in self.disk.list(&self.work)? {
             let path = self.work.join(&entry.name);

@@ -4,6 +4,7 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::newlog::UNFINISHED;
 use crate::disk::{Cursor, Disk, Entry, EntryKind, File, Io, Open, Pipe, Source};
 use crate::formats::{ALL, Format, Likeness, Sample, recognise};
 use crate::model::{Error, Keys, Result};
@@ -102,7 +103,9 @@ fn open_folder(disk: &Arc<dyn Disk>, path: &Path, choice: &Choice) -> Result<Vec
     }
     // A folder of logs: streams, shards, tenants. Folders in folders are not searched.
     let mut inputs = Vec::new();
-    let mut folders: Vec<&Entry> = entries.iter().filter(|e| e.kind == EntryKind::Folder).collect();
+    // What an interrupted salvage left is no log yet.
+    let whole = |e: &&Entry| e.kind == EntryKind::Folder && !e.name.ends_with(UNFINISHED);
+    let mut folders: Vec<&Entry> = entries.iter().filter(whole).collect();
     folders.sort_by(|a, b| a.name.cmp(&b.name));
     for folder in folders {
         let inner = path.join(&folder.name);

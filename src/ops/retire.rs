@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::prune::{Fate, SegmentFacts, check_frames};
-use crate::disk::{Cursor, Disk, File, Open, crc32, pieces, write_full};
+use crate::disk::{Cursor, Disk, File, Open, crc32, make_dir, pieces, write_full};
 use crate::model::{Error, Result};
 
 /// How a copy is called until it is complete.
@@ -25,10 +25,7 @@ pub fn retire(
     if let Some(archive) = archive.filter(|_| plan.iter().any(Fate::goes))
         && disk.look(archive)?.is_none()
     {
-        disk.create_dir(archive)?;
-        if let Some(parent) = archive.parent() {
-            disk.sync_dir(parent)?;
-        }
+        make_dir(disk.as_ref(), archive)?;
     }
     // A plan that was made by hand must not leave a hole either.
     for fate in plan.iter().take_while(|fate| fate.goes()) {

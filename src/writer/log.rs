@@ -16,7 +16,7 @@ use super::space::{NEXT, Space, clear_next};
 use super::stage::{LARGEST, Stage};
 use super::sync::{Preallocate, SyncMode};
 use super::ticket::{Failure, Outcome, Written};
-use crate::disk::{AlignedBytes, DIRECT_BLOCK, Disk, File, Open, read_full, write_full};
+use crate::disk::{AlignedBytes, DIRECT_BLOCK, Disk, File, Open, make_dir, read_full, write_full};
 use crate::model::{Error, Lsn, Result, Time};
 use crate::native::{
     FrameFields, FrameHeader, HEADER_BYTES, Kind, SegmentHeader, Tally, encode_frame, encode_header, encode_seal, frame_bytes,
@@ -104,12 +104,7 @@ impl Log {
     pub fn open(disk: Arc<dyn Disk>, dir: &Path, options: Options) -> Result<Log> {
         options.check()?;
         match disk.look(dir)? {
-            None if options.create => {
-                disk.create_dir(dir)?;
-                if let Some(parent) = dir.parent() {
-                    disk.sync_dir(parent)?;
-                }
-            }
+            None if options.create => make_dir(disk.as_ref(), dir)?,
             None => return Err(Error::io("open", dir)(std::io::ErrorKind::NotFound.into())),
             Some(_) => {}
         }
