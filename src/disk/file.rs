@@ -18,6 +18,10 @@ pub trait Disk: Send + Sync + fmt::Debug {
     fn create_dir(&self, dir: &Path) -> Result<()>;
     /// Gives a file or folder another name, replacing a file or an empty folder that had it. Durable only after [`Disk::sync_dir`].
     fn rename(&self, from: &Path, to: &Path) -> Result<()>;
+    /// Gives a file the owner and the permissions that another one has.
+    fn take_after(&self, _path: &Path, _other: &Path) -> Result<()> {
+        Ok(())
+    }
     /// Removes a file. Durable only after [`Disk::sync_dir`].
     fn remove(&self, path: &Path) -> Result<()>;
     /// Makes the names in a folder durable.

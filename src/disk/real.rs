@@ -71,6 +71,16 @@ impl Disk for RealDisk {
         fs::rename(from, to).map_err(Error::io("rename", from))
     }
 
+    fn take_after(&self, path: &Path, other: &Path) -> Result<()> {
+        let (ours, theirs) =
+            (fs::metadata(path).and_then(|ours| Ok((ours, fs::metadata(other)?)))).map_err(Error::io("look at", other))?;
+        if (ours.uid(), ours.gid()) != (theirs.uid(), theirs.gid()) {
+            std::os::unix::fs::chown(path, Some(theirs.uid()), Some(theirs.gid()))
+                .map_err(Error::io("change the owner of", path))?;
+        }
+        fs::set_permissions(path, theirs.permissions()).map_err(Error::io("change the permissions of", path))
+    }
+
     fn remove(&self, path: &Path) -> Result<()> {
         fs::remove_file(path).map_err(Error::io("remove", path))
     }

@@ -69,17 +69,30 @@ fn apply(disk: &Arc<dyn Disk>, dir: &Path, cut: &Cut) -> Result<()> {
     } else {
         // What stays and what is added must come together: one without the other is a log that its system reads wrongly.
         let unfinished = dir.join(format!("{}{UNFINISHED}", cut.saved_as));
-        let old = disk.open(&cut.path, Open::READ)?;
-        let written = write_new(disk, &unfinished, &mut |new| {
-            let mut at = 0;
-            pieces(old.as_ref(), 0, from.offset, &mut |piece| {
-                write_full(new, piece, at)?;
-                at += piece.len() as u64;
-                Ok(())
-            })?;
-            write_full(new, &from.fill, from.offset)
-        });
-        written.and_then(|()| disk.rename(&unfinished, &cut.path)).inspect_err(|_| drop(disk.remove(&unfinished)))?;
+        replace_end(disk, &cut.path, &unfinished, from.offset, &mut |new| write_full(new, &from.fill, from.offset))?;
     }
     disk.sync_dir(dir)
+}
+
+/// Puts a file with the same first `keep` bytes and another end in the place of a file, in one step.
+pub fn replace_end(
+    disk: &Arc<dyn Disk>,
+    path: &Path,
+    unfinished: &Path,
+    keep: u64,
+    end: &mut dyn FnMut(&dyn File) -> Result<()>,
+) -> Result<()> {
+    let old = disk.open(path, Open::READ)?;
+    let written = write_new(disk, unfinished, &mut |new| {
+        // Its system must still be able to open it, whoever runs us.
+        disk.take_after(unfinished, path)?;
+        let mut at = 0;
+        pieces(old.as_ref(), 0, keep, &mut |piece| {
+            write_full(new, piece, at)?;
+            at += piece.len() as u64;
+            Ok(())
+        })?;
+        end(new)
+    });
+    written.and_then(|()| disk.rename(unfinished, path)).inspect_err(|_| drop(disk.remove(unfinished)))
 }

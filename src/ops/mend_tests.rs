@@ -85,6 +85,17 @@ fn put_back(disk: &SimDisk) -> Result<()> {
     undo(&input.source.disk, &plan_undo(&input)?)
 }
 
+/// The files of a log that another system wrote.
+fn fixture(path: &str) -> Files {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(path);
+    let entries = std::fs::read_dir(dir).expect("the fixture is there").map(|entry| entry.expect("it can be listed"));
+    let mut files: Files = entries
+        .map(|e| (e.file_name().to_string_lossy().into_owned(), std::fs::read(e.path()).expect("it can be read")))
+        .collect();
+    files.sort();
+    files
+}
+
 /// Logs that can be mended, and by which permit.
 pub fn hurt() -> Vec<(&'static str, Files, Permit)> {
     let name = |lsn| segment_name(Lsn(lsn));
@@ -100,6 +111,7 @@ pub fn hurt() -> Vec<(&'static str, Files, Permit)> {
     let second = segment(4, sum, &[(4, 0, 0, b"delta"), (5, 0, 0, b"epsilon")]).0;
     let permit = Permit::default();
     let at = Permit { at: Some(Lsn(1)), ..permit };
+    let copies = Permit { from_copies: true, ..permit };
     vec![
         ("a frame that is cut short", vec![(name(1), torn)], permit),
         ("a frame that ends in room made ahead", vec![(name(1), room)], permit),
@@ -108,6 +120,8 @@ pub fn hurt() -> Vec<(&'static str, Files, Permit)> {
         ("half a header", vec![(name(1), whole.clone()), (name(4), second[..90].to_vec())], permit),
         ("an empty segment alone", vec![(name(1), Vec::new())], permit),
         ("two segments, cut on purpose", vec![(name(1), whole), (name(4), second)], at),
+        ("a torn end with its copy beside it", fixture("nodedb/torn_tail_dwb/wal"), copies),
+        ("the same with a longer header, and blocks to fill", fixture("nodedb/torn_tail_dwb-h63/wal"), copies),
     ]
 }
 

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Input;
-use super::cutfile::{self, CutFile, Provenance};
+use super::carry::replace_end;
+use super::cutfile::{self, CutFile, Provenance, UNFINISHED};
 use crate::disk::{Cursor, Disk, File, Open, Segment, write_full};
 use crate::model::{Error, Result};
 
@@ -127,9 +128,16 @@ pub fn undo(disk: &Arc<dyn Disk>, plan: &Undo) -> Result<()> {
 fn put_back(disk: &Arc<dyn Disk>, plan: &Undo, cut: &CutFile) -> Result<()> {
     let from = &cut.from;
     let path = plan.dir.join(&from.segment);
+    if !from.fill.is_empty() {
+        // Cut shorter step by step, what was filled in could pass for whole without the rest that its system needs.
+        let unfinished = plan.dir.join(format!("{}{UNFINISHED}", cut.name));
+        replace_end(disk, &path, &unfinished, from.offset, &mut |new| {
+            cut.each(disk, &mut |at, piece| write_full(new, piece, at))?;
+            new.set_length(from.file_bytes)
+        })?;
+        return disk.sync_dir(&plan.dir);
+    }
     let segment = disk.open(&path, Open { write: true, or_create: from.removed, ..Open::READ })?;
-    // What was filled in can reach further than what was cut; zeros stand there then.
-    segment.set_length(from.offset + from.bytes)?;
     cut.each(disk, &mut |at, piece| write_full(segment.as_ref(), piece, at))?;
     segment.set_length(from.file_bytes)?;
     segment.sync_all()?;

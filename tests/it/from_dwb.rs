@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
 
+use crate::mend::{kill_everywhere, strace_is_there};
 use crate::support::sandbox::Sandbox;
 
 type Files = BTreeMap<String, Vec<u8>>;
@@ -157,5 +158,57 @@ fn a_rotten_last_record_needs_no_permission_when_its_copy_replaces_it() {
         assert_eq!(ran.code, 0, "{case}: {}{}", ran.stdout, ran.stderr);
         assert!(ran.stdout.contains("put back there from wal-"), "{case}: {}", ran.stdout);
         assert_eq!(lsns(&sandbox), whole, "{case}");
+    }
+}
+
+#[test]
+fn the_mended_segment_belongs_to_whom_it_belonged() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+    let (case, dir, _) = torn().remove(0);
+    let sandbox = sandbox_with(&dir);
+    let log = sandbox.path().join("LOG");
+    let segment = log.join(files(&log).into_keys().find(|name| name.ends_with(".seg")).expect("there is one"));
+    fs::set_permissions(&segment, fs::Permissions::from_mode(0o640)).expect("it is ours");
+    // Only root may give files away; without that the permissions alone are looked at.
+    let _ = chown(&segment, Some(4321), Some(1234));
+    let owner = || fs::metadata(&segment).map(|m| (m.uid(), m.gid(), m.mode())).expect("it is there");
+    let before = owner();
+    for words in [&["repair", "LOG", "--from-dwb"][..], &["repair", "LOG", "--undo"]] {
+        assert_eq!(sandbox.run(words).code, 0, "{case}");
+        assert_eq!(owner(), before, "{case}: {words:?}");
+    }
+}
+
+#[test]
+#[ignore = "dozens of runs under strace"]
+fn it_and_its_undo_can_be_killed_anywhere_and_run_again() {
+    if !strace_is_there() {
+        return;
+    }
+    for (case, dir, expect) in torn() {
+        let before = files(&dir);
+        let prepare = || sandbox_with(&dir);
+        let mut all = lsns(&prepare());
+        all.extend(expect["recoverable_from_dwb"].as_array().expect("a list").iter().filter_map(Json::as_u64));
+        let undone = |sandbox: &Sandbox, what: &str| {
+            while sandbox.run(&["repair", "LOG", "--undo"]).code == 0 {}
+            assert!(files(&sandbox.path().join("LOG")) == before, "{case}: {what}");
+        };
+        let whole = |sandbox: &Sandbox, what: &str| {
+            assert_eq!(sandbox.run(&["repair", "LOG", "--from-dwb"]).code, 0, "{case}: {what}");
+            assert_eq!(sandbox.run(&["verify", "LOG"]).code, 0, "{case}: {what}");
+            assert_eq!(lsns(sandbox), all, "{case}: {what}");
+            undone(sandbox, what);
+        };
+        kill_everywhere(prepare, &["repair", "LOG", "--from-dwb"], whole);
+        let mended = || {
+            let sandbox = prepare();
+            assert_eq!(sandbox.run(&["repair", "LOG", "--from-dwb"]).code, 0);
+            sandbox
+        };
+        kill_everywhere(mended, &["repair", "LOG", "--undo"], |sandbox, what| {
+            undone(sandbox, what);
+            whole(sandbox, what);
+        });
     }
 }

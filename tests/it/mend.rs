@@ -127,14 +127,14 @@ fn killed_at(sandbox: &Sandbox, call: &str, n: usize, words: &[&str]) -> bool {
     !fs::read_to_string(sandbox.path().join("TRACE")).expect("a trace").contains("killed by SIGKILL") && ran.status.success()
 }
 
-fn strace_is_there() -> bool {
+pub fn strace_is_there() -> bool {
     let there = std::process::Command::new("strace").arg("-V").output().is_ok_and(|o| o.status.success());
     assert!(there || std::env::var_os("CI").is_none(), "strace is missing");
     there
 }
 
 /// Kills a command at each change that it makes; `check` looks at what is left.
-fn kill_everywhere(prepare: impl Fn() -> Sandbox, words: &[&str], check: impl Fn(&Sandbox, &str)) {
+pub fn kill_everywhere(prepare: impl Fn() -> Sandbox, words: &[&str], check: impl Fn(&Sandbox, &str)) {
     let mut kills = 0;
     for call in CHANGES {
         for n in 1.. {
