@@ -30,6 +30,7 @@ pub mod disk {
     mod direct;
     mod file;
     mod mapping;
+    mod names;
     mod pipe;
     mod real;
     mod sim;
@@ -227,7 +228,7 @@ pub mod ops {
     pub use carry::carry_out;
     pub use context::{Context, Put};
     pub use count::{Amount, Buckets, Counts, Pause, bucket_end};
-    pub use cutfile::{CutFile, Provenance};
+    pub use cutfile::{CutFile, Provenance, looks_cut};
     pub use follow::{Follow, Step, had_enough, unread};
     pub use held::Held;
     pub use ledger::{LedgerEntry, LedgerReport, PayloadDigest, check_ledger, ledger_head, payload_digest};

@@ -24,6 +24,8 @@ pub trait Disk: Send + Sync + fmt::Debug {
     }
     /// Removes a file. Durable only after [`Disk::sync_dir`].
     fn remove(&self, path: &Path) -> Result<()>;
+    /// Removes an empty folder. Durable only after [`Disk::sync_dir`] of the folder above it.
+    fn remove_dir(&self, dir: &Path) -> Result<()>;
     /// Makes the names in a folder durable.
     fn sync_dir(&self, dir: &Path) -> Result<()>;
     /// The process that holds the lock (flock) on a file, found without touching the lock: 0 when the system does not say which.

@@ -85,6 +85,10 @@ impl Disk for RealDisk {
         fs::remove_file(path).map_err(Error::io("remove", path))
     }
 
+    fn remove_dir(&self, dir: &Path) -> Result<()> {
+        fs::remove_dir(dir).map_err(Error::io("remove", dir))
+    }
+
     fn sync_dir(&self, dir: &Path) -> Result<()> {
         // An empty path is the folder we stand in: `Path::parent` of a bare name gives it.
         let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };

@@ -7,13 +7,14 @@
 
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::hash::{Hash, Hasher};
 use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use super::names::{Names, Target};
 use super::{Disk, Entry, EntryKind, File, Open};
 use crate::model::{Error, Result};
 
@@ -48,28 +49,10 @@ pub enum Luck {
     Dice(u64),
 }
 
-/// The folder above everything.
-const ROOT: usize = 0;
-
-/// A name, with the number of its folder: whatever that folder is called, and wherever it is moved.
-type Name = (usize, OsString);
-type Names = BTreeMap<Name, Target>;
-
-/// What a name stands for, by its number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Target {
-    File(usize),
-    Folder(usize),
-}
-
 #[derive(Debug, Default)]
 struct Inner {
     nodes: Vec<Node>,
-    /// How many folders were made below the root, which has the number 0.
-    folders: usize,
     names: Names,
-    stable_names: Names,
-    unsynced_names: Vec<NameChange>,
     /// The files that somebody holds the lock of.
     locks: BTreeSet<usize>,
     faults: BTreeMap<u64, Fault>,
@@ -96,37 +79,6 @@ struct Node {
 enum Change {
     Write(usize, Vec<u8>),
     Length(usize),
-}
-
-#[derive(Clone, Debug)]
-enum NameChange {
-    Link(Name, Target),
-    Rename(Name, Name),
-    Unlink(Name),
-}
-
-impl NameChange {
-    fn folder(&self) -> usize {
-        match self {
-            NameChange::Link((folder, _), _) | NameChange::Rename(_, (folder, _)) | NameChange::Unlink((folder, _)) => *folder,
-        }
-    }
-
-    fn apply(&self, names: &mut Names) {
-        match self {
-            NameChange::Link(name, target) => {
-                names.insert(name.clone(), *target);
-            }
-            NameChange::Rename(from, to) => {
-                if let Some(target) = names.remove(from) {
-                    names.insert(to.clone(), target);
-                }
-            }
-            NameChange::Unlink(name) => {
-                names.remove(name);
-            }
-        }
-    }
 }
 
 impl Change {
@@ -216,23 +168,16 @@ impl SimDisk {
             _ => 0,
         });
         let nodes = inner.nodes.iter().map(|node| Node::new(node.survivor(luck, &mut dice))).collect();
-        let mut names = inner.stable_names.clone();
         // A journal keeps the order of names; a filesystem without one does not. Both must be survived.
         let journal = dice.heads();
-        let kept = (dice.next() as usize) % (inner.unsynced_names.len() + 1);
-        for (index, change) in inner.unsynced_names.iter().enumerate() {
-            let survives = match luck {
-                Luck::None => false,
-                Luck::All => true,
-                Luck::Dice(_) if journal => index < kept,
-                Luck::Dice(_) => dice.heads(),
-            };
-            if survives {
-                change.apply(&mut names);
-            }
-        }
-        let fresh = Inner { nodes, names: names.clone(), stable_names: names, folders: inner.folders, ..Inner::default() };
-        SimDisk { inner: Arc::new(Mutex::new(fresh)) }
+        let kept = (dice.next() as usize) % (inner.names.unsynced() + 1);
+        let names = inner.names.after(|index| match luck {
+            Luck::None => false,
+            Luck::All => true,
+            Luck::Dice(_) if journal => index < kept,
+            Luck::Dice(_) => dice.heads(),
+        });
+        SimDisk { inner: Arc::new(Mutex::new(Inner { nodes, names, ..Inner::default() })) }
     }
 
     /// A number that tells two contents of a disk apart.
@@ -240,7 +185,7 @@ impl SimDisk {
     pub fn fingerprint(&self) -> u64 {
         let inner = self.inner();
         let mut hasher = DefaultHasher::new();
-        inner.hash_folder(ROOT, &mut hasher);
+        inner.names.each_file(&mut |path, node| (path, &inner.nodes[node].now).hash(&mut hasher));
         hasher.finish()
     }
 }
@@ -292,7 +237,7 @@ impl Node {
     }
 }
 
-fn errno(doing: &'static str, path: &Path, number: i32) -> Error {
+pub fn errno(doing: &'static str, path: &Path, number: i32) -> Error {
     Error::io(doing, path)(io::Error::from_raw_os_error(number))
 }
 
@@ -321,52 +266,9 @@ impl Inner {
         if self.off { Err(errno(doing, path, libc::EIO)) } else { Ok(()) }
     }
 
-    /// What stands at a path.
-    fn find(&self, path: &Path) -> Option<Target> {
-        let mut here = Target::Folder(ROOT);
-        for part in path.components() {
-            let Component::Normal(name) = part else { continue };
-            let Target::Folder(folder) = here else { return None };
-            here = *self.names.get(&(folder, name.to_owned()))?;
-        }
-        Some(here)
-    }
-
-    /// The name at the end of a path, of something that is there or may be made there.
-    fn name(&self, doing: &'static str, path: &Path) -> Result<Name> {
-        let folder = path.parent().and_then(|above| self.find(above));
-        match (folder, path.file_name()) {
-            (Some(Target::Folder(folder)), Some(name)) => Ok((folder, name.to_owned())),
-            (Some(Target::File(_)), Some(_)) => Err(errno(doing, path, libc::ENOTDIR)),
-            _ => Err(errno(doing, path, libc::ENOENT)),
-        }
-    }
-
     fn new_file(&mut self) -> usize {
         self.nodes.push(Node::default());
         self.nodes.len() - 1
-    }
-
-    /// Does something with a name, which is not durable until its folder is synced.
-    fn change(&mut self, change: NameChange) {
-        change.apply(&mut self.names);
-        self.unsynced_names.push(change);
-    }
-
-    /// The names in a folder, in their order.
-    fn names_in(&self, folder: usize) -> impl Iterator<Item = (&OsStr, Target)> {
-        let from = (folder, OsString::new());
-        self.names.range(from..).take_while(move |((above, _), _)| *above == folder).map(|((_, name), t)| (name.as_os_str(), *t))
-    }
-
-    fn hash_folder(&self, folder: usize, hasher: &mut DefaultHasher) {
-        for (name, target) in self.names_in(folder) {
-            name.hash(hasher);
-            match target {
-                Target::File(node) => self.nodes[node].now.hash(hasher),
-                Target::Folder(folder) => self.hash_folder(folder, hasher),
-            }
-        }
     }
 
     fn entry(&self, name: &OsStr, target: Target) -> Entry {
@@ -379,8 +281,8 @@ impl Inner {
 
     fn room(&self, path: &Path, node: usize, length: usize, doing: &'static str) -> Result<()> {
         let grown = length.saturating_sub(self.nodes[node].now.len()) as u64;
-        let length = |target: &Target| if let Target::File(node) = target { self.nodes[*node].now.len() as u64 } else { 0 };
-        let used: u64 = self.names.values().map(length).sum();
+        let mut used = 0;
+        self.names.each_file(&mut |_, node| used += self.nodes[node].now.len() as u64);
         if self.limit > 0 && grown > 0 && used + grown > self.limit { Err(errno(doing, path, libc::ENOSPC)) } else { Ok(()) }
     }
 }
@@ -389,8 +291,10 @@ impl Disk for SimDisk {
     fn list(&self, dir: &Path) -> Result<Vec<Entry>> {
         let inner = self.inner();
         inner.look("list", dir)?;
-        match inner.find(dir) {
-            Some(Target::Folder(folder)) => Ok(inner.names_in(folder).map(|(name, target)| inner.entry(name, target)).collect()),
+        match inner.names.find(dir) {
+            Some(Target::Folder(folder)) => {
+                Ok(inner.names.in_folder(folder).map(|(name, target)| inner.entry(name, target)).collect())
+            }
             Some(Target::File(_)) => Err(errno("list", dir, libc::ENOTDIR)),
             None => Err(errno("list", dir, libc::ENOENT)),
         }
@@ -399,22 +303,22 @@ impl Disk for SimDisk {
     fn look(&self, path: &Path) -> Result<Option<Entry>> {
         let inner = self.inner();
         inner.look("look at", path)?;
-        Ok(inner.find(path).map(|target| inner.entry(path.file_name().unwrap_or_default(), target)))
+        Ok(inner.names.find(path).map(|target| inner.entry(path.file_name().unwrap_or_default(), target)))
     }
 
     fn open(&self, path: &Path, how: Open) -> Result<Box<dyn File>> {
         let mut inner = self.inner();
         inner.look("open", path)?;
-        let node = match (inner.find(path), how.create || how.or_create) {
+        let node = match (inner.names.find(path), how.create || how.or_create) {
             (Some(_), _) if how.create => return Err(errno("create", path, libc::EEXIST)),
             (Some(Target::File(node)), _) => node,
             (Some(Target::Folder(_)), _) => return Err(errno("open", path, libc::EISDIR)),
             (None, false) => return Err(errno("open", path, libc::ENOENT)),
             (None, true) => {
-                let name = inner.name("create", path)?;
+                let name = inner.names.name("create", path)?;
                 inner.operate("create", path)?;
                 let node = inner.new_file();
-                inner.change(NameChange::Link(name, Target::File(node)));
+                inner.names.link(name, Target::File(node));
                 node
             }
         };
@@ -427,16 +331,14 @@ impl Disk for SimDisk {
         inner.look("create", dir)?;
         let above: Vec<&Path> = dir.ancestors().collect();
         for path in above.into_iter().rev() {
-            match inner.find(path) {
+            match inner.names.find(path) {
                 Some(Target::Folder(_)) => continue,
                 Some(Target::File(_)) => return Err(errno("create", path, libc::EEXIST)),
                 None => {}
             }
-            let name = inner.name("create", path)?;
+            let name = inner.names.name("create", path)?;
             inner.operate("create", path)?;
-            inner.folders += 1;
-            let folder = Target::Folder(inner.folders);
-            inner.change(NameChange::Link(name, folder));
+            inner.names.link_folder(name);
         }
         Ok(())
     }
@@ -444,11 +346,11 @@ impl Disk for SimDisk {
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         let mut inner = self.inner();
         inner.operate("rename", from)?;
-        let number = match (inner.find(from), inner.find(to)) {
+        let number = match (inner.names.find(from), inner.names.find(to)) {
             (None, _) => Some(libc::ENOENT),
             (Some(Target::Folder(_)), Some(Target::File(_))) => Some(libc::ENOTDIR),
             (Some(Target::File(_)), Some(Target::Folder(_))) => Some(libc::EISDIR),
-            (Some(Target::Folder(_)), Some(Target::Folder(full))) if inner.names_in(full).next().is_some() => {
+            (Some(Target::Folder(_)), Some(Target::Folder(full))) if inner.names.in_folder(full).next().is_some() => {
                 Some(libc::ENOTEMPTY)
             }
             (Some(Target::Folder(_)), _) if to != from && to.starts_with(from) => Some(libc::EINVAL),
@@ -457,37 +359,46 @@ impl Disk for SimDisk {
         if let Some(number) = number {
             return Err(errno("rename", from, number));
         }
-        let change = NameChange::Rename(inner.name("rename", from)?, inner.name("rename", to)?);
-        inner.change(change);
+        let (from, to) = (inner.names.name("rename", from)?, inner.names.name("rename", to)?);
+        inner.names.rename(from, to);
         Ok(())
     }
 
     fn remove(&self, path: &Path) -> Result<()> {
         let mut inner = self.inner();
         inner.operate("remove", path)?;
-        match inner.find(path) {
+        match inner.names.find(path) {
             None => return Err(errno("remove", path, libc::ENOENT)),
             Some(Target::Folder(_)) => return Err(errno("remove", path, libc::EISDIR)),
             Some(Target::File(_)) => {}
         }
-        let name = inner.name("remove", path)?;
-        inner.change(NameChange::Unlink(name));
+        let name = inner.names.name("remove", path)?;
+        inner.names.unlink(name);
+        Ok(())
+    }
+
+    fn remove_dir(&self, dir: &Path) -> Result<()> {
+        let mut inner = self.inner();
+        inner.operate("remove", dir)?;
+        let number = match inner.names.find(dir) {
+            None => libc::ENOENT,
+            Some(Target::File(_)) => libc::ENOTDIR,
+            Some(Target::Folder(folder)) if inner.names.in_folder(folder).next().is_some() => libc::ENOTEMPTY,
+            Some(Target::Folder(_)) => 0,
+        };
+        if number != 0 {
+            return Err(errno("remove", dir, number));
+        }
+        let name = inner.names.name("remove", dir)?;
+        inner.names.unlink(name);
         Ok(())
     }
 
     fn sync_dir(&self, dir: &Path) -> Result<()> {
         let mut inner = self.inner();
         inner.operate("sync folder", dir)?;
-        let folder = match inner.find(dir) {
-            Some(Target::Folder(folder)) => folder,
-            _ => return Err(errno("sync", dir, libc::ENOENT)),
-        };
-        let inner = &mut *inner;
-        let (here, elsewhere) =
-            std::mem::take(&mut inner.unsynced_names).into_iter().partition(|change| change.folder() == folder);
-        inner.unsynced_names = elsewhere;
-        let here: Vec<NameChange> = here;
-        here.iter().for_each(|change| change.apply(&mut inner.stable_names));
+        let Some(Target::Folder(folder)) = inner.names.find(dir) else { return Err(errno("sync", dir, libc::ENOENT)) };
+        inner.names.sync(folder);
         Ok(())
     }
 
@@ -495,13 +406,13 @@ impl Disk for SimDisk {
         let mut inner = self.inner();
         inner.look("lock", path)?;
         // The lock's file is no part of what must survive: it is not counted among the operations.
-        let node = match inner.find(path) {
+        let node = match inner.names.find(path) {
             Some(Target::File(node)) => node,
             Some(Target::Folder(_)) => return Err(errno("lock", path, libc::EISDIR)),
             None => {
-                let name = inner.name("lock", path)?;
+                let name = inner.names.name("lock", path)?;
                 let node = inner.new_file();
-                inner.names.insert(name, Target::File(node));
+                inner.names.link_for_now(name, Target::File(node));
                 node
             }
         };
@@ -712,13 +623,13 @@ mod tests {
     fn found(disk: &SimDisk, luck: Luck) -> (bool, bool, bool) {
         let after = disk.after_power_failure(luck);
         let there = |path: &str| after.look(Path::new(path)).expect("it answers").is_some();
-        (there("/work"), there("/done"), there("/work/a") || there("/done/a"))
+        (there("/new"), there("/done"), there("/new/a") || there("/done/a"))
     }
 
     #[test]
     fn a_folder_has_its_new_name_for_sure_only_when_the_folder_above_it_was_synced() {
         let disk = SimDisk::new();
-        let (work, done) = (Path::new("/work"), Path::new("/done"));
+        let (work, done) = (Path::new("/new"), Path::new("/done"));
         disk.create_dir(work).expect("folders can be made");
         disk.sync_dir(Path::new("/")).expect("it syncs");
         disk.open(&work.join("a"), Open::CREATE).expect("it can be made");
@@ -756,15 +667,15 @@ mod tests {
     fn a_folder_takes_no_name_that_a_file_or_a_full_folder_has() {
         let disk = SimDisk::new();
         let path = Path::new;
-        disk.create_dir(path("/work")).expect("folders can be made");
+        disk.create_dir(path("/new")).expect("folders can be made");
         disk.create_dir(path("/full")).expect("folders can be made");
         disk.create_dir(path("/empty")).expect("folders can be made");
         disk.open(path("/full/a"), Open::CREATE).expect("it can be made");
         let refused = |from: &str, to: &str| disk.rename(path(from), path(to)).expect_err("it is in the way").errno();
-        assert_eq!(refused("/work", "/full"), Some(libc::ENOTEMPTY));
-        assert_eq!(refused("/work", "/full/a"), Some(libc::ENOTDIR));
-        assert_eq!(refused("/full/a", "/work"), Some(libc::EISDIR));
-        assert_eq!(refused("/work", "/work/below"), Some(libc::EINVAL));
+        assert_eq!(refused("/new", "/full"), Some(libc::ENOTEMPTY));
+        assert_eq!(refused("/new", "/full/a"), Some(libc::ENOTDIR));
+        assert_eq!(refused("/full/a", "/new"), Some(libc::EISDIR));
+        assert_eq!(refused("/new", "/new/below"), Some(libc::EINVAL));
         assert_eq!(refused("/gone", "/new"), Some(libc::ENOENT));
         disk.rename(path("/full"), path("/empty")).expect("an empty folder gives way");
         assert!(disk.look(path("/empty/a")).expect("it answers").is_some());

@@ -57,6 +57,10 @@ impl Disk for HeldFolder {
         read_only()
     }
 
+    fn remove_dir(&self, _: &Path) -> Result<()> {
+        read_only()
+    }
+
     fn rename(&self, _: &Path, _: &Path) -> Result<()> {
         read_only()
     }
