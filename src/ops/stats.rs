@@ -14,6 +14,8 @@ use crate::native::{HEADER_BYTES, HeaderFound, LOCK, SegmentHeader, Tally, UNSYN
 
 /// How many bytes are read to learn how fast a scan is.
 const SAMPLE: u64 = 4 << 20;
+/// A group that is longer than this is not counted record by record.
+const LONGEST_GROUP: u64 = 16 << 20;
 /// A pause is looked at more closely when it is at least so long.
 const NOTABLE: u64 = 100_000;
 
@@ -297,7 +299,7 @@ fn look_behind_pauses(input: &Input, counts: &mut Counts, segments: &[SegmentSta
         let lsns = LsnRange::new(pause.lsn, pause.lsn.plus(u64::from(UNSYNCED_UNKNOWN)));
         let want = Want { frames: true, lsns, ..Want::default() };
         let visit = Visit { source: &input.source, segment, keys: &input.keys, want, before: None };
-        let (mut group, mut size) = (None, 0);
+        let (mut group, mut size, mut begins) = (None, 0, 0);
         let mut take = |item: Item<'_>| {
             let Item::Record(record) = item else { return Ok(()) };
             let Some(lsn) = record.lsn.filter(|lsn| *lsn >= pause.lsn) else { return Ok(()) };
@@ -307,6 +309,12 @@ fn look_behind_pauses(input: &Input, counts: &mut Counts, segments: &[SegmentSta
             });
             let below = unsynced.map(|n| lsn.0.saturating_sub(n));
             if below.is_none() || (size > 0 && below != group) || matches!(record.kind, "pad" | "close" | "seal") {
+                return Err(Halt::Enough);
+            }
+            begins = if size == 0 { record.span.start() } else { begins };
+            // So long a group is hardly one: who never syncs makes groups without an end, and counting them costs a scan.
+            if record.span.end() - begins > LONGEST_GROUP {
+                size = 0;
                 return Err(Halt::Enough);
             }
             (group, size) = (below, size + 1);
