@@ -20,7 +20,8 @@ impl Table {
         match out.width() {
             Some(width) => {
                 table.set_content_arrangement(ContentArrangement::Dynamic);
-                table.set_width(u16::try_from(width).unwrap_or(u16::MAX));
+                // What is narrower breaks names and numbers apart, so that nobody can paste them.
+                table.set_width(u16::try_from(width.max(80)).unwrap_or(u16::MAX));
             }
             None => {
                 table.set_content_arrangement(ContentArrangement::Disabled);
