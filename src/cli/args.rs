@@ -11,6 +11,7 @@ use walctl::formats;
 use walctl::model::Keys;
 use walctl::ops::{self, Choice};
 
+use super::hint::show;
 use super::render::out::usage;
 
 /// Flags that every command takes.
@@ -86,6 +87,18 @@ impl Input {
     /// Whether the formats are to be listed, and nothing else.
     pub fn lists(&self) -> bool {
         self.format == "list"
+    }
+
+    /// The flags of these that a command needs again to find the same in the same log, each with a blank in front.
+    pub fn typed(&self) -> String {
+        let mut flags = String::new();
+        if formats::by_name(&self.format).is_some() {
+            flags += &format!(" --format {}", self.format);
+        }
+        if let Some(file) = &self.key_file {
+            flags += &format!(" --key-file {}", show(file));
+        }
+        flags
     }
 
     /// How to open what the paths name.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use walctl::formats::Mend;
 use walctl::model::{Damage, Error, Kind, Verdict};
-use walctl::ops::Input;
+use walctl::ops::{Input, looks_cut};
 
 use super::exit::Failure;
 use super::render::escape;
@@ -24,13 +24,25 @@ pub fn for_error(command: &str, error: &anyhow::Error) -> Option<String> {
         }
         Error::Unknown { .. } => Some("read it with the version of walctl that wrote it, or a newer one".into()),
         Error::Locked { path, .. } => Some(format!("wait for it; reading needs no lock: walctl verify {}", show(path))),
+        // A cut file is no log; its first lines are for people.
+        Error::Refused { path, .. } if path.file_name().is_some_and(|name| looks_cut(&name.to_string_lossy())) => {
+            Some(format!("head -n 2 {0} shows what it says; to go on without it: mv {0} {0}.aside", show(path)))
+        }
         Error::Refused { path, .. } => Some(format!("walctl verify {}", show(path))),
         Error::Poisoned { path, .. } => {
             Some(format!("see what the kernel says about the disk: dmesg | tail; then walctl verify {}", show(path)))
         }
-        Error::Io { path, source, .. } => match source.kind() {
+        Error::Io { doing, path, source } => match source.kind() {
             ErrorKind::NotFound => parent(path).map(|dir| format!("ls -l {}", show(dir))),
+            // What could not be made is not there to be looked at.
+            ErrorKind::PermissionDenied if *doing == "create" => {
+                Some(format!("run it as a user who may do that: ls -ld {}", show(parent(path).unwrap_or(path))))
+            }
             ErrorKind::PermissionDenied => Some(format!("run it as a user who may do that: ls -ld {}", show(path))),
+            ErrorKind::ReadOnlyFilesystem => {
+                let dir = show(parent(path).unwrap_or(path));
+                Some(format!("see how it is mounted, and why: findmnt -T {dir}; dmesg | tail"))
+            }
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
                 Some(format!("make room: df -h {}", show(parent(path).unwrap_or(path))))
             }
@@ -48,9 +60,8 @@ pub fn for_damage(input: &Input, damage: &Damage) -> String {
         return "keep the stream in a file and name that: walctl verify FILE".into();
     }
     let path = if source.alone { parent(&source.path).unwrap_or(&source.path) } else { &source.path };
-    let mut beside: PathBuf = path.components().collect();
-    beside.as_mut_os_string().push("-salvaged");
-    let (log, salvaged) = (show(path), show(&beside));
+    let format = if input.named { format!(" --format {}", input.format.name) } else { String::new() };
+    let (log, salvaged) = (format!("{}{format}", show(path)), show(&beside(path)));
     match (damage.verdict(), &input.format.mend) {
         _ if damage.kind == Kind::BadPayload => format!("walctl verify {log} --deep --key-file FILE"),
         // What a copy beside the log gives back must not be cut.
@@ -71,6 +82,19 @@ fn has_copy(input: &Input, damage: &Damage) -> bool {
     matches!(restore(&input.source, segment, std::slice::from_ref(damage)), Ok(Some(_)))
 }
 
+/// A name for what is salvaged from a log: beside it, and not taken yet.
+pub fn beside(log: &Path) -> PathBuf {
+    // A path that ends in dots has a name all the same, and inside the log itself is no place for another one.
+    let full =
+        if log.file_name().is_none() { std::fs::canonicalize(log).unwrap_or_default() } else { log.components().collect() };
+    let name = |number: u64| {
+        let mut name = full.clone();
+        name.as_mut_os_string().push(if number == 1 { "-salvaged".to_owned() } else { format!("-salvaged-{number}") });
+        name
+    };
+    (1..100).map(name).find(|name| !name.exists()).unwrap_or_else(|| name(100))
+}
+
 fn parent(path: &Path) -> Option<&Path> {
     path.parent().map(|dir| if dir.as_os_str().is_empty() { Path::new(".") } else { dir })
 }
@@ -79,6 +103,8 @@ fn parent(path: &Path) -> Option<&Path> {
 pub fn show(path: &Path) -> String {
     let plain = |c: char| c.is_alphanumeric() || "/._-+:,@%=~".contains(c);
     match path.to_str() {
+        // A name that begins like a flag or a home folder is none with this in front.
+        Some(text) if text.starts_with(['-', '~']) => show(Path::new(&format!("./{text}"))),
         Some(text) if !text.is_empty() && text.chars().all(plain) => text.to_owned(),
         Some(text) if escape::is_plain(text) => format!("'{}'", text.replace('\'', r"'\''")),
         // What a terminal must not get, the shell can be told in escapes.
@@ -104,6 +130,8 @@ mod tests {
     fn a_path_can_be_pasted_whatever_it_holds() {
         assert_eq!(show(Path::new("data/wal")), "data/wal");
         assert_eq!(show(Path::new("my wal")), "'my wal'");
+        assert_eq!(show(Path::new("-rf")), "./-rf");
+        assert_eq!(show(Path::new("~me/wal")), "./~me/wal");
         assert_eq!(show(Path::new("it's; rm")), r"'it'\''s; rm'");
         assert_eq!(show(Path::new("a\x1b[31m 'b")), r"$'a\x1b[31m \'b'");
     }

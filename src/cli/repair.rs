@@ -13,7 +13,7 @@ use super::args::Input;
 use super::exit::{Exit, Failure};
 use super::hint::show;
 use super::hold::Hold;
-use super::render::mend;
+use super::render::mend::{self, Typed};
 use super::render::out::{Out, usage};
 use super::units::parse_bytes;
 
@@ -76,7 +76,7 @@ pub fn run(args: &RepairArgs, out: &mut Out) -> anyhow::Result<Exit> {
         }
         for log in logs {
             let ended = match &args.salvage {
-                Some(target) => super::salvage::run(&log, target, args.dry_run, out),
+                Some(target) => super::salvage::run(&log, target, &args.input.typed(), args.dry_run, out),
                 None => Job { args, choice: &choice }.run(log, out),
             };
             exit = exit.or_worse(ended.or_else(|error| if out.is_closed() { Err(error) } else { Ok(out.failure(&error)) })?);
@@ -124,13 +124,17 @@ impl Job<'_> {
         let plan = ops::plan(input, &report, &permit)?;
         let dry = args.dry_run || (args.at.is_some() && !args.yes);
         if !out.json() && !out.quiet() {
-            mend::plan(out, &plan, &report, dry)?;
+            let typed = self.typed();
+            mend::plan(out, &plan, &report, &typed, dry)?;
+            if args.dry_run && !plan.cuts.is_empty() {
+                mend::do_it(out, &typed.command(&plan.log))?;
+            }
             // The plan is seen before it is carried out, whatever happens then.
             out.flush()?;
         }
         if plan.refusal.is_some() || plan.cuts.is_empty() || dry {
             if out.json() && !out.quiet() {
-                mend::json(out, &plan, &report, dry, None)?;
+                mend::json(out, &plan, &report, &self.typed(), dry, None)?;
             }
             return self.not_done(&plan);
         }
@@ -139,12 +143,23 @@ impl Job<'_> {
         if out.quiet() {
             // The exit code tells.
         } else if out.json() {
-            mend::json(out, &plan, &report, dry, Some(&after))?;
+            mend::json(out, &plan, &report, &self.typed(), dry, Some(&after))?;
         } else {
             mend::after(out, &after, args.at.is_some())?;
-            mend::undo_hint(out, &plan)?;
+            mend::undo_hint(out, &plan, &self.typed())?;
         }
         Ok(Exit::from(after.verdict))
+    }
+
+    fn typed(&self) -> Typed {
+        let args = self.args;
+        Typed {
+            input: args.input.typed(),
+            suspect: args.accept_suspect,
+            max_cut: Some(args.max_cut).filter(|bytes| *bytes != MAX_CUT),
+            from_dwb: args.from_dwb,
+            at: args.at,
+        }
     }
 
     fn not_done(&self, plan: &Plan) -> anyhow::Result<Exit> {
@@ -153,11 +168,10 @@ impl Job<'_> {
             return Ok(if helpless { Exit::Failed } else { Exit::from(plan.verdict) });
         }
         if !plan.cuts.is_empty() && self.args.at.is_some() && !self.args.yes && !self.args.dry_run {
-            let at = self.args.at.unwrap_or_default();
             return Err(Failure {
                 exit: Exit::Usage,
                 message: "--at drops records that were acknowledged; nothing was cut".into(),
-                next: Some(format!("if that is what you want: walctl repair {} --at {at} --yes", show(&plan.log))),
+                next: Some(format!("if that is what you want: {}", self.typed().command(&plan.log))),
             }
             .into());
         }
@@ -169,6 +183,9 @@ impl Job<'_> {
         let dry = self.args.dry_run;
         if !out.json() && !out.quiet() {
             mend::undo(out, &plan, dry)?;
+            if dry {
+                mend::do_it(out, &format!("walctl repair {}{} --undo", show(&plan.log), self.args.input.typed()))?;
+            }
             out.flush()?;
         }
         let mut after = None;
@@ -198,16 +215,17 @@ pub fn look(input: &ops::Input, out: &Out) -> anyhow::Result<Report> {
     Ok(report)
 }
 
-/// A write that failed has its own exit code, and nothing that was saved is lost.
+/// A write that failed has its own exit code, and nothing that was saved is lost. What was announced must not be taken for done.
 fn write_failed(error: Error) -> anyhow::Error {
-    let failed = matches!(&error, Error::Io { doing, .. } if !matches!(*doing, "open" | "read" | "look at" | "list"));
-    if !failed {
+    if matches!(error, Error::Refused { .. } | Error::Interrupted) {
         return error.into();
     }
-    Failure {
-        exit: Exit::WriteFailed,
-        message: format!("{error}; every byte is still in the log or in a saved cut"),
-        next: Some("mend what is wrong with the disk, then run the same command again".into()),
-    }
-    .into()
+    let failed = matches!(&error, Error::Io { doing, .. } if !matches!(*doing, "open" | "read" | "look at" | "list"));
+    let message = format!("{error}; not all that was planned is done, and every byte is still in the log or in a saved cut");
+    let next = super::hint::for_error("repair", &error.into());
+    let next = match next {
+        Some(next) => format!("{next}; then run the same command again"),
+        None => "mend what is wrong with the disk, then run the same command again".into(),
+    };
+    Failure { exit: if failed { Exit::WriteFailed } else { Exit::Failed }, message, next: Some(next) }.into()
 }

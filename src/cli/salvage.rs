@@ -5,11 +5,12 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use serde_json::{Value, json};
+use walctl::model::Error;
 use walctl::ops::{self, Gap, Neighbour, Report, Salvaged};
 
-use super::exit::Exit;
-use super::hint::show;
-use super::render::mend::paragraph;
+use super::exit::{Exit, Failure};
+use super::hint::{beside, for_error, show};
+use super::render::mend::{do_it, paragraph};
 use super::render::out::Out;
 use super::repair::look;
 use super::units::count;
@@ -18,15 +19,24 @@ use super::units::count;
 const SHOWN: usize = 50;
 
 /// Salvages one log.
-pub fn run(log: &ops::Input, target: &Path, dry: bool, out: &mut Out) -> anyhow::Result<Exit> {
+pub fn run(log: &ops::Input, target: &Path, typed: &str, dry: bool, out: &mut Out) -> anyhow::Result<Exit> {
+    let again = |target: &Path| format!("walctl repair {}{typed} --salvage {}", show(&log.source.path), show(target));
+    if lies_in(target, log) {
+        let path = log.source.path.display();
+        let message = format!("{}: it would lie inside {path}, which is to be left alone", target.display());
+        return Err(Failure { exit: Exit::Failed, message, next: Some(again(&beside(&log.source.path))) }.into());
+    }
     let report = look(log, out)?;
     if dry {
         if !out.quiet() {
             plan(out, &report, target)?;
         }
+        if !out.quiet() && !out.json() {
+            do_it(out, &again(target))?;
+        }
         return Ok(Exit::from(report.verdict));
     }
-    let done = ops::salvage(log, &report, target, &AtomicBool::new(false))?;
+    let done = ops::salvage(log, &report, target, &AtomicBool::new(false)).map_err(|error| failed(error, log, target, &again))?;
     let choice = ops::Choice { format: walctl::formats::by_name("native"), keys: log.keys.clone(), ..ops::Choice::default() };
     let new = ops::open(&log.source.disk, target, &choice)?;
     let after = match new.first() {
@@ -43,6 +53,36 @@ pub fn run(log: &ops::Input, target: &Path, dry: bool, out: &mut Out) -> anyhow:
     }
     // What was asked for is done. That something was lost before is said, and checking either log says it again.
     Ok(Exit::Done)
+}
+
+/// Whether the new log's folder would be inside the old one's, by whatever names they go.
+fn lies_in(target: &Path, log: &ops::Input) -> bool {
+    if log.source.alone {
+        return false;
+    }
+    let above = target
+        .ancestors()
+        .skip(1)
+        .find_map(|above| std::fs::canonicalize(if above.as_os_str().is_empty() { Path::new(".") } else { above }).ok());
+    let dir = std::fs::canonicalize(&log.source.dir);
+    above.zip(dir.ok()).is_some_and(|(above, dir)| above.starts_with(dir))
+}
+
+/// What is said when it could not be done: the old log is as it was.
+fn failed(error: Error, log: &ops::Input, target: &Path, again: &dyn Fn(&Path) -> String) -> anyhow::Error {
+    let taken = matches!(&error, Error::Refused { path, .. } if path == target && target.exists());
+    let written = matches!(&error, Error::Io { doing, .. } if !matches!(*doing, "open" | "read" | "look at" | "list" | "create"));
+    if taken {
+        let name = beside(&log.source.path);
+        return Failure { exit: Exit::Failed, message: error.to_string(), next: Some(again(&name)) }.into();
+    }
+    if !written {
+        return error.into();
+    }
+    let message =
+        format!("{error}; {} was not touched, and what was written of the new log is gone again", log.source.path.display());
+    let next = for_error("repair", &error.into()).unwrap_or_else(|| "name a folder on another disk, or mend this one".into());
+    Failure { exit: Exit::WriteFailed, message, next: Some(format!("{next}; then {}", again(target))) }.into()
 }
 
 fn plan(out: &mut Out, report: &Report, target: &Path) -> io::Result<()> {
@@ -70,7 +110,7 @@ fn text(out: &mut Out, log: &ops::Input, report: &Report, done: &Salvaged, after
         let doubt = damage.doubt.map(|range| format!(", LSN {range}")).unwrap_or_default();
         let head = format!("{}:{}: {}: {}", place.display(), damage.span.start(), damage.verdict(), damage.kind);
         paragraph(out, &format!("{head}, {}{doubt}", count(damage.span.length, "byte")))?;
-        paragraph(out, &format!("  between {} and {}", beside(gap.before.as_ref()), beside(gap.after.as_ref())))?;
+        paragraph(out, &format!("  between {} and {}", stood(gap.before.as_ref()), stood(gap.after.as_ref())))?;
     }
     if done.gaps.len() > SHOWN {
         paragraph(out, &format!("  and {} more; --json lists them all", count((done.gaps.len() - SHOWN) as u64, "piece")))?;
@@ -104,7 +144,7 @@ fn text(out: &mut Out, log: &ops::Input, report: &Report, done: &Salvaged, after
     writeln!(out, "  next: walctl verify {}", show(&done.target))
 }
 
-fn beside(neighbour: Option<&Neighbour>) -> String {
+fn stood(neighbour: Option<&Neighbour>) -> String {
     match neighbour {
         None => "nothing".into(),
         Some(n) => {

@@ -92,7 +92,7 @@ fn once(args: &StatsArgs, out: &mut Out) -> anyhow::Result<Exit> {
             if index > 0 {
                 writeln!(out)?;
             }
-            text(out, stats, args.top)?;
+            text(out, stats, &args.input.typed(), args.top)?;
         }
         exit = exit.or_worse(stats.verdict.into());
     }

@@ -115,7 +115,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Io { doing, path, source } => write!(f, "cannot {doing} {}: {}", path.display(), plain(source)),
-            Error::NotALog { path, files: 0 } => write!(f, "{} holds no log: it is empty", path.display()),
+            Error::NotALog { path, files: 0 } => write!(f, "{} holds no log: there is no file in it", path.display()),
             Error::NotALog { path, files } => {
                 let plural = if *files == 1 { "" } else { "s" };
                 write!(f, "{} looks like no log walctl knows (looked at {files} file{plural})", path.display())

@@ -36,6 +36,18 @@ pub struct NewLog {
     pub segments: Vec<String>,
     /// A frame whose flags are not known yet: whether more of its batch follows shows with the next record.
     pending: Option<Pending>,
+    stage: Stage,
+}
+
+/// How far it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Nothing was written.
+    Begun,
+    /// It grows in a folder of its own, which goes if nothing comes of it: on a full disk half a log helps nobody.
+    Growing,
+    /// It has its name.
+    Named,
 }
 
 struct Segment {
@@ -93,7 +105,19 @@ impl NewLog {
         };
         let log_id = random()?;
         let (disk, target) = (disk.clone(), target.to_owned());
-        Ok(NewLog { disk, target, work, log_id, key, segment: None, next: Lsn(0), chain: 0, segments: Vec::new(), pending: None })
+        Ok(NewLog {
+            disk,
+            target,
+            work,
+            log_id,
+            key,
+            segment: None,
+            next: Lsn(0),
+            chain: 0,
+            segments: Vec::new(),
+            pending: None,
+            stage: Stage::Begun,
+        })
     }
 
     /// Writes a record. Its LSNs must lie behind all that were written.
@@ -156,17 +180,16 @@ impl NewLog {
     }
 
     /// Makes the folder in which the log grows.
-    fn prepare(&self) -> Result<()> {
-        make_dir(self.disk.as_ref(), &self.work)?;
+    fn prepare(&mut self) -> Result<()> {
         // What an interrupted run left is made again from the start. Nothing but segments is ours to remove.
-        for entry in self.disk.list(&self.work)? {
-            let path = self.work.join(&entry.name);
-            if segment_lsn(&entry.name).is_none() {
-                return Err(Error::Refused { path, why: "it is in the way of a new log, and nothing that walctl wrote".into() });
-            }
-            self.disk.remove(&path)?;
+        let left = if self.disk.look(&self.work)?.is_some() { self.disk.list(&self.work)? } else { Vec::new() };
+        if let Some(other) = left.iter().find(|entry| segment_lsn(&entry.name).is_none()) {
+            let path = self.work.join(&other.name);
+            return Err(Error::Refused { path, why: "it is in the way of a new log, and nothing that walctl wrote".into() });
         }
-        Ok(())
+        self.stage = Stage::Growing;
+        make_dir(self.disk.as_ref(), &self.work)?;
+        left.iter().try_for_each(|entry| self.disk.remove(&self.work.join(&entry.name)))
     }
 
     fn begin_segment(&mut self, first: Lsn) -> Result<()> {
@@ -215,8 +238,22 @@ impl NewLog {
         self.finish_segment(true)?;
         self.disk.sync_dir(&self.work)?;
         self.disk.rename(&self.work, &self.target)?;
+        self.stage = Stage::Named;
         self.disk.sync_dir(self.target.parent().unwrap_or(Path::new(".")))?;
-        Ok(self.segments)
+        Ok(std::mem::take(&mut self.segments))
+    }
+}
+
+impl Drop for NewLog {
+    fn drop(&mut self) {
+        if self.stage != Stage::Growing {
+            return;
+        }
+        // What cannot be removed now is removed by the next run.
+        for entry in self.disk.list(&self.work).unwrap_or_default() {
+            drop(self.disk.remove(&self.work.join(&entry.name)));
+        }
+        drop(self.disk.remove_dir(&self.work));
     }
 }
 

@@ -19,6 +19,8 @@ pub struct Input {
     pub format: &'static Format,
     /// Keys for encrypted payloads.
     pub keys: Keys,
+    /// The format was named, not recognised: who opens the log again has to name it too.
+    pub named: bool,
 }
 
 /// How to open.
@@ -63,7 +65,7 @@ pub fn open_stream(disk: &Arc<dyn Disk>, name: &str, stream: Box<dyn Read + Send
     let sample = Sample { name: None, head, length: head.len() as u64, beside: &[] };
     let format = decide(Path::new(name), &[sample], choice)?;
     let source = Source::given(disk.clone(), name, file, 0).with_io(choice.io);
-    Ok(Input { source, format, keys: choice.keys.clone() })
+    Ok(Input { source, format, keys: choice.keys.clone(), named: choice.format.is_some() })
 }
 
 /// A file that can only be read forwards.
@@ -90,7 +92,7 @@ fn open_file(disk: &Arc<dyn Disk>, path: &Path, entry: &Entry, choice: &Choice) 
     // A later segment in the same folder proves that this one had been finished, although it is not looked at.
     let followed = sequence.is_some_and(|own| beside.iter().any(|e| (format.sequence)(&e.name).is_some_and(|other| other > own)));
     let source = Source::single(disk.clone(), path, entry.length, sequence.unwrap_or(0), followed);
-    Ok(Input { source: source.with_io(choice.io), format, keys: choice.keys.clone() })
+    Ok(Input { source: source.with_io(choice.io), format, keys: choice.keys.clone(), named: choice.format.is_some() })
 }
 
 fn open_folder(disk: &Arc<dyn Disk>, path: &Path, choice: &Choice) -> Result<Vec<Input>> {
@@ -151,7 +153,7 @@ fn log_in(disk: &Arc<dyn Disk>, dir: &Path, entries: &[Entry], choice: &Choice) 
         }
     };
     let source = Source::of(disk.clone(), dir, entries.to_vec(), format.sequence);
-    Ok(Some(Input { source: source.with_io(choice.io), format, keys: choice.keys.clone() }))
+    Ok(Some(Input { source: source.with_io(choice.io), format, keys: choice.keys.clone(), named: choice.format.is_some() }))
 }
 
 fn head_of(disk: &Arc<dyn Disk>, path: &Path) -> Result<Vec<u8>> {

@@ -233,7 +233,8 @@ pub fn plan(input: &Input, report: &Report, permit: &Permit) -> Result<Plan> {
             cut.restored = Some(copies);
         }
         if permit.at.is_none() && cut.from.bytes > permit.max_cut {
-            let why = format!("{} bytes would go, and at most {} may", cut.from.bytes, permit.max_cut);
+            let place = format!("{}:{offset}", cut.from.segment);
+            let why = format!("{place}: {} bytes would go, and at most {} may", cut.from.bytes, permit.max_cut);
             plan.refusal = Some(Refusal { kind: Obstacle::TooMuch(cut.from.bytes), why });
             break;
         }

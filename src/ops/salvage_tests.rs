@@ -113,6 +113,7 @@ fn whichever_call_fails_salvage_says_so_and_can_be_run_again() {
                 let error = run(&disk).expect_err("a call failed");
                 assert_eq!(error.errno(), Some(number), "{what}, operation {operation}: {error}");
                 assert!(files(&disk) == before, "{what}, operation {operation}");
+                assert!(is_there(&disk, TARGET) || !is_there(&disk, WORK), "{what}, operation {operation}: half a log is left");
                 // After the very last sync the folder has its name already, and nobody can tell whether it is durable.
                 if !is_there(&disk, TARGET) {
                     run(&disk).unwrap_or_else(|e| panic!("{what}, operation {operation}: {e}"));

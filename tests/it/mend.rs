@@ -150,6 +150,63 @@ pub fn kill_everywhere(prepare: impl Fn() -> Sandbox, words: &[&str], check: imp
     assert!(kills >= 6, "{words:?} was killed only {kills} times");
 }
 
+/// Runs a command of which the n-th and all later calls of a kind fail.
+fn failing(sandbox: &Sandbox, call: &str, error: &str, n: usize, words: &[&str]) -> (i32, String) {
+    let inject = format!("inject={call}:error={error}:when={n}+");
+    let mut strace = std::process::Command::new("strace");
+    strace.args(["-f", "-qq", "-o", "TRACE", "-e", &inject, env!("CARGO_BIN_EXE_walctl")]).args(words);
+    let ran = strace.current_dir(sandbox.path()).output().expect("strace starts");
+    (ran.status.code().expect("it ends by itself"), String::from_utf8_lossy(&ran.stderr).into_owned())
+}
+
+#[test]
+fn a_full_disk_stops_repair_before_it_cuts_and_the_message_says_what_helps() {
+    if !strace_is_there() {
+        return;
+    }
+    let recipe = "record alpha\nrecord beta\ncut 10";
+    // The holder's name in the lock is the first thing written, and the only one that nobody needs.
+    for n in [1, 2] {
+        let sandbox = Sandbox::with(recipe);
+        let before = sandbox.files("LOG");
+        let (code, said) = failing(&sandbox, "pwrite64", "ENOSPC", n, &["repair", "LOG"]);
+        assert_eq!((code, sandbox.files("LOG") == before), (6, true), "{said}");
+        assert!(said.contains("cut-4144.tmp: no space left on device; not all that was planned is done"), "{said}");
+        assert!(said.contains("next: make room: df -h LOG; then run the same command again"), "{said}");
+        assert_eq!(sandbox.run(&["repair", "LOG"]).code, 0);
+    }
+}
+
+#[test]
+fn a_full_disk_leaves_nothing_of_a_salvage_behind() {
+    if !strace_is_there() {
+        return;
+    }
+    for (call, n) in [("pwrite64", 1), ("fsync", 2), ("rename", 1)] {
+        let sandbox = Sandbox::with("record alpha\nrecord beta\nflip @1+42 1");
+        let before = sandbox.files("LOG");
+        let (code, said) = failing(&sandbox, call, "ENOSPC", n, &["repair", "LOG", "--salvage", "NEW"]);
+        assert_eq!((code, sandbox.files("LOG") == before), (6, true), "{call}: {said}");
+        assert!(said.contains("LOG was not touched, and what was written of the new log is gone again"), "{call}: {said}");
+        assert!(said.contains("; then walctl repair LOG --salvage NEW\n"), "{call}: {said}");
+        assert!(!sandbox.path().join("NEW").exists() && !sandbox.path().join("NEW.unfinished").exists(), "{call}");
+        assert_eq!(sandbox.run(&["repair", "LOG", "--salvage", "NEW"]).code, 0, "{call}");
+    }
+}
+
+#[test]
+fn a_segment_that_may_not_be_written_is_not_cut_and_nothing_says_that_it_was() {
+    if !strace_is_there() {
+        return;
+    }
+    let sandbox = Sandbox::with("record alpha\nrecord beta\ncut 10");
+    let before = sandbox.files("LOG");
+    let (code, said) = failing(&sandbox, "ftruncate", "EPERM", 3, &["repair", "LOG"]);
+    let kept: Vec<_> = sandbox.files("LOG").into_iter().filter(|(name, _)| !name.contains(".cut-")).collect();
+    assert_eq!((code, kept == before), (6, true), "{said}");
+    assert!(said.contains("not all that was planned is done"), "{said}");
+}
+
 /// The files of the log without its lock, which a killed holder leaves behind with its name in it.
 fn log_files(sandbox: &Sandbox) -> Vec<(String, Vec<u8>)> {
     sandbox.files("LOG").into_iter().filter(|(name, _)| name != "LOCK").collect()

@@ -1,15 +1,13 @@
 //! Plans of repairs, and what came of them: for people and as JSON.
 
-use std::io::{self, Write};
-use std::path::Path;
-
 use serde_json::{Value, json};
+use std::io::{self, Write};
 use walctl::model::{Acknowledged, Kind, LsnRange, Verdict};
 use walctl::ops::{Cut, Obstacle, Plan, Report, Undo};
 
 use super::escape;
 use super::out::{Ink, Out};
-use crate::cli::hint::show;
+use crate::cli::hint::{beside, show};
 use crate::cli::units::count;
 
 /// Text is broken before this column.
@@ -67,15 +65,50 @@ fn what(cut: &Cut) -> String {
     format!("{bytes} of {noun}")
 }
 
+/// What was typed, so that the next command keeps it.
+#[derive(Clone, Debug, Default)]
+pub struct Typed {
+    /// The flags that found the log, each with a blank in front.
+    pub input: String,
+    /// `--accept-suspect`.
+    pub suspect: bool,
+    /// `--max-cut`, where it is not what it is anyway.
+    pub max_cut: Option<u64>,
+    /// `--from-dwb`.
+    pub from_dwb: bool,
+    /// `--at`, which is only typed again to be done.
+    pub at: Option<u64>,
+}
+
+impl Typed {
+    /// The command that carries it out.
+    pub fn command(&self, log: &std::path::Path) -> String {
+        let mut line = format!("walctl repair {}{}", show(log), self.input);
+        if self.suspect {
+            line += " --accept-suspect";
+        }
+        if let Some(bytes) = self.max_cut {
+            line += &format!(" --max-cut {bytes}");
+        }
+        if self.from_dwb {
+            line += " --from-dwb";
+        }
+        if let Some(at) = self.at {
+            line += &format!(" --at {at} --yes");
+        }
+        line
+    }
+}
+
 /// What a plan would do, or is about to do.
-pub fn plan(out: &mut Out, plan: &Plan, report: &Report, dry: bool) -> io::Result<()> {
+pub fn plan(out: &mut Out, plan: &Plan, report: &Report, typed: &Typed, dry: bool) -> io::Result<()> {
     let log = plan.log.display().to_string();
     if let Some(refusal) = &plan.refusal {
         let verdict = out.paint(ink_of(plan.verdict), plan.verdict);
         let head = format!("{log}: {verdict}; nothing was cut");
         writeln!(out, "{}", if out.colour() { head } else { escape::line(&head) })?;
         paragraph(out, &format!("  {}", refusal.why))?;
-        return next(out, &help(plan));
+        return next(out, &help(plan, typed));
     }
     if plan.cuts.is_empty() {
         let line = escape::line(&format!("{log}: {}; nothing to repair", plan.verdict));
@@ -152,24 +185,23 @@ fn promise(acknowledged: Acknowledged) -> &'static str {
 }
 
 /// The next command behind a refusal.
-fn help(plan: &Plan) -> String {
-    let log = show(&plan.log);
+fn help(plan: &Plan, typed: &Typed) -> String {
+    let log = &plan.log;
+    let suspect = typed.suspect || plan.verdict == Verdict::Suspect;
     match plan.refusal.as_ref().map(|r| r.kind) {
-        Some(Obstacle::Suspect) => format!("walctl repair {log} --accept-suspect"),
-        Some(Obstacle::TooMuch(bytes)) => format!("walctl repair {log} --max-cut {bytes}"),
-        Some(Obstacle::NoSuchEnd) => format!("walctl dump {log}"),
-        Some(Obstacle::NoCopy) if plan.verdict == Verdict::Suspect => format!("walctl repair {log} --accept-suspect"),
-        Some(Obstacle::NoCopy) if plan.verdict <= Verdict::Suspect => format!("walctl repair {log}"),
-        _ => format!("walctl repair {log} --salvage {}", show(&beside(&plan.log))),
+        Some(Obstacle::Suspect) => Typed { suspect, ..typed.clone() }.command(log),
+        Some(Obstacle::TooMuch(bytes)) => Typed { max_cut: Some(bytes), ..typed.clone() }.command(log),
+        Some(Obstacle::NoSuchEnd) => format!("walctl dump {}{}", show(log), typed.input),
+        Some(Obstacle::NoCopy) if plan.verdict <= Verdict::Suspect => {
+            Typed { from_dwb: false, suspect, ..typed.clone() }.command(log)
+        }
+        _ => format!("walctl repair {}{} --salvage {}", show(log), typed.input, show(&beside(log))),
     }
 }
 
-/// A name for the salvaged log: beside the old one.
-fn beside(log: &Path) -> std::path::PathBuf {
-    match log.file_name() {
-        Some(name) => log.with_file_name(format!("{}-salvaged", name.to_string_lossy())),
-        None => "salvaged".into(),
-    }
+/// How to do what was only shown.
+pub fn do_it(out: &mut Out, command: &str) -> io::Result<()> {
+    next(out, command)
 }
 
 /// How the log looks now.
@@ -184,8 +216,8 @@ pub fn after(out: &mut Out, report: &Report, on_purpose: bool) -> io::Result<()>
 }
 
 /// How to take it back.
-pub fn undo_hint(out: &mut Out, plan: &Plan) -> io::Result<()> {
-    writeln!(out, "  to put it back: walctl repair {} --undo", escape::line(&show(&plan.log)))
+pub fn undo_hint(out: &mut Out, plan: &Plan, typed: &Typed) -> io::Result<()> {
+    writeln!(out, "  to put it back: walctl repair {}{} --undo", escape::line(&show(&plan.log)), typed.input)
 }
 
 /// What an undo does.
@@ -237,8 +269,8 @@ fn cut_json(plan: &Plan, cut: &Cut) -> Value {
 }
 
 /// A plan and what came of it, as one object.
-pub fn json(out: &mut Out, plan: &Plan, report: &Report, dry: bool, after: Option<&Report>) -> io::Result<()> {
-    let refused = plan.refusal.as_ref().map(|r| json!({"kind": r.kind.name(), "why": r.why, "next": help(plan)}));
+pub fn json(out: &mut Out, plan: &Plan, report: &Report, typed: &Typed, dry: bool, after: Option<&Report>) -> io::Result<()> {
+    let refused = plan.refusal.as_ref().map(|r| json!({"kind": r.kind.name(), "why": r.why, "next": help(plan, typed)}));
     let value = json!({
         "log": plan.log.display().to_string(),
         "format": plan.format,

@@ -220,8 +220,8 @@ fn top_tags(tags: &BTreeMap<u64, Amount>, top: usize) -> Vec<(u64, Amount)> {
     all
 }
 
-/// One log for people.
-pub fn text(out: &mut Out, stats: &Stats, top: usize) -> io::Result<()> {
+/// One log for people. `typed` are the flags that found it.
+pub fn text(out: &mut Out, stats: &Stats, typed: &str, top: usize) -> io::Result<()> {
     let c = &stats.counts;
     let log = escape::line(&stats.log.display().to_string());
     let range = c.lsns.map(|l| format!(", LSN {l}")).unwrap_or_default();
@@ -229,12 +229,8 @@ pub fn text(out: &mut Out, stats: &Stats, top: usize) -> io::Result<()> {
     writeln!(out, "{log}: {head} ({})", stats.format)?;
     if stats.verdict != Verdict::Clean {
         let word = out.paint(if stats.verdict > Verdict::Suspect { Ink::Bad } else { Ink::Warn }, stats.verdict);
-        writeln!(
-            out,
-            "  {word}: {} seen; what follows counts what is whole",
-            count(stats.damage, "piece of damage").replace("damages", "damage")
-        )?;
-        writeln!(out, "  next: walctl verify {}", escape::line(&crate::cli::hint::show(&stats.log)))?;
+        writeln!(out, "  {word}: {} of damage seen; what follows counts what is whole", count(stats.damage, "piece"))?;
+        writeln!(out, "  next: walctl verify {}{typed}", escape::line(&crate::cli::hint::show(&stats.log)))?;
     }
     line(out, "payload", &payload(stats))?;
     line(out, "on disk", &on_disk(stats))?;
@@ -441,15 +437,14 @@ fn segments(out: &mut Out, stats: &Stats, top: usize) -> io::Result<()> {
             Pinned::Checkpoint => "checkpoint".to_owned(),
             Pinned::Transaction(tag) => format!("txn {tag}"),
         };
-        let state = if s.state == State::Active { out.paint(Ink::Strong, s.state.name()) } else { s.state.name().to_owned() };
-        table.row([
-            short(&s.file),
-            s.lsns.map(|l| l.to_string()).unwrap_or_default(),
-            span,
-            show_bytes(s.used),
-            show_bytes(s.file_bytes.saturating_sub(s.used)),
-            state,
-            pinned,
+        table.inked_row([
+            (short(&s.file), None),
+            (s.lsns.map(|l| l.to_string()).unwrap_or_default(), None),
+            (span, None),
+            (show_bytes(s.used), None),
+            (show_bytes(s.file_bytes.saturating_sub(s.used)), None),
+            (s.state.name().to_owned(), (s.state == State::Active).then_some(Ink::Strong)),
+            (pinned, None),
         ]);
     }
     table.write(out)?;
