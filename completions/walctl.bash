@@ -209,7 +209,7 @@ _walctl() {
             return 0
             ;;
         walctl__subcmd__bench)
-            opts="-q -h -V --appenders --size --size-dist --from --window --sync --preallocate --direct --inflight --rate --duration --warmup --repeats --disk --target --csv --markdown --svg --html --baseline --fail-if --unlike --crash-test --crash-image --json --quiet --color --help --version"
+            opts="-q -h -V --appenders --size --size-dist --from --window --sync --preallocate --direct --buffered --inflight --rate --duration --warmup --repeats --disk --target --csv --markdown --svg --html --baseline --fail-if --unlike --crash-test --crash-image --json --quiet --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -240,6 +240,14 @@ _walctl() {
                     return 0
                     ;;
                 --preallocate)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --direct)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --buffered)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -223,6 +223,8 @@ complete -c walctl -n "__fish_walctl_using_subcommand bench" -l from -d 'Append 
 complete -c walctl -n "__fish_walctl_using_subcommand bench" -l window -d 'Commit windows: a list of auto, 0 and spans of time' -r
 complete -c walctl -n "__fish_walctl_using_subcommand bench" -l sync -d 'Sync modes: a list of fdatasync, fsync, dsync, none and interval=SPAN' -r
 complete -c walctl -n "__fish_walctl_using_subcommand bench" -l preallocate -d 'How room is made ahead: a list of none, sparse, fallocate and zero' -r
+complete -c walctl -n "__fish_walctl_using_subcommand bench" -l direct -d 'Write past the page cache: yes, or no,yes for both' -r
+complete -c walctl -n "__fish_walctl_using_subcommand bench" -l buffered -d 'Write everything through the page cache, as `append --buffered` does: yes, or no,yes for both' -r
 complete -c walctl -n "__fish_walctl_using_subcommand bench" -l inflight -d 'Records that each appender has on their way at a time: a list [default: 1]' -r
 complete -c walctl -n "__fish_walctl_using_subcommand bench" -l rate -d 'Appends a second, begun on time whatever the disk does: a list [default: as fast as they are acknowledged]' -r
 complete -c walctl -n "__fish_walctl_using_subcommand bench" -l duration -d 'How long each repeat is measured [default: 1s]' -r
@@ -238,7 +240,6 @@ complete -c walctl -n "__fish_walctl_using_subcommand bench" -l crash-image -d '
 complete -c walctl -n "__fish_walctl_using_subcommand bench" -l color -d 'When to use colours; auto means on a terminal and without NO_COLOR' -r -f -a "auto\t'On a terminal and without NO_COLOR'
 always\t'Also into files and pipes'
 never\t'Nowhere'"
-complete -c walctl -n "__fish_walctl_using_subcommand bench" -l direct -d 'Write past the page cache'
 complete -c walctl -n "__fish_walctl_using_subcommand bench" -l disk -d 'Measure the disk by itself and nothing else'
 complete -c walctl -n "__fish_walctl_using_subcommand bench" -l csv -d 'Figures as CSV'
 complete -c walctl -n "__fish_walctl_using_subcommand bench" -l markdown -d 'Figures as a Markdown table'

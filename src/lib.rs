@@ -173,6 +173,7 @@ pub mod ops {
     /// How fast records become durable, and what to set.
     pub mod bench {
         mod advice;
+        mod ceiling;
         mod crash;
         mod device;
         mod doubt;
@@ -186,6 +187,7 @@ pub mod ops {
         mod probe;
         mod target;
         pub use advice::{Advice, advise, is_split};
+        pub use ceiling::share;
         pub use crash::{CrashPlan, CrashVerdict, crash_test};
         pub use doubt::{Doubt, doubts};
         pub use figures::{Figures, Latency, PARTS, PERCENTILES, Run, Spread, percentile};

@@ -56,9 +56,12 @@ pub struct BenchArgs {
     /// How room is made ahead: a list of none, sparse, fallocate and zero
     #[arg(long, value_name = "HOW,...", value_delimiter = ',', value_parser = |t: &str| t.parse::<Preallocate>().map_err(|e| e.to_string()))]
     preallocate: Vec<Preallocate>,
-    /// Write past the page cache
-    #[arg(long)]
-    direct: bool,
+    /// Write past the page cache: yes, or no,yes for both
+    #[arg(long, value_name = "yes,no", num_args = 0.., require_equals = true, default_missing_value = "yes", value_delimiter = ',', value_parser = yes_or_no)]
+    direct: Vec<bool>,
+    /// Write everything through the page cache, as `append --buffered` does: yes, or no,yes for both
+    #[arg(long, value_name = "yes,no", num_args = 0.., require_equals = true, default_missing_value = "yes", value_delimiter = ',', value_parser = yes_or_no)]
+    buffered: Vec<bool>,
     /// Records that each appender has on their way at a time: a list [default: 1]
     #[arg(long, value_name = "N,...", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     inflight: Vec<u32>,
@@ -188,7 +191,9 @@ fn look(args: &BenchArgs, folder: &BenchFolder, place: BenchPlace, out: &mut Out
         took: Duration::ZERO,
     };
     if !args.disk && !stop() {
-        let (cells, pace) = loads::plan(args, &found.probe)?;
+        let plain = args.is_plain();
+        let busy = if plain { loads::busy_sync(&disk, folder.path(), &found.place, &watch)? } else { None };
+        let (cells, pace) = loads::plan(args, busy.or(found.probe.sync()))?;
         if let Some(goal) = &args.target {
             bar.expect((TARGET_STEPS + 1) * cells.len() as u64);
             for cell in &cells {
@@ -247,8 +252,11 @@ fn crash(args: &BenchArgs, folder: &BenchFolder, place: &BenchPlace, rounds: u64
     flag("--sync", args.sync.first().map(ToString::to_string));
     flag("--window", args.window.first().map(ToString::to_string));
     flag("--preallocate", args.preallocate.first().map(ToString::to_string));
-    if args.direct {
-        flags.push("--direct".into());
+    for (name, given) in [("--direct", &args.direct), ("--buffered", &args.buffered)] {
+        one(given.len(), name)?;
+        if given.contains(&true) {
+            flags.push(name.into());
+        }
     }
     let plan = CrashPlan {
         program: std::env::current_exe().map_err(Error::io("find", Path::new("walctl")))?,
@@ -285,6 +293,14 @@ fn say_verdict(out: &mut Out, place: &BenchPlace, plan: &CrashPlan, verdict: &Cr
     Ok(())
 }
 
+fn yes_or_no(text: &str) -> Result<bool, String> {
+    match text {
+        "yes" => Ok(true),
+        "no" => Ok(false),
+        other => Err(format!("`{other}` is neither yes nor no")),
+    }
+}
+
 impl BenchArgs {
     /// Whether nothing was said about what to measure.
     fn is_plain(&self) -> bool {
@@ -295,7 +311,8 @@ impl BenchArgs {
             && self.window.is_empty()
             && self.sync.is_empty()
             && self.preallocate.is_empty()
-            && !self.direct
+            && self.direct.is_empty()
+            && self.buffered.is_empty()
             && self.inflight.is_empty()
             && self.rate.is_empty()
             && self.target.is_none()

@@ -1,12 +1,13 @@
 //! From flags to cells: what is measured when somebody says so, and when nobody says anything.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use walctl::disk::{Disk, RealDisk};
 use walctl::formats::{Halt, Item, Sink, Visit, Want};
-use walctl::model::Payload;
-use walctl::ops::bench::{Cell, Matrix, Pace, Payloads, Probe};
+use walctl::model::{Payload, Result};
+use walctl::ops::bench::{BenchPlace, Cell, Matrix, PARTS, Pace, Payloads, Watch, measure};
 use walctl::ops::{Choice, open};
 use walctl::writer::{Options, SyncMode, Window};
 
@@ -16,12 +17,14 @@ use crate::cli::units::parse_bytes;
 
 /// The longest record that a benchmark appends.
 const LONGEST: u64 = 64 << 20;
+/// So many appenders make a disk busy.
+const BUSY: usize = 16;
 /// Payloads that are taken from a real log, and how much memory they may take.
 const TAKEN: usize = 10_000;
 const TAKEN_BYTES: usize = 64 << 20;
 
 /// What to measure and for how long.
-pub fn plan(args: &BenchArgs, probe: &Probe) -> anyhow::Result<(Vec<Cell>, Pace)> {
+pub fn plan(args: &BenchArgs, sync: Option<Duration>) -> anyhow::Result<(Vec<Cell>, Pace)> {
     let payloads = payloads(args)?;
     let default = Options::default();
     let plain = args.is_plain();
@@ -35,16 +38,20 @@ pub fn plan(args: &BenchArgs, probe: &Probe) -> anyhow::Result<(Vec<Cell>, Pace)
         sync: if args.sync.is_empty() { vec![default.sync] } else { args.sync.clone() },
         window: if args.window.is_empty() { vec![Window::Auto] } else { args.window.clone() },
         preallocate: if args.preallocate.is_empty() { vec![default.preallocate] } else { args.preallocate.clone() },
-        direct: vec![args.direct],
+        direct: if args.direct.is_empty() { vec![false] } else { args.direct.clone() },
+        buffered: if args.buffered.is_empty() { vec![false] } else { args.buffered.clone() },
         inflight: if args.inflight.is_empty() { vec![1] } else { args.inflight.iter().map(|n| *n as usize).collect() },
         rate: if args.rate.is_empty() { vec![None] } else { args.rate.iter().map(|rate| Some(rate.get() as f64)).collect() },
     };
     let mut cells = matrix.cells();
+    if cells.is_empty() {
+        return Err(usage("--direct and --buffered are opposites: nothing can be written both ways"));
+    }
     args.cells_are_many(&cells)?;
     if plain {
-        cells = cells.iter().flat_map(|cell| candidates(cell, probe)).collect();
+        cells = cells.iter().flat_map(|cell| candidates(cell, sync)).collect();
     }
-    let duration = args.duration.unwrap_or(if plain { Duration::from_millis(550) } else { Duration::from_secs(1) });
+    let duration = args.duration.unwrap_or(if plain { Duration::from_millis(420) } else { Duration::from_secs(1) });
     if duration.is_zero() {
         return Err(usage("a --duration of 0 measures nothing"));
     }
@@ -57,14 +64,39 @@ pub fn plan(args: &BenchArgs, probe: &Probe) -> anyhow::Result<(Vec<Cell>, Pace)
     Ok((cells, pace))
 }
 
-/// The settings that may win on some disk: the defaults, no window, a window that fits this disk, and writes past the cache.
-fn candidates(cell: &Cell, probe: &Probe) -> Vec<Cell> {
-    let fit = probe.sync().map_or(Duration::from_micros(50), |sync| rounded(sync / 3));
+/// What a sync takes while many append, which is not what it takes when one does: some machines answer a busy disk sooner than an idle
+/// one, and on others appenders are in the way.
+pub fn busy_sync(disk: &Arc<dyn Disk>, dir: &Path, place: &BenchPlace, watch: &Watch<'_>) -> Result<Option<Duration>> {
+    let default = Options::default();
+    let cell = Cell {
+        appenders: BUSY,
+        payloads: Payloads::fixed(128),
+        sync: default.sync,
+        window: default.window,
+        preallocate: default.preallocate,
+        direct: default.direct,
+        buffered: default.buffered,
+        inflight: 1,
+        rate: None,
+    };
+    let pace = Pace { duration: Duration::from_millis(200), warmup: Duration::from_millis(50), repeats: 1, limit: None };
+    let quiet = Watch { done: &|_| {}, ..*watch };
+    let seen = measure(disk, dir, place, &[cell], &pace, &quiet)?;
+    let sync = PARTS.iter().position(|part| *part == "sync");
+    let nanos = sync.and_then(|at| seen.measured.first().map(|m| m.figures.parts[at].median));
+    Ok(nanos.map(|nanos| Duration::from_nanos(nanos as u64)))
+}
+
+/// The settings that may win on some disk: the defaults, no window, a window that is a part of a sync here, writes past the cache, and
+/// writes through it.
+fn candidates(cell: &Cell, sync: Option<Duration>) -> Vec<Cell> {
+    let fit = sync.map_or(Duration::from_micros(50), |sync| rounded(sync / 3));
     vec![
         cell.clone(),
         Cell { window: Window::Fixed(Duration::ZERO), ..cell.clone() },
         Cell { window: Window::Fixed(fit), ..cell.clone() },
         Cell { sync: SyncMode::Dsync, direct: true, ..cell.clone() },
+        Cell { buffered: true, ..cell.clone() },
     ]
 }
 
@@ -104,7 +136,7 @@ fn weights(text: &str) -> anyhow::Result<Vec<(usize, u64)>> {
     pairs.ok_or_else(|| usage(format!("`{text}` is no mix of sizes; write it like 128:90,4KiB:10")))
 }
 
-fn from_log(path: &std::path::Path) -> anyhow::Result<Arc<Payloads>> {
+fn from_log(path: &Path) -> anyhow::Result<Arc<Payloads>> {
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let (mut pieces, mut bytes) = (Vec::new(), 0);
     for input in open(&disk, path, &Choice::default())? {

@@ -219,6 +219,7 @@ mod tests {
             window,
             preallocate: Preallocate::Zero,
             direct: false,
+            buffered: false,
             inflight: 1,
             rate: None,
         };

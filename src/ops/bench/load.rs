@@ -68,6 +68,7 @@ pub(super) fn run(disk: &Arc<dyn Disk>, dir: &Path, load: &Load<'_>, watch: &Wat
         window: cell.window,
         preallocate: cell.preallocate,
         direct: cell.direct,
+        buffered: cell.buffered,
         who: "walctl bench".into(),
         ..Options::default()
     };
@@ -280,6 +281,7 @@ mod tests {
             window: Window::Auto,
             preallocate: Preallocate::None,
             direct: false,
+            buffered: false,
             inflight: 1,
             rate: None,
         }

@@ -60,6 +60,8 @@ pub struct Cell {
     pub preallocate: Preallocate,
     /// Past the page cache.
     pub direct: bool,
+    /// Everything through the page cache.
+    pub buffered: bool,
     /// How many records each appender has on their way at a time.
     pub inflight: usize,
     /// Appends a second of all appenders together; none is as fast as they can, each waiting for its acknowledgement.
@@ -74,15 +76,32 @@ impl Cell {
         if self.direct {
             flags.push_str(" --direct");
         }
+        if self.buffered {
+            flags.push_str(" --buffered");
+        }
         flags
+    }
+
+    /// The settings that differ from those that the writer has when nobody says anything, as they would be typed.
+    #[must_use]
+    pub fn changes(&self) -> String {
+        let default = Options::default();
+        let mut flags = Vec::new();
+        let mut flag = |differs: bool, words: String| flags.extend(differs.then_some(words));
+        flag(self.sync != default.sync, format!("--sync {}", self.sync));
+        flag(self.window != default.window, format!("--window {}", self.window));
+        flag(self.preallocate != default.preallocate, format!("--preallocate {}", self.preallocate));
+        flag(self.direct != default.direct, "--direct".into());
+        flag(self.buffered != default.buffered, "--buffered".into());
+        flags.join(" ")
     }
 
     /// Whether the writer has the settings that it has when nobody says anything.
     #[must_use]
     pub fn is_default(&self) -> bool {
         let default = Options::default();
-        (self.sync, self.window, self.preallocate, self.direct)
-            == (default.sync, default.window, default.preallocate, default.direct)
+        (self.sync, self.window, self.preallocate, self.direct, self.buffered)
+            == (default.sync, default.window, default.preallocate, default.direct, default.buffered)
     }
 
     /// The load, apart from the settings of the writer.
@@ -120,6 +139,8 @@ pub struct Matrix {
     pub preallocate: Vec<Preallocate>,
     /// Past the page cache or not.
     pub direct: Vec<bool>,
+    /// Everything through the page cache or not; with `direct` it is no setting, and left out.
+    pub buffered: Vec<bool>,
     /// Records on their way for each appender.
     pub inflight: Vec<usize>,
     /// Rates; none is as fast as they can.
@@ -139,7 +160,7 @@ impl Matrix {
                 for inflight in &self.inflight {
                     for appenders in &self.appenders {
                         for sync in &self.sync {
-                            for direct in &self.direct {
+                            for (direct, buffered) in self.ways() {
                                 for preallocate in &self.preallocate {
                                     for window in &self.window {
                                         cells.push(Cell {
@@ -148,7 +169,8 @@ impl Matrix {
                                             sync: *sync,
                                             window: *window,
                                             preallocate: *preallocate,
-                                            direct: *direct,
+                                            direct,
+                                            buffered,
                                             inflight: *inflight,
                                             rate: *rate,
                                         });
@@ -164,6 +186,12 @@ impl Matrix {
             }
         }
         cells
+    }
+
+    /// How bytes reach the disk: past the cache, through it, or as it comes.
+    fn ways(&self) -> Vec<(bool, bool)> {
+        let all = self.direct.iter().flat_map(|direct| self.buffered.iter().map(move |buffered| (*direct, *buffered)));
+        all.filter(|(direct, buffered)| !(*direct && *buffered)).collect()
     }
 }
 
@@ -273,6 +301,7 @@ mod tests {
             window: vec![Window::Auto, Window::Fixed(Duration::ZERO)],
             preallocate: vec![Preallocate::None],
             direct: vec![false],
+            buffered: vec![false],
             inflight: vec![1],
             rate: vec![None],
         }
@@ -286,6 +315,8 @@ mod tests {
         assert_eq!(keys[0], "1 x 128 --sync fdatasync --window auto --preallocate none");
         keys.dedup();
         assert_eq!(keys.len(), 4);
+        let ways = Matrix { direct: vec![false, true], buffered: vec![false, true], appenders: vec![1], ..matrix() };
+        assert_eq!(ways.cells().len(), 6, "nothing goes both through the cache and past it");
         let huge = Matrix { appenders: vec![1; 10_000], ..matrix() };
         assert_eq!(huge.cells().len(), CELLS_LIMIT + 1);
     }

@@ -28,6 +28,8 @@ pub enum Way {
     Fdatasync,
     /// A write and fsync.
     Fsync,
+    /// A write past the cache and fdatasync: what the writer does where room is ready.
+    DirectFdatasync,
     /// A write to a file opened with O_DSYNC.
     Dsync,
     /// A write past the cache to a file opened with O_DIRECT and O_DSYNC.
@@ -54,7 +56,7 @@ impl Room {
 
 impl Way {
     /// Those that make a write durable.
-    pub const DURABLE: [Way; 4] = [Way::Fdatasync, Way::Fsync, Way::Dsync, Way::DirectDsync];
+    pub const DURABLE: [Way; 5] = [Way::Fdatasync, Way::Fsync, Way::DirectFdatasync, Way::Dsync, Way::DirectDsync];
 
     /// Its name in tables and JSON.
     #[must_use]
@@ -62,6 +64,7 @@ impl Way {
         match self {
             Way::Fdatasync => "fdatasync",
             Way::Fsync => "fsync",
+            Way::DirectFdatasync => "O_DIRECT+fdatasync",
             Way::Dsync => "O_DSYNC",
             Way::DirectDsync => "O_DIRECT+O_DSYNC",
             Way::None => "none",
@@ -177,8 +180,9 @@ fn time_in(disk: &dyn Disk, path: &Path, (room, way, bytes): (Room, Way, usize),
     let total = (BLOCK * BLOCKS).max(bytes * 8);
     let plain = disk.open(path, Open::CREATE)?;
     prepare(plain.as_ref(), room, total)?;
-    let direct = way == Way::DirectDsync;
+    let direct = matches!(way, Way::DirectDsync | Way::DirectFdatasync);
     let file = match way {
+        Way::DirectFdatasync => disk.open(path, Open { direct, ..Open::WRITE })?,
         Way::Dsync | Way::DirectDsync => disk.open(path, Open { dsync: true, direct, ..Open::WRITE })?,
         _ => plain,
     };
@@ -192,7 +196,7 @@ fn time_in(disk: &dyn Disk, path: &Path, (room, way, bytes): (Room, Way, usize),
         let before = Instant::now();
         write_full(file.as_ref(), block.bytes(), (turn * bytes) as u64)?;
         match way {
-            Way::Fdatasync => file.sync_data()?,
+            Way::Fdatasync | Way::DirectFdatasync => file.sync_data()?,
             Way::Fsync => file.sync_all()?,
             Way::Dsync | Way::DirectDsync | Way::None => {}
         }

@@ -48,7 +48,7 @@ fn cell(found: &Session, measured: &Measured) -> Value {
         .map(|(size, count)| (size.to_string(), json!(count)))
         .collect();
     json!({"key": cell.key(), "appenders": cell.appenders, "size": cell.payloads.name(), "sync": cell.sync.to_string(),
-        "window": cell.window.to_string(), "preallocate": cell.preallocate.to_string(), "direct": cell.direct,
+        "window": cell.window.to_string(), "preallocate": cell.preallocate.to_string(), "direct": cell.direct, "buffered": cell.buffered,
         "inflight": cell.inflight, "rate": cell.rate, "durable": cell.sync.promises(), "repeats": measured.figures.repeats,
         "figures": all, "groups": groups, "share_of_disk": share(found, measured), "noise": measured.figures.noise(),
         "two_cohorts": is_split(cell.appenders, measured.figures.amortization.median, &measured.figures.groups),

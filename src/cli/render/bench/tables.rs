@@ -14,7 +14,7 @@ pub fn csv(out: &mut Out, found: &Session) -> io::Result<()> {
         let all = figures(&measured.figures);
         if !headed {
             headed = true;
-            write!(out, "appenders,size,sync,window,preallocate,direct,inflight,target_rate,repeats")?;
+            write!(out, "appenders,size,sync,window,preallocate,direct,buffered,inflight,target_rate,repeats")?;
             for (name, _) in &all {
                 write!(out, ",{name},{name}_min,{name}_max")?;
             }
@@ -24,8 +24,8 @@ pub fn csv(out: &mut Out, found: &Session) -> io::Result<()> {
         let size = cell.payloads.name().replace('"', "\"\"");
         write!(
             out,
-            "{},\"{size}\",{},{},{},{},{}",
-            cell.appenders, cell.sync, cell.window, cell.preallocate, cell.direct, cell.inflight
+            "{},\"{size}\",{},{},{},{},{},{}",
+            cell.appenders, cell.sync, cell.window, cell.preallocate, cell.direct, cell.buffered, cell.inflight
         )?;
         write!(out, ",{},{}", cell.rate.map_or(String::new(), |rate| rate.to_string()), measured.figures.repeats)?;
         for (_, spread) in &all {

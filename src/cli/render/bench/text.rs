@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use walctl::ops::bench::{BenchPlace, Cell, CrashPlan, CrashVerdict, Measured, PARTS, Probe, Room, Way};
-use walctl::writer::{Options, Preallocate, SyncMode};
+use walctl::writer::Options;
 
 use crate::cli::bench::Session;
 use crate::cli::hint::show;
@@ -98,6 +98,9 @@ pub fn label(cell: &Cell) -> String {
     if cell.direct {
         words.push("direct".into());
     }
+    if cell.buffered {
+        words.push("buffered".into());
+    }
     if cell.window != default.window {
         words.push(format!("window {}", cell.window));
     }
@@ -107,28 +110,9 @@ pub fn label(cell: &Cell) -> String {
     if words.is_empty() { "default".into() } else { words.join(" ") }
 }
 
-/// What a closed loop reaches of what the disk allows: all appenders served by each sync, and nothing but syncs.
+/// What a closed loop reaches of what the disk allows.
 pub fn share(found: &Session, measured: &Measured) -> Option<f64> {
-    let cell = &measured.cell;
-    if cell.rate.is_some() || cell.inflight > 1 {
-        return None;
-    }
-    let way = match (cell.sync, cell.direct) {
-        (SyncMode::Fdatasync, false) => Way::Fdatasync,
-        (SyncMode::Fsync, false) => Way::Fsync,
-        (SyncMode::Dsync, false) => Way::Dsync,
-        (SyncMode::Dsync, true) => Way::DirectDsync,
-        _ => return None,
-    };
-    let room = match cell.preallocate {
-        Preallocate::Zero => Room::Zero,
-        Preallocate::Fallocate => Room::Fallocate,
-        Preallocate::None | Preallocate::Sparse => Room::Extend,
-    };
-    // The disk may be faster now than it was before: what it can do is the better of both.
-    let before = found.probe.cost(room, way, 4096)?.median.median;
-    let sync = found.after.cost(room, way, 4096).map_or(before, |cost| cost.median.median.min(before));
-    Some(measured.figures.rate.median * sync / 1e9 / cell.appenders as f64)
+    walctl::ops::bench::share(measured, &found.outcome.measured, [&found.probe, &found.after])
 }
 
 fn bar(value: f64, most: f64, width: usize) -> String {
@@ -211,7 +195,7 @@ fn disk(out: &mut Out, probe: &Probe, whole: bool) -> io::Result<()> {
         return Ok(());
     }
     writeln!(out)?;
-    let mut table = Table::new(out, &["4 KiB into", ">fdatasync", ">fsync", ">O_DSYNC", ">O_DIRECT+O_DSYNC"]);
+    let mut table = Table::new(out, &["4 KiB into", ">fdatasync", ">fsync", ">direct+fdatasync", ">O_DSYNC", ">direct+O_DSYNC"]);
     for room in Room::ALL {
         let cells = Way::DURABLE.map(|way| median(room, way).map_or("-".into(), span));
         table.row(std::iter::once(room.name().to_owned()).chain(cells));
