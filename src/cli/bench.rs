@@ -206,7 +206,13 @@ fn look(args: &BenchArgs, folder: &BenchFolder, place: BenchPlace, out: &mut Out
             found.outcome = measure(&disk, folder.path(), &found.place, &cells, &pace, &watch)?;
             bar.expect(PROBE_STEPS);
             found.after = probe(disk.as_ref(), folder.path(), SLICE / 6, &watch)?;
-            found.advice = Some(advise(&found.outcome.measured, &found.probe));
+            let mut advice = advise(&found.outcome.measured, &found.probe);
+            if found.doubts.iter().any(|doubt| doubt.grave) {
+                advice
+                    .reasons
+                    .push("no log belongs here, so none of this says anything about a disk that keeps its promises".into());
+            }
+            found.advice = Some(advice);
         }
     }
     bar.finish();
