@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::figures::PERCENTILES;
 use super::place::BenchPlace;
@@ -60,6 +61,8 @@ pub struct Found {
     pub steps: Vec<Step>,
 }
 
+/// A rate is judged by so many appends at least.
+const LEAST: f64 = 10.0;
 /// How many rates are tried.
 pub const TARGET_STEPS: u64 = 8;
 
@@ -76,6 +79,9 @@ pub fn find_rate(
     let pace = Pace { repeats: 1, limit: None, ..*pace };
     let one = |rate| -> Result<Option<(f64, f64)>> {
         let cell = Cell { rate, ..cell.clone() };
+        // At a low rate a short while holds no append at all.
+        let least = rate.map_or(Duration::ZERO, |rate| Duration::from_secs_f64((LEAST / rate).min(10.0)));
+        let pace = Pace { duration: pace.duration.max(least), ..pace };
         let outcome = measure(disk, dir, place, &[cell], &pace, watch)?;
         let figures = outcome.measured.first().map(|m| &m.figures).filter(|_| !outcome.interrupted);
         Ok(figures.map(|f| (f.rate.median, f.latency[goal.index].median)))
@@ -86,7 +92,9 @@ pub fn find_rate(
     let steps = &mut found.steps;
     found.rate = bisect(most * 1.2, TARGET_STEPS, |rate| {
         let Some((reached, latency)) = one(Some(rate))? else { return Ok(None) };
-        let kept = latency <= goal.limit && reached >= rate * 0.95;
+        // One append that came just too late for this while is no miss.
+        let edge = rate / LEAST.max(rate * pace.duration.as_secs_f64());
+        let kept = latency <= goal.limit && reached + edge >= rate * 0.95;
         steps.push(Step { rate, reached, latency, kept });
         Ok(Some(kept))
     })?;
