@@ -1,6 +1,7 @@
 //! One test program: it links once, its parts share their support, and groups run by name: `cargo test --test it cases`.
 
 mod bench;
+mod bench_disks;
 mod cases;
 mod crash;
 mod crash_load;
