@@ -22,19 +22,12 @@ struct RealFile {
 
 impl Disk for RealDisk {
     fn list(&self, dir: &Path) -> Result<Vec<Entry>> {
-        let mut entries = Vec::new();
-        for item in fs::read_dir(dir).map_err(Error::io("list", dir))? {
-            let item = item.map_err(Error::io("list", dir))?;
-            // A name that is not UTF-8 is no segment of any format; a file that went while we looked is not there.
-            let Ok(name) = item.file_name().into_string() else { continue };
-            let Ok(meta) = fs::metadata(item.path()) else { continue };
-            entries.push(entry(name, &meta));
-        }
-        Ok(entries)
+        // A listing that was interrupted in the middle cannot be gone on with.
+        unless_interrupted(|| list_once(dir)).map_err(Error::io("list", dir))
     }
 
     fn look(&self, path: &Path) -> Result<Option<Entry>> {
-        match fs::metadata(path) {
+        match unless_interrupted(|| fs::metadata(path)) {
             Ok(meta) => {
                 let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
                 Ok(Some(entry(name, &meta)))
@@ -64,11 +57,11 @@ impl Disk for RealDisk {
     }
 
     fn create_dir(&self, dir: &Path) -> Result<()> {
-        fs::create_dir_all(dir).map_err(Error::io("create", dir))
+        unless_interrupted(|| fs::create_dir_all(dir)).map_err(Error::io("create", dir))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
-        fs::rename(from, to).map_err(Error::io("rename", from))
+        unless_interrupted(|| fs::rename(from, to)).map_err(Error::io("rename", from))
     }
 
     fn take_after(&self, path: &Path, other: &Path) -> Result<()> {
@@ -82,7 +75,7 @@ impl Disk for RealDisk {
     }
 
     fn remove(&self, path: &Path) -> Result<()> {
-        fs::remove_file(path).map_err(Error::io("remove", path))
+        unless_interrupted(|| fs::remove_file(path)).map_err(Error::io("remove", path))
     }
 
     fn remove_dir(&self, dir: &Path) -> Result<()> {
@@ -92,12 +85,13 @@ impl Disk for RealDisk {
     fn sync_dir(&self, dir: &Path) -> Result<()> {
         // An empty path is the folder we stand in: `Path::parent` of a bare name gives it.
         let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
-        fs::File::open(dir).and_then(|d| d.sync_all()).map_err(Error::io("sync", dir))
+        let sync = || Ok(rustix::fs::fsync(fs::File::open(dir)?)?);
+        sync().map_err(Error::io("sync", dir))
     }
 
     fn locked_by(&self, path: &Path) -> Option<u32> {
         // Trying the lock could keep a writer out for a moment, so the kernel's own list is read instead.
-        let meta = fs::metadata(path).ok()?;
+        let meta = unless_interrupted(|| fs::metadata(path)).ok()?;
         let inode = format!(":{}", meta.ino());
         let (major, minor) = (rustix::fs::major(meta.dev()), rustix::fs::minor(meta.dev()));
         let device = format!("{major:02x}:{minor:02x}");
@@ -122,19 +116,36 @@ impl Disk for RealDisk {
                 .custom_flags(libc::O_CLOEXEC)
                 .open(path)
                 .map_err(Error::io("open", path))?;
-            match file.try_lock() {
+            match unless_interrupted(|| file.try_lock().map_err(io::Error::from)) {
                 Ok(()) => {}
-                Err(fs::TryLockError::WouldBlock) => return Ok(None),
-                Err(fs::TryLockError::Error(e)) => return Err(Error::io("lock", path)(e)),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                Err(e) => return Err(Error::io("lock", path)(e)),
             }
             // Its holder may have removed the file between our opening and locking it: a lock on what has no name keeps nobody out.
-            let ours = file.metadata().map_err(Error::io("look at", path))?;
-            let named = fs::metadata(path).is_ok_and(|m| (m.dev(), m.ino()) == (ours.dev(), ours.ino()));
+            let ours = unless_interrupted(|| file.metadata()).map_err(Error::io("look at", path))?;
+            let named = unless_interrupted(|| fs::metadata(path)).is_ok_and(|m| (m.dev(), m.ino()) == (ours.dev(), ours.ino()));
             if named {
                 return Ok(Some(Box::new(RealFile { file, path: path.to_owned() })));
             }
         }
     }
+}
+
+fn list_once(dir: &Path) -> io::Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    for item in fs::read_dir(dir)? {
+        let item = item?;
+        // A name that is not UTF-8 is no segment of any format.
+        let Ok(name) = item.file_name().into_string() else { continue };
+        match fs::metadata(item.path()) {
+            Ok(meta) => entries.push(entry(name, &meta)),
+            // A file that went while we looked is not there, and a link that leads nowhere is no file.
+            Err(e) if matches!(e.raw_os_error(), Some(libc::ENOENT | libc::ELOOP)) => {}
+            // To pass over a segment would be to say that it is missing, or that the log ends before it.
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(entries)
 }
 
 fn entry(name: String, meta: &fs::Metadata) -> Entry {
@@ -148,7 +159,8 @@ fn entry(name: String, meta: &fs::Metadata) -> Entry {
     Entry { name, length: if meta.is_file() { meta.len() } else { 0 }, kind }
 }
 
-/// Repeats what a signal interrupted; nothing has happened then.
+/// Repeats what a signal interrupted; nothing has happened then. Rust's library does that for opening, reading and writing, and for
+/// nothing else.
 fn unless_interrupted<T>(mut act: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match act() {
@@ -160,7 +172,7 @@ fn unless_interrupted<T>(mut act: impl FnMut() -> io::Result<T>) -> io::Result<T
 
 impl File for RealFile {
     fn length(&self) -> Result<u64> {
-        Ok(self.file.metadata().map_err(Error::io("look at", &self.path))?.len())
+        Ok(unless_interrupted(|| self.file.metadata()).map_err(Error::io("look at", &self.path))?.len())
     }
 
     fn read_at(&self, into: &mut [u8], offset: u64) -> Result<usize> {

@@ -32,7 +32,7 @@ fn have(tools: &[&str]) -> bool {
     true
 }
 
-fn is_root() -> bool {
+pub fn is_root() -> bool {
     // SAFETY: geteuid has no preconditions.
     let root = unsafe { libc::geteuid() } == 0;
     assert!(root || std::env::var("CI").as_deref() != Ok("true"), "this needs root");
@@ -43,14 +43,14 @@ fn is_root() -> bool {
 }
 
 /// What stands in the lines of acknowledgements that came out whole.
-fn acknowledged(file: &Path) -> Vec<u64> {
+pub fn acknowledged(file: &Path) -> Vec<u64> {
     let text = fs::read_to_string(file).unwrap_or_default();
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
     whole.lines().map(|line| line.parse().expect("a line is an LSN")).collect()
 }
 
 /// The LSNs that the log gives back, and the exit code of verify.
-fn read_back(log: &Path) -> (Vec<u64>, i32) {
+pub fn read_back(log: &Path) -> (Vec<u64>, i32) {
     let dump = Command::new(WALCTL).args(["dump", "--json"]).arg(log).output().expect("walctl runs");
     let text = String::from_utf8_lossy(&dump.stdout).into_owned();
     let lsns = text.lines().filter(|line| !line.contains("\"after_damage\":true")).map(|line| {
@@ -79,7 +79,7 @@ fn lacks(log: &Path, ledger: &Path) -> Option<String> {
 
 /// What was acknowledged is there, in order, and batches are whole; the verdict is clean or torn; and writing goes on, after a repair
 /// if need be.
-fn check(log: &Path, acks: &[u64], flags: &[&str], all: usize, seed: &str) {
+pub fn check(log: &Path, acks: &[u64], flags: &[&str], all: usize, seed: &str) {
     let ledger = log.with_extension("ledger");
     if !log.exists() || fs::read_dir(log).expect("it lists").next().is_none() {
         assert!(acks.is_empty(), "{seed}: the log is gone");
@@ -183,6 +183,53 @@ fn an_interrupted_call_is_repeated_and_nobody_notices() {
         assert_eq!(under_strace(inject, &log, &acks, &[]), Some(0), "{inject}");
         assert_eq!(acknowledged(&acks).len(), 60, "{inject}");
         check(&log, &acknowledged(&acks), &[], 60, inject);
+    }
+}
+
+/// Any call that may sleep can be interrupted by a signal, and then nothing has happened: whoever asked asks again. Each of them is
+/// interrupted once, the first, the second, and so on, and the answer is always the same.
+#[test]
+#[ignore = "needs strace"]
+fn whatever_call_is_interrupted_the_answer_is_the_same() {
+    if !have(&["strace"]) {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let lines: String = (0..300).map(|n| format!("{n} {}\n", "x".repeat(n))).collect();
+    fs::write(dir.path().join("input"), lines).expect("the sandbox has room");
+    let script = "rm -rf new && \"$@\" append new --segment-bytes 16KiB <input && \"$@\" verify -q new && \"$@\" dump --raw new && \
+                  \"$@\" rotate new --keep-segments 1 && \"$@\" append new --text more && \"$@\" verify new";
+    let run = |command: &[&str]| {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script, "sh"]).args(command).current_dir(dir.path()).output().expect("sh runs")
+    };
+    let expected = run(&[WALCTL]);
+    assert!(expected.status.success(), "{}", String::from_utf8_lossy(&expected.stderr));
+    let calls = "openat getdents64 statx mkdir rename unlink flock read pread64 pwrite64 write lseek ftruncate poll";
+    for call in calls.split(' ') {
+        let mut met = 0;
+        for n in 1..=60 {
+            let inject = format!("inject={call}:error=EINTR:when={n}");
+            let trace = dir.path().join("trace");
+            let _ = fs::remove_file(&trace);
+            let trace = trace.to_string_lossy().into_owned();
+            // Appended to by each of the commands.
+            let ran = run(&["strace", "-f", "-qq", "-A", "-o", &trace, "-e", &format!("trace={call}"), "-e", &inject, WALCTL]);
+            let told = fs::read_to_string(&trace).unwrap_or_default();
+            let injected = told.lines().filter(|line| line.ends_with("(INJECTED)")).count();
+            if injected == 0 {
+                break;
+            }
+            // Before the program itself begins, the system loads it, and asks once.
+            if ran.status.code() == Some(127) {
+                continue;
+            }
+            met += injected;
+            let said = String::from_utf8_lossy(&ran.stderr);
+            assert_eq!(ran.status.code(), Some(0), "{inject}: {said}\n{told}");
+            assert!(ran.stdout == expected.stdout, "{inject}: another answer: {said}\n{told}");
+        }
+        assert!(met > 0, "{call} is never called");
     }
 }
 

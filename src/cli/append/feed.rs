@@ -214,7 +214,11 @@ fn each_chunk(mut source: &File, take: &mut dyn Take, chunk: &mut Chunk<'_>) -> 
         held.resize(before + CHUNK.max(before), 0);
         let count = match source.read(&mut held[before..]) {
             Ok(count) => count,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => 0,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {
+                // Not the end of the input.
+                held.truncate(before);
+                continue;
+            }
             Err(e) => return Err(End::Failed(anyhow::Error::from(e).context("cannot read the input"))),
         };
         let ended = count == 0 && !interrupt::caught();
