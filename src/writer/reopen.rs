@@ -186,6 +186,10 @@ fn walk(reader: &mut Reader, header: &SegmentHeader, path: &Path) -> Result<Walk
 
 /// Why nothing can be appended to a segment that has bad bytes at `at`, where `due` should stand.
 fn refuse(reader: &mut Reader, path: &Path, at: u64, due: Lsn) -> Error {
+    if let Some((from, to)) = reader.cursor.next_refused(at) {
+        let why = format!("LSN {due} cannot be read: the system refuses to give the bytes between {from} and {to}");
+        return Error::Refused { path: path.to_owned(), why };
+    }
     let found = reader.search(at + 1, Lsn(0));
     let why = match found.frame {
         Some((offset, frame)) if frame.proves_synced(due) => {

@@ -58,9 +58,7 @@ pub fn begin(visit: &Visit<'_>) -> Result<Begin> {
         }
         HeaderState::Guessed(_) => {
             let lsn = named.unwrap_or(Lsn::FIRST);
-            let look = header_look(&mut reader);
-            let found = "a damaged header; what the frames need of it was found elsewhere".to_owned();
-            damage = Some(header_damage(visit, HEADER_BYTES, lsn, found, look));
+            damage = Some(lost_header(visit, &mut reader, HEADER_BYTES, lsn, "what the frames need of it was found elsewhere"));
             lsn
         }
         HeaderState::Lost => return Ok(headless(visit, reader, summary, joint)),
@@ -103,8 +101,14 @@ fn sibling_ids(visit: &Visit<'_>) -> Vec<[u8; 16]> {
     ids
 }
 
-fn header_look(reader: &mut Reader) -> Look {
-    if reader.cursor.zeros_end(0) >= HEADER_USED as u64 { Look::Interrupted } else { Look::Wrong }
+/// A header that is no more, or that the system refuses to give.
+fn lost_header(visit: &Visit<'_>, reader: &mut Reader, end: u64, lsn: Lsn, and: &str) -> Damage {
+    if let Some((from, to)) = reader.cursor.next_refused(0).filter(|(from, _)| *from < HEADER_USED as u64) {
+        let found = format!("a read error between {from} and {to}; {and}");
+        return Damage { kind: Damaged::ReadError, ..header_damage(visit, end.max(to), lsn, found, Look::Refused) };
+    }
+    let look = if reader.cursor.zeros_end(0) >= HEADER_USED as u64 { Look::Interrupted } else { Look::Wrong };
+    header_damage(visit, end, lsn, format!("a damaged header; {and}"), look)
 }
 
 fn header_damage(visit: &Visit<'_>, length: u64, lsn: Lsn, found: String, look: Look) -> Damage {
@@ -137,8 +141,7 @@ fn headless(visit: &Visit<'_>, mut reader: Reader, mut summary: Summary, joint: 
     } else {
         summary.blank = false;
         let end = reader.search(HEADER_BYTES, Lsn(u64::MAX)).content_end.max(HEADER_BYTES).min(length);
-        let found = "a damaged header, and no frame that tells how frames here are summed".to_owned();
-        header_damage(visit, end, lsn, found, header_look(&mut reader))
+        lost_header(visit, &mut reader, end, lsn, "there is no frame that tells how frames here are summed")
     };
     summary.length = length;
     Begin::Nothing(Box::new((summary, joint, damage)))
