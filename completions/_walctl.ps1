@@ -137,7 +137,7 @@ Register-ArgumentCompleter -Native -CommandName 'walctl' -ScriptBlock {
             [CompletionResult]::new('--preallocate', '--preallocate', [CompletionResultType]::ParameterName, 'How room is made ahead: none, sparse, fallocate or zero [default: zero]')
             [CompletionResult]::new('--segment-bytes', '--segment-bytes', [CompletionResultType]::ParameterName, 'Seal a segment before it grows beyond this size [default: 64MiB]')
             [CompletionResult]::new('--segment-records', '--segment-records', [CompletionResultType]::ParameterName, 'Seal a segment when it holds so many records')
-            [CompletionResult]::new('--segment-age', '--segment-age', [CompletionResultType]::ParameterName, 'Seal a segment when it is so old')
+            [CompletionResult]::new('--segment-age', '--segment-age', [CompletionResultType]::ParameterName, 'Seal a segment when its first record came so long ago, though nothing more comes')
             [CompletionResult]::new('--group-bytes', '--group-bytes', [CompletionResultType]::ParameterName, 'Let a group have no more bytes than this [default: 4MiB]')
             [CompletionResult]::new('--group-records', '--group-records', [CompletionResultType]::ParameterName, 'Let a group have no more records than this [default: 65536]')
             [CompletionResult]::new('--queue-bytes', '--queue-bytes', [CompletionResultType]::ParameterName, 'Take nothing more in while so many bytes are on their way [default: 16MiB]')

@@ -130,7 +130,7 @@ set edit:completion:arg-completer[walctl] = {|@words|
             cand --preallocate 'How room is made ahead: none, sparse, fallocate or zero [default: zero]'
             cand --segment-bytes 'Seal a segment before it grows beyond this size [default: 64MiB]'
             cand --segment-records 'Seal a segment when it holds so many records'
-            cand --segment-age 'Seal a segment when it is so old'
+            cand --segment-age 'Seal a segment when its first record came so long ago, though nothing more comes'
             cand --group-bytes 'Let a group have no more bytes than this [default: 4MiB]'
             cand --group-records 'Let a group have no more records than this [default: 65536]'
             cand --queue-bytes 'Take nothing more in while so many bytes are on their way [default: 16MiB]'

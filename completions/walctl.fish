@@ -156,7 +156,7 @@ complete -c walctl -n "__fish_walctl_using_subcommand append" -l window -d 'How 
 complete -c walctl -n "__fish_walctl_using_subcommand append" -l preallocate -d 'How room is made ahead: none, sparse, fallocate or zero [default: zero]' -r
 complete -c walctl -n "__fish_walctl_using_subcommand append" -l segment-bytes -d 'Seal a segment before it grows beyond this size [default: 64MiB]' -r
 complete -c walctl -n "__fish_walctl_using_subcommand append" -l segment-records -d 'Seal a segment when it holds so many records' -r
-complete -c walctl -n "__fish_walctl_using_subcommand append" -l segment-age -d 'Seal a segment when it is so old' -r
+complete -c walctl -n "__fish_walctl_using_subcommand append" -l segment-age -d 'Seal a segment when its first record came so long ago, though nothing more comes' -r
 complete -c walctl -n "__fish_walctl_using_subcommand append" -l group-bytes -d 'Let a group have no more bytes than this [default: 4MiB]' -r
 complete -c walctl -n "__fish_walctl_using_subcommand append" -l group-records -d 'Let a group have no more records than this [default: 65536]' -r
 complete -c walctl -n "__fish_walctl_using_subcommand append" -l queue-bytes -d 'Take nothing more in while so many bytes are on their way [default: 16MiB]' -r

@@ -44,6 +44,8 @@ struct Shared {
     room: Condvar,
     /// A leader that waits for company need not wait longer.
     company: Condvar,
+    /// A thread that waits for its time need not wait longer.
+    time: Condvar,
     /// What the committer sleeps on.
     word: AtomicU32,
     threads: Mutex<Threads>,
@@ -57,9 +59,12 @@ struct Shared {
 struct Threads {
     committer: Option<JoinHandle<()>>,
     syncer: Option<JoinHandle<()>>,
+    sealer: Option<JoinHandle<()>>,
 }
 
 const UNBROKEN: &str = "nobody panics while holding the writer";
+/// When a segment is old and there is no room for the next one, it is tried again after so long.
+const RETRY: Duration = Duration::from_secs(1);
 
 impl Clone for GroupCommit {
     fn clone(&self) -> Self {
@@ -90,6 +95,7 @@ impl GroupCommit {
             handles: AtomicUsize::new(1),
             room: Condvar::new(),
             company: Condvar::new(),
+            time: Condvar::new(),
             word: AtomicU32::new(0),
             threads: Mutex::default(),
             committer: AtomicBool::new(false),
@@ -102,6 +108,12 @@ impl GroupCommit {
             let syncer = thread::Builder::new().name("walctl-sync".into()).spawn(move || own.sync_each(every));
             let syncer = syncer.map_err(Error::io("start a thread for", dir))?;
             shared.threads.lock().expect(UNBROKEN).syncer = Some(syncer);
+        }
+        if shared.options.segment_age.is_some() {
+            let own = shared.clone();
+            let sealer = thread::Builder::new().name("walctl-age".into()).spawn(move || own.seal_when_old());
+            let sealer = sealer.map_err(Error::io("start a thread for", dir))?;
+            shared.threads.lock().expect(UNBROKEN).sealer = Some(sealer);
         }
         Ok(GroupCommit { shared })
     }
@@ -528,10 +540,29 @@ impl Shared {
     fn sync_each(&self, every: Duration) {
         let mut queue = self.lock();
         while !self.stop.load(Ordering::Acquire) {
-            queue = self.company.wait_timeout(queue, every).expect(UNBROKEN).0;
+            queue = self.time.wait_timeout(queue, every).expect(UNBROKEN).0;
             drop(queue);
             self.sync_behind();
             queue = self.lock();
+        }
+    }
+
+    /// Seals a segment that gets old while nobody appends, so that whoever archives and prunes can have it.
+    fn seal_when_old(&self) {
+        let mut queue = self.lock();
+        while !self.stop.load(Ordering::Acquire) && queue.poison.is_none() {
+            drop(queue);
+            let mut log = self.log.lock().expect(UNBROKEN);
+            // Without room nothing is lost: the next group begins a segment, or fails. What ends the writer is told to all.
+            let again = log.rotate_if_old().or(Err(()));
+            self.spread(log.poison().cloned());
+            queue = self.lock();
+            queue.segment_is(log.place());
+            drop(log);
+            let again = again.unwrap_or(RETRY).max(Duration::from_millis(1));
+            if !self.stop.load(Ordering::Acquire) {
+                queue = self.time.wait_timeout(queue, again).expect(UNBROKEN).0;
+            }
         }
     }
 
@@ -550,10 +581,13 @@ impl Shared {
     fn halt(&self) {
         self.stop.store(true, Ordering::Release);
         self.wake_committer();
+        // Whoever looked at `stop` before it was set, under this lock, is asleep when it is free.
+        drop(self.lock());
         self.company.notify_all();
+        self.time.notify_all();
         let mut threads = self.threads.lock().expect(UNBROKEN);
         let threads = std::mem::take(&mut *threads);
-        for thread in [threads.committer, threads.syncer].into_iter().flatten() {
+        for thread in [threads.committer, threads.syncer, threads.sealer].into_iter().flatten() {
             let _ = thread.join();
         }
     }
@@ -747,6 +781,53 @@ mod tests {
         let starts: Vec<&str> = names.iter().map(|n| n.0.as_str()).collect();
         assert_eq!(starts, ["00000000000000000001.wal", "00000000000000000011.wal", "00000000000000000021.wal", "LOCK"]);
         assert!(names.iter().all(|(_, length)| *length < 10_000), "{names:?}");
+    }
+
+    #[test]
+    fn a_segment_that_gets_old_while_nobody_appends_is_sealed_and_an_empty_one_never_is() {
+        let names = |sim: &SimDisk| -> Vec<String> {
+            sim.list(Path::new("/log")).expect("it lists").into_iter().map(|e| e.name).filter(|name| name != "LOCK").collect()
+        };
+        let (sim, log) = sim(Options { segment_age: Some(Duration::from_millis(1)), ..quiet() });
+        let begun = Instant::now();
+        for round in 1..=3 {
+            log.append(&b"alpha"[..]).expect("the disk is well");
+            while log.counts().rotations < round {
+                assert!(begun.elapsed() < Duration::from_secs(60), "it never gets old");
+                thread::yield_now();
+            }
+        }
+        // However long nothing comes, there is nothing to seal.
+        let looked = log.shared.log.lock().expect(UNBROKEN).rotate_if_old().expect("the disk is well");
+        assert_eq!((looked, log.counts().rotations), (Duration::from_millis(1), 3));
+        assert_eq!(names(&sim), [1, 2, 3, 4].map(|lsn| crate::native::segment_name(Lsn(lsn))));
+        log.close().expect("it closes");
+    }
+
+    #[test]
+    fn a_segment_that_is_not_old_stays_and_nobody_waits_for_its_time() {
+        let options = Options { segment_age: Some(Duration::from_secs(3600)), ..quiet() };
+        let (sim, log) = sim(options.clone());
+        log.append(&b"alpha"[..]).expect("the disk is well");
+        let left = log.shared.log.lock().expect(UNBROKEN).rotate_if_old().expect("the disk is well");
+        assert!(left > Duration::from_secs(3500) && left < Duration::from_secs(3600), "{left:?}");
+        log.close().expect("it closes at once");
+        drop(log);
+        let log = GroupCommit::open(Arc::new(sim), Path::new("/log"), options).expect("the log is clean");
+        let left = log.shared.log.lock().expect(UNBROKEN).rotate_if_old().expect("the disk is well");
+        assert!(left > Duration::from_secs(3500) && left < Duration::from_secs(3600), "its age is forgotten: {left:?}");
+    }
+
+    #[test]
+    fn an_old_segment_that_cannot_be_sealed_ends_the_writer() {
+        let (sim, log) = sim(Options { segment_age: Some(Duration::from_secs(3600)), ..quiet() });
+        log.append(&b"alpha"[..]).expect("the disk is well");
+        let mut inner = log.shared.log.lock().expect(UNBROKEN);
+        inner.grow_old();
+        sim.fail_at(sim.operations() + 1, Fault::Errno(libc::EIO));
+        assert!(matches!(inner.rotate_if_old(), Err(Error::Poisoned { durable: Lsn(1), .. })));
+        drop(inner);
+        assert!(matches!(log.append(&b"beta"[..]), Err(Error::Poisoned { durable: Lsn(1), .. })));
     }
 
     #[test]

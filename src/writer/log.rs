@@ -65,6 +65,8 @@ pub(super) struct Active {
     pub position: u64,
     pub tally: Tally,
     pub last_sum: u32,
+    /// When its first record came. Counted by a clock that nobody sets; what it missed before the log was opened is subtracted.
+    pub since: Option<Instant>,
 }
 
 /// What stopped a group.
@@ -164,7 +166,9 @@ impl Log {
         read_full(plain.as_ref(), &mut held, start)?;
         self.stage.begin(&held);
         let (header, position, tally, last_sum) = (open.header, open.position, open.tally, open.last_sum);
-        self.active = Some(Active { plain, data, blocks, path, header, position, tally, last_sum });
+        let age = Duration::from_micros(Time::now().0.saturating_sub(header.created.0));
+        let since = (tally.last_lsn > 0).then(|| Instant::now().checked_sub(age)).flatten();
+        self.active = Some(Active { plain, data, blocks, path, header, position, tally, last_sum, since });
         if !fits || tail.doubtful {
             self.seal().map_err(|stop| self.stopped(stop))?;
         }
@@ -276,7 +280,7 @@ impl Log {
         let blocks = self.open_blocks(&path);
         self.stage.begin(&[]);
         let (tally, last_sum) = (Tally::default(), self.chain);
-        self.active = Some(Active { plain, data, blocks, path, header, position: HEADER_BYTES, tally, last_sum });
+        self.active = Some(Active { plain, data, blocks, path, header, position: HEADER_BYTES, tally, last_sum, since: None });
         Ok(())
     }
 
@@ -397,6 +401,7 @@ impl Log {
         self.counters.group(batch.records, bytes.len() as u64, batch.payload_bytes);
         active.position = end;
         active.last_sum = last;
+        active.since.get_or_insert(gathered);
         self.space.wrote(bytes.len() as u64);
         let first = self.next;
         self.next = first.plus(batch.frames as u64);
@@ -429,7 +434,7 @@ impl Log {
     fn is_full_for(&self, batch: &Batch) -> bool {
         let Some(active) = &self.active else { return false };
         let options = &self.options;
-        let age = || Duration::from_micros(Time::now().0.saturating_sub(active.header.created.0));
+        let age = || active.since.map_or(Duration::ZERO, |since| since.elapsed());
         // A segment without a record, which a clean end may have left, is never sealed: the next one would get its name.
         active.tally.last_lsn > 0
             && (batch.rotate
@@ -451,6 +456,24 @@ impl Log {
             self.begin().map_err(|stop| self.stopped(stop))?;
         }
         Ok(Rotated { sealed, active: segment_name(self.next) })
+    }
+
+    /// Seals the active segment and begins the next one if it is as old as it may become. Tells when to look again.
+    pub fn rotate_if_old(&mut self) -> Result<Duration> {
+        let most = self.options.segment_age.unwrap_or(Duration::MAX);
+        let age = self.active.as_ref().and_then(|active| active.since).map_or(Duration::ZERO, |since| since.elapsed());
+        if age < most {
+            return Ok(most - age);
+        }
+        self.rotate()?;
+        Ok(most)
+    }
+
+    #[cfg(test)]
+    pub fn grow_old(&mut self) {
+        if let Some(active) = &mut self.active {
+            active.since = Instant::now().checked_sub(self.options.segment_age.expect("the test set it"));
+        }
     }
 
     /// What makes everything durable that was written so far, to be synced without holding the log; and up to where.

@@ -24,7 +24,7 @@ pub struct Options {
     pub segment_bytes: u64,
     /// A segment is sealed when it holds so many records.
     pub segment_records: Option<u64>,
-    /// A segment is sealed when it is so old.
+    /// A segment is sealed when its first record came so long ago, though nobody appends any more.
     pub segment_age: Option<Duration>,
     /// A group takes no more records when it has so many bytes.
     pub group_bytes: usize,

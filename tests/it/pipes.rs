@@ -1,7 +1,9 @@
 //! Closed pipes, standard input as a log, and no terminal anywhere.
 
 use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use crate::support::sandbox::{Sandbox, code, finish, wait};
 
@@ -88,4 +90,29 @@ fn what_a_log_holds_cannot_steer_a_terminal() {
         let steering = ran.stdout.chars().find(|c| (c.is_control() && *c != '\n') || *c == '\u{202e}');
         assert!(steering.is_none() || words.contains(&"--json") && steering == Some('\u{202e}'), "{words:?}: {ran:?}");
     }
+}
+
+#[test]
+fn a_segment_is_sealed_when_it_is_old_though_nothing_comes_through_the_pipe() {
+    let sandbox = Sandbox::new();
+    let words = ["append", "LOG", "--segment-age", "20ms", "--json"];
+    let mut child = sandbox.command(&words).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
+    let (mut stdin, stdout) = (child.stdin.take().expect("it was piped"), child.stdout.take().expect("it was piped"));
+    let mut answers = BufReader::new(stdout).lines();
+    let begun = Instant::now();
+    for lsn in 1..=3u64 {
+        writeln!(stdin, "{{\"payload\":\"alpha\"}}").expect("it reads");
+        let answer = answers.next().expect("each record is answered").expect("it is text");
+        assert!(answer.starts_with(&format!("{{\"lsn\":{lsn},")), "{answer}");
+        // Only then the next one comes.
+        let next = sandbox.path().join(format!("LOG/{:020}.wal", lsn + 1));
+        while !next.exists() {
+            assert!(begun.elapsed() < Duration::from_secs(60), "segment {lsn} never gets old");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+    drop(stdin);
+    assert_eq!(code(wait(&mut child)), 0);
+    let verify = sandbox.run(&["verify", "LOG", "--json"]);
+    assert_eq!((verify.code, verify.stdout.matches("\"sealed\"").count()), (0, 3), "{verify:?}");
 }

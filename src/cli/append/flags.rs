@@ -40,7 +40,7 @@ pub struct WriteFlags {
     /// Seal a segment when it holds so many records
     #[arg(long, value_name = "N")]
     segment_records: Option<u64>,
-    /// Seal a segment when it is so old
+    /// Seal a segment when its first record came so long ago, though nothing more comes
     #[arg(long, value_name = "SPAN", value_parser = parse_duration)]
     segment_age: Option<Duration>,
     /// Let a group have no more bytes than this [default: 4MiB]
