@@ -4,6 +4,7 @@ mod bench;
 mod bench_disks;
 mod cases;
 mod crash;
+mod crash_fuse;
 mod crash_load;
 mod crash_model;
 mod exit_codes;
@@ -25,9 +26,11 @@ mod verify;
 /// What the groups share.
 mod support {
     pub mod held;
+    pub mod medium;
     pub mod memory;
     pub mod recipe;
     pub mod sandbox;
+    pub mod tearing;
 }
 
 #[global_allocator]
