@@ -29,7 +29,7 @@ use super::exit::{Exit, Failure};
 use super::hint::show;
 use super::hold::Hold;
 use super::interrupt;
-use super::render::out::{Out, usage};
+use super::render::out::{Out, told, usage};
 use super::render::progress::Progress;
 use super::units::parse_bytes;
 
@@ -133,8 +133,10 @@ pub fn run(args: &AppendArgs, out: &mut Out) -> anyhow::Result<Exit> {
             let (log, stop) = (log.clone(), &stop);
             let mut hand = Hand::new(log, args, stop, sender, bar.as_ref());
             let ended = feed_all(args, reads_json, &mut hand).and_then(|()| hand.finish());
+            // What was handed over before a failure is written all the same, so it is told too.
+            let told = hand.pass_on();
             drop(hand);
-            ended
+            ended.and(told)
         });
         let told = tell.all(&receiver);
         (feeder.join().expect("reading does not panic"), told)
@@ -169,7 +171,7 @@ pub fn run(args: &AppendArgs, out: &mut Out) -> anyhow::Result<Exit> {
 fn with(error: anyhow::Error, sentence: &str) -> anyhow::Error {
     let exit = Exit::of_error(&error);
     let next = super::hint::for_error("append", &error);
-    Failure { exit, message: format!("{error:#}; {sentence}"), next }.into()
+    Failure { exit, message: format!("{}; {sentence}", told(&error)), next }.into()
 }
 
 /// All records, from wherever they come.

@@ -8,7 +8,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum, ValueHint};
 use walctl::disk::{Disk, Io, RealDisk};
 use walctl::formats;
-use walctl::model::Keys;
+use walctl::model::{Error, Keys};
 use walctl::ops::{self, Choice};
 
 use super::hint::show;
@@ -133,7 +133,7 @@ pub fn read_keys(path: &Path) -> anyhow::Result<Keys> {
     let mut text = String::new();
     std::fs::File::open(path)
         .and_then(|file| file.take(1 << 20).read_to_string(&mut text))
-        .with_context(|| format!("cannot read the key file {}", path.display()))?;
+        .map_err(Error::io("read", path))?;
     Keys::parse(&text).with_context(|| path.display().to_string())
 }
 

@@ -201,7 +201,7 @@ fn refuse(reader: &mut Reader, path: &Path, at: u64, due: Lsn) -> Error {
                 Kind::from_byte(frame.kind).map_or("", Kind::name)
             )
         }
-        _ => format!("torn at {at}, where LSN {due} was due: the tail must be repaired before anything is appended"),
+        _ => format!("the tail is not whole: LSN {due} was due at {at}; it must be repaired before anything is appended"),
     };
     Error::Refused { path: path.to_owned(), why }
 }

@@ -9,7 +9,7 @@ use anyhow::Context;
 use base64::Engine;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::Value;
-use walctl::model::{Lsn, Time};
+use walctl::model::{Error, Lsn, Time};
 use walctl::native::Kind;
 use walctl::writer::RECORD_LIMIT;
 
@@ -254,10 +254,10 @@ fn wait_for(source: BorrowedFd<'_>, take: &dyn Take) -> Result<bool, End> {
 
 /// A file as one record.
 pub fn whole_file(path: &Path, take: &mut dyn Take) -> Result<(), End> {
-    let cannot = |doing: &str| format!("cannot {doing} {}", path.display());
-    let file = File::open(path).with_context(|| cannot("open"))?;
+    let cannot = |doing: &'static str| move |e| End::Failed(Error::io(doing, path)(e).into());
+    let file = File::open(path).map_err(cannot("open"))?;
     let mut content = Vec::new();
-    file.take(RECORD_LIMIT as u64 + 1).read_to_end(&mut content).with_context(|| cannot("read"))?;
+    file.take(RECORD_LIMIT as u64 + 1).read_to_end(&mut content).map_err(cannot("read"))?;
     if content.len() > RECORD_LIMIT {
         let failure = Failure { exit: crate::cli::exit::Exit::Failed, message: String::new(), next: None };
         let message = format!("{} is longer than a record can be: {RECORD_LIMIT} bytes", path.display());

@@ -75,13 +75,14 @@ impl<'a> Hand<'a> {
         }
     }
 
-    /// Passes on what is left.
+    /// Hands over what is left of a batch.
     pub fn finish(&mut self) -> Result<(), End> {
         self.submit_gathered()?;
         self.pass_on()
     }
 
-    fn pass_on(&mut self) -> Result<(), End> {
+    /// Lets it be told what came of those that were handed over.
+    pub fn pass_on(&mut self) -> Result<(), End> {
         if self.sent.is_empty() {
             return Ok(());
         }

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
 
-use anyhow::Context;
 use walctl::model::{Error, Lsn};
 use walctl::ops::{LedgerEntry, ledger_head};
 use walctl::writer::{Ack, GroupCommit};
@@ -148,21 +147,21 @@ impl<'a> Tell<'a> {
 impl Ledger {
     /// Opens the file to be written behind what it holds; it must be a ledger of the same log.
     fn open(path: &Path, log_id: &[u8; 16]) -> anyhow::Result<Ledger> {
-        let cannot = || format!("cannot open the ledger {}", path.display());
-        let mut file = File::options().read(true).append(true).create(true).open(path).with_context(cannot)?;
+        let cannot = |doing| Error::io(doing, path);
+        let mut file = File::options().read(true).append(true).create(true).open(path).map_err(cannot("open"))?;
         let head = ledger_head(log_id);
         let mut first = String::new();
-        BufReader::new(std::io::Read::take(&mut file, 256)).read_line(&mut first).with_context(cannot)?;
+        BufReader::new(std::io::Read::take(&mut file, 256)).read_line(&mut first).map_err(cannot("read"))?;
         if first.is_empty() {
-            file.write_all(head.as_bytes()).with_context(cannot)?;
+            file.write_all(head.as_bytes()).map_err(cannot("write to"))?;
         } else if first != head {
             return Err(Failure::usage(format!("{} is no ledger of this log", path.display())).into());
         }
         // A line that a crash cut short must not run together with the next one.
-        let length = file.metadata().with_context(cannot)?.len();
-        let whole = whole_lines(&file, length).with_context(cannot)?;
+        let length = file.metadata().map_err(cannot("look at"))?.len();
+        let whole = whole_lines(&file, length).map_err(cannot("read"))?;
         if whole < length {
-            file.set_len(whole).with_context(cannot)?;
+            file.set_len(whole).map_err(cannot("set the length of"))?;
         }
         Ok(Ledger { file, path: path.to_owned(), text: String::new() })
     }

@@ -198,7 +198,7 @@ impl Write for Out {
 }
 
 /// The failure and what led to it. The library's errors name their cause themselves.
-fn told(error: &anyhow::Error) -> String {
+pub fn told(error: &anyhow::Error) -> String {
     let mut message = String::new();
     for cause in error.chain() {
         if !message.is_empty() {
