@@ -15,9 +15,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 
 use clap::ValueHint;
-use walctl::disk::{Disk, RealDisk};
+use walctl::disk::{Disk, Open, RealDisk};
 use walctl::model::{Error, Verdict};
-use walctl::native::Kind;
+use walctl::native::{Kind, MAGIC, segment_lsn};
 use walctl::ops::{self, Checks, Choice, Permit};
 use walctl::writer::GroupCommit;
 
@@ -116,6 +116,7 @@ pub fn run(args: &AppendArgs, out: &mut Out) -> anyhow::Result<Exit> {
         return Err(usage("--keep-lsn takes LSNs from JSON lines: give --json, and records on standard input"));
     }
     let options = walctl::writer::Options { end_at_failure: true, ..args.write.options(out)? };
+    only_ours(&args.dir)?;
     if args.repair {
         repair_first(&args.dir, out)?;
     }
@@ -198,6 +199,27 @@ fn feed_all(args: &AppendArgs, json: bool, hand: &mut Hand<'_>) -> Result<(), En
         return feed::json_lines(&stdin, hand);
     }
     feed::stream(&stdin, args.delimiter.unwrap_or(Delimiter::Lf), hand)
+}
+
+/// Records of ours have no place in a log of another system, not even under another file's name.
+fn only_ours(dir: &Path) -> anyhow::Result<()> {
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    // A last segment that begins as ours do is enough: nothing more of a large log is looked at.
+    let names = disk.list(dir).unwrap_or_default().into_iter().map(|entry| entry.name);
+    let last = names.filter(|name| segment_lsn(name).is_some()).max();
+    let mut begins = [0; MAGIC.len()];
+    let read = last.and_then(|name| disk.open(&dir.join(name), Open::READ).ok()?.read_at(&mut begins, 0).ok());
+    if read == Some(MAGIC.len()) && begins == MAGIC {
+        return Ok(());
+    }
+    let logs = ops::open(&disk, dir, &Choice::default()).unwrap_or_default();
+    match logs.first().filter(|log| log.format.name != "native" && log.source.path == dir) {
+        None => Ok(()),
+        Some(log) => {
+            let message = format!("{} is a log of {}; walctl appends only to its own logs", dir.display(), log.format.title);
+            Err(Failure { exit: Exit::Failed, message, next: None }.into())
+        }
+    }
 }
 
 /// Opens the log for appending; where damage keeps it closed, says which and what helps.

@@ -16,7 +16,7 @@ use super::space::{NEXT, Space, clear_next};
 use super::stage::{LARGEST, Stage};
 use super::sync::{Preallocate, SyncMode};
 use super::ticket::{Failure, Outcome, Written};
-use crate::disk::{AlignedBytes, DIRECT_BLOCK, Disk, File, Open, make_dir, read_full, write_full};
+use crate::disk::{AlignedBytes, DIRECT_BLOCK, Disk, EntryKind, File, Open, make_dir, read_full, write_full};
 use crate::model::{Error, Lsn, Result, Time};
 use crate::native::{
     FrameFields, FrameHeader, HEADER_BYTES, Kind, SegmentHeader, Tally, encode_frame, encode_header, encode_seal, frame_bytes,
@@ -108,6 +108,9 @@ impl Log {
         match disk.look(dir)? {
             None if options.create => make_dir(disk.as_ref(), dir)?,
             None => return Err(Error::io("open", dir)(std::io::ErrorKind::NotFound.into())),
+            Some(entry) if entry.kind != EntryKind::Folder => {
+                return Err(Error::io("open", dir)(std::io::ErrorKind::NotADirectory.into()));
+            }
             Some(_) => {}
         }
         let lock = WriterLock::take(&disk, dir, &options.who)?;

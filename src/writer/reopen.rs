@@ -11,7 +11,7 @@ use super::space::{NEXT, clear_next};
 use crate::disk::{Cursor, Disk, EntryKind, File, Open};
 use crate::model::{Error, Lsn, Result};
 use crate::native::{
-    Check, FrameHeader, HEADER_BYTES, HeaderState, Kind, MORE, Reader, SegmentHeader, Tally, find_seal, plain_length,
+    Check, FrameHeader, HEADER_BYTES, HeaderState, Kind, MAGIC, MORE, Reader, SegmentHeader, Tally, find_seal, plain_length,
     segment_lsn, segment_name,
 };
 
@@ -65,6 +65,10 @@ pub(super) fn find_tail(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Tail> {
     let mut firsts: Vec<Lsn> =
         entries.iter().filter(|e| e.kind == EntryKind::File).filter_map(|e| segment_lsn(&e.name)).collect();
     firsts.sort();
+    if firsts.first() == Some(&Lsn(0)) {
+        let why = format!("{} is no segment of a log of walctl's: LSNs begin with 1", segment_name(Lsn(0)));
+        return Err(Error::Refused { path: dir.to_owned(), why });
+    }
     let Some(last) = firsts.pop() else { return Ok(fresh(Lsn::FIRST, None, 0, true)) };
     match look(disk, dir, last)? {
         // A log whose records were all pruned begins behind them, and is not one that may begin anywhere.
@@ -99,6 +103,10 @@ fn look(disk: &Arc<dyn Disk>, dir: &Path, first: Lsn) -> Result<Option<Tail>> {
     let length = file.length()?;
     let mut cursor = Cursor::new(file.clone(), length);
     if length < HEADER_BYTES || cursor.zeros_end(0) >= length {
+        // A crash leaves zeros, or the beginning of a header. Anything else is somebody's, and would be written over.
+        if cursor.zeros_end(0) < length && !MAGIC.starts_with(cursor.bytes(0, MAGIC.len())) {
+            return Err(Error::Refused { path, why: "it is no segment of a log of walctl's".into() });
+        }
         return Ok(None);
     }
     let (mut reader, state) = Reader::open(cursor, &Vec::new, None);
@@ -204,4 +212,30 @@ fn refuse(reader: &mut Reader, path: &Path, at: u64, due: Lsn) -> Error {
         _ => format!("the tail is not whole: LSN {due} was due at {at}; it must be repaired before anything is appended"),
     };
     Error::Refused { path: path.to_owned(), why }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::RealDisk;
+
+    /// What comes of opening a log whose only file, with this name, holds this.
+    fn opened(name: &str, content: &[u8]) -> Result<Tail> {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        std::fs::write(dir.path().join(name), content).expect("room for a file");
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        find_tail(&disk, dir.path())
+    }
+
+    #[test]
+    fn what_a_crash_leaves_of_a_segment_is_written_over_and_what_somebody_else_wrote_is_not() {
+        let own = segment_name(Lsn(1));
+        for left in [&b""[..], &[0; 20], &[0; 4096], &[0; 10_000], &MAGIC[..5], &MAGIC] {
+            assert!(opened(&own, left).expect("a crash may leave it").blank, "{left:?}");
+        }
+        for theirs in [&b"{}"[..], b"\0\0\0x", &[7; 4000]] {
+            assert!(matches!(opened(&own, theirs), Err(Error::Refused { .. })), "{theirs:?}");
+        }
+        assert!(matches!(opened(&segment_name(Lsn(0)), b""), Err(Error::Refused { .. })), "no segment of ours has that name");
+    }
 }

@@ -487,3 +487,39 @@ fn a_torn_rivven_tail_is_cut_although_a_file_was_made_ahead_behind_it() {
     undo(&disk, &plan_undo(&inputs[0]).expect("nothing was written since")).expect("it is put back");
     assert_eq!(read_all(format, scratch.path(), &Keys::default()).verdict(), Verdict::Torn);
 }
+
+#[test]
+fn nothing_is_appended_to_a_log_of_another_system_and_none_of_its_files_is_touched() {
+    let (mut refused, mut failed) = (0, Vec::new());
+    for format in foreign() {
+        for (case, dir) in cases(format.name) {
+            for log in logs_below(format, &dir.join("wal")) {
+                let scratch = tempfile::tempdir().expect("a temporary folder");
+                let target = scratch.path().join("log");
+                copy(&log, &target);
+                for flags in [&["--text", "x"][..], &["--text", "x", "--repair"]] {
+                    let append =
+                        std::process::Command::new(env!("CARGO_BIN_EXE_walctl")).arg("append").arg(&target).args(flags).output();
+                    let append = append.expect("walctl runs");
+                    let said = String::from_utf8_lossy(&append.stderr);
+                    refused += usize::from(append.status.code() == Some(1) && said.contains("appends only to its own logs"));
+                    // A folder with nothing in it yet that tells whose it is takes records; a file of length 0 tells that by its name.
+                    let known = std::fs::read_dir(&log).is_ok_and(|mut files| {
+                        files.any(|file| file.is_ok_and(|file| file.metadata().is_ok_and(|meta| meta.len() > 0)))
+                    });
+                    if append.status.success() && known {
+                        failed.push(format!("{}/{case}: it took a record", format.name));
+                    }
+                }
+                for entry in RealDisk.list(&log).expect("a fixture can be listed").iter().filter(|e| e.kind == EntryKind::File) {
+                    let before = std::fs::read(log.join(&entry.name)).expect("it can be read");
+                    if std::fs::read(target.join(&entry.name)).ok() != Some(before) {
+                        failed.push(format!("{}/{case}: {} is another file now", format.name, entry.name));
+                    }
+                }
+            }
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+    assert!(refused > 200, "only {refused} were refused as logs of another system");
+}
