@@ -193,7 +193,7 @@ fn feed_all(args: &AppendArgs, json: bool, hand: &mut Hand<'_>) -> Result<(), En
     let stdin = io::stdin()
         .as_fd()
         .try_clone_to_owned()
-        .map_err(|e| End::Failed(anyhow::Error::from(e).context("cannot read the input")))?;
+        .map_err(|e| End::Failed(Error::io("read", Path::new("standard input"))(e).into()))?;
     let stdin = File::from(stdin);
     if json {
         return feed::json_lines(&stdin, hand);

@@ -29,6 +29,9 @@ pub fn for_error(command: &str, error: &anyhow::Error) -> Option<String> {
             Some(format!("head -n 2 {0} shows what it says; to go on without it: mv {0} {0}.aside", show(path)))
         }
         Error::Refused { path, .. } => Some(format!("walctl verify {}", show(path))),
+        Error::Poisoned { path, cause, .. } if cause.ends_with("no space left on device") => {
+            Some(format!("make room: df -h {}", show(path)))
+        }
         Error::Poisoned { path, .. } => {
             Some(format!("see what the kernel says about the disk: dmesg | tail; then walctl verify {}", show(path)))
         }
@@ -124,6 +127,8 @@ pub fn show(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    use walctl::model::Lsn;
+
     use super::*;
 
     #[test]
@@ -141,6 +146,16 @@ mod tests {
         let error = anyhow::Error::new(Error::Locked { path: "wal".into(), holder: "process 4121".into() });
         assert_eq!(for_error("append", &error).as_deref(), Some("wait for it; reading needs no lock: walctl verify wal"));
         assert_eq!(for_error("append", &anyhow::anyhow!("odd")), None);
+    }
+
+    #[test]
+    fn a_writer_that_came_to_its_end_for_want_of_room_is_told_to_make_some() {
+        let ended = |cause: &str| {
+            let error = anyhow::Error::new(Error::Poisoned { path: "wal".into(), durable: Lsn(7), cause: cause.into() });
+            for_error("append", &error).expect("there is something to do")
+        };
+        assert_eq!(ended("cannot write to wal: no space left on device"), "make room: df -h wal");
+        assert!(ended("cannot sync wal/1.wal: input/output error").contains("dmesg"));
     }
 
     #[test]

@@ -685,6 +685,7 @@ mod tests {
         sim.fail_at(sim.operations() + 2, Fault::Errno(libc::EIO));
         let error = log.append(&b"beta"[..]).expect_err("its sync failed");
         assert!(matches!(error, Error::Poisoned { durable: Lsn(1), .. }), "{error}");
+        assert!(error.to_string().contains("/log/00000000000000000001.wal"), "it names another file: {error}");
         let before = sim.operations();
         assert!(matches!(log.append(&b"gamma"[..]), Err(Error::Poisoned { durable: Lsn(1), .. })));
         assert!(matches!(log.sync(), Err(Error::Poisoned { .. })) && matches!(log.close(), Err(Error::Poisoned { .. })));

@@ -347,7 +347,13 @@ impl Log {
     fn fail(&mut self, stop: Stop) -> Failure {
         match stop {
             Stop::Only(failure) => failure,
-            Stop::Poison(error) => {
+            Stop::Poison(mut error) => {
+                // A segment is made under another name, which its descriptors still tell.
+                if let (Error::Io { path, .. }, Some(active)) = (&mut error, &self.active)
+                    && path.ends_with(NEXT)
+                {
+                    path.clone_from(&active.path);
+                }
                 let durable = self.durable.before().unwrap_or(Lsn(0));
                 let failure = Failure::Poisoned { durable, cause: error.to_string() };
                 self.poison = Some(failure.clone());

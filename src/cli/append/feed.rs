@@ -219,7 +219,7 @@ fn each_chunk(mut source: &File, take: &mut dyn Take, chunk: &mut Chunk<'_>) -> 
                 held.truncate(before);
                 continue;
             }
-            Err(e) => return Err(End::Failed(anyhow::Error::from(e).context("cannot read the input"))),
+            Err(e) => return Err(End::Failed(Error::io("read", Path::new("standard input"))(e).into())),
         };
         let ended = count == 0 && !interrupt::caught();
         held.truncate(before + count);
