@@ -183,7 +183,7 @@ fn check(disk: &SimDisk, told: &Told, options: &Options, seed: &str) {
         }
         Err(Error::Refused { why, .. }) => {
             assert_eq!(verdict, Verdict::Torn, "{seed}: refused although clean: {why}");
-            assert!(why.starts_with("torn"), "{seed}: {why}");
+            assert!(why.starts_with("the tail is not whole"), "{seed}: {why}");
         }
         Err(other) => panic!("{seed}: {other}"),
     }

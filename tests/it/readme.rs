@@ -98,5 +98,7 @@ fn the_tables_are_those_of_the_program() {
 #[test]
 fn it_says_how_to_install_and_to_test_in_two_commands() {
     let text = readme();
-    assert!(text.contains("```sh\ncargo install --path .\n```") && text.contains("```sh\ncargo test\n```"));
+    let blocks: Vec<&str> = text.split("```sh\n").skip(1).filter_map(|rest| rest.split("\n```").next()).collect();
+    let first = "cargo install --locked --path . && printf 'alpha\\nbeta\\n' | walctl append wal && walctl verify wal";
+    assert_eq!((blocks.first(), blocks.last()), (Some(&first), Some(&"cargo test")));
 }
