@@ -131,7 +131,9 @@ impl Input {
 pub fn read_keys(path: &Path) -> anyhow::Result<Keys> {
     use std::io::Read;
     let mut text = String::new();
-    std::fs::File::open(path).and_then(|file| file.take(1 << 20).read_to_string(&mut text)).map_err(Error::io("read", path))?;
+    std::fs::File::open(path)
+        .and_then(|file| file.take(1 << 20).read_to_string(&mut text))
+        .map_err(Error::io("read the key file", path))?;
     Keys::parse(&text).with_context(|| path.display().to_string())
 }
 

@@ -72,7 +72,13 @@ pub fn run(args: &RepairArgs, out: &mut Out) -> anyhow::Result<Exit> {
             }
         };
         if args.salvage.is_some() && (paths.len() > 1 || logs.len() > 1) {
-            return Err(usage("--salvage makes one log from one log; name it alone"));
+            let first = logs.first().map_or(path.as_path(), |log| &log.source.path);
+            let next = args
+                .salvage
+                .as_ref()
+                .map(|target| format!("walctl repair {}{} --salvage {}", show(first), args.input.typed(), show(target)));
+            let message = "--salvage makes one log from one log; name each alone, with a folder of its own".into();
+            return Err(Failure { exit: Exit::Usage, message, next }.into());
         }
         for log in logs {
             let ended = match &args.salvage {

@@ -76,12 +76,20 @@ fn failed(error: Error, log: &ops::Input, target: &Path, again: &dyn Fn(&Path) -
         let name = beside(&log.source.path);
         return Failure { exit: Exit::Failed, message: error.to_string(), next: Some(again(&name)) }.into();
     }
+    if let Error::Input { what } = &error {
+        let message = format!("{}: {what}", log.source.path.display());
+        let next = (!again(target).contains(" --key-file ")).then(|| format!("{} --key-file FILE", again(target)));
+        return Failure { exit: Exit::Failed, message, next }.into();
+    }
     if !written {
         return error.into();
     }
+    let full = matches!(error.errno(), Some(libc::ENOSPC | libc::EDQUOT));
     let message =
         format!("{error}; {} was not touched, and what was written of the new log is gone again", log.source.path.display());
-    let next = for_error("repair", &error.into()).unwrap_or_else(|| "name a folder on another disk, or mend this one".into());
+    let place = target.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let next = if full { Some(format!("make room: df -h {}", show(place))) } else { for_error("repair", &error.into()) };
+    let next = next.unwrap_or_else(|| "name a folder on another disk, or mend this one".into());
     Failure { exit: Exit::WriteFailed, message, next: Some(format!("{next}; then {}", again(target))) }.into()
 }
 
