@@ -74,12 +74,13 @@ pub fn run() -> Exit {
         Err(_) => return Exit::Failed,
     };
     let ended = cli.command.run(&mut out).and_then(|exit| {
-        std::io::Write::flush(&mut out)?;
+        let flushed = std::io::Write::flush(&mut out);
+        out.heard(flushed)?;
         Ok(exit)
     });
     match ended {
         Ok(exit) => exit,
-        Err(_) if out.is_closed() => Exit::Done,
+        Err(error) if out.is_closing(&error) => Exit::Done,
         Err(error) => out.failure(&error),
     }
 }

@@ -85,7 +85,7 @@ pub fn run(args: &RepairArgs, out: &mut Out) -> anyhow::Result<Exit> {
                 Some(target) => super::salvage::run(&log, target, &args.input.typed(), args.dry_run, out),
                 None => Job { args, choice: &choice }.run(log, out),
             };
-            exit = exit.or_worse(ended.or_else(|error| if out.is_closed() { Err(error) } else { Ok(out.failure(&error)) })?);
+            exit = exit.or_worse(ended.unwrap_or_else(|error| out.failure(&error)));
         }
     }
     Ok(exit)
@@ -131,16 +131,18 @@ impl Job<'_> {
         let dry = args.dry_run || (args.at.is_some() && !args.yes);
         if !out.json() && !out.quiet() {
             let typed = self.typed();
-            mend::plan(out, &plan, &report, &typed, dry)?;
+            let mut said = mend::plan(out, &plan, &report, &typed, dry);
             if args.dry_run && !plan.cuts.is_empty() {
-                mend::do_it(out, &typed.command(&plan.log))?;
+                said = said.and_then(|()| mend::do_it(out, &typed.command(&plan.log)));
             }
             // The plan is seen before it is carried out, whatever happens then.
-            out.flush()?;
+            let said = said.and_then(|()| out.flush());
+            out.heard(said)?;
         }
         if plan.refusal.is_some() || plan.cuts.is_empty() || dry {
             if out.json() && !out.quiet() {
-                mend::json(out, &plan, &report, &self.typed(), dry, None)?;
+                let said = mend::json(out, &plan, &report, &self.typed(), dry, None);
+                out.heard(said)?;
             }
             return self.not_done(&plan);
         }
@@ -149,10 +151,12 @@ impl Job<'_> {
         if out.quiet() {
             // The exit code tells.
         } else if out.json() {
-            mend::json(out, &plan, &report, &self.typed(), dry, Some(&after))?;
+            let said = mend::json(out, &plan, &report, &self.typed(), dry, Some(&after));
+            out.heard(said)?;
         } else {
-            mend::after(out, &after, args.at.is_some())?;
-            mend::undo_hint(out, &plan, &self.typed())?;
+            let said = mend::after(out, &after, args.at.is_some());
+            let said = said.and_then(|()| mend::undo_hint(out, &plan, &self.typed()));
+            out.heard(said)?;
         }
         Ok(Exit::from(after.verdict))
     }
@@ -188,11 +192,13 @@ impl Job<'_> {
         let plan: Undo = ops::plan_undo(input)?;
         let dry = self.args.dry_run;
         if !out.json() && !out.quiet() {
-            mend::undo(out, &plan, dry)?;
+            let mut said = mend::undo(out, &plan, dry);
             if dry {
-                mend::do_it(out, &format!("walctl repair {}{} --undo", show(&plan.log), self.args.input.typed()))?;
+                let again = format!("walctl repair {}{} --undo", show(&plan.log), self.args.input.typed());
+                said = said.and_then(|()| mend::do_it(out, &again));
             }
-            out.flush()?;
+            let said = said.and_then(|()| out.flush());
+            out.heard(said)?;
         }
         let mut after = None;
         if !dry {
@@ -202,9 +208,11 @@ impl Job<'_> {
         if out.quiet() {
             // The exit code tells.
         } else if out.json() {
-            mend::undo_json(out, &plan, dry, after.as_ref())?;
+            let said = mend::undo_json(out, &plan, dry, after.as_ref());
+            out.heard(said)?;
         } else if let Some(after) = &after {
-            mend::after(out, after, false)?;
+            let said = mend::after(out, after, false);
+            out.heard(said)?;
         }
         // What was asked for is done; that the tail is torn again is what was asked for.
         Ok(Exit::Done)

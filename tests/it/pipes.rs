@@ -24,6 +24,27 @@ fn a_closed_standard_output_is_no_error() {
 }
 
 #[test]
+fn a_repair_that_nobody_reads_is_done_all_the_same_and_the_exit_code_tells_the_truth() {
+    let run = |sandbox: &Sandbox, words: &[&str]| {
+        let (reader, writer) = std::io::pipe().expect("a pipe can be made");
+        drop(reader);
+        code(wait(&mut sandbox.command(words).stdout(writer).stderr(Stdio::null()).spawn().expect("it starts")))
+    };
+    for json in [&[][..], &["--json"]] {
+        let words = |rest: &[&'static str]| [rest, json].concat();
+        let sandbox = Sandbox::with("record alpha\nrecord beta\ncut 10");
+        sandbox.log("CORRUPT", "record alpha\nrecord beta\nflip @1+42 1");
+        let before = sandbox.files("LOG");
+        assert_eq!(run(&sandbox, &words(&["repair", "LOG", "--dry-run"])), 3);
+        assert_eq!(run(&sandbox, &words(&["repair", "CORRUPT", "LOG"])), 4);
+        assert_eq!(sandbox.run(&["verify", "LOG"]).code, 0);
+        assert_eq!(run(&sandbox, &words(&["repair", "LOG", "--undo"])), 0);
+        assert!(sandbox.files("LOG") == before);
+        assert_eq!(run(&sandbox, &words(&["repair", "nowhere"])), 1);
+    }
+}
+
+#[test]
 fn a_full_standard_output_is_an_error_that_says_so() {
     let sandbox = Sandbox::with("times 100 record alpha");
     for words in COMMANDS {

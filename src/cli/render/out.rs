@@ -148,6 +148,22 @@ impl Out {
         self.stdout.get_ref().closed
     }
 
+    /// Whether that is all that is wrong: nobody reads standard output any more.
+    pub fn is_closing(&self, error: &anyhow::Error) -> bool {
+        let broken = |cause: &(dyn std::error::Error + 'static)| {
+            cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+        };
+        self.is_closed() && error.chain().any(broken)
+    }
+
+    /// For what must be done, and told by the exit code, whether or not anybody reads what is said about it.
+    pub fn heard(&self, said: io::Result<()>) -> io::Result<()> {
+        match said {
+            Err(error) if self.is_closed() && error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            said => said,
+        }
+    }
+
     /// A line on standard error about what is going on. Not a failure, and not shown under `--quiet`.
     pub fn note(&mut self, text: impl Display) {
         if !self.quiet {
@@ -161,7 +177,7 @@ impl Out {
     pub fn failure(&mut self, error: &anyhow::Error) -> Exit {
         let exit = Exit::of_error(error);
         let _ = self.stdout.flush();
-        if self.is_closed() {
+        if self.is_closing(error) {
             return Exit::Done;
         }
         if exit == Exit::Interrupted {
