@@ -114,6 +114,10 @@ fn count(args: &StatsArgs, log: &ops::Input, out: &Out) -> anyhow::Result<Stats>
 /// A gate that is not met is said on standard error: the numbers themselves were the result.
 fn check(gate: &Gate, stats: &Stats, out: &mut Out) -> Exit {
     let Some(number) = metrics(stats).into_iter().find(|(name, ..)| *name == gate.name()).and_then(|m| m.3) else {
+        // Not being met because there is nothing to measure is not the same as being well.
+        if !out.json() {
+            out.note(format!("{}: {gate}: it has no {}, so this does not hold", stats.log.display(), gate.name()));
+        }
         return Exit::Done;
     };
     if !gate.is_met(number) {
