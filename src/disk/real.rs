@@ -67,11 +67,12 @@ impl Disk for RealDisk {
     fn take_after(&self, path: &Path, other: &Path) -> Result<()> {
         let (ours, theirs) =
             (fs::metadata(path).and_then(|ours| Ok((ours, fs::metadata(other)?)))).map_err(Error::io("look at", other))?;
-        if (ours.uid(), ours.gid()) != (theirs.uid(), theirs.gid()) {
-            std::os::unix::fs::chown(path, Some(theirs.uid()), Some(theirs.gid()))
-                .map_err(Error::io("change the owner of", path))?;
+        // The permissions first: who may not give files away can at least keep them from others.
+        fs::set_permissions(path, theirs.permissions()).map_err(Error::io("change the permissions of", path))?;
+        if (ours.uid(), ours.gid()) == (theirs.uid(), theirs.gid()) {
+            return Ok(());
         }
-        fs::set_permissions(path, theirs.permissions()).map_err(Error::io("change the permissions of", path))
+        std::os::unix::fs::chown(path, Some(theirs.uid()), Some(theirs.gid())).map_err(Error::io("change the owner of", path))
     }
 
     fn remove(&self, path: &Path) -> Result<()> {

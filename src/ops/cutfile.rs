@@ -264,6 +264,8 @@ pub fn save(disk: &Arc<dyn Disk>, dir: &Path, name: &str, from: &Provenance, seg
         return Err(Error::Refused { path, why: "it is there already, and what it holds must not be lost".into() });
     }
     let written = write_new(disk, &unfinished, &mut |file| {
+        // Who may not read the log may not read what was cut from it.
+        as_private(disk, &unfinished, &dir.join(&from.segment))?;
         let head = from.head();
         write_full(file, &head, 0)?;
         let (mut at, mut sum) = (head.len() as u64, 0);
@@ -283,6 +285,14 @@ pub fn save(disk: &Arc<dyn Disk>, dir: &Path, name: &str, from: &Provenance, seg
     });
     written.and_then(|()| disk.rename(&unfinished, &path)).inspect_err(|_| drop(disk.remove(&unfinished)))?;
     disk.sync_dir(dir)
+}
+
+/// Gives a file the permissions of another one, and its owner where we may do that.
+pub fn as_private(disk: &Arc<dyn Disk>, path: &Path, other: &Path) -> Result<()> {
+    match disk.take_after(path, other) {
+        Err(error) if error.errno() == Some(libc::EPERM) => Ok(()),
+        done => done,
+    }
 }
 
 /// Makes a file, or empties it, has it filled, and syncs it.
@@ -334,7 +344,7 @@ mod tests {
     fn a_cut_file_says_where_its_bytes_came_from_and_every_flipped_bit_in_it_is_seen() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-        let segment = dir.path().join("segment");
+        let segment = dir.path().join(provenance().segment);
         std::fs::write(&segment, [vec![9; 4144], b"bytes".to_vec()].concat()).expect("room for a few bytes");
         let file = disk.open(&segment, Open::READ).expect("it was just written");
         save(&disk, dir.path(), "s.cut-4144", &provenance(), file.as_ref()).expect("there is room");
@@ -356,7 +366,7 @@ mod tests {
     fn a_cut_file_tells_of_all_the_copies_that_were_put_back() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-        let segment = dir.path().join("segment");
+        let segment = dir.path().join(provenance().segment);
         std::fs::write(&segment, [vec![9; 4144], b"bytes".to_vec()].concat()).expect("room for a few bytes");
         let file = disk.open(&segment, Open::READ).expect("it was just written");
         // As much as a double-write file can hold.

@@ -138,6 +138,9 @@ fn put_back(disk: &Arc<dyn Disk>, plan: &Undo, cut: &CutFile) -> Result<()> {
         return disk.sync_dir(&plan.dir);
     }
     let segment = disk.open(&path, Open { write: true, or_create: from.removed, ..Open::READ })?;
+    if from.removed {
+        cutfile::as_private(disk, &path, &cut.path)?;
+    }
     cut.each(disk, &mut |at, piece| write_full(segment.as_ref(), piece, at))?;
     segment.set_length(from.file_bytes)?;
     segment.sync_all()?;

@@ -207,6 +207,26 @@ fn a_segment_that_may_not_be_written_is_not_cut_and_nothing_says_that_it_was() {
     assert!(said.contains("not all that was planned is done"), "{said}");
 }
 
+#[test]
+fn what_is_cut_can_be_read_by_nobody_who_could_not_read_the_log() {
+    use std::os::unix::fs::PermissionsExt;
+    for recipe in ["record alpha\nrecord beta\ncut 10", "record alpha\nsegment\ncut to 100"] {
+        let sandbox = Sandbox::with(recipe);
+        let log = sandbox.path().join("LOG");
+        let files = || fs::read_dir(&log).expect("it lists").map(|entry| entry.expect("it lists").path());
+        for file in files() {
+            fs::set_permissions(file, fs::Permissions::from_mode(0o600)).expect("it is ours");
+        }
+        for words in [&["repair", "LOG", "--quiet"][..], &["repair", "LOG", "--undo", "--quiet"]] {
+            assert_eq!(sandbox.run(words).code, 0, "{recipe}");
+            for file in files() {
+                let mode = fs::metadata(&file).expect("it is there").permissions().mode() & 0o777;
+                assert_eq!(mode, 0o600, "{recipe}: {words:?}: {}", file.display());
+            }
+        }
+    }
+}
+
 /// The files of the log without its lock, which a killed holder leaves behind with its name in it.
 fn log_files(sandbox: &Sandbox) -> Vec<(String, Vec<u8>)> {
     sandbox.files("LOG").into_iter().filter(|(name, _)| name != "LOCK").collect()
