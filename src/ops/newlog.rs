@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::cutfile::as_private;
 use crate::disk::{Disk, EntryKind, File, Open, make_dir, write_full};
 use crate::model::{Error, Keys, Lsn, LsnRange, Result, Time};
 use crate::native::{
@@ -36,6 +37,8 @@ pub struct NewLog {
     pub segments: Vec<String>,
     /// A frame whose flags are not known yet: whether more of its batch follows shows with the next record.
     pending: Option<Pending>,
+    /// A file whose permissions its segments get.
+    like: Option<PathBuf>,
     stage: Stage,
 }
 
@@ -89,8 +92,8 @@ pub struct Entry<'a> {
 }
 
 impl NewLog {
-    /// Begins a log that will stand in `target`, which must not exist or be empty.
-    pub fn begin(disk: &Arc<dyn Disk>, target: &Path, keys: &Keys) -> Result<NewLog> {
+    /// Begins a log that will stand in `target`, which must not exist or be empty. Who could not read `like` cannot read it either.
+    pub fn begin(disk: &Arc<dyn Disk>, target: &Path, keys: &Keys, like: Option<&Path>) -> Result<NewLog> {
         let refused = |path: &Path, why: &str| Err(Error::Refused { path: path.to_owned(), why: why.to_owned() });
         if let Some(there) = disk.look(target)?
             && (there.kind != EntryKind::Folder || !disk.list(target)?.is_empty())
@@ -116,6 +119,7 @@ impl NewLog {
             chain: 0,
             segments: Vec::new(),
             pending: None,
+            like: like.map(Path::to_owned),
             stage: Stage::Begun,
         })
     }
@@ -197,7 +201,11 @@ impl NewLog {
             self.prepare()?;
         }
         let name = segment_name(first);
-        let file = self.disk.open(&self.work.join(&name), Open::CREATE)?;
+        let path = self.work.join(&name);
+        let file = self.disk.open(&path, Open::CREATE)?;
+        if let Some(like) = &self.like {
+            as_private(&self.disk, &path, like)?;
+        }
         let key = self.key.as_ref().map(|(key, salt)| key_hint(key, *salt));
         let header =
             SegmentHeader { key, block: 0, log_id: self.log_id, first_lsn: first, created: Time::now(), chain: self.chain };

@@ -83,7 +83,7 @@ pub fn salvage(input: &Input, report: &Report, target: &Path, stop: &AtomicBool)
         after: None,
     });
     let mut work = Work {
-        log: NewLog::begin(&input.source.disk, target, &input.keys)?,
+        log: NewLog::begin(&input.source.disk, target, &input.keys, input.source.segments.first().map(|s| s.path.as_path()))?,
         done: Salvaged { target: target.to_owned(), gaps: gaps.collect(), renumbered: renumber, ..Salvaged::default() },
         native,
         last: None,

@@ -217,6 +217,9 @@ fn what_is_cut_can_be_read_by_nobody_who_could_not_read_the_log() {
         for file in files() {
             fs::set_permissions(file, fs::Permissions::from_mode(0o600)).expect("it is ours");
         }
+        assert_eq!(sandbox.run(&["repair", "LOG", "--salvage", "NEW"]).code, 0, "{recipe}");
+        let new = fs::metadata(sandbox.path().join("NEW/00000000000000000001.wal")).expect("it is there");
+        assert_eq!(new.permissions().mode() & 0o777, 0o600, "{recipe}");
         for words in [&["repair", "LOG", "--quiet"][..], &["repair", "LOG", "--undo", "--quiet"]] {
             assert_eq!(sandbox.run(words).code, 0, "{recipe}");
             for file in files() {
