@@ -596,7 +596,7 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::disk::{Fault, RealDisk, SimDisk};
+    use crate::disk::{Fault, Luck, RealDisk, SimDisk};
     use crate::native::Kind;
 
     fn sim(options: Options) -> (SimDisk, GroupCommit) {
@@ -704,6 +704,35 @@ mod tests {
             threads.into_iter().map(|t| t.join().expect("it does not panic")).filter(|e| *e).count()
         });
         assert_eq!(failed, 8);
+    }
+
+    #[test]
+    fn a_close_or_a_seal_that_only_the_cache_shows_is_not_believed() {
+        for rotate in [false, true] {
+            for behind in 1..14 {
+                let seed = format!("operation {behind} of {} fails", if rotate { "a rotation" } else { "a close" });
+                let (sim, log) = sim(quiet());
+                // What follows it stands at the end of a sector, and nothing later touches that one again.
+                log.append(&[1; 944][..]).expect("the disk is well");
+                sim.fail_at(sim.operations() + behind, Fault::Errno(libc::EIO));
+                let ended = if rotate { log.rotate().map(drop) } else { log.close().map(drop) };
+                if ended.is_ok() {
+                    assert!(behind > 4, "{seed}, and nobody hears of it");
+                    break;
+                }
+                drop(log);
+                let again = GroupCommit::open(Arc::new(sim.clone()), Path::new("/log"), quiet());
+                let again = again.unwrap_or_else(|error| panic!("{seed}: {error}"));
+                assert_eq!(again.append(&b"beta"[..]).expect("the disk is well").lsn, Lsn(2), "{seed}");
+                again.rotate().expect("the disk is well");
+                drop(again);
+                let after: Arc<dyn Disk> = Arc::new(sim.after_power_failure(Luck::None));
+                let log = crate::ops::open(&after, Path::new("/log"), &crate::ops::Choice::default()).expect("it is a log");
+                let report = crate::ops::verify(&log[0], &crate::ops::Checks::default(), &crate::ops::Progress::default());
+                let report = report.expect("it can be read");
+                assert_eq!((report.verdict, report.records), (crate::model::Verdict::Clean, 2), "{seed}");
+            }
+        }
     }
 
     #[test]

@@ -11,8 +11,8 @@ use super::space::{NEXT, clear_next};
 use crate::disk::{Cursor, Disk, EntryKind, File, Open};
 use crate::model::{Error, Lsn, Result};
 use crate::native::{
-    Check, FrameHeader, HEADER_BYTES, HeaderState, Kind, MAGIC, MORE, Reader, SegmentHeader, Tally, find_seal, plain_length,
-    segment_lsn, segment_name,
+    Check, FRAME_HEADER, FrameHeader, HEADER_BYTES, HeaderState, Kind, MAGIC, MORE, Reader, SegmentHeader, Tally, find_seal,
+    plain_length, segment_lsn, segment_name,
 };
 
 /// How a log ends.
@@ -49,7 +49,6 @@ struct Walked {
     next: Lsn,
     tally: Tally,
     last: Option<FrameHeader>,
-    length: u64,
 }
 
 impl Walked {
@@ -110,27 +109,34 @@ fn look(disk: &Arc<dyn Disk>, dir: &Path, first: Lsn) -> Result<Option<Tail>> {
         return Ok(None);
     }
     let (mut reader, state) = Reader::open(cursor, &Vec::new, None);
-    let header = good_header(state, &path, first)?;
-    if let Some(seal) = find_seal(&mut reader.cursor, header.seed()) {
+    let mut header = good_header(state, &path, first)?;
+    let media = || Cursor::direct(disk, &path, file.clone(), length);
+    if let Some(seal) = find_seal(&mut reader.cursor, header.seed())
+        && find_seal(&mut media()?, header.seed()).is_some()
+    {
         let blank = seal.tally.is_some_and(|tally| tally.records == 0);
         return Ok(Some(fresh(seal.header.lsn, Some(header.log_id), seal.header.sum, blank)));
     }
-    let mut walked = walk(&mut reader, &header, &path)?;
-    let mut doubtful = false;
-    let closed = walked.ends_with(Kind::Close) && walked.position == walked.length;
-    if !closed && !walked.ends_with(Kind::Seal) {
-        // What was written and not synced counts from here on, so it must be durable; and what is durable is told by the medium.
-        file.sync_all()?;
-        let media = Cursor::direct(disk, &path, file.clone(), length)?;
-        let (mut reader, state) = Reader::open(media, &Vec::new, None);
-        let header = good_header(state, &path, first)?;
-        let found = walk(&mut reader, &header, &path)?;
-        doubtful = found.position != walked.position;
-        walked = found;
-        // This also makes the cache forget what it holds behind the end.
-        file.set_length(walked.position)?;
-        file.sync_all()?;
+    // Everything was durable before a Close was written: where the medium holds that one, it holds the rest.
+    let mut closed = None;
+    if ends_with_close(&mut reader, length) && ends_with_close(&mut Reader::open(media()?, &Vec::new, None).0, length) {
+        closed = Some(walk(&mut reader, &header, &path)?).filter(|w| w.ends_with(Kind::Close) && w.position == length);
     }
+    let (closed, doubtful, walked) = match closed {
+        Some(walked) => (true, false, walked),
+        None => {
+            // What was written and not synced counts from here on, so it must be durable; and what is durable is told by the medium.
+            file.sync_all()?;
+            let (mut found, state) = Reader::open(media()?, &Vec::new, None);
+            header = good_header(state, &path, first)?;
+            let walked = walk(&mut found, &header, &path)?;
+            let doubtful = reader.cursor.zeros_end(walked.position.min(length)) < length;
+            // This also makes the cache forget what it holds behind the end.
+            file.set_length(walked.position)?;
+            file.sync_all()?;
+            (false, doubtful, walked)
+        }
+    };
     let sum = walked.last.map_or(header.chain, |last| last.sum);
     let blank = walked.tally.first_lsn == 0;
     if walked.ends_with(Kind::Seal) {
@@ -139,6 +145,12 @@ fn look(disk: &Arc<dyn Disk>, dir: &Path, first: Lsn) -> Result<Option<Tail>> {
     let open = OpenTail { header, position: walked.position, tally: walked.tally, last_sum: sum };
     let log_id = Some(header.log_id);
     Ok(Some(Tail { log_id, next: walked.next, chain: sum, blank, closed, doubtful, open: Some(open) }))
+}
+
+/// Whether a Close stands at the end of the file.
+fn ends_with_close(reader: &mut Reader, length: u64) -> bool {
+    let at = length.saturating_sub(FRAME_HEADER as u64).max(HEADER_BYTES);
+    matches!(reader.check(at), Check::Good(frame) if frame.kind == Kind::Close as u8 && at + frame.span() == length)
 }
 
 fn good_header(state: HeaderState, path: &Path, first: Lsn) -> Result<SegmentHeader> {
@@ -156,7 +168,7 @@ fn good_header(state: HeaderState, path: &Path, first: Lsn) -> Result<SegmentHea
 /// Goes from frame to frame to the end of the data; damage on the way is an error.
 fn walk(reader: &mut Reader, header: &SegmentHeader, path: &Path) -> Result<Walked> {
     let length = reader.cursor.length();
-    let mut walked = Walked { position: HEADER_BYTES, next: header.first_lsn, tally: Tally::default(), last: None, length };
+    let mut walked = Walked { position: HEADER_BYTES, next: header.first_lsn, tally: Tally::default(), last: None };
     // Where the record or batch began that the frames so far leave unfinished.
     let mut unfinished: Option<(u64, Lsn)> = None;
     loop {

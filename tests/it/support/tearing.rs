@@ -210,14 +210,14 @@ impl Filesystem for Mounted {
         _: FileHandle,
         offset: u64,
         size: u32,
-        _: OpenFlags,
+        flags: OpenFlags,
         _: Option<LockOwner>,
         reply: ReplyData,
     ) {
         let medium = lock(&self.0);
         let name = medium.name_of(ino.0).unwrap_or_default();
-        match medium.read(ino.0, name, place(offset, size.into())) {
-            Ok(bytes) => reply.data(bytes),
+        match medium.read(ino.0, name, place(offset, size.into()), flags.0 & libc::O_DIRECT != 0) {
+            Ok(bytes) => reply.data(&bytes),
             Err(errno) => reply.error(refusal(errno)),
         }
     }
