@@ -248,7 +248,8 @@ pub fn measure(
         if round > 0 && pace.limit.is_some_and(|limit| begun.elapsed() + round_takes > limit) {
             break;
         }
-        for (index, cell) in cells.iter().enumerate() {
+        for index in order(cells.len(), round) {
+            let cell = &cells[index];
             if watch.is_over() {
                 outcome.interrupted = true;
                 break;
@@ -288,6 +289,15 @@ pub fn measure(
     Ok(outcome)
 }
 
+/// All of so many, each round in another order and each behind another: what a large cell leaves to the disk (a file that was removed, a
+/// journal to commit) is paid by whoever comes next, and must not always be paid by the same.
+fn order(count: usize, round: usize) -> impl Iterator<Item = usize> {
+    let prime_to = |step: &usize| (2..=*step).all(|d| !step.is_multiple_of(d) || !count.is_multiple_of(d));
+    let steps: Vec<usize> = (1..count.max(2)).filter(prime_to).collect();
+    let step = steps[round % steps.len()];
+    (0..count).map(move |turn| (turn * step + round) % count)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -319,6 +329,26 @@ mod tests {
         assert_eq!(ways.cells().len(), 6, "nothing goes both through the cache and past it");
         let huge = Matrix { appenders: vec![1; 10_000], ..matrix() };
         assert_eq!(huge.cells().len(), CELLS_LIMIT + 1);
+    }
+
+    #[test]
+    fn each_round_has_all_cells_and_another_order() {
+        for count in [1, 2, 3, 6, 12, 15, 36] {
+            for round in 0..9 {
+                let mut all: Vec<usize> = order(count, round).collect();
+                all.sort_unstable();
+                assert_eq!(all, (0..count).collect::<Vec<_>>(), "{count} in round {round}");
+            }
+        }
+        let before = |round| {
+            let all: Vec<usize> = order(15, round).collect();
+            all[(all.iter().position(|cell| *cell == 0).expect("it is there") + 14) % 15]
+        };
+        let mut ahead: Vec<usize> = (0..5).map(before).collect();
+        ahead.sort_unstable();
+        ahead.dedup();
+        assert_eq!(ahead.len(), 5, "the first cell comes behind another in each of five rounds");
+        assert_eq!(order(4, 0).collect::<Vec<_>>(), [0, 1, 2, 3]);
     }
 
     #[test]
