@@ -124,7 +124,7 @@ fn a_disk_on_which_syncs_are_dear_and_writes_are_not_is_advised_to_write_through
     // The other way round there is nothing to set.
     let found = under_strace(&slow("fsync"), &format!("{load} fdatasync,fsync"));
     assert_eq!(found["advice"]["flags"], "", "{}", found["advice"]);
-    assert!(says(&found, "dearest: `--sync fsync`"), "{}", found["advice"]);
+    assert!(says(&found, "worst: `--sync fsync`"), "{}", found["advice"]);
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn a_window_that_is_longer_than_a_sync_is_dear_and_none_is_advised_instead_of_it
     let found = under_strace(slow, &format!("{load} 200ms,0"));
     assert_eq!(found["advice"]["flags"], "--window 0", "{}", found["advice"]);
     let found = under_strace(slow, &format!("{load} auto,200ms"));
-    assert!(found["advice"]["flags"] == "" && says(&found, "dearest: `--window 200ms`"), "{}", found["advice"]);
+    assert!(found["advice"]["flags"] == "" && says(&found, "worst: `--window 200ms`"), "{}", found["advice"]);
 }
 
 #[test]
@@ -287,7 +287,7 @@ fn on_a_slow_disk_advice_is_to_share_its_syncs() {
     assert!(figure(lone, "rate") <= 50.0 && figure(crowd, "rate") > figure(lone, "rate") * 4.0, "{found}");
     let flags = found["advice"]["flags"].as_str().expect("it is told");
     assert!(flags.is_empty(), "nothing beats sharing: {}", found["advice"]);
-    assert!(says(&found, "dearest: `--window 200ms`"), "{}", found["advice"]);
+    assert!(says(&found, "worst: `--window 200ms`"), "{}", found["advice"]);
     assert!(says(&found, "the disk is the limit: with 16 appenders"), "{}", found["advice"]);
     // A file that grows commits the journal too, which takes more of the slow writes.
     assert!(says(&found, "`--preallocate zero` (the default) is right here"), "{}", found["advice"]);

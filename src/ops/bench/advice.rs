@@ -40,7 +40,7 @@ pub fn advise(measured: &[Measured], probe: &Probe) -> Advice {
         advice.headline = "nothing durable was measured: there is nothing to advise".into();
         return advice;
     };
-    let rivals = rivals(&promising, &base);
+    let rivals = rivals(&promising, base);
     let named = if base.is_default() { "the defaults".to_owned() } else { format!("`{}`", base.changes()) };
     match rivals.iter().filter(|r| r.win().is_some()).max_by(|a, b| a.rank().total_cmp(&b.rank())) {
         Some(rival) => recommend(&mut advice, rival, &named),
@@ -52,7 +52,7 @@ pub fn advise(measured: &[Measured], probe: &Probe) -> Advice {
                 advice.flags = base.changes();
             }
             advice.reasons.extend(closest(&rivals));
-            advice.reasons.extend(dearest(&rivals));
+            advice.reasons.extend(worst(&rivals));
         }
     }
     advice.reasons.extend(cohorts(&promising));
@@ -189,10 +189,10 @@ fn closest(rivals: &[Rival]) -> Option<String> {
 }
 
 /// What one had better not set.
-fn dearest(rivals: &[Rival]) -> Option<String> {
+fn worst(rivals: &[Rival]) -> Option<String> {
     let all = rivals.iter().flat_map(|r| r.loads.iter().map(move |v| (r, v)));
     let (rival, worst) = all.filter(|(_, v)| v.apart && v.gain < 2.0 - WORTH).min_by(|a, b| a.1.gain.total_cmp(&b.1.gain))?;
-    Some(format!("dearest: `{}` with {:.2} x at {}", rival.changes, worst.gain, appenders(worst.cell.appenders)))
+    Some(format!("worst: `{}` with {:.2} x at {}", rival.changes, worst.gain, appenders(worst.cell.appenders)))
 }
 
 /// What stands in the way of more, where most appenders append.
@@ -218,8 +218,8 @@ fn bursts(measured: &[&Measured]) -> Option<String> {
     let median = fewest.figures.percentile("p50")?.median;
     (mean >= median * BURSTS).then(|| {
         format!(
-            "with {} half of all appends take {} at most, but the mean is {}: so a budget of writes a second looks (a cloud's volume, a \
-             cgroup), or a disk that others use too",
+            "a few appends are very slow: with {} half of them take {} at most, and the mean is {}; a disk that others use too looks so, \
+             and one with a budget of writes a second (a cloud's volume, a cgroup)",
             appenders(fewest.cell.appenders),
             span(median),
             span(mean)
@@ -403,10 +403,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_dear_is_told_where_nothing_is_better() {
+    fn what_is_worst_is_told_where_nothing_is_better() {
         let base = measured(1, Window::Auto, &[100, 101, 102], 900, 1, &[(1, 10)]);
         let advice = advise(&[base, measured(1, fixed(9000), &[40, 41, 42], 900, 1, &[(1, 10)])], &Probe::default());
-        assert!(advice.reasons.iter().any(|r| r == "dearest: `--window 9ms` with 0.41 x at 1 appender"), "{advice:?}");
+        assert!(advice.reasons.iter().any(|r| r == "worst: `--window 9ms` with 0.41 x at 1 appender"), "{advice:?}");
     }
 
     #[test]
@@ -431,7 +431,7 @@ mod tests {
         );
         assert!(told(1000, 1000).contains("the disk is not the limit"), "{}", told(1000, 1000));
         assert_eq!(told(5000, 5000), "");
-        assert!(told(9000, 300).contains("a budget of writes a second"), "{}", told(9000, 300));
+        assert!(told(9000, 300).contains("with a budget of writes a second"), "{}", told(9000, 300));
     }
 
     #[test]

@@ -219,6 +219,20 @@ fn disk(out: &mut Out, probe: &Probe, whole: bool) -> io::Result<()> {
 
 /// Says when the disk did not stay as it was measured.
 fn drift(out: &mut Out, found: &Session) -> io::Result<()> {
+    let durable = found.outcome.measured.iter().filter(|m| m.cell.sync.promises() && m.cell.rate.is_none());
+    let busy = durable.map(|m| 1e9 / m.figures.syncs.median.max(1e-9)).min_by(f64::total_cmp);
+    let alone = [&found.probe, &found.after].into_iter().filter_map(Probe::sync).min();
+    if let (Some(busy), Some(alone)) = (busy, alone)
+        && busy * 2.0 < alone.as_nanos() as f64
+    {
+        let words = format!(
+            "but: while many append one comes every {}, as on machines that are slow to wake when they have nothing else to do; one \
+             appender alone pays for it",
+            span(busy)
+        );
+        let words = wrapped(out, &words, "  ");
+        writeln!(out, "{words}")?;
+    }
     if let (Some(before), Some(after)) = (found.probe.sync(), found.after.sync()) {
         let (a, b) = (before.as_nanos() as f64, after.as_nanos() as f64);
         if a > b * 1.5 || b > a * 1.5 {
