@@ -120,7 +120,11 @@ impl Log {
         }
         let log_id = match tail.log_id {
             Some(id) => id,
-            None => random()?,
+            None => {
+                // Whoever made the folder may have come to its end before its name was durable.
+                disk.sync_dir(dir.parent().unwrap_or(dir))?;
+                random()?
+            }
         };
         let mut log = Log {
             space: Space::new(&disk, dir, &options),
