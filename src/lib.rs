@@ -199,52 +199,69 @@ pub mod ops {
         pub use probe::{Cost, PROBE_STEPS, Probe, Room, Way, probe};
         pub use target::{Found, Goal, Step, TARGET_STEPS, find_rate};
     }
-    mod backward;
-    mod carry;
-    mod context;
-    mod count;
-    mod cutfile;
-    mod follow;
-    mod held;
-    mod ledger;
-    mod media;
-    #[cfg(test)]
-    mod mend_tests;
-    mod newlog;
+    /// Going through a log: what is chosen, in which direction, and while it grows.
+    mod read {
+        mod backward;
+        mod context;
+        mod follow;
+        mod held;
+        mod position;
+        mod scan;
+        mod seek;
+        mod select;
+        #[cfg(test)]
+        mod tests;
+        pub use context::{Context, Put};
+        pub use follow::{Follow, Step, had_enough, unread};
+        pub use held::Held;
+        pub use position::Position;
+        pub use scan::{Begin, Event, Outcome, Scan, Shown, Stopped, Take, Way};
+        pub use seek::last_lsn;
+        pub use select::{Bound, Content, LsnWish, Selection, parse_moment};
+    }
+    /// What a log is: whether it is whole, what it holds, what it lacks.
+    mod report {
+        mod count;
+        mod ledger;
+        mod media;
+        mod stats;
+        mod verify;
+        pub use count::{Amount, Buckets, Counts, Pause, bucket_end};
+        pub use ledger::{LedgerEntry, LedgerReport, PayloadDigest, check_ledger, ledger_head, payload_digest};
+        pub use media::{MediaView, compare_media};
+        pub use stats::{Pinned, SegmentStats, Stats, stats};
+        pub use verify::{Checks, Progress, Report, SegmentReport, verify};
+    }
+    /// Cutting a tail and putting it back, and saving what is valid from a log that cannot be mended.
+    mod mend {
+        mod carry;
+        mod cutfile;
+        mod newlog;
+        mod repair;
+        mod salvage;
+        #[cfg(test)]
+        mod salvage_tests;
+        #[cfg(test)]
+        mod tests;
+        mod undo;
+        pub use carry::carry_out;
+        pub use cutfile::{CutFile, Provenance, looks_cut};
+        pub(super) use newlog::UNFINISHED;
+        pub use repair::{Cut, Decision, MAX_CUT, Obstacle, Permit, Plan, Refusal, decide, plan};
+        pub use salvage::{Gap, Neighbour, Salvaged, salvage};
+        pub use undo::{Undo, plan_undo, undo};
+    }
+    /// Which segments stay, and letting the others go.
+    mod keep {
+        mod prune;
+        mod retire;
+        pub use prune::{Fate, Pin, Reason, Rules, SegmentFacts, plan_prune, prune_facts, safe_below};
+        pub use retire::retire;
+    }
     mod open;
-    mod position;
-    mod prune;
-    mod repair;
-    mod retire;
-    mod salvage;
-    #[cfg(test)]
-    mod salvage_tests;
-    mod scan;
-    mod seek;
-    mod select;
-    mod stats;
-    #[cfg(test)]
-    mod tests;
-    mod undo;
-    mod verify;
-    pub use carry::carry_out;
-    pub use context::{Context, Put};
-    pub use count::{Amount, Buckets, Counts, Pause, bucket_end};
-    pub use cutfile::{CutFile, Provenance, looks_cut};
-    pub use follow::{Follow, Step, had_enough, unread};
-    pub use held::Held;
-    pub use ledger::{LedgerEntry, LedgerReport, PayloadDigest, check_ledger, ledger_head, payload_digest};
-    pub use media::{MediaView, compare_media};
+    pub use keep::*;
+    pub use mend::*;
     pub use open::{Choice, Input, open, open_stream};
-    pub use position::Position;
-    pub use prune::{Fate, Pin, Reason, Rules, SegmentFacts, plan_prune, prune_facts, safe_below};
-    pub use repair::{Cut, Decision, MAX_CUT, Obstacle, Permit, Plan, Refusal, decide, plan};
-    pub use retire::retire;
-    pub use salvage::{Gap, Neighbour, Salvaged, salvage};
-    pub use scan::{Begin, Event, Outcome, Scan, Shown, Stopped, Take, Way};
-    pub use seek::last_lsn;
-    pub use select::{Bound, Content, LsnWish, Selection, parse_moment};
-    pub use stats::{Pinned, SegmentStats, Stats, stats};
-    pub use undo::{Undo, plan_undo, undo};
-    pub use verify::{Checks, Progress, Report, SegmentReport, verify};
+    pub use read::*;
+    pub use report::*;
 }

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::newlog::UNFINISHED;
+use super::mend::UNFINISHED;
 use crate::disk::{Cursor, Disk, Entry, EntryKind, File, Io, Open, Pipe, Source};
 use crate::formats::{ALL, Format, Likeness, Sample, recognise};
 use crate::model::{Error, Keys, Result};

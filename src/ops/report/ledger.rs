@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::Input;
 use crate::formats::{Halt, Item, Sink, Visit, Want};
 use crate::model::{Damage, Error, Look, Lsn, LsnRange, Record, Result};
+use crate::ops::Input;
 
 /// The first half of a payload's SHA-256.
 pub type PayloadDigest = [u8; 16];

@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Checks, Choice, Input, Permit, Progress, Report, carry_out, open, plan, plan_undo, undo, verify};
 use crate::disk::{Disk, Fault, Luck, Open, SimDisk, read_full, write_full};
 use crate::model::{Error, Lsn, Result, Time, Verdict};
 use crate::native::{FrameFields, Kind, MORE, SegmentHeader, encode_frame, encode_header, segment_name};
+use crate::ops::{Checks, Choice, Input, Permit, Progress, Report, carry_out, open, plan, plan_undo, undo, verify};
 
 pub const DIR: &str = "/log";
 

@@ -1,10 +1,10 @@
 //! Reading a log from a place on: the records that are wanted, the damage between them, and what was established at the end.
 
 use super::seek::{Chosen, narrow, segments_of_use};
-use super::{Position, Selection};
 use crate::disk::{Segment, Source};
 use crate::formats::{Format, Halt, Item, Mark, Sink, Summary, Visit, Walk, Want};
 use crate::model::{Damage, Keys, Lsn, Record, Result};
+use crate::ops::{Position, Selection};
 
 /// A log, and what is wanted of it.
 #[derive(Clone, Copy, Debug)]

@@ -7,10 +7,10 @@
 use std::path::PathBuf;
 
 use super::cutfile::{self, CutFile, Provenance};
-use super::{Input, Report};
 use crate::disk::{Cursor, Segment, crc32};
 use crate::formats::{Halt, Item, Mark, Mend, Restored, Sink, Visit, Want};
 use crate::model::{Acknowledged, Damage, Error, Kind, Lsn, LsnRange, Record, Result, Time, Verdict};
+use crate::ops::{Input, Report};
 
 /// How much may be cut unless the caller says otherwise: what one group can be, and one long record that begins in it.
 pub const MAX_CUT: u64 = 16 << 20;

@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::mend_tests::{Files, LUCKS, disk_with, files, hurt, look, segment};
-use super::{Checks, Choice, Progress, open, salvage, verify};
+use super::tests::{Files, LUCKS, disk_with, files, hurt, look, segment};
 use crate::disk::{Disk, Fault, SimDisk};
 use crate::formats::{Item, Sink, Visit, Want};
 use crate::model::{Error, Lsn, Payload, Result, Verdict};
 use crate::native::segment_name;
+use crate::ops::{Checks, Choice, Progress, open, salvage, verify};
 
 /// The folder above the new log is not there either.
 const TARGET: &str = "/saved/today/new";

@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use super::Selection;
 use crate::disk::Source;
 use crate::formats::{Format, Halt, Item, Sink, Summary, Visit, Want};
 use crate::model::{Keys, Lsn, LsnRange, Result, SegmentId, Time};
+use crate::ops::Selection;
 
 /// The same log with only some of its segments, numbered anew.
 #[must_use]

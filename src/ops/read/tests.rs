@@ -6,10 +6,10 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Begin, Context, Event, Follow, LsnWish, Outcome, Position, Scan, Selection, Step, Stopped, last_lsn, unread};
 use crate::disk::{RealDisk, Source};
 use crate::formats::{Ending, Format, Halt, Likeness, Mark, Mend, Sink, Summary, Visit, Walk, gap_between, later_segments_prove};
 use crate::model::{Damage, Facts, Keys, Kind, Look, Lsn, LsnRange, Payload, Proof, Record, Span, Time};
+use crate::ops::{Begin, Context, Event, Follow, LsnWish, Outcome, Position, Scan, Selection, Step, Stopped, last_lsn, unread};
 
 thread_local! {
     /// The segments that were walked, in order.

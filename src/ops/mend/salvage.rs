@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::newlog::{Entry, NewLog};
-use super::{Input, Report};
 use crate::formats::{Halt, Item, Sink, Summary, Visit, Want};
 use crate::model::{Damage, Error, Kind as Damaged, Lsn, LsnRange, Payload, Record, Result, Time, Value};
 use crate::native::{FRAME_LIMIT, Kind};
+use crate::ops::{Input, Report};
 
 /// A frame of another program's making that is longer than this is left out.
 const LONGEST: u64 = 64 << 20;

@@ -9,12 +9,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Position;
 use crate::disk::{Cursor, Disk, EntryKind, File, Open};
 use crate::model::{Error, Lsn, LsnRange, Result, Time};
 use crate::native::{
     Check, HEADER_BYTES, HeaderState, Kind, Reader, SegmentHeader, Tally, encode_seal, find_seal, segment_lsn, segment_name,
 };
+use crate::ops::Position;
 
 /// What has to be known of a segment before it may go.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,11 +5,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use super::Input;
 use crate::disk::Segment;
 use crate::formats::{Ending, Halt, Item, Sink, State, Summary, Visit, Want};
 use crate::model::{Acknowledged, Damage, Error, LsnRange, Result, SegmentId, Verdict, Warning};
 use crate::native::LOCK;
+use crate::ops::Input;
 
 /// What to check, and how hard.
 #[derive(Clone, Copy, Debug)]

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{Input, Progress};
 use crate::disk::{Cursor, Disk, File, Open, Segment};
 use crate::model::{Error, Result, SegmentId, Span};
+use crate::ops::{Input, Progress};
 
 /// How a log looks past the page cache.
 #[derive(Clone, Debug, Default)]

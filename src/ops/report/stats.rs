@@ -5,12 +5,12 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::count::Counts;
-use super::{Input, Progress};
 use crate::disk::Segment;
 use crate::formats::native::Joint;
 use crate::formats::{Ending, Halt, Item, Mark, Sink, State, Summary, Visit, Want};
 use crate::model::{Damage, Error, Lsn, LsnRange, Proof, Result, Time, Value, Verdict};
 use crate::native::{HEADER_BYTES, HeaderFound, LOCK, SegmentHeader, Tally, UNSYNCED_UNKNOWN, find_seal};
+use crate::ops::{Input, Progress};
 
 /// How many bytes are read to learn how fast a scan is.
 const SAMPLE: u64 = 4 << 20;

@@ -6,11 +6,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::Input;
 use super::carry::replace_end;
 use super::cutfile::{self, CutFile, Provenance, UNFINISHED};
 use crate::disk::{Cursor, Disk, File, Open, Segment, write_full};
 use crate::model::{Error, Result};
+use crate::ops::Input;
 
 /// The cuts of the newest repair, in the order in which they are put back.
 #[derive(Clone, Debug)]
