@@ -174,6 +174,7 @@ pub mod ops {
     pub mod bench {
         mod advice;
         mod ceiling;
+        mod cell;
         mod crash;
         mod device;
         mod doubt;
@@ -186,8 +187,10 @@ pub mod ops {
         mod plan;
         mod probe;
         mod target;
+        mod watch;
         pub use advice::{Advice, advise, is_split};
         pub use ceiling::share;
+        pub use cell::{CELLS_LIMIT, Cell, Matrix};
         pub use crash::{CrashPlan, CrashVerdict, crash_test};
         pub use doubt::{Doubt, doubts};
         pub use figures::{Figures, Latency, PARTS, PERCENTILES, Run, Spread, percentile};
@@ -195,9 +198,10 @@ pub mod ops {
         pub use gate::{GATE_FIGURES, Limit, Rule, Ruling};
         pub use payloads::Payloads;
         pub use place::{BenchPlace, look_around};
-        pub use plan::{CELLS_LIMIT, Cell, Matrix, Measured, Outcome, Pace, Watch, measure};
+        pub use plan::{Measured, Outcome, Pace, measure};
         pub use probe::{Cost, PROBE_STEPS, Probe, Room, Way, probe};
         pub use target::{Found, Goal, Step, TARGET_STEPS, find_rate};
+        pub use watch::Watch;
     }
     /// Going through a log: what is chosen, in which direction, and while it grows.
     mod read {

@@ -3,8 +3,9 @@
 //! A setting beats the default only when the medians say so and no repeat says otherwise; so a noisy disk gets no advice that the
 //! next run would take back.
 
+use super::cell::Cell;
 use super::figures::{Figures, PARTS, Spread};
-use super::plan::{Cell, Measured};
+use super::plan::Measured;
 use super::probe::{Probe, Room, Way};
 
 /// What to set and why.

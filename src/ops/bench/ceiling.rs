@@ -1,6 +1,7 @@
 //! What the disk would allow: all appenders served by each sync, and nothing but syncs.
 
-use super::plan::{Cell, Measured};
+use super::cell::Cell;
+use super::plan::Measured;
 use super::probe::{Probe, Room, Way};
 use crate::writer::{Preallocate, SyncMode};
 

@@ -10,10 +10,11 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
+use super::cell::Cell;
 use super::device::Device;
 use super::figures::{Latency, Run};
 use super::place::BenchPlace;
-use super::plan::{Cell, Watch};
+use super::watch::Watch;
 use crate::disk::Disk;
 use crate::model::{Error, Result};
 use crate::ops::{Checks, Choice, Progress, open, verify};

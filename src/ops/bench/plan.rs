@@ -1,199 +1,17 @@
 //! What to measure and in which order: cells from lists of settings, interleaved so that a drift of the disk falls on all alike.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::cell::Cell;
 use super::figures::{Figures, Run};
 use super::load::{Load, run};
-use super::payloads::Payloads;
 use super::place::BenchPlace;
+use super::watch::Watch;
 use crate::disk::Disk;
 use crate::model::Result;
-use crate::writer::{Options, Preallocate, SyncMode, Window};
-
-/// Who watches a measurement and may end it.
-#[derive(Clone, Copy)]
-pub struct Watch<'a> {
-    /// Whether it should end now, with what there is.
-    pub stop: &'a (dyn Fn() -> bool + Sync),
-    /// Told how many steps are done more.
-    pub done: &'a (dyn Fn(u64) + Sync),
-}
-
-impl fmt::Debug for Watch<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Watch")
-    }
-}
-
-impl Watch<'_> {
-    /// Nobody watches.
-    #[must_use]
-    pub fn deaf() -> Watch<'static> {
-        Watch { stop: &|| false, done: &|_| {} }
-    }
-
-    pub(super) fn is_over(&self) -> bool {
-        (self.stop)()
-    }
-
-    pub(super) fn step(&self, steps: u64) {
-        (self.done)(steps);
-    }
-}
-
-/// The settings of one cell.
-#[derive(Clone, Debug)]
-pub struct Cell {
-    /// Threads that append.
-    pub appenders: usize,
-    /// What they append.
-    pub payloads: Arc<Payloads>,
-    /// How it is made durable.
-    pub sync: SyncMode,
-    /// How long a leader waits for company.
-    pub window: Window,
-    /// How room is made.
-    pub preallocate: Preallocate,
-    /// Past the page cache.
-    pub direct: bool,
-    /// Everything through the page cache.
-    pub buffered: bool,
-    /// How many records each appender has on their way at a time.
-    pub inflight: usize,
-    /// Appends a second of all appenders together; none is as fast as they can, each waiting for its acknowledgement.
-    pub rate: Option<f64>,
-}
-
-impl Cell {
-    /// The settings of the writer, as they would be typed.
-    #[must_use]
-    pub fn flags(&self) -> String {
-        let mut flags = format!("--sync {} --window {} --preallocate {}", self.sync, self.window, self.preallocate);
-        if self.direct {
-            flags.push_str(" --direct");
-        }
-        if self.buffered {
-            flags.push_str(" --buffered");
-        }
-        flags
-    }
-
-    /// The settings that differ from those that the writer has when nobody says anything, as they would be typed.
-    #[must_use]
-    pub fn changes(&self) -> String {
-        let default = Options::default();
-        let mut flags = Vec::new();
-        let mut flag = |differs: bool, words: String| flags.extend(differs.then_some(words));
-        flag(self.sync != default.sync, format!("--sync {}", self.sync));
-        flag(self.window != default.window, format!("--window {}", self.window));
-        flag(self.preallocate != default.preallocate, format!("--preallocate {}", self.preallocate));
-        flag(self.direct != default.direct, "--direct".into());
-        flag(self.buffered != default.buffered, "--buffered".into());
-        flags.join(" ")
-    }
-
-    /// Whether the writer has the settings that it has when nobody says anything.
-    #[must_use]
-    pub fn is_default(&self) -> bool {
-        let default = Options::default();
-        (self.sync, self.window, self.preallocate, self.direct, self.buffered)
-            == (default.sync, default.window, default.preallocate, default.direct, default.buffered)
-    }
-
-    /// The load, apart from the settings of the writer.
-    #[must_use]
-    pub fn load(&self) -> String {
-        let mut load = format!("{} x {}", self.appenders, self.payloads.name());
-        if self.inflight > 1 {
-            load.push_str(&format!(" inflight {}", self.inflight));
-        }
-        if let Some(rate) = self.rate {
-            load.push_str(&format!(" at {rate:.0}/s"));
-        }
-        load
-    }
-
-    /// Load and settings: equal for equal cells, in this run and in another.
-    #[must_use]
-    pub fn key(&self) -> String {
-        format!("{} {}", self.load(), self.flags())
-    }
-}
-
-/// Lists of settings; every combination is a cell.
-#[derive(Clone, Debug)]
-pub struct Matrix {
-    /// Threads that append.
-    pub appenders: Vec<usize>,
-    /// What they append.
-    pub payloads: Vec<Arc<Payloads>>,
-    /// How it is made durable.
-    pub sync: Vec<SyncMode>,
-    /// How long a leader waits for company.
-    pub window: Vec<Window>,
-    /// How room is made.
-    pub preallocate: Vec<Preallocate>,
-    /// Past the page cache or not.
-    pub direct: Vec<bool>,
-    /// Everything through the page cache or not; with `direct` it is no setting, and left out.
-    pub buffered: Vec<bool>,
-    /// Records on their way for each appender.
-    pub inflight: Vec<usize>,
-    /// Rates; none is as fast as they can.
-    pub rate: Vec<Option<f64>>,
-}
-
-/// More cells than these nobody reads.
-pub const CELLS_LIMIT: usize = 500;
-
-impl Matrix {
-    /// Every combination, in the order of the lists.
-    #[must_use]
-    pub fn cells(&self) -> Vec<Cell> {
-        let mut cells = Vec::new();
-        for payloads in &self.payloads {
-            for rate in &self.rate {
-                for inflight in &self.inflight {
-                    for appenders in &self.appenders {
-                        for sync in &self.sync {
-                            for (direct, buffered) in self.ways() {
-                                for preallocate in &self.preallocate {
-                                    for window in &self.window {
-                                        cells.push(Cell {
-                                            appenders: *appenders,
-                                            payloads: payloads.clone(),
-                                            sync: *sync,
-                                            window: *window,
-                                            preallocate: *preallocate,
-                                            direct,
-                                            buffered,
-                                            inflight: *inflight,
-                                            rate: *rate,
-                                        });
-                                        if cells.len() > CELLS_LIMIT {
-                                            return cells;
-                                        }
-                                    }
-                                }
-                            }
-                        }
-                    }
-                }
-            }
-        }
-        cells
-    }
-
-    /// How bytes reach the disk: past the cache, through it, or as it comes.
-    fn ways(&self) -> Vec<(bool, bool)> {
-        let all = self.direct.iter().flat_map(|direct| self.buffered.iter().map(move |buffered| (*direct, *buffered)));
-        all.filter(|(direct, buffered)| !(*direct && *buffered)).collect()
-    }
-}
 
 /// How long and how often.
 #[derive(Clone, Copy, Debug)]
@@ -302,34 +120,7 @@ fn order(count: usize, round: usize) -> impl Iterator<Item = usize> {
 mod tests {
     use super::*;
     use crate::disk::RealDisk;
-
-    fn matrix() -> Matrix {
-        Matrix {
-            appenders: vec![1, 4],
-            payloads: vec![Payloads::fixed(128)],
-            sync: vec![SyncMode::Fdatasync],
-            window: vec![Window::Auto, Window::Fixed(Duration::ZERO)],
-            preallocate: vec![Preallocate::None],
-            direct: vec![false],
-            buffered: vec![false],
-            inflight: vec![1],
-            rate: vec![None],
-        }
-    }
-
-    #[test]
-    fn lists_make_every_combination_once() {
-        let cells = matrix().cells();
-        let mut keys: Vec<String> = cells.iter().map(Cell::key).collect();
-        assert_eq!(keys.len(), 4);
-        assert_eq!(keys[0], "1 x 128 --sync fdatasync --window auto --preallocate none");
-        keys.dedup();
-        assert_eq!(keys.len(), 4);
-        let ways = Matrix { direct: vec![false, true], buffered: vec![false, true], appenders: vec![1], ..matrix() };
-        assert_eq!(ways.cells().len(), 6, "nothing goes both through the cache and past it");
-        let huge = Matrix { appenders: vec![1; 10_000], ..matrix() };
-        assert_eq!(huge.cells().len(), CELLS_LIMIT + 1);
-    }
+    use crate::ops::bench::cell::few;
 
     #[test]
     fn each_round_has_all_cells_and_another_order() {
@@ -355,9 +146,9 @@ mod tests {
     fn every_cell_is_measured_in_every_round_and_what_it_acknowledged_is_in_the_log() {
         let dir = tempfile::tempdir().expect("a folder can be made");
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-        let pace = Pace { duration: Duration::from_millis(30), warmup: Duration::from_millis(5), repeats: 2, limit: None };
+        let pace = Pace { duration: Duration::from_millis(250), warmup: Duration::from_millis(5), repeats: 2, limit: None };
         let outcome =
-            measure(&disk, dir.path(), &BenchPlace::default(), &matrix().cells(), &pace, &Watch::deaf()).expect("it works");
+            measure(&disk, dir.path(), &BenchPlace::default(), &few().cells(), &pace, &Watch::deaf()).expect("it works");
         assert_eq!((outcome.measured.len(), outcome.rounds, outcome.interrupted), (4, 2, false));
         for measured in &outcome.measured {
             assert_eq!((measured.figures.repeats, measured.figures.lacking), (2, 0));
@@ -372,7 +163,7 @@ mod tests {
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
         let pace = Pace { duration: Duration::from_secs(60), warmup: Duration::ZERO, repeats: 2, limit: None };
         let watch = Watch { stop: &|| true, ..Watch::deaf() };
-        let outcome = measure(&disk, dir.path(), &BenchPlace::default(), &matrix().cells(), &pace, &watch).expect("it ends");
+        let outcome = measure(&disk, dir.path(), &BenchPlace::default(), &few().cells(), &pace, &watch).expect("it ends");
         assert!(outcome.interrupted && outcome.measured.is_empty());
     }
 }
