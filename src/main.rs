@@ -13,6 +13,7 @@ mod cli {
     pub mod hint;
     pub mod hold;
     pub mod interrupt;
+    pub mod look;
     pub mod units;
 
     pub mod append;

@@ -25,11 +25,11 @@ use self::feed::{Delimiter, End};
 use self::flags::WriteFlags;
 use self::hand::Hand;
 use self::tell::Tell;
-use super::exit::{Exit, Failure};
+use super::exit::{Exit, Failure, usage};
 use super::hint::show;
 use super::hold::Hold;
 use super::interrupt;
-use super::render::out::{Out, told, usage};
+use super::render::out::{Out, told};
 use super::render::progress::Progress;
 use super::units::parse_bytes;
 
@@ -260,7 +260,7 @@ fn repair_first(dir: &Path, out: &mut Out) -> anyhow::Result<()> {
     let hold = Hold::take(&disk, &logs[0], false)?;
     logs = ops::open(&disk, dir, &choice)?;
     let Some(input) = logs.first() else { return Ok(()) };
-    let report = super::repair::look(input, out)?;
+    let report = super::look::look(input, out)?;
     let plan = ops::plan(input, &report, &Permit::default())?;
     if plan.refusal.is_none() {
         for cut in &plan.cuts {

@@ -11,8 +11,8 @@ use walctl::formats;
 use walctl::model::{Error, Keys};
 use walctl::ops::{self, Choice};
 
+use super::exit::usage;
 use super::hint::show;
-use super::render::out::usage;
 
 /// Flags that every command takes.
 #[derive(Args, Debug)]

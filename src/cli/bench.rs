@@ -2,6 +2,7 @@
 
 mod gates;
 mod loads;
+pub mod session;
 
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
@@ -12,16 +13,17 @@ use clap::ValueHint;
 use walctl::disk::{Disk, RealDisk};
 use walctl::model::Error;
 use walctl::ops::bench::{
-    Advice, BenchFolder, BenchPlace, Cell, CrashPlan, CrashVerdict, Doubt, Found, Goal, Outcome, PROBE_STEPS, Probe, Rule,
-    TARGET_STEPS, Watch, advise, crash_test, doubts, find_rate, look_around, measure, probe,
+    BenchFolder, BenchPlace, Cell, CrashPlan, CrashVerdict, Goal, Outcome, PROBE_STEPS, Probe, Rule, TARGET_STEPS, Watch, advise,
+    crash_test, doubts, find_rate, look_around, measure, probe,
 };
 use walctl::writer::{Preallocate, SyncMode, Window};
 
-use super::exit::Exit;
+use super::exit::{Exit, usage};
 use super::interrupt;
 use super::render::bench::{json, page, tables, text};
-use super::render::out::{Out, usage};
+use super::render::out::Out;
 use super::units::{parse_bytes, parse_duration};
+use session::Session;
 
 const AFTER_HELP: &str = "\
 Without flags it answers within a minute: what one gets here, what to set and why, and whether this disk can be trusted. Flags that \
@@ -110,27 +112,6 @@ pub struct BenchArgs {
     /// For the crash test: mount this image of a filesystem and shut it down instead, as if the power failed (needs root)
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "crash_test")]
     crash_image: Option<PathBuf>,
-}
-
-/// Everything that a run found.
-#[derive(Debug)]
-pub struct Session {
-    /// Where.
-    pub place: BenchPlace,
-    /// The disk by itself.
-    pub probe: Probe,
-    /// The disk by itself once more, after the cells.
-    pub after: Probe,
-    /// Whether it lies.
-    pub doubts: Vec<Doubt>,
-    /// The cells.
-    pub outcome: Outcome,
-    /// What to set.
-    pub advice: Option<Advice>,
-    /// Rates that keep the goal.
-    pub targets: Vec<Found>,
-    /// How long it took.
-    pub took: Duration,
 }
 
 /// What the probe of a run may take for each kind of write and pass.

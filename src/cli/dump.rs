@@ -22,10 +22,10 @@ use walctl::ops::{
 use self::print::Print;
 use self::wait::{Wait, Woken};
 use super::args::Input;
-use super::exit::{Exit, Failure};
+use super::exit::{Exit, Failure, usage};
 use super::interrupt;
 use super::render::formats;
-use super::render::out::{Out, usage};
+use super::render::out::Out;
 use super::render::progress::Progress;
 use super::render::records::payload::View;
 use super::render::records::raw::Delimiter;

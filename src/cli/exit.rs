@@ -144,6 +144,11 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
+/// Wrong usage, in the words of the command line parser.
+pub fn usage(message: impl Into<String>) -> anyhow::Error {
+    Failure::usage(message).into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,14 +7,15 @@ use std::sync::Arc;
 use clap::ValueHint;
 use walctl::disk::Disk;
 use walctl::model::{Error, Lsn};
-use walctl::ops::{self, Checks, MAX_CUT, Permit, Plan, Progress, Report, Undo};
+use walctl::ops::{self, MAX_CUT, Permit, Plan, Undo};
 
 use super::args::Input;
-use super::exit::{Exit, Failure};
+use super::exit::{Exit, Failure, usage};
 use super::hint::show;
 use super::hold::Hold;
+use super::look::look;
 use super::render::mend::{self, Typed};
-use super::render::out::{Out, usage};
+use super::render::out::Out;
 use super::units::parse_bytes;
 
 /// Cut torn tails after saving their bytes, or salvage what is valid
@@ -217,16 +218,6 @@ impl Job<'_> {
         // What was asked for is done; that the tail is torn again is what was asked for.
         Ok(Exit::Done)
     }
-}
-
-/// Checks a log, with a bar for what lasts.
-pub fn look(input: &ops::Input, out: &Out) -> anyhow::Result<Report> {
-    let progress = Progress::default();
-    let jobs = std::thread::available_parallelism().map_or(1, usize::from);
-    let total = input.source.segments.iter().map(|s| s.length).sum();
-    let bar = super::render::progress::Progress::new(out, format!("checking {}", input.source.path.display()), total);
-    let report = bar.watch(&progress.done, || ops::verify(input, &Checks { jobs, ..Checks::default() }, &progress))?;
-    Ok(report)
 }
 
 /// A write that failed has its own exit code, and nothing that was saved is lost. What was announced must not be taken for done.

@@ -16,11 +16,11 @@ use walctl::writer::{Draft, GroupCommit, Options, Preallocate};
 use super::append::flags::command_line;
 use super::append::{open, refusal};
 use super::args::read_keys;
-use super::exit::{Exit, Failure};
+use super::exit::{Exit, Failure, usage};
 use super::hint::show;
 use super::hold::Hold;
 use super::render::escape;
-use super::render::out::{Out, usage};
+use super::render::out::Out;
 use super::units::{count, parse_bytes, parse_duration, show_bytes};
 
 const AFTER_HELP: &str = "\

@@ -10,9 +10,9 @@ use walctl::ops::{self, Gap, Neighbour, Report, Salvaged};
 
 use super::exit::{Exit, Failure};
 use super::hint::{beside, for_error, show};
+use super::look::look;
 use super::render::mend::{do_it, paragraph};
 use super::render::out::Out;
-use super::repair::look;
 use super::units::count;
 
 /// So many gaps are shown to people; programs get all of them.

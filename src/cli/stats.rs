@@ -6,10 +6,10 @@ use std::time::Duration;
 use walctl::ops::{self, Progress, Stats};
 
 use super::args::Input;
-use super::exit::{Exit, Failure};
+use super::exit::{Exit, Failure, usage};
 use super::gate::Gate;
 use super::render::formats;
-use super::render::out::{Out, usage};
+use super::render::out::Out;
 use super::render::stats::{json, metrics, openmetrics, text};
 use super::units::parse_duration;
 

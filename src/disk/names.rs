@@ -7,8 +7,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
 
-use super::sim::errno;
-use crate::model::Result;
+use crate::model::{Error, Result};
 
 /// The folder above everything.
 const ROOT: usize = 0;
@@ -167,4 +166,9 @@ impl Names {
         }
         Names { now: names.clone(), stable: names, unsynced: Vec::new(), folders: self.folders }
     }
+}
+
+/// The system answers with this error number.
+pub fn errno(doing: &'static str, path: &Path, number: i32) -> Error {
+    Error::io(doing, path)(std::io::Error::from_raw_os_error(number))
 }

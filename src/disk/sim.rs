@@ -9,14 +9,13 @@ use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::hash::{Hash, Hasher};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::names::{Names, Target};
+use super::names::{Names, Target, errno};
 use super::{Disk, Entry, EntryKind, File, Open};
-use crate::model::{Error, Result};
+use crate::model::Result;
 
 /// What survives of a write that was not synced comes in pieces of this size.
 const SECTOR: usize = 512;
@@ -235,10 +234,6 @@ impl Node {
         }
         bytes
     }
-}
-
-pub fn errno(doing: &'static str, path: &Path, number: i32) -> Error {
-    Error::io(doing, path)(io::Error::from_raw_os_error(number))
 }
 
 impl Inner {

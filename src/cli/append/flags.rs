@@ -8,7 +8,8 @@ use clap::{Args, ValueEnum, ValueHint};
 use walctl::writer::{Options, PRESETS, Preallocate, Preset, SyncMode, Window};
 
 use crate::cli::args::read_keys;
-use crate::cli::render::out::{Out, usage};
+use crate::cli::exit::usage;
+use crate::cli::render::out::Out;
 use crate::cli::units::{parse_bytes, parse_duration};
 
 /// How to write.

@@ -12,7 +12,7 @@ use walctl::ops::{Choice, open};
 use walctl::writer::{Options, SyncMode, Window};
 
 use super::{BenchArgs, DEFAULT_LIMIT};
-use crate::cli::render::out::usage;
+use crate::cli::exit::usage;
 use crate::cli::units::parse_bytes;
 
 /// The longest record that a benchmark appends.

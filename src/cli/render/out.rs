@@ -9,7 +9,7 @@ use walctl::model::{Error, plain};
 
 use super::escape;
 use crate::cli::args::{Colour, Global};
-use crate::cli::exit::{Exit, Failure};
+use crate::cli::exit::Exit;
 use crate::cli::hint;
 
 /// What a piece of text is, for those who see colours. Nothing is told by colour alone.
@@ -252,11 +252,6 @@ pub fn stopped(error: io::Error) -> Error {
     let text = error.to_string();
     let text = text.strip_prefix(REFUSED).unwrap_or(&text).to_owned();
     Error::Io { doing: "write to", path: "standard output".into(), source: io::Error::new(error.kind(), text) }
-}
-
-/// Wrong usage, in the words of the command line parser.
-pub fn usage(message: impl Into<String>) -> anyhow::Error {
-    Failure::usage(message).into()
 }
 
 fn set(name: &str) -> bool {

@@ -8,7 +8,7 @@ use walctl::ops::bench::{
 };
 
 use super::text::share;
-use crate::cli::bench::Session;
+use crate::cli::bench::session::Session;
 use crate::cli::render::out::Out;
 
 /// All figures of a cell by their names, those of gates among them. Times are in nanoseconds.

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::json::figures;
 use super::text::{label, rate, span};
-use crate::cli::bench::Session;
+use crate::cli::bench::session::Session;
 use crate::cli::render::out::Out;
 
 /// One line a cell, with median, smallest and largest of each figure; times in nanoseconds.

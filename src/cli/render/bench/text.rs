@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use walctl::ops::bench::{BenchPlace, Cell, CrashPlan, CrashVerdict, Measured, PARTS, Probe, Room, Way};
 use walctl::writer::Options;
 
-use crate::cli::bench::Session;
+use crate::cli::bench::session::Session;
 use crate::cli::hint::show;
 use crate::cli::render::out::{Ink, Out};
 use crate::cli::render::table::Table;

@@ -1,0 +1,26 @@
+//! What a run of `walctl bench` found.
+
+use std::time::Duration;
+
+use walctl::ops::bench::{Advice, BenchPlace, Doubt, Found, Outcome, Probe};
+
+/// Everything that a run found.
+#[derive(Debug)]
+pub struct Session {
+    /// Where.
+    pub place: BenchPlace,
+    /// The disk by itself.
+    pub probe: Probe,
+    /// The disk by itself once more, after the cells.
+    pub after: Probe,
+    /// Whether it lies.
+    pub doubts: Vec<Doubt>,
+    /// The cells.
+    pub outcome: Outcome,
+    /// What to set.
+    pub advice: Option<Advice>,
+    /// Rates that keep the goal.
+    pub targets: Vec<Found>,
+    /// How long it took.
+    pub took: Duration,
+}
