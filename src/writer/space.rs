@@ -9,7 +9,7 @@
 //! error that concerns records is never told to it and lost.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 use std::thread::JoinHandle;
 
 use super::options::Options;
@@ -50,6 +50,7 @@ struct Shared {
     work: Condvar,
     /// A piece of work is done.
     done: Condvar,
+    zeros: OnceLock<AlignedBytes>,
 }
 
 #[derive(Debug, Default)]
@@ -112,6 +113,7 @@ impl Space {
             state: Mutex::default(),
             work: Condvar::new(),
             done: Condvar::new(),
+            zeros: OnceLock::new(),
         });
         let mut space = Space { shared, helper: None };
         if options.background && space.is_on() {
@@ -248,7 +250,8 @@ impl Shared {
         if due && !active.filling && !active.growing && !active.failed {
             return Some(Work::Active(from, goal.min((from / step + 1) * step)));
         }
-        // The next one grows while this one fills: begun at two fifths, ready at nine tenths.
+        // The next one grows while this one fills: begun at two fifths, ready at nine tenths. A little behind each group, from the
+        // start on, was tried: 16 x 4 KiB fell to 0.77 of this.
         let behind = active.claimed.saturating_sub(self.segment_bytes / 5 * 2);
         let whole = self.whole();
         let need = behind.saturating_mul(2).min(whole);
@@ -319,7 +322,7 @@ impl Shared {
             Some(file) => file,
             None => self.disk.open(path, Open::WRITE)?.into(),
         };
-        zeros(file.as_ref(), from, to)?;
+        self.zeros(file.as_ref(), from, to)?;
         file.sync_data()?;
         Ok(file)
     }
@@ -335,11 +338,11 @@ impl Shared {
                 self.disk.open(&self.next_path, Open { direct: true, ..Open::WRITE }).unwrap_or(plain).into()
             }
         };
-        match zeros(file.as_ref(), from, to) {
+        match self.zeros(file.as_ref(), from, to) {
             // Some filesystems open a file for direct writes and then refuse them.
             Err(error) if error.errno() == Some(libc::EINVAL) => {
                 file = self.disk.open(&self.next_path, Open::WRITE)?.into();
-                zeros(file.as_ref(), from, to)?;
+                self.zeros(file.as_ref(), from, to)?;
             }
             other => other?,
         }
@@ -347,6 +350,24 @@ impl Shared {
             file.sync_data()?;
         }
         Ok(file)
+    }
+
+    /// Writes zeros.
+    fn zeros(&self, file: &dyn File, from: u64, to: u64) -> Result<()> {
+        let room = self.zeros.get_or_init(|| {
+            let mut room = AlignedBytes::new();
+            room.push_zeros(PIECE);
+            room
+        });
+        let mut at = from;
+        while at < to {
+            // Up to a multiple of the piece, so that pages are written whole from there on.
+            let end = to.min((at / PIECE as u64 + 1) * PIECE as u64);
+            let count = usize::try_from(end - at).expect("a piece fits memory");
+            write_full(file, &room.bytes()[..count], at)?;
+            at = end;
+        }
+        Ok(())
     }
 
     /// A segment's length in whole blocks.
@@ -358,21 +379,6 @@ impl Shared {
 /// Removes what an earlier writer left at the next segment's place.
 pub(super) fn clear_next(disk: &Arc<dyn Disk>, path: &Path) -> Result<()> {
     if disk.look(path)?.is_some() { disk.remove(path) } else { Ok(()) }
-}
-
-/// Writes zeros.
-fn zeros(file: &dyn File, from: u64, to: u64) -> Result<()> {
-    let mut room = AlignedBytes::new();
-    room.push_zeros(PIECE);
-    let mut at = from;
-    while at < to {
-        // Up to a multiple of the piece, so that pages are written whole from there on.
-        let end = to.min((at / PIECE as u64 + 1) * PIECE as u64);
-        let count = usize::try_from(end - at).expect("a piece fits memory");
-        write_full(file, &room.bytes()[..count], at)?;
-        at = end;
-    }
-    Ok(())
 }
 
 #[cfg(test)]
