@@ -143,7 +143,9 @@ fn a_target_is_looked_for_by_halving_and_an_impossible_one_is_not_found() {
     assert!(never["targets"][0]["rate"].is_null() && steps.len() == 8, "{never}");
     for pair in steps.windows(2) {
         let (before, after) = (number(&pair[0]["rate"]), number(&pair[1]["rate"]));
-        assert!(after == (before / 2.0).max(1.0), "{before} {after}");
+        // Numbers lose their last binary digit on the way through text.
+        let half = (before / 2.0).max(1.0);
+        assert!((after - half).abs() <= half * 1e-12, "{before} {after}");
     }
     let found = look("p99<100s");
     let steps = found["targets"][0]["steps"].as_array().expect("there are steps");
