@@ -220,7 +220,8 @@ impl Log {
     fn open_blocks(&self, path: &Path) -> Option<Arc<dyn File>> {
         let options = &self.options;
         let how = Open { direct: true, dsync: options.sync == SyncMode::Dsync, ..Open::WRITE };
-        let wanted = options.sync.promises() && !options.direct && !options.buffered;
+        let ahead = options.preallocate == Preallocate::Zero;
+        let wanted = ahead && options.sync.promises() && !options.direct && !options.buffered;
         if wanted { self.disk.open(path, how).ok().map(Arc::from) } else { None }
     }
 
