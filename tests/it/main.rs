@@ -7,6 +7,7 @@ mod cases;
 mod crash;
 mod crash_fuse;
 mod crash_load;
+mod crash_log_writes;
 mod crash_model;
 mod exit_codes;
 mod follow;
@@ -31,6 +32,7 @@ mod support {
     pub mod memory;
     pub mod recipe;
     pub mod sandbox;
+    pub mod stream;
     pub mod tearing;
 }
 
