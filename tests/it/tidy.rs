@@ -1,5 +1,6 @@
 //! The repository's own rules: who imports whom, how long files are, what may be where.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -231,6 +232,44 @@ fn texts_name_only_what_is_in_the_repository() {
         }
     }
     demand(&broken);
+}
+
+#[test]
+fn the_package_holds_what_its_tests_read_and_stays_small() {
+    // In the unpacked package there is nothing to compare with.
+    if root().join("Cargo.toml.orig").exists() {
+        return;
+    }
+    let mut cargo = std::process::Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let listed =
+        cargo.args(["package", "--list", "--allow-dirty", "--offline"]).current_dir(root()).output().expect("cargo runs");
+    assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
+    let listed: BTreeSet<String> = String::from_utf8_lossy(&listed.stdout).lines().map(str::to_owned).collect();
+    let mut lacking = Vec::new();
+    for folder in ["tests", "man", "completions", ".ci"] {
+        let mut paths = Vec::new();
+        all_files(&root().join(folder), &mut paths);
+        for path in paths {
+            let name = path.strip_prefix(root()).expect("it lies below").display().to_string();
+            if !listed.contains(&name) {
+                lacking.push(format!("{name} is not in the package; `exclude` in Cargo.toml keeps it out"));
+            }
+        }
+    }
+    demand(&lacking);
+    let bytes: u64 = listed.iter().filter_map(|name| fs::metadata(root().join(name)).ok()).map(|file| file.len()).sum();
+    assert!(bytes < 12 << 20, "the package has {bytes} bytes; who installs it downloads them all");
+}
+
+fn all_files(dir: &Path, into: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).expect("the folder is there") {
+        let path = entry.expect("it can be listed").path();
+        if path.is_dir() {
+            all_files(&path, into);
+        } else {
+            into.push(path);
+        }
+    }
 }
 
 #[test]
