@@ -287,8 +287,10 @@ fn decide_at(input: &Input, report: &Report, native: bool, at: Lsn) -> Result<Ve
     };
     let segment = &input.source.segments[index];
     let (mut end, mut inside, mut behind, mut found) = (None, None, false, false);
-    each_frame(input, segment, Want { frames: true, ..Want::default() }, &mut |record| {
-        let Some(lsns) = record.lsns().filter(|_| !is_control(record)) else { return };
+    // In other systems' logs only what a frame is to the system itself: padding may bear any number, or none.
+    let counts = |record: &Record<'_>| if native { !is_control(record) } else { !record.physical };
+    each_frame(input, segment, Want { frames: native, ..Want::default() }, &mut |record| {
+        let Some(lsns) = record.lsns().filter(|_| counts(record)) else { return };
         if lsns.first > at {
             behind = true;
         } else {
@@ -296,17 +298,28 @@ fn decide_at(input: &Input, report: &Report, native: bool, at: Lsn) -> Result<Ve
             end = Some(record.span.end());
         }
     })?;
+    let mut frame = None;
     each_frame(input, segment, Want::default(), &mut |record| {
         let batch = record.fields.iter().find_map(|f| match (f.name, f.value) {
             ("batch", crate::model::Value::Number(first)) => Some(Lsn(first)),
             _ => None,
         });
-        let Some(lsns) = record.lsns() else { return };
-        let first = batch.unwrap_or(lsns.first);
+        let Some(lsns) = record.lsns().filter(|_| counts(record)) else { return };
+        // Records that share a frame stand or fall together.
+        let shared = frame.filter(|(start, _)| *start == record.span.start()).map(|(_, first)| first);
+        frame = Some((record.span.start(), shared.unwrap_or(lsns.first)));
+        let first = batch.or(shared).unwrap_or(lsns.first);
         if (lsns.contains(at) && lsns.last > at) || (lsns.first > at && first <= at) {
             inside = Some(first);
         }
     })?;
+    // The padding of the last frame may be missing.
+    let end = end.map(|end: u64| end.min(report.segments[index].file_bytes));
+    let header = |d: &&Damage| d.kind == Kind::BadHeader && d.span.place.segment == segment.id;
+    if let Some(damage) = report.damage.iter().find(header) {
+        let why = "the header is damaged, and the frames that would go help to read those that would stay";
+        return Ok(vec![refuse(Obstacle::Damage, format!("{}: {why}", place(report, damage)))]);
+    }
     let later = index + 1 < report.segments.len();
     if let Some(first) = inside {
         let why = match first.before().filter(|b| b.0 > 0) {
@@ -371,12 +384,17 @@ fn describe(input: &Input, report: &Report, (index, offset, removed): (usize, u6
     let due = here.iter().find_map(|d| d.lsn);
     let (mut whole, mut whole_lsns) = (0, None);
     let start = due.filter(|_| !removed).map(|due| Mark { offset, due });
-    each_frame(input, segment, Want { frames: true, start, ..Want::default() }, &mut |record| {
+    let behind = each_frame(input, segment, Want { frames: true, start, ..Want::default() }, &mut |record| {
         if record.span.start() >= offset && !is_control(record) {
             whole += 1;
             whole_lsns = join(whole_lsns, record.lsns());
         }
-    })?;
+    });
+    match behind {
+        // Seen by itself, damage can look like a version that nobody knows. The whole log was walked before, and it is none.
+        Ok(()) | Err(Error::Unknown { .. }) => {}
+        Err(error) => return Err(error),
+    }
     let doubt = here.iter().fold(whole_lsns, |all, d| join(all, d.doubt));
     let mut kinds: Vec<Kind> = here.iter().map(|d| d.kind).collect();
     kinds.dedup();

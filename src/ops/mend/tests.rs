@@ -316,3 +316,55 @@ fn a_second_cut_at_the_same_place_keeps_the_first() {
     put_back(&disk).expect("the newest first");
     assert!(files(&disk) == between);
 }
+
+#[test]
+fn what_is_cut_behind_an_lsn_of_another_systems_log_is_all_of_it_or_it_is_refused() {
+    let logs = [
+        ("ironwal", "clean_batch_raw/wal/orders"),
+        ("nodedb", "clean_direct_io_padding-h63/wal"),
+        ("rivven", "clean_single/wal"),
+    ];
+    for (name, log) in logs {
+        let choice = Choice { format: crate::formats::by_name(name), ..Choice::default() };
+        let (mut cut, mut refused) = (0, 0);
+        for at in 1..60 {
+            let disk: Arc<dyn Disk> = Arc::new(disk_with(&fixture(&format!("{name}/{log}"))));
+            let look = || -> (Input, Report) {
+                let input = open(&disk, Path::new(DIR), &choice).expect("it opens").remove(0);
+                let report = verify(&input, &Checks::default(), &Progress::default()).expect("it reads");
+                (input, report)
+            };
+            let (input, report) = look();
+            let plan = plan(&input, &report, &Permit { at: Some(Lsn(at)), ..Permit::default() }).expect("it is planned");
+            refused += usize::from(plan.refusal.is_some());
+            if plan.cuts.is_empty() {
+                continue;
+            }
+            carry_out(&disk, &plan).expect("it is cut");
+            let after = look().1;
+            assert_eq!((after.verdict, after.lsns.map(|l| l.last)), (Verdict::Clean, Some(Lsn(at))), "{name} --at {at}");
+            cut += 1;
+        }
+        assert!(cut > 0 && (name != "ironwal" || refused > 0), "{name}: {cut} cuts, {refused} refusals");
+    }
+}
+
+#[test]
+fn a_log_that_ends_in_the_padding_of_its_last_frame_is_cut_behind_an_lsn_as_any_other() {
+    let (mut first, sum) = segment(1, 0, &[(1, 0, 0, b"alpha"), (2, 0, 0, b"beta!")]);
+    first.truncate(first.len() - 3);
+    let second = segment(3, sum, &[(3, 0, 0, b"gamma")]).0;
+    let disk = disk_with(&vec![(segment_name(Lsn(1)), first), (segment_name(Lsn(3)), second)]);
+    repair(&disk, &Permit { at: Some(Lsn(2)), ..Permit::default() }).expect("it is cut");
+    assert_eq!(look(&disk).expect("it reads").1.lsns.map(|l| l.last), Some(Lsn(2)));
+}
+
+#[test]
+fn a_segment_whose_header_is_lost_is_not_cut_behind_an_lsn_for_its_frames_tell_of_each_other() {
+    let (mut bytes, _) = segment(1, 0, &[(1, 0, 0, b"alpha"), (2, 0, 0, b"beta"), (3, 0, 0, b"gamma")]);
+    bytes[..512].fill(0);
+    let (input, report) = look(&disk_with(&vec![(segment_name(Lsn(1)), bytes)])).expect("it reads");
+    assert_eq!(report.records, 3);
+    let plan = plan(&input, &report, &Permit { at: Some(Lsn(1)), ..Permit::default() }).expect("it is planned");
+    assert_eq!((plan.cuts.len(), plan.refusal.map(|r| r.kind)), (0, Some(crate::ops::Obstacle::Damage)));
+}
