@@ -23,10 +23,12 @@ mod readme;
 mod rotate_model;
 mod stats;
 mod tidy;
+mod verdicts;
 mod verify;
 
 /// What the groups share.
 mod support {
+    pub mod folder;
     pub mod held;
     pub mod medium;
     pub mod memory;
