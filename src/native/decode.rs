@@ -416,6 +416,40 @@ mod tests {
     }
 
     #[test]
+    fn the_search_finds_a_frame_wherever_it_begins_beside_the_border_of_a_piece() {
+        let aligned = CHUNK as u64;
+        for border in [aligned, 2 * aligned] {
+            for beside in [-16i64, -8, 0, 8, 16] {
+                // What is read in pieces need not begin at the start of one: magics that are none move it by four.
+                for shift in [0u64, 4, 8, 12] {
+                    let gap = border.checked_add_signed(beside).expect("it is larger");
+                    let mut bytes = log(&[b"alpha"]);
+                    let from = bytes.len() as u64;
+                    bytes.resize(usize::try_from(from + gap).expect("small"), 0xEE);
+                    let magic = usize::try_from(from + shift).expect("small");
+                    bytes[magic..magic + 4].copy_from_slice(&FRAME_MAGIC);
+                    let fields = FrameFields { kind: Kind::Full, flags: 0, unsynced: 0, lsn: Lsn(7), time: Time(5), tag: 0 };
+                    let at = bytes.len() as u64;
+                    encode_frame(&mut bytes, &fields, b"omega", header().seed(), at);
+                    for mapped in [false, true] {
+                        let (mut reader, _) = open(&bytes);
+                        if mapped {
+                            reader.cursor.map(true);
+                        }
+                        let found = reader.search(from, Lsn(2));
+                        assert_eq!(
+                            found.frame.map(|(at, h)| (at, h.lsn)),
+                            Some((at, Lsn(7))),
+                            "{gap} bytes on, {shift}, {mapped}"
+                        );
+                        assert_eq!(found.content_end, at + 4, "{gap} bytes on");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
     fn each_flipped_bit_of_a_frame_is_explained() {
         let good = log(&[b"alpha beta", b"g"]);
         for bit in 0..(FRAME_HEADER + 10) * 8 {

@@ -434,6 +434,24 @@ mod tests {
     }
 
     #[test]
+    fn a_later_version_whose_sum_stands_elsewhere_is_named_and_a_version_that_cannot_be_is_damage() {
+        for (version, named) in [(2u16, true), (255, true), (256, false), (0x0901, false), (0, false)] {
+            let mut bytes = header().encode();
+            bytes[8..10].copy_from_slice(&version.to_le_bytes());
+            // Everything behind the version may mean something else there, the sum included.
+            bytes[12..88].iter_mut().for_each(|byte| *byte = byte.wrapping_mul(3).wrapping_add(0x35));
+            let found = SegmentHeader::decode(&bytes);
+            let expected = if named { HeaderFound::Unknown(format!("format version {version}")) } else { HeaderFound::Bad };
+            assert_eq!(found, expected, "version {version}");
+        }
+        let mut bytes = header().encode();
+        bytes[8] = 9;
+        bytes[0] ^= 0xFF;
+        bytes[60] = 1;
+        assert_eq!(SegmentHeader::decode(&bytes), HeaderFound::Bad, "another magic is another file");
+    }
+
+    #[test]
     fn a_frame_header_reads_back() {
         let frame = FrameHeader {
             sum: 1,
