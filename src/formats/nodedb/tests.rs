@@ -446,3 +446,32 @@ fn what_was_on_its_way_is_looked_at_again_before_it_is_called_torn() {
     let summary = (FORMAT.walk)(&visit, &mut Sink::new(&mut take)).expect("bytes are no error");
     assert_eq!((seen, summary.damage.is_empty()), (3, true));
 }
+
+#[test]
+fn a_record_longer_than_what_is_held_is_given_in_pieces_where_nothing_is_mapped() {
+    let long = usize::try_from(super::search::LONG).expect("small") + 5000;
+    let payload: Vec<u8> = (0..long).map(|n| (n % 251) as u8).collect();
+    for layout in Layout::BOTH {
+        let bytes = [put(layout, 1, b"before"), put(layout, 2, &payload), put(layout, 3, b"behind")].concat();
+        // A disk in memory gives no mapping.
+        let log = Log::one(&bytes);
+        let (source, mut given) = (log.source().expect("it lists"), Vec::new());
+        let want = Want { payloads: true, ..Want::default() };
+        let visit = Visit { source: &source, segment: &source.segments[0], keys: &Keys::default(), want, before: None };
+        let mut take = |item: Item<'_>| {
+            let Item::Record(record) = item else { return Ok(()) };
+            let mut all = Vec::new();
+            record.payload.each(&mut |piece| {
+                all.extend_from_slice(piece);
+                Ok(())
+            })?;
+            let held = record.lsn != Some(Lsn(2));
+            assert_eq!((record.payload.length(), record.payload.whole().is_some()), (all.len() as u64, held));
+            given.push(all);
+            Ok(())
+        };
+        let summary = (FORMAT.walk)(&visit, &mut Sink::new(&mut take)).expect("it is whole");
+        assert!(given == [b"before".to_vec(), payload.clone(), b"behind".to_vec()], "{} records", given.len());
+        assert_eq!((summary.records, summary.damage.is_empty()), (3, true));
+    }
+}
