@@ -171,6 +171,10 @@ mod tests {
         let own = Failure { exit: Exit::GateMissed, message: "p99 is 12 ms".into(), next: None };
         assert_eq!(Exit::of_error(&own.into()), Exit::GateMissed);
         assert_eq!(Exit::of_error(&anyhow::anyhow!("something else")), Exit::Failed);
+        // Ctrl-C inside a walk comes back as an error of the library.
+        assert_eq!(Exit::of_error(&Error::Interrupted.into()).code(), 130);
+        let poisoned = Error::Poisoned { path: "wal".into(), durable: walctl::model::Lsn(7), cause: "input/output error".into() };
+        assert_eq!(Exit::of_error(&poisoned.into()).code(), 6);
     }
 
     #[test]

@@ -289,6 +289,22 @@ mod tests {
     }
 
     #[test]
+    fn the_digest_of_a_payload_is_the_first_half_of_its_sha_256() {
+        let (mut text, digest) = (String::new(), payload_digest(b"abc"));
+        push_hex(&mut text, &digest);
+        assert_eq!(text, "ba7816bf8f01cfea414140de5dae2223");
+        assert_ne!(payload_digest(b"abd"), digest);
+    }
+
+    #[test]
+    fn a_record_of_the_same_length_with_another_content_is_another_one() {
+        let (disk, _) = log(&["alpha", "beta"]);
+        let (_, text) = log(&["alpha", "BETA"]);
+        let report = check(&disk, &text).expect("it reads");
+        assert_eq!((report.lacking, report.different.as_slice(), report.is_met()), (0, &[Lsn(2)][..], false));
+    }
+
+    #[test]
     fn a_torn_write_that_the_ledger_does_not_list_was_promised_to_nobody() {
         use crate::model::{Acknowledged, Facts, Kind, SegmentId, Span};
         let torn = |lsn| Damage {

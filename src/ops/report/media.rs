@@ -76,8 +76,10 @@ fn differs(spans: &mut Vec<Span>, segment: SegmentId, start: u64, end: u64) {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
-    use crate::disk::RealDisk;
+    use crate::disk::{Entry, RealDisk, SimDisk, write_full};
     use crate::ops::{Choice, open};
 
     #[test]
@@ -91,6 +93,75 @@ mod tests {
             spans.iter().map(|s| (s.start(), s.end())).collect::<Vec<_>>(),
             [(0, 8192), (16_384, 20_480), (20_480, 24_576)]
         );
+    }
+
+    /// A disk of which some files hold something else below the cache, and which may not be able to read past it.
+    #[derive(Debug)]
+    struct TwoFaced {
+        cache: SimDisk,
+        medium: SimDisk,
+        direct: bool,
+    }
+
+    impl Disk for TwoFaced {
+        fn list(&self, dir: &Path) -> Result<Vec<Entry>> {
+            self.cache.list(dir)
+        }
+        fn look(&self, path: &Path) -> Result<Option<Entry>> {
+            self.cache.look(path)
+        }
+        fn open(&self, path: &Path, how: Open) -> Result<Box<dyn File>> {
+            match (how.direct, self.direct) {
+                (true, false) => Err(Error::io("open", path)(std::io::Error::from_raw_os_error(libc::EINVAL))),
+                (true, true) => self.medium.open(path, Open { direct: false, ..how }),
+                (false, _) => self.cache.open(path, how),
+            }
+        }
+        fn create_dir(&self, dir: &Path) -> Result<()> {
+            self.cache.create_dir(dir)
+        }
+        fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+            self.cache.rename(from, to)
+        }
+        fn remove(&self, path: &Path) -> Result<()> {
+            self.cache.remove(path)
+        }
+        fn remove_dir(&self, dir: &Path) -> Result<()> {
+            self.cache.remove_dir(dir)
+        }
+        fn sync_dir(&self, dir: &Path) -> Result<()> {
+            self.cache.sync_dir(dir)
+        }
+        fn lock(&self, path: &Path) -> Result<Option<Box<dyn File>>> {
+            self.cache.lock(path)
+        }
+    }
+
+    #[test]
+    fn what_the_medium_holds_otherwise_is_told_by_place_and_length_and_by_how_it_was_read() {
+        let dir = Path::new("/log");
+        let disk = |flips: &[(usize, usize)]| {
+            let disk = SimDisk::new();
+            disk.create_dir(dir).expect("room");
+            for (index, name) in ["00000000000000000001.wal", "00000000000000000009.wal"].iter().enumerate() {
+                let mut bytes = vec![7; 600_001];
+                flips.iter().filter(|(file, _)| *file == index).for_each(|(_, at)| bytes[*at] = 8);
+                write_full(disk.open(&dir.join(name), Open::CREATE).expect("it is new").as_ref(), &bytes, 0).expect("room");
+            }
+            disk
+        };
+        let flips = [(0, 5000), (0, 9000), (1, 4095), (1, 300_000), (1, 600_000)];
+        for direct in [true, false] {
+            let shared: Arc<dyn Disk> = Arc::new(TwoFaced { cache: disk(&[]), medium: disk(&flips), direct });
+            let choice = Choice { format: Some(&crate::formats::native::FORMAT), ..Choice::default() };
+            let input = open(&shared, dir, &choice).expect("it opens").remove(0);
+            let view = compare_media(&input, &Progress::default()).expect("it reads");
+            assert_eq!((view.direct, view.compared), (direct, 1_200_002));
+            let found: Vec<_> = view.differing.iter().map(|s| (s.place.segment.index(), s.start(), s.length)).collect();
+            // 300,000 lies in the second piece that is read, and the last block has one byte in it.
+            let all = [(0, 4096, 8192), (1, 0, 4096), (1, 299_008, 4096), (1, 598_016, 1985)];
+            assert_eq!(found, if direct { &all[..] } else { &[] });
+        }
     }
 
     #[test]
