@@ -518,4 +518,56 @@ mod tests {
         assert_eq!(fates[1].kept, [Reason::Earlier(segment_name(Lsn(1)))]);
         assert_eq!(fates[4].kept, [Reason::Active]);
     }
+
+    /// What a look at the segments of a log in memory gives.
+    fn facts(segments: &[(u64, Vec<u8>)]) -> Result<Vec<SegmentFacts>> {
+        use crate::disk::{SimDisk, write_full};
+        let disk = SimDisk::new();
+        let dir = Path::new("/log");
+        disk.create_dir(dir)?;
+        for (first, bytes) in segments {
+            write_full(disk.open(&dir.join(segment_name(Lsn(*first))), Open::CREATE)?.as_ref(), bytes, 0)?;
+        }
+        let disk: Arc<dyn Disk> = Arc::new(disk);
+        prune_facts(&disk, dir)
+    }
+
+    /// A segment of frames that hold nothing: kind and tag. And the sum of its last frame.
+    fn frames(first: u64, chain: u32, frames: &[(Kind, u64)]) -> (Vec<u8>, u32) {
+        use crate::native::{FrameFields, encode_frame, encode_header};
+        let header = SegmentHeader { key: None, block: 0, log_id: [5; 16], first_lsn: Lsn(first), created: Time(1), chain };
+        let (mut bytes, mut sum) = (encode_header(&header), chain);
+        for (lsn, (kind, tag)) in (first..).zip(frames) {
+            let fields = FrameFields { kind: *kind, flags: 0, unsynced: 0, lsn: Lsn(lsn), time: Time(lsn), tag: *tag };
+            let at = bytes.len() as u64;
+            sum = encode_frame(&mut bytes, &fields, b"", header.seed(), at);
+        }
+        (bytes, sum)
+    }
+
+    #[test]
+    fn what_a_crash_left_of_a_new_segment_is_passed_over_at_the_end_and_nowhere_else() {
+        let (one, sum) = frames(1, 0, &[(Kind::Full, 0), (Kind::Full, 0)]);
+        let two = frames(3, sum, &[(Kind::Full, 0)]).0;
+        for remains in [Vec::new(), vec![0; 4096], vec![0; 64 << 10], two[..90].to_vec()] {
+            let what = remains.len();
+            let facts_of =
+                |segments: &[(u64, Vec<u8>)]| facts(segments).map(|all| all.iter().map(|s| s.first.0).collect::<Vec<_>>());
+            let at_end = facts_of(&[(1, one.clone()), (3, two.clone()), (4, remains.clone())]);
+            assert_eq!(at_end.expect("a crash may leave that"), [1, 3], "{what} bytes");
+            assert!(facts_of(&[(1, one.clone()), (3, remains.clone()), (4, two.clone())]).is_err(), "{what} bytes in the middle");
+            assert!(facts_of(&[(1, remains)]).is_err(), "{what} bytes alone: nobody can tell whose they are");
+        }
+    }
+
+    #[test]
+    fn a_tag_that_was_begun_twice_and_ended_once_is_open() {
+        let (one, sum) = frames(1, 0, &[(Kind::TxnBegin, 7), (Kind::TxnBegin, 7), (Kind::TxnCommit, 7), (Kind::TxnAbort, 8)]);
+        let two = frames(5, sum, &[(Kind::TxnBegin, 9), (Kind::TxnAbort, 9), (Kind::TxnBegin, 9)]).0;
+        let facts = facts(&[(1, one), (5, two)]).expect("it is whole");
+        let told: Vec<(&[u64], &[u64])> = facts.iter().map(|s| (s.open.as_slice(), s.ended.as_slice())).collect();
+        assert_eq!(told, [(&[7][..], &[8][..]), (&[9], &[])]);
+        let fates = plan_prune(facts, &all());
+        assert_eq!(fates[0].kept, [Reason::Transactions(vec![7])]);
+    }
 }
