@@ -48,6 +48,7 @@ pub mod disk {
 
 #[doc = include_str!("native/FORMAT.md")]
 pub mod native {
+    mod cipher;
     mod decode;
     mod encode;
     mod layout;
@@ -55,14 +56,16 @@ pub mod native {
     mod payload;
     mod seal;
     mod tally;
+    pub use cipher::{ENCRYPTION_BYTES, Opener, SegmentCipher, key_hint};
     pub use decode::{Check, Found, HeaderState, Reader};
     pub use encode::{FrameFields, encode_frame, encode_header, frame_bytes, header_of};
     pub use layout::{
-        ALIGN, ENCRYPTED, FRAME_HEADER, FRAME_LIMIT, FRAME_MAGIC, FrameHeader, HEADER_BYTES, HEADER_USED, HeaderFound, KeyHint,
-        Kind, LZ4, MAGIC, MORE, SEGMENT_ENCRYPTED, Seed, SegmentHeader, UNSYNCED_UNKNOWN, VERSION,
+        ALIGN, ENCRYPTED, FRAME_HEADER, FRAME_LIMIT, FRAME_MAGIC, FrameHeader, HEADER_BYTES, HEADER_COPY, HEADER_FIELDS,
+        HEADER_USED, HeaderFound, KeyHint, Kind, LZ4, MAGIC, MORE, SEGMENT_BOUND, SEGMENT_ENCRYPTED, Seed, SegmentHeader,
+        UNSYNCED_UNKNOWN, VERSION,
     };
     pub use name::{LOCK, cut_name, parse_cut_name, segment_lsn, segment_name};
-    pub use payload::{ENCRYPTION_BYTES, OPEN_LIMIT, Opened, compress, encrypt, key_hint, open, plain_length};
+    pub use payload::{OPEN_LIMIT, Opened, compress, open, plain_length};
     pub use seal::{Seal, decode_body, encode_seal, find_seal};
     pub use tally::{BUCKETS, DATA_KINDS, IndexEntry, TagCount, Tally, bucket, digest};
 }

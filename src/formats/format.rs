@@ -351,6 +351,8 @@ pub struct Summary {
     pub damage: Capped<Damage>,
     /// What is worth saying besides.
     pub warnings: Capped<Warning>,
+    /// Encrypted payloads that should have been looked into, and for which there was no key.
+    pub locked: u64,
     /// What the format's join needs besides.
     pub own: Option<Box<dyn Any + Send + Sync>>,
 }
@@ -374,6 +376,7 @@ impl Summary {
             blank: true,
             damage: Capped::default(),
             warnings: Capped::default(),
+            locked: 0,
             own: None,
         }
     }

@@ -87,6 +87,10 @@ pub enum Kind {
     ReadError,
     /// A ledger lists records as acknowledged that the log lacks.
     LedgerLost,
+    /// A frame in an encrypted segment is not encrypted.
+    PlaintextFrame,
+    /// A segment is less protected than one before it.
+    Downgraded,
 }
 
 /// A row of the catalogue.
@@ -105,7 +109,7 @@ pub struct Entry {
 }
 
 /// Every kind of damage, in the order of [`Kind`].
-pub const CATALOGUE: [Entry; 18] = [
+pub const CATALOGUE: [Entry; 20] = [
     entry(
         Kind::BadChecksum,
         "bad-checksum",
@@ -166,8 +170,8 @@ pub const CATALOGUE: [Entry; 18] = [
         Kind::BadPayload,
         "bad-payload",
         "the checksum is right and the payload cannot be decompressed or decrypted",
-        "a wrong key, or a program that wrote the payload wrongly",
-        "give the right key with --key-file; walctl dump --frames shows the stored bytes",
+        "somebody without the key who changed the frame, or a program that wrote the payload wrongly",
+        "walctl dump --frames shows the stored bytes; compare the segment with a backup",
     ),
     entry(
         Kind::BadSeal,
@@ -231,6 +235,20 @@ pub const CATALOGUE: [Entry; 18] = [
         "a ledger lists records as acknowledged that the log lacks",
         "a disk that confirmed a sync and lost it, or a log restored from an old copy",
         "look for the records in backups or replicas",
+    ),
+    entry(
+        Kind::PlaintextFrame,
+        "plaintext-frame",
+        "a frame in an encrypted segment is not encrypted, so anybody may have written it",
+        "somebody without the key who changed the file, or a program that writes our segments wrongly",
+        "trust nothing in it; find out who can write the folder, and compare the segment with a backup",
+    ),
+    entry(
+        Kind::Downgraded,
+        "downgraded",
+        "a segment is less protected than one before it, which no version of walctl writes",
+        "somebody without the key who replaced the segment",
+        "trust nothing in it; find out who can write the folder, and compare the segment with a backup",
     ),
 ];
 

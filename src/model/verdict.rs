@@ -13,6 +13,8 @@ pub enum Look {
     Wrong,
     /// There are no bytes to blame: numbers are missing between whole neighbours.
     Absent,
+    /// Everything is there and its sum is right, and it is not what the holder of the log's key wrote: no disk does that.
+    Altered,
     /// The bytes are whole and belong to another history.
     Mixed,
     /// The system refuses to give them.
@@ -21,7 +23,7 @@ pub enum Look {
 
 impl Look {
     /// All of them, for tables and tests.
-    pub const ALL: [Look; 5] = [Look::Interrupted, Look::Wrong, Look::Absent, Look::Mixed, Look::Refused];
+    pub const ALL: [Look; 6] = [Look::Interrupted, Look::Wrong, Look::Absent, Look::Altered, Look::Mixed, Look::Refused];
 }
 
 /// What proves that a bad region had been synced.
@@ -186,6 +188,8 @@ pub const fn judge(facts: &Facts) -> (Verdict, Acknowledged) {
         (Look::Mixed, _, _) => (Verdict::Foreign, Acknowledged::Yes),
         (Look::Absent, _, _) => (Verdict::Missing, Acknowledged::Yes),
         (_, true, _) => (Verdict::Corrupt, Acknowledged::Yes),
+        // What stood there before is unknown, and with it whether it had been synced. A tail to be cut it is not.
+        (Look::Altered, false, _) => (Verdict::Corrupt, Acknowledged::Unknown),
         (Look::Interrupted, false, true) => (Verdict::Torn, Acknowledged::No),
         (Look::Interrupted, false, false) => (Verdict::Torn, Acknowledged::Unknown),
         (Look::Wrong, false, _) => (Verdict::Suspect, Acknowledged::Unknown),
@@ -198,16 +202,17 @@ mod tests {
 
     /// The table of the design, written a second time as rules that each combination must meet exactly once.
     type Row = (&'static str, fn(&Facts) -> bool, Verdict, Acknowledged);
-    const TABLE: [Row; 7] = [
+    const TABLE: [Row; 8] = [
         ("unreadable", |f| f.look == Look::Refused, Verdict::Unreadable, Acknowledged::Unknown),
         ("foreign", |f| f.look == Look::Mixed, Verdict::Foreign, Acknowledged::Yes),
         ("missing", |f| f.look == Look::Absent, Verdict::Missing, Acknowledged::Yes),
         (
             "corrupt",
-            |f| matches!(f.look, Look::Interrupted | Look::Wrong) && f.proof.is_some(),
+            |f| matches!(f.look, Look::Interrupted | Look::Wrong | Look::Altered) && f.proof.is_some(),
             Verdict::Corrupt,
             Acknowledged::Yes,
         ),
+        ("altered", |f| f.look == Look::Altered && f.proof.is_none(), Verdict::Corrupt, Acknowledged::Unknown),
         ("torn", |f| f.look == Look::Interrupted && f.proof.is_none() && !f.unpromised, Verdict::Torn, Acknowledged::Unknown),
         (
             "torn, not promised",

@@ -3,7 +3,8 @@
 use memchr::memmem::Finder;
 
 use super::layout::{
-    ALIGN, FRAME_HEADER, FRAME_MAGIC, FrameHeader, HEADER_BYTES, HEADER_USED, HeaderFound, Kind, Seed, SegmentHeader,
+    ALIGN, FRAME_HEADER, FRAME_MAGIC, FrameHeader, HEADER_BYTES, HEADER_COPY, HEADER_FIELDS, HEADER_USED, HeaderFound, Kind,
+    Seed, SegmentHeader,
 };
 use crate::disk::{Cursor, File, PREFIX_BLOCK, PrefixSums, crc32, flipped_bit, read_full, seed_of};
 use crate::model::Lsn;
@@ -60,6 +61,10 @@ pub enum HeaderState {
     Good(SegmentHeader),
     /// One bit flipped: the header as it was, and the bit's number from the start of the file.
     Flipped(SegmentHeader, u32),
+    /// It is damaged, and its copy is not.
+    Copied(SegmentHeader),
+    /// It is damaged, and the id of the log and the name of the file told the seed.
+    Known([u8; 16], Seed),
     /// It is damaged, and the frames themselves told their seed.
     Guessed(Seed),
     /// It is damaged, and nothing tells the seed.
@@ -74,7 +79,7 @@ impl Reader {
     /// `siblings` gives ids of logs that the header may have had, and `named` is the first LSN that the file's name gives: with them a
     /// header that is lost altogether costs nothing but itself. So do two frames that agree on a seed.
     pub fn open(mut cursor: Cursor, siblings: &dyn Fn() -> Vec<[u8; 16]>, named: Option<Lsn>) -> (Reader, HeaderState) {
-        let mut head = [0; 88];
+        let mut head = [0; HEADER_FIELDS];
         let have = cursor.bytes(0, head.len());
         head[..have.len()].copy_from_slice(have);
         let enough = have.len() >= HEADER_USED;
@@ -87,20 +92,42 @@ impl Reader {
             HeaderFound::Bad => HeaderState::Lost,
         };
         let state = match state {
-            HeaderState::Good(header) | HeaderState::Flipped(header, _) => {
-                reader.seed = header.seed();
-                state
-            }
-            HeaderState::Lost => match reader.guess_seed(&head, siblings(), named) {
-                Some(seed) => {
-                    reader.seed = seed;
-                    HeaderState::Guessed(seed)
-                }
-                None => state,
-            },
+            HeaderState::Lost => reader.without_header(&head, siblings, named),
             other => other,
         };
+        match &state {
+            HeaderState::Good(header) | HeaderState::Flipped(header, _) | HeaderState::Copied(header) => {
+                reader.seed = header.seed()
+            }
+            HeaderState::Known(_, seed) | HeaderState::Guessed(seed) => reader.seed = *seed,
+            HeaderState::Lost | HeaderState::Unknown(_) => {}
+        }
         (reader, state)
+    }
+
+    /// What can be known of a header that is lost.
+    fn without_header(
+        &mut self,
+        head: &[u8; HEADER_FIELDS],
+        siblings: &dyn Fn() -> Vec<[u8; 16]>,
+        named: Option<Lsn>,
+    ) -> HeaderState {
+        if let Some(HeaderFound::Good(header)) = self.cursor.array(HEADER_COPY).map(|copy| SegmentHeader::decode(&copy))
+            && header.is_bound()
+        {
+            return HeaderState::Copied(header);
+        }
+        let mut ids = siblings();
+        ids.extend(head.get(16..32).and_then(|id| <[u8; 16]>::try_from(id).ok()));
+        for id in ids {
+            let Some(named) = named else { break };
+            let seed = Seed::new(&id, named);
+            self.seed = seed;
+            if matches!(self.check(HEADER_BYTES), Check::Good(_)) {
+                return HeaderState::Known(id, seed);
+            }
+        }
+        self.guess_seed().map_or(HeaderState::Lost, HeaderState::Guessed)
     }
 
     /// The seed of this segment's sums.
@@ -109,16 +136,7 @@ impl Reader {
         self.seed
     }
 
-    fn guess_seed(&mut self, head: &[u8; 88], mut ids: Vec<[u8; 16]>, named: Option<Lsn>) -> Option<Seed> {
-        ids.extend(head.get(16..32).and_then(|id| <[u8; 16]>::try_from(id).ok()));
-        for id in ids {
-            let Some(named) = named else { break };
-            let seed = Seed::new(&id, named);
-            self.seed = seed;
-            if matches!(self.check(HEADER_BYTES), Check::Good(_)) {
-                return Some(seed);
-            }
-        }
+    fn guess_seed(&mut self) -> Option<Seed> {
         // Each whole frame tells the seed that it was summed with. Two neighbours that tell the same are no accident.
         let (mut offset, mut tries) = (HEADER_BYTES, 0);
         let finder = Finder::new(&FRAME_MAGIC);

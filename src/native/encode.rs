@@ -1,6 +1,6 @@
 //! From values to bytes: frames as they lie on disk.
 
-use super::layout::{ALIGN, FRAME_HEADER, FrameHeader, HEADER_BYTES, Kind, Seed, SegmentHeader};
+use super::layout::{ALIGN, FRAME_HEADER, FrameHeader, HEADER_BYTES, HEADER_COPY, Kind, Seed, SegmentHeader};
 use crate::disk::crc32;
 use crate::model::{Lsn, Time};
 
@@ -27,6 +27,11 @@ pub fn encode_header(header: &SegmentHeader) -> Vec<u8> {
     let mut block = vec![0; HEADER_BYTES as usize];
     let used = header.encode();
     block[..used.len()].copy_from_slice(&used);
+    if header.is_bound() {
+        // Payloads cannot be opened without the log's id and the first LSN, so they stand there twice.
+        let copy = HEADER_COPY as usize;
+        block[copy..copy + used.len()].copy_from_slice(&used);
+    }
     block
 }
 

@@ -17,8 +17,16 @@ pub const HEADER_BYTES: u64 = 4096;
 const SUMMED_BYTES: usize = 56;
 /// The header up to where zeros begin, when nothing is encrypted.
 pub const HEADER_USED: usize = 60;
-/// Segment flag: payloads may be encrypted.
+/// The header with the key's id and what authenticates it, when payloads are encrypted.
+pub const HEADER_FIELDS: usize = 104;
+/// Where in it stands what authenticates all before.
+pub(super) const MAC_AT: usize = 88;
+/// Where a second copy of an authenticated header stands: in another sector than the first.
+pub const HEADER_COPY: u64 = 2048;
+/// Segment flag: payloads are encrypted.
 pub const SEGMENT_ENCRYPTED: u16 = 1;
+/// Segment flag: the header is authenticated, and encrypted payloads are bound to their place.
+pub const SEGMENT_BOUND: u16 = 2;
 
 /// The first bytes of a frame: "WLF1".
 pub const FRAME_MAGIC: [u8; 4] = *b"WLF1";
@@ -150,12 +158,14 @@ pub struct KeyHint {
     pub id: [u8; 8],
     /// Random, so that equal keys cannot be told from their fingerprints.
     pub salt: [u8; 16],
+    /// What authenticates the header. Where it has none, the payloads behind it are bound to their frames' headers alone.
+    pub mac: Option<[u8; 16]>,
 }
 
 /// The header of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SegmentHeader {
-    /// Present when payloads may be encrypted.
+    /// Present when payloads are encrypted.
     pub key: Option<KeyHint>,
     /// The block size of direct writes; 0 when they were buffered.
     pub block: u32,
@@ -185,9 +195,9 @@ pub enum HeaderFound {
 impl SegmentHeader {
     /// The bytes of the header, without the zeros up to [`HEADER_BYTES`].
     #[must_use]
-    pub fn encode(&self) -> [u8; 88] {
-        let mut bytes = [0; 88];
-        let flags = if self.key.is_some() { SEGMENT_ENCRYPTED } else { 0 };
+    pub fn encode(&self) -> [u8; HEADER_FIELDS] {
+        let mut bytes = [0; HEADER_FIELDS];
+        let flags = if self.key.is_some() { SEGMENT_ENCRYPTED } else { 0 } | if self.is_bound() { SEGMENT_BOUND } else { 0 };
         bytes[..8].copy_from_slice(&MAGIC);
         bytes[8..10].copy_from_slice(&VERSION.to_le_bytes());
         bytes[10..12].copy_from_slice(&flags.to_le_bytes());
@@ -201,13 +211,20 @@ impl SegmentHeader {
         if let Some(key) = &self.key {
             bytes[64..72].copy_from_slice(&key.id);
             bytes[72..88].copy_from_slice(&key.salt);
+            bytes[MAC_AT..].copy_from_slice(&key.mac.unwrap_or_default());
         }
         bytes
     }
 
-    /// Reads a header from its first 88 bytes.
+    /// Whether the header is authenticated, and encrypted payloads are bound to their place.
     #[must_use]
-    pub fn decode(bytes: &[u8; 88]) -> HeaderFound {
+    pub fn is_bound(&self) -> bool {
+        self.key.is_some_and(|key| key.mac.is_some())
+    }
+
+    /// Reads a header from its first bytes.
+    #[must_use]
+    pub fn decode(bytes: &[u8; HEADER_FIELDS]) -> HeaderFound {
         if bytes[..8] == MAGIC && sum_fits(bytes) {
             return match unknown(bytes) {
                 Some(what) => HeaderFound::Unknown(what),
@@ -238,28 +255,31 @@ impl SegmentHeader {
     }
 }
 
-fn sum_fits(bytes: &[u8; 88]) -> bool {
+fn sum_fits(bytes: &[u8; HEADER_FIELDS]) -> bool {
     crc32(0, &bytes[..SUMMED_BYTES]).to_le_bytes() == bytes[56..60]
 }
 
-fn unknown(bytes: &[u8; 88]) -> Option<String> {
+fn unknown(bytes: &[u8; HEADER_FIELDS]) -> Option<String> {
     let version = u16::from_le_bytes([bytes[8], bytes[9]]);
     let flags = u16::from_le_bytes([bytes[10], bytes[11]]);
     if version != VERSION {
         return Some(format!("format version {version}"));
     }
-    let strange = flags & !SEGMENT_ENCRYPTED;
+    // Nothing can be bound where nothing is encrypted.
+    let known = if flags & SEGMENT_ENCRYPTED == 0 { 0 } else { SEGMENT_ENCRYPTED | SEGMENT_BOUND };
+    let strange = flags & !known;
     (strange != 0).then(|| format!("segment flag bit {}", strange.trailing_zeros()))
 }
 
-fn parse(bytes: &[u8; 88]) -> SegmentHeader {
+fn parse(bytes: &[u8; HEADER_FIELDS]) -> SegmentHeader {
     let u32_at = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
     let u64_at = |at: usize| u64::from(u32_at(at)) | u64::from(u32_at(at + 4)) << 32;
     let part = |at: usize| -> [u8; 8] { u64_at(at).to_le_bytes() };
     let wide = |at: usize| -> [u8; 16] { (u128::from(u64_at(at)) | u128::from(u64_at(at + 8)) << 64).to_le_bytes() };
-    let encrypted = u16::from_le_bytes([bytes[10], bytes[11]]) & SEGMENT_ENCRYPTED != 0;
+    let flags = u16::from_le_bytes([bytes[10], bytes[11]]);
+    let mac = (flags & SEGMENT_BOUND != 0).then(|| wide(MAC_AT));
     SegmentHeader {
-        key: encrypted.then(|| KeyHint { id: part(64), salt: wide(72) }),
+        key: (flags & SEGMENT_ENCRYPTED != 0).then(|| KeyHint { id: part(64), salt: wide(72), mac }),
         block: u32_at(12),
         log_id: wide(16),
         first_lsn: Lsn(u64_at(32)),
@@ -406,8 +426,9 @@ mod tests {
 
     #[test]
     fn a_segment_header_reads_back() {
-        let key = Some(KeyHint { id: *b"keykeyke", salt: *b"saltsaltsaltsalt" });
-        for header in [header(), SegmentHeader { key, block: 4096, ..header() }] {
+        let hint = KeyHint { id: *b"keykeyke", salt: *b"saltsaltsaltsalt", mac: None };
+        let keyed = |key| SegmentHeader { key: Some(key), block: 4096, ..header() };
+        for header in [header(), keyed(hint), keyed(KeyHint { mac: Some([1; 16]), ..hint })] {
             assert_eq!(SegmentHeader::decode(&header.encode()), HeaderFound::Good(header));
         }
     }
@@ -419,7 +440,7 @@ mod tests {
             bytes[(bit / 8) as usize] ^= 1 << (bit % 8);
             assert_eq!(SegmentHeader::decode(&bytes), HeaderFound::Flipped(header(), bit));
         }
-        assert_eq!(SegmentHeader::decode(&[0; 88]), HeaderFound::Bad);
+        assert_eq!(SegmentHeader::decode(&[0; HEADER_FIELDS]), HeaderFound::Bad);
     }
 
     #[test]

@@ -1,18 +1,10 @@
 //! Payloads as they are stored: compressed, then encrypted. Each frame's payload by itself.
 
-use aes_gcm::aead::{Aead, KeyInit, Payload as Sealed};
-use aes_gcm::{Aes256Gcm, Key, Nonce};
-use sha2::{Digest, Sha256};
-
-use super::layout::{ENCRYPTED, FRAME_HEADER, FrameHeader, KeyHint, LZ4};
+use super::cipher::{ENCRYPTION_BYTES, Opener};
+use super::layout::{ENCRYPTED, FRAME_HEADER, FrameHeader, LZ4};
 use crate::disk::Cursor;
-use crate::model::{Error, Keys, Result};
 
-const NONCE: usize = 12;
-const TAG: usize = 16;
 const SIZE: usize = 4;
-/// What encryption adds to a payload.
-pub const ENCRYPTION_BYTES: usize = NONCE + TAG;
 /// A payload that claims to be longer than this when decompressed is not opened; nor is a ciphertext of that length.
 pub const OPEN_LIMIT: usize = 24 << 20;
 
@@ -21,19 +13,12 @@ pub const OPEN_LIMIT: usize = 24 << 20;
 pub enum Opened {
     /// The payload stands in the buffer.
     Plain,
-    /// No key fits, or none was given.
+    /// None of the keys is this segment's, or none was given.
     Locked,
+    /// The segment's key does not open it: the payload, its frame's header or its place is not what was written.
+    Altered,
     /// It cannot be opened: why, in words.
     Bad(String),
-}
-
-/// The key id that a segment's header bears, so that a reader knows which key to take.
-#[must_use]
-pub fn key_hint(key: &[u8; 32], salt: [u8; 16]) -> KeyHint {
-    let digest = Sha256::new().chain_update(b"walctl key id").chain_update(salt).chain_update(key).finalize();
-    let mut id = [0; 8];
-    id.copy_from_slice(&digest[..8]);
-    KeyHint { id, salt }
 }
 
 /// Compresses `payload` into `out`, if that makes it shorter. True if it did.
@@ -51,33 +36,9 @@ pub fn compress(payload: &[u8], out: &mut Vec<u8>) -> bool {
     }
 }
 
-/// Encrypts `payload` for the frame with this header, whose length and flags must already be those of the encrypted payload.
-///
-/// A failure is an error: nothing is ever stored in plain text because encryption did not work.
-pub fn encrypt(header: &FrameHeader, payload: &[u8], key: &[u8; 32]) -> Result<Vec<u8>> {
-    let mut nonce = [0; NONCE];
-    getrandom::fill(&mut nonce).map_err(|e| Error::Input { what: format!("no random numbers for encryption: {e}") })?;
-    encrypt_with(header, payload, key, nonce)
-}
-
-fn encrypt_with(header: &FrameHeader, payload: &[u8], key: &[u8; 32], nonce: [u8; NONCE]) -> Result<Vec<u8>> {
-    let bytes = header.encode();
-    let sealed = Sealed { msg: payload, aad: &bytes[8..] };
-    let ciphertext = cipher(key)
-        .encrypt(&Nonce::from(nonce), sealed)
-        .map_err(|_| Error::Input { what: "the payload could not be encrypted".into() })?;
-    let mut stored = Vec::with_capacity(ENCRYPTION_BYTES + payload.len());
-    stored.extend_from_slice(&nonce);
-    stored.extend_from_slice(&ciphertext);
-    Ok(stored)
-}
-
-fn cipher(key: &[u8; 32]) -> Aes256Gcm {
-    Aes256Gcm::new(&Key::<Aes256Gcm>::from(*key))
-}
-
-/// Decrypts and decompresses a stored payload into `out`, as its frame's flags say. For frames without these flags `out` is a copy.
-pub fn open(header: &FrameHeader, stored: &[u8], keys: &Keys, out: &mut Vec<u8>) -> Opened {
+/// Decrypts and decompresses a stored payload into `out`, as the flags of its frame at `offset` say. For frames without these flags
+/// `out` is a copy.
+pub fn open(header: &FrameHeader, offset: u64, stored: &[u8], opener: &Opener, out: &mut Vec<u8>) -> Opened {
     if header.flags & ENCRYPTED == 0 {
         return unpack(header, stored, out);
     }
@@ -87,8 +48,9 @@ pub fn open(header: &FrameHeader, stored: &[u8], keys: &Keys, out: &mut Vec<u8>)
     if stored.len() > OPEN_LIMIT {
         return Opened::Bad(format!("an encrypted payload of {} bytes is over the limit of {OPEN_LIMIT}", stored.len()));
     }
-    match keys.newest_first().find_map(|key| decrypt(header, stored, key)) {
+    match opener.decrypt(header, offset, stored) {
         Some(plain) => unpack(header, &plain, out),
+        None if opener.has_the_key() => Opened::Altered,
         None => Opened::Locked,
     }
 }
@@ -103,17 +65,6 @@ pub fn plain_length(cursor: &mut Cursor, header: &FrameHeader, offset: u64) -> u
         return cursor.array::<SIZE>(offset + FRAME_HEADER as u64).map_or(stored, |size| u64::from(u32::from_le_bytes(size)));
     }
     stored
-}
-
-fn decrypt(header: &FrameHeader, stored: &[u8], key: &[u8; 32]) -> Option<Vec<u8>> {
-    let (nonce, ciphertext) = stored.split_first_chunk::<NONCE>()?;
-    let nonce = Nonce::from(*nonce);
-    let bytes = header.encode();
-    let mut unsummed: [u8; FRAME_HEADER] = bytes;
-    unsummed[4..8].fill(0);
-    // The header is authenticated from byte 8 on, the part that its sum covers too. A writer that took all 40 bytes, with the sum
-    // that it could not know yet as zeros, is read as well.
-    [&bytes[8..], &unsummed[..]].into_iter().find_map(|aad| cipher(key).decrypt(&nonce, Sealed { msg: ciphertext, aad }).ok())
 }
 
 fn unpack(header: &FrameHeader, stored: &[u8], out: &mut Vec<u8>) -> Opened {
@@ -141,15 +92,22 @@ fn unpack(header: &FrameHeader, stored: &[u8], out: &mut Vec<u8>) -> Opened {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Lsn, Time};
+    use crate::model::{Keys, Lsn, Time};
+    use crate::native::{SegmentCipher, SegmentHeader};
 
     fn header(flags: u8, length: usize) -> FrameHeader {
         let length = u32::try_from(length).expect("small");
         FrameHeader { sum: 0, length, kind: 0, flags, unsynced: 0, lsn: Lsn(3), time: Time(4), tag: 5 }
     }
 
-    fn keys(byte: u8) -> Keys {
-        Keys::parse(&format!("{byte:02x}").repeat(32)).expect("64 hex digits")
+    fn segment() -> SegmentHeader {
+        SegmentHeader { key: None, block: 0, log_id: [9; 16], first_lsn: Lsn(3), created: Time(7), chain: 8 }
+            .keyed(&[7; 32], [1; 16])
+    }
+
+    fn opener(byte: u8) -> Opener {
+        let keys = Keys::parse(&format!("{byte:02x}").repeat(32)).expect("64 hex digits");
+        Opener::new(&keys, Some(&segment()), None)
     }
 
     #[test]
@@ -158,22 +116,23 @@ mod tests {
         let mut packed = Vec::new();
         assert!(compress(&payload, &mut packed));
         let header = header(LZ4 | ENCRYPTED, packed.len() + ENCRYPTION_BYTES);
-        let stored = encrypt(&header, &packed, &[7; 32]).expect("it encrypts");
+        let stored = SegmentCipher::new(&[7; 32], &segment()).encrypt(&header, 4096, &packed).expect("it encrypts");
         assert_eq!(stored.len(), header.length as usize);
         let mut out = Vec::new();
-        assert_eq!(open(&header, &stored, &keys(7), &mut out), Opened::Plain);
+        assert_eq!(open(&header, 4096, &stored, &opener(7), &mut out), Opened::Plain);
         assert_eq!(out, payload);
-        assert_eq!(open(&header, &stored, &keys(8), &mut out), Opened::Locked);
-        assert_eq!(open(&header, &stored, &Keys::default(), &mut out), Opened::Locked);
+        assert_eq!(open(&header, 4096, &stored, &opener(8), &mut out), Opened::Locked);
+        assert_eq!(open(&header, 4096, &stored, &Opener::default(), &mut out), Opened::Locked);
     }
 
     #[test]
-    fn a_header_that_was_exchanged_does_not_open() {
+    fn what_the_segments_own_key_does_not_open_was_altered() {
         let header = header(ENCRYPTED, 5 + ENCRYPTION_BYTES);
-        let stored = encrypt(&header, b"alpha", &[7; 32]).expect("it encrypts");
+        let cipher = SegmentCipher::new(&[7; 32], &segment());
+        let stored = cipher.encrypt(&header, 4096, b"alpha").expect("it encrypts");
         let other = FrameHeader { tag: 6, ..header };
-        assert_eq!(open(&other, &stored, &keys(7), &mut Vec::new()), Opened::Locked);
-        assert_ne!(stored, encrypt(&header, b"alpha", &[7; 32]).expect("it encrypts"), "the nonce is new each time");
+        assert_eq!(open(&other, 4096, &stored, &opener(7), &mut Vec::new()), Opened::Altered);
+        assert_ne!(stored, cipher.encrypt(&header, 4096, b"alpha").expect("it encrypts"), "the nonce is new each time");
     }
 
     #[test]
@@ -182,22 +141,18 @@ mod tests {
         let mut stored = u32::MAX.to_le_bytes().to_vec();
         stored.extend_from_slice(&[0; 20]);
         for bytes in [&stored[..], &[], &[1], &[5, 0, 0, 0], &[200, 0, 0, 0, 0x10, 7]] {
-            assert!(matches!(open(&header(LZ4, bytes.len()), bytes, &Keys::default(), &mut out), Opened::Bad(_)), "{bytes:?}");
+            assert!(
+                matches!(open(&header(LZ4, bytes.len()), 0, bytes, &Opener::default(), &mut out), Opened::Bad(_)),
+                "{bytes:?}"
+            );
         }
         assert!(out.capacity() < 1 << 16);
-        assert!(matches!(open(&header(ENCRYPTED, 27), &[0; 27], &keys(1), &mut out), Opened::Bad(_)));
+        assert!(matches!(open(&header(ENCRYPTED, 27), 0, &[0; 27], &opener(1), &mut out), Opened::Bad(_)));
     }
 
     #[test]
     fn what_does_not_shrink_is_left_as_it_is() {
         assert!(!compress(b"", &mut Vec::new()));
         assert!(!compress(b"abcdefg", &mut Vec::new()));
-    }
-
-    #[test]
-    fn equal_keys_have_different_ids_under_different_salts() {
-        assert_eq!(key_hint(&[1; 32], [2; 16]), key_hint(&[1; 32], [2; 16]));
-        assert_ne!(key_hint(&[1; 32], [2; 16]).id, key_hint(&[1; 32], [3; 16]).id);
-        assert_ne!(key_hint(&[1; 32], [2; 16]).id, key_hint(&[4; 32], [2; 16]).id);
     }
 }

@@ -12,8 +12,8 @@ use super::ticket::Group;
 use crate::disk::{AlignedBytes, crc32};
 use crate::model::{Error, Lsn, Result, Time};
 use crate::native::{
-    ALIGN, ENCRYPTED, ENCRYPTION_BYTES, FRAME_HEADER, FrameHeader, Kind, LZ4, MORE, Seed, Tally, UNSYNCED_UNKNOWN, compress,
-    encrypt, frame_bytes,
+    ALIGN, ENCRYPTED, ENCRYPTION_BYTES, FRAME_HEADER, FrameHeader, Kind, LZ4, MORE, Seed, SegmentCipher, Tally, UNSYNCED_UNKNOWN,
+    compress, frame_bytes,
 };
 
 /// What is to be appended: one record.
@@ -174,7 +174,7 @@ pub(super) struct Place<'a> {
     pub time: Time,
     pub seed: Seed,
     pub offset: u64,
-    pub key: Option<&'a [u8; 32]>,
+    pub cipher: Option<&'a SegmentCipher>,
 }
 
 impl Place<'_> {
@@ -254,9 +254,9 @@ impl Batch {
                 header.time = place.time;
             }
             let size = FRAME_HEADER + header.length as usize;
-            if let Some(key) = place.key.filter(|_| header.flags & ENCRYPTED != 0) {
+            if let Some(cipher) = place.cipher.filter(|_| header.flags & ENCRYPTED != 0) {
                 let plain = frame[FRAME_HEADER..size - ENCRYPTION_BYTES].to_vec();
-                let stored = encrypt(&header, &plain, key)?;
+                let stored = cipher.encrypt(&header, place.offset + at as u64, &plain)?;
                 frame[FRAME_HEADER..size].copy_from_slice(&stored);
             }
             let mut head = header.encode();
@@ -338,6 +338,7 @@ pub(super) fn pad_frame(lsn: Lsn, unsynced: u16, time: Time, seed: Seed, offset:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::native::{Opener, SegmentHeader};
 
     fn place(base: u64, durable: u64) -> Place<'static> {
         Place {
@@ -346,7 +347,7 @@ mod tests {
             time: Time(9),
             seed: Seed::new(&[1; 16], Lsn(1)),
             offset: 4096,
-            key: None,
+            cipher: None,
         }
     }
 
@@ -416,7 +417,10 @@ mod tests {
     fn what_is_encrypted_takes_the_room_that_was_kept_for_it() {
         let keys = crate::model::Keys::parse(&"07".repeat(32)).expect("64 hex digits");
         let options = Options { keys: keys.clone(), compress_min: Some(10), ..Options::default() };
-        let place = Place { key: keys.newest(), ..place(1, 1) };
+        let header = SegmentHeader { key: None, block: 0, log_id: [1; 16], first_lsn: Lsn(1), created: Time(1), chain: 0 };
+        let header = header.keyed(&[7; 32], [2; 16]);
+        let cipher = SegmentCipher::new(&[7; 32], &header);
+        let place = Place { cipher: Some(&cipher), ..place(1, 1) };
         let mut batch = Batch::default();
         let long = b"abc".repeat(100);
         for payload in [&b"alpha"[..], &long] {
@@ -430,7 +434,8 @@ mod tests {
         assert_eq!(headers.iter().map(|h| h.flags).collect::<Vec<_>>(), [ENCRYPTED, ENCRYPTED | LZ4]);
         let mut out = Vec::new();
         let stored = &batch.bytes.bytes()[FRAME_HEADER..FRAME_HEADER + headers[0].length as usize];
-        assert_eq!(crate::native::open(&headers[0], stored, &keys, &mut out), crate::native::Opened::Plain);
+        let opener = Opener::new(&keys, Some(&header), None);
+        assert_eq!(crate::native::open(&headers[0], place.offset, stored, &opener, &mut out), crate::native::Opened::Plain);
         assert_eq!(out, b"alpha");
         let mut tally = Tally::default();
         batch.tell(&mut tally, 4096);

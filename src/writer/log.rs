@@ -19,8 +19,8 @@ use super::ticket::{Failure, Outcome, Written};
 use crate::disk::{AlignedBytes, DIRECT_BLOCK, Disk, EntryKind, File, Open, make_dir, read_full, write_full};
 use crate::model::{Error, Lsn, Result, Time};
 use crate::native::{
-    FrameFields, FrameHeader, HEADER_BYTES, Kind, SegmentHeader, Tally, encode_frame, encode_header, encode_seal, frame_bytes,
-    key_hint, segment_name,
+    FrameFields, FrameHeader, HEADER_BYTES, Kind, SegmentCipher, SegmentHeader, Tally, encode_frame, encode_header, encode_seal,
+    frame_bytes, key_hint, segment_name,
 };
 
 /// A log that is open for appending.
@@ -61,6 +61,8 @@ pub(super) struct Active {
     pub blocks: Option<Arc<dyn File>>,
     pub path: PathBuf,
     pub header: SegmentHeader,
+    /// What encrypts its payloads.
+    pub cipher: Option<SegmentCipher>,
     /// Where the next frame goes.
     pub position: u64,
     pub tally: Tally,
@@ -173,9 +175,10 @@ impl Log {
         read_full(plain.as_ref(), &mut held, start)?;
         self.stage.begin(&held);
         let (header, position, tally, last_sum) = (open.header, open.position, open.tally, open.last_sum);
+        let cipher = self.options.keys.newest().map(|key| SegmentCipher::new(key, &header));
         let age = Duration::from_micros(Time::now().0.saturating_sub(header.created.0));
         let since = (tally.last_lsn > 0).then(|| Instant::now().checked_sub(age)).flatten();
-        self.active = Some(Active { plain, data, blocks, path, header, position, tally, last_sum, since });
+        self.active = Some(Active { plain, data, blocks, path, header, cipher, position, tally, last_sum, since });
         if !fits || tail.doubtful {
             self.seal().map_err(|stop| self.stopped(stop))?;
         }
@@ -186,7 +189,8 @@ impl Log {
     fn fits(&self, header: &SegmentHeader) -> Result<bool> {
         let right_key = match (header.key, self.options.keys.newest()) {
             (None, None) => true,
-            (Some(hint), Some(key)) => key_hint(key, hint.salt).id == hint.id,
+            // In a segment whose payloads are not bound to their place, no more are written.
+            (Some(hint), Some(key)) => header.is_bound() && key_hint(key, hint.salt).id == hint.id,
             (None, Some(_)) => false,
             (Some(_), None) => {
                 let why = "its records are encrypted, and without a key new ones would stand there in plain text".into();
@@ -253,23 +257,21 @@ impl Log {
             }
         };
         let mut data = self.open_data(temp, &plain)?;
-        let key = match self.options.keys.newest() {
-            Some(key) => Some(key_hint(key, random()?)),
-            None => None,
-        };
-        let mut header = SegmentHeader {
-            key,
+        let (key, salt) = (self.options.keys.newest().copied(), random()?);
+        let keyed = |header: SegmentHeader| key.as_ref().map_or(header, |key| header.keyed(key, salt));
+        let mut header = keyed(SegmentHeader {
+            key: None,
             block: u32::try_from(self.block()).map_or(0, |b| if self.direct { b } else { 0 }),
             log_id: self.log_id,
             first_lsn: self.next,
             created: Time::now(),
             chain: self.chain,
-        };
+        });
         if self.direct && self.write_header(data.as_ref(), &header).is_err_and(|e| e.errno() == Some(libc::EINVAL)) {
             // Some filesystems open a file for direct writes and then refuse them.
             self.no_direct();
             data = self.open_data(temp, &plain)?;
-            header.block = 0;
+            header = keyed(SegmentHeader { block: 0, ..header });
         }
         self.write_header(plain.as_ref(), &header)?;
         let length = self.options.segment_bytes;
@@ -288,7 +290,9 @@ impl Log {
         let blocks = self.open_blocks(&path);
         self.stage.begin(&[]);
         let (tally, last_sum) = (Tally::default(), self.chain);
-        self.active = Some(Active { plain, data, blocks, path, header, position: HEADER_BYTES, tally, last_sum, since: None });
+        let cipher = key.as_ref().map(|key| SegmentCipher::new(key, &header));
+        self.active =
+            Some(Active { plain, data, blocks, path, header, cipher, position: HEADER_BYTES, tally, last_sum, since: None });
         Ok(())
     }
 
@@ -390,7 +394,7 @@ impl Log {
             time: Time::now(),
             seed: active.header.seed(),
             offset: active.position,
-            key: self.options.keys.newest(),
+            cipher: active.cipher.as_ref(),
         };
         let mut last = batch.number(&place).map_err(|error| Stop::Only(Failure::Input(error.to_string())))?;
         if self.direct {

@@ -19,13 +19,14 @@ use crate::support::memory::peak_of;
 use crate::support::recipe::{Frame, KEY, Made, cook};
 
 /// Small logs of every shape.
-const SHAPES: [&str; 9] = [
+const SHAPES: [&str; 10] = [
     "record alpha\nrecord beta\nrecord gamma\nclose",
     "record alpha\ngroup\nrecord beta\nrecord gamma\nrecord delta\nsync\nrecord omega",
     "group\nrecord one\nrecord two\nrecord three",
     "record a\nbatch\nrecord b\nlz4 fill 90\nrecord c\nend\nrecord d",
     "record a\nsplit 20 fill 50 98\nkind checkpoint tag 1\nkind txn-begin tag 9 record t\nkind txn-commit tag 9",
-    "encrypted record secret\nlz4 encrypted fill 200\nclose\nrecord after",
+    "encrypted record secret\nlz4 encrypted fill 200\nclose\nencrypted record after",
+    "unbound\nencrypted record secret\nlz4 encrypted fill 200\nclose\nencrypted record after",
     "record a\nrecord b\nseal\nsegment\nrecord c\nrecord d\nseal\nsegment\nrecord e\nzeros 64",
     "begin 48213\nrecord a\nsegment\ngroup\nrecord b\nrecord c\nsync\nsegment\nunsynced unknown record d",
     "block 512\nrecord a\npad 512\nrecord b\npad 512\nclose",
@@ -36,7 +37,7 @@ const MEMORY: usize = 8 << 20;
 
 /// How far the bytes of the header reach that mean something, and those that its sum covers.
 const HEADER_SUMMED: usize = 60;
-const HEADER_USED: usize = 88;
+const HEADER_USED: usize = 104;
 
 type Records = BTreeMap<u64, (String, Vec<u8>)>;
 

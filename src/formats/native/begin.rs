@@ -4,7 +4,10 @@ use super::join::Joint;
 use crate::disk::Io;
 use crate::formats::{State, Summary, Visit};
 use crate::model::{Damage, Error, Facts, Kind as Damaged, Look, Lsn, Result, Span, Warning};
-use crate::native::{HEADER_BYTES, HEADER_USED, HeaderFound, HeaderState, Reader, Seal, SegmentHeader, find_seal, segment_lsn};
+use crate::native::{
+    Check, ENCRYPTED, FRAME_HEADER, HEADER_BYTES, HEADER_COPY, HEADER_FIELDS, HEADER_USED, HeaderFound, HeaderState, Opener,
+    Reader, Seal, SegmentHeader, find_seal, segment_lsn,
+};
 
 /// What the beginning of a segment leads to.
 pub enum Begin {
@@ -26,6 +29,10 @@ pub struct Begun {
     pub seal: Option<Seal>,
     /// The LSN of its first data frame.
     pub first: Lsn,
+    /// What opens its payloads.
+    pub opener: Opener,
+    /// Its payloads are encrypted, each of them.
+    pub encrypted: bool,
     /// What is wrong with the header, when it is damaged and could be done without.
     pub damage: Option<Damage>,
 }
@@ -56,7 +63,14 @@ pub fn begin(visit: &Visit<'_>) -> Result<Begin> {
             damage = Some(header_damage(visit, HEADER_USED as u64, header.first_lsn, found, Look::Wrong));
             header.first_lsn
         }
-        HeaderState::Guessed(_) => {
+        HeaderState::Copied(header) => {
+            joint.header = Some(*header);
+            let lsn = header.first_lsn;
+            damage =
+                Some(lost_header(visit, &mut reader, HEADER_COPY, lsn, &format!("its copy at {HEADER_COPY} is read instead")));
+            lsn
+        }
+        HeaderState::Known(..) | HeaderState::Guessed(_) => {
             let lsn = named.unwrap_or(Lsn::FIRST);
             damage = Some(lost_header(visit, &mut reader, HEADER_BYTES, lsn, "what the frames need of it was found elsewhere"));
             lsn
@@ -80,22 +94,80 @@ pub fn begin(visit: &Visit<'_>) -> Result<Begin> {
     if let Some(warning) = strange_reserve(&mut reader, &joint, visit) {
         summary.warnings.push(warning);
     }
-    Ok(Begin::Frames(Box::new(Begun { reader, summary, joint, seal, first, damage })))
+    let opener = opener(visit, &mut reader, &state, &joint);
+    let damage = damage.or_else(|| forged_header(visit, &joint, &opener));
+    let encrypted = match &joint.header {
+        Some(header) => header.key.is_some(),
+        // A segment behind an encrypted one is encrypted too.
+        None => sibling_headers(visit).iter().any(|(before, header)| *before && header.key.is_some()),
+    };
+    Ok(Begin::Frames(Box::new(Begun { reader, summary, joint, seal, first, opener, encrypted, damage })))
+}
+
+/// What opens the payloads of this segment.
+fn opener(visit: &Visit<'_>, reader: &mut Reader, state: &HeaderState, joint: &Joint) -> Opener {
+    let place = match (state, &joint.header) {
+        (HeaderState::Known(id, _), _) => joint.named.map(|named| (*id, named)),
+        (_, Some(header)) => Some((header.log_id, header.first_lsn)),
+        _ => None,
+    };
+    let opener = Opener::new(visit.keys, joint.header.as_ref(), place);
+    if !opener.is_empty() && !opener.has_the_key() && (visit.want.payloads || visit.want.deep) {
+        try_keys(reader, &opener);
+    }
+    opener
+}
+
+/// The header names none of the keys. It may be damaged where no sum covers it, or written by another program: what the first payloads
+/// say counts more.
+fn try_keys(reader: &mut Reader, opener: &Opener) {
+    const TRIED: u32 = 64;
+    let (mut offset, mut tried, mut plain) = (HEADER_BYTES, 0, Vec::new());
+    while tried < TRIED && !opener.has_the_key() {
+        let Check::Good(frame) = reader.check(offset) else { return };
+        if frame.flags & ENCRYPTED != 0 {
+            tried += 1;
+            let stored = reader.cursor.bytes(offset + FRAME_HEADER as u64, frame.length as usize);
+            // Whether it opens is kept by the opener.
+            crate::native::open(&frame, offset, stored, opener, &mut plain);
+        }
+        offset += frame.span();
+    }
+}
+
+/// The header's sum is right, and the key says that the header is not what was written.
+fn forged_header(visit: &Visit<'_>, joint: &Joint, opener: &Opener) -> Option<Damage> {
+    let header = joint.header.as_ref().filter(|header| header.is_bound() && opener.has_the_key())?;
+    if visit.keys.newest_first().any(|key| header.is_authentic(key)) {
+        return None;
+    }
+    let found = "fields that were changed by somebody without the key, or that rotted where no sum covers them".to_owned();
+    let damage = header_damage(visit, HEADER_FIELDS as u64, header.first_lsn, found, Look::Altered);
+    Some(Damage { expected: "a header that the segment's key authenticates".into(), ..damage })
+}
+
+/// The headers of other segments, and whether each stands before this one.
+fn sibling_headers(visit: &Visit<'_>) -> Vec<(bool, SegmentHeader)> {
+    let mut headers = Vec::new();
+    for segment in visit.source.segments.iter().filter(|s| s.id != visit.segment.id) {
+        let head = visit.source.cursor(segment).ok().and_then(|mut c| c.array::<HEADER_FIELDS>(0));
+        if let Some(HeaderFound::Good(header)) = head.map(|head| SegmentHeader::decode(&head)) {
+            headers.push((segment.id < visit.segment.id, header));
+        }
+        // A folder of thousands of segments is not read through for this.
+        if headers.len() == 64 {
+            break;
+        }
+    }
+    headers
 }
 
 /// The ids that the headers of the other segments give.
 fn sibling_ids(visit: &Visit<'_>) -> Vec<[u8; 16]> {
     let mut ids = Vec::new();
-    for segment in visit.source.segments.iter().filter(|s| s.id != visit.segment.id) {
-        let Some(head) = visit.source.cursor(segment).ok().and_then(|mut c| c.array::<88>(0)) else { continue };
-        if let HeaderFound::Good(header) = SegmentHeader::decode(&head)
-            && !ids.contains(&header.log_id)
-        {
+    for (_, header) in sibling_headers(visit) {
+        if !ids.contains(&header.log_id) && ids.len() < 4 {
             ids.push(header.log_id);
-        }
-        // A folder of thousands of segments is not read through for this.
-        if ids.len() == 4 || segment.id.0 > 64 {
-            break;
         }
     }
     ids
@@ -147,12 +219,15 @@ fn headless(visit: &Visit<'_>, mut reader: Reader, mut summary: Summary, joint: 
     Begin::Nothing(Box::new((summary, joint, damage)))
 }
 
-/// The part of the header block that no sum covers should be zeros.
+/// The part of the header block that no sum covers should be zeros, but for the copy of a header that is authenticated.
 fn strange_reserve(reader: &mut Reader, joint: &Joint, visit: &Visit<'_>) -> Option<Warning> {
-    let from = if joint.header.as_ref()?.key.is_some() { 88 } else { HEADER_USED as u64 };
-    let rest = reader.cursor.bytes(from, usize::try_from(HEADER_BYTES - from).expect("less than a block"));
-    let at = from + rest.iter().position(|b| *b != 0)? as u64;
+    let header = joint.header.as_ref()?;
+    let wanted = crate::native::encode_header(header);
+    let from = if header.key.is_some() { HEADER_FIELDS } else { HEADER_USED };
+    let rest = reader.cursor.bytes(from as u64, wanted.len() - from);
+    let at = (from + rest.iter().zip(&wanted[from..]).position(|(there, wanted)| there != wanted)?) as u64;
     let span = Span::new(visit.segment.id, at, HEADER_BYTES);
-    let text = "the rest of the header block is not zero; no checksum covers it, and no record is affected".to_owned();
+    let what = if header.is_bound() { "neither zero nor a copy of the header" } else { "not zero" };
+    let text = format!("the rest of the header block is {what}; no checksum covers it, and no record is affected");
     Some(Warning { name: "header-reserve-not-zero", span, text })
 }

@@ -37,7 +37,33 @@ pub fn join(source: &Source, summaries: &mut [Summary]) -> Vec<Damage> {
             None => found.extend(between(source, summaries, index, log_id)),
         }
     }
+    found.extend(downgraded(source, summaries, log_id));
     open_transactions(source, summaries);
+    found
+}
+
+/// Segments that are less protected than one before them. The writer never does that: somebody put them there.
+fn downgraded(source: &Source, summaries: &[Summary], log_id: Option<[u8; 16]>) -> Vec<Damage> {
+    const WORDS: [&str; 3] =
+        ["plain text", "encrypted payloads that are not bound to their place", "encrypted payloads, bound to their place"];
+    let (mut found, mut most) = (Vec::new(), (0, 0));
+    for (index, summary) in summaries.iter().enumerate() {
+        let Some(header) = joint(summary).and_then(|j| j.header.as_ref()).filter(|h| Some(h.log_id) == log_id) else { continue };
+        let level = usize::from(header.key.is_some()) + usize::from(header.is_bound());
+        if level >= most.0 {
+            most = (level, index);
+            continue;
+        }
+        let before = source.segments.get(most.1).map_or("", |segment| &segment.name);
+        let expected = format!("{}, as in {before}", WORDS[most.0]);
+        let damage = whole_header(source, index, Kind::Downgraded, expected, WORDS[level].to_owned());
+        found.extend(damage.map(|damage| Damage {
+            lsn: Some(header.first_lsn),
+            doubt: summary.lsns,
+            facts: Facts::of(Look::Altered),
+            ..damage
+        }));
+    }
     found
 }
 

@@ -4,11 +4,35 @@ use std::sync::Arc;
 
 use crate::disk::{File, pieces, read_full};
 use crate::formats::{Halt, Sink, Visit};
-use crate::model::{Error, Field, Keys, Lsn, Payload, Record, Result, Span, Value};
-use crate::native::{ENCRYPTED, FRAME_HEADER, FrameHeader, Kind, LZ4, MORE, Opened, Reader, open};
+use crate::model::{Error, Field, Look, Lsn, Payload, Record, Result, Span, Value};
+use crate::native::{ENCRYPTED, FRAME_HEADER, FrameHeader, Kind, LZ4, MORE, Opened, Opener, Reader, open};
 
 /// Records up to this long are handed over in one piece.
 const WHOLE: u64 = 8 << 20;
+
+/// Why a payload cannot be opened.
+#[derive(Clone, Debug)]
+pub struct Unopened {
+    /// In words.
+    pub why: String,
+    /// What that says about the bytes.
+    pub look: Look,
+}
+
+impl Unopened {
+    /// The segment's key is at hand and does not open it.
+    pub fn altered() -> Unopened {
+        Unopened {
+            why: "the segment's key does not open it: payload, header or place of the frame were changed".into(),
+            look: Look::Altered,
+        }
+    }
+
+    /// It is not what its flags say.
+    pub fn bad(why: String) -> Unopened {
+        Unopened { why, look: Look::Wrong }
+    }
+}
 
 /// A batch, or a record in fragments, whose end was not seen yet. Its frames are counted and not kept: when the end comes, they are
 /// read a second time, so that a batch of any size costs no memory.
@@ -52,7 +76,8 @@ impl Unit {
     }
 }
 
-/// Hands over the record in the frame at `offset`. Why its payload cannot be opened, if it cannot: then nothing is handed over.
+/// Hands over the record in the frame at `offset`. Why its payload cannot be opened, if it cannot. What was altered is handed over as
+/// the ciphertext that it is, for the record was there; what cannot be decompressed is not.
 #[expect(clippy::too_many_arguments, reason = "the parts of a walk are borrowed one by one")]
 pub fn deliver_record(
     reader: &mut Reader,
@@ -60,10 +85,11 @@ pub fn deliver_record(
     offset: u64,
     header: &FrameHeader,
     kind: Kind,
+    opener: &Opener,
     plain: &mut Vec<u8>,
     fields: &[Field<'_>],
     sink: &mut Sink<'_>,
-) -> Result<Option<String>, Halt> {
+) -> Result<Option<Unopened>, Halt> {
     let mut record = Record {
         span: Span::new(visit.segment.id, offset, offset + header.span()),
         lsn: Some(header.lsn),
@@ -85,28 +111,30 @@ pub fn deliver_record(
         sink.record(&record)?;
         return Ok(None);
     }
+    let mut unopened = None;
     let stored = reader.cursor.bytes(at, header.length as usize);
     if header.flags & (LZ4 | ENCRYPTED) == 0 || !visit.want.payloads {
         record.payload = Payload::Whole(stored);
         record.encrypted = header.flags & ENCRYPTED != 0;
     } else {
-        match open(header, stored, visit.keys, plain) {
+        match open(header, offset, stored, opener, plain) {
             Opened::Plain => record.payload = Payload::Whole(plain),
-            Opened::Locked => {
+            locked @ (Opened::Locked | Opened::Altered) => {
                 record.payload = Payload::Whole(stored);
                 record.encrypted = true;
+                unopened = (locked == Opened::Altered).then(Unopened::altered);
             }
             // Somebody who looks at frames is shown the bytes as they are.
             Opened::Bad(_) if visit.want.frames => record.payload = Payload::Whole(stored),
-            Opened::Bad(why) => return Ok(Some(why)),
+            Opened::Bad(why) => return Ok(Some(Unopened::bad(why))),
         }
     }
     sink.record(&record)?;
-    Ok(None)
+    Ok(unopened)
 }
 
 /// Payloads that could not be opened: where, of which frame, and why.
-type Unopened = Vec<(u64, FrameHeader, String)>;
+type AllUnopened = Vec<(u64, FrameHeader, Unopened)>;
 
 /// Hands over the records of a complete unit that ends at `end`, reading its frames again; their sums were checked.
 pub fn deliver_unit(
@@ -114,9 +142,10 @@ pub fn deliver_unit(
     visit: &Visit<'_>,
     unit: &Unit,
     end: u64,
+    opener: &Opener,
     plain: &mut Vec<u8>,
     sink: &mut Sink<'_>,
-) -> Result<Unopened, Halt> {
+) -> Result<AllUnopened, Halt> {
     let batch = [Field { name: "batch", value: Value::Number(unit.first.0) }];
     let fields = if unit.batch { &batch[..] } else { &[] };
     let mut bad = Vec::new();
@@ -125,13 +154,13 @@ pub fn deliver_unit(
         let Some((header, kind)) = frame_at(reader, offset) else { break };
         let next = offset + header.span();
         if kind == Kind::First {
-            let (last_end, why) = deliver_fragments(reader, visit, (offset, end), &header, fields, sink)?;
+            let (last_end, why) = deliver_fragments(reader, visit, (offset, end), &header, opener, fields, sink)?;
             offset = last_end;
             bad.extend(why.map(|why| (offset, header, why)));
             continue;
         }
         if kind.is_data()
-            && let Some(why) = deliver_record(reader, visit, offset, &header, kind, plain, fields, sink)?
+            && let Some(why) = deliver_record(reader, visit, offset, &header, kind, opener, plain, fields, sink)?
         {
             bad.push((offset, header, why));
         }
@@ -152,9 +181,10 @@ fn deliver_fragments(
     visit: &Visit<'_>,
     (start, limit): (u64, u64),
     first: &FrameHeader,
+    opener: &Opener,
     batch: &[Field<'_>],
     sink: &mut Sink<'_>,
-) -> Result<(u64, Option<String>), Halt> {
+) -> Result<(u64, Option<Unopened>), Halt> {
     // What there is to join, without reading payloads.
     let (mut at, mut count, mut last, mut packed) = (start, 0, *first, false);
     while at < limit {
@@ -170,15 +200,17 @@ fn deliver_fragments(
         }
     }
     let file = reader.cursor.file().clone();
-    let fragments = Fragments { file, start, end: at, keys: visit.keys, as_stored: !visit.want.payloads };
+    let fragments = Fragments { file, start, end: at, opener, as_stored: !visit.want.payloads };
+    let mut unopened = None;
     let (length, encrypted, fragments) = match fragments.measure() {
-        Ok((length, false)) => (length, false, fragments),
-        // A record whose key is lacking is shown as it is stored, all of it.
-        Ok((_, true)) => {
+        Ok(length) => (length, false, fragments),
+        // A record that is not opened is shown as it is stored, all of it.
+        Err(Trouble::Locked(altered)) => {
+            unopened = altered.then(Unopened::altered);
             let stored = Fragments { as_stored: true, ..fragments };
-            (stored.measure().map_err(Trouble::halt)?.0, true, stored)
+            (stored.measure().map_err(Trouble::halt)?, true, stored)
         }
-        Err(Trouble::Payload(why)) => return Ok((at, Some(why))),
+        Err(Trouble::Payload(why)) => return Ok((at, Some(Unopened::bad(why)))),
         Err(other) => return Err(other.halt()),
     };
     let mut fields = batch.to_vec();
@@ -209,7 +241,7 @@ fn deliver_fragments(
         })?;
         sink.record(&Record { payload: Payload::Whole(&joined), ..record })?;
     }
-    Ok((at, None))
+    Ok((at, unopened))
 }
 
 /// The fragments of a record, read from the file each time they are asked for.
@@ -217,7 +249,7 @@ struct Fragments<'k> {
     file: Arc<dyn File>,
     start: u64,
     end: u64,
-    keys: &'k Keys,
+    opener: &'k Opener,
     as_stored: bool,
 }
 
@@ -225,8 +257,8 @@ struct Fragments<'k> {
 enum Trouble {
     /// A payload does not open.
     Payload(String),
-    /// A key is lacking.
-    Locked,
+    /// No key opens it; whether the segment's own key is at hand.
+    Locked(bool),
     /// The file could not be read, or the receiver stopped.
     Failed(Error),
 }
@@ -236,7 +268,7 @@ impl Trouble {
         match self {
             Trouble::Failed(error) => error,
             Trouble::Payload(what) => Error::Input { what },
-            Trouble::Locked => Error::Input { what: "a fragment lost its key while it was read".into() },
+            Trouble::Locked(_) => Error::Input { what: "a fragment lost its key while it was read".into() },
         }
     }
 
@@ -246,10 +278,10 @@ impl Trouble {
 }
 
 impl Fragments<'_> {
-    /// The length of the record, and whether a key is lacking.
-    fn measure(&self) -> Result<(u64, bool), Trouble> {
+    /// The length of the record.
+    fn measure(&self) -> Result<u64, Trouble> {
         let mut length = 0;
-        let counted = self.walk(&mut |header, at| {
+        self.walk(&mut |header, at| {
             // Only what is packed must be opened to know how long it is.
             if self.as_stored || header.flags & (LZ4 | ENCRYPTED) == 0 {
                 length += u64::from(header.length);
@@ -259,12 +291,8 @@ impl Fragments<'_> {
                 length += piece.len() as u64;
                 Ok(())
             })
-        });
-        match counted {
-            Ok(()) => Ok((length, false)),
-            Err(Trouble::Locked) => Ok((0, true)),
-            Err(other) => Err(other),
-        }
+        })?;
+        Ok(length)
     }
 
     fn each(&self, take: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<(), Trouble> {
@@ -281,9 +309,10 @@ impl Fragments<'_> {
         }
         let (mut stored, mut plain) = (vec![0; header.length as usize], Vec::new());
         read_full(self.file.as_ref(), &mut stored, at).map_err(Trouble::Failed)?;
-        match open(header, &stored, self.keys, &mut plain) {
+        match open(header, at - FRAME_HEADER as u64, &stored, self.opener, &mut plain) {
             Opened::Plain => take(&plain).map_err(Trouble::Failed),
-            Opened::Locked => Err(Trouble::Locked),
+            Opened::Locked => Err(Trouble::Locked(false)),
+            Opened::Altered => Err(Trouble::Locked(true)),
             Opened::Bad(why) => Err(Trouble::Payload(why)),
         }
     }

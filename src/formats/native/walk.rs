@@ -5,14 +5,15 @@ use std::time::Duration;
 use super::begin::{Begin, Begun, begin};
 use super::join::Joint;
 use super::region::classify;
-use super::unit::{Unit, deliver_record, deliver_unit};
+use super::unit::{Unit, Unopened, deliver_record, deliver_unit};
 use super::wounds::Wounds;
 use crate::formats::{Ending, Halt, Mark, Sink, Summary, Visit, Walk};
 use crate::model::{
     Damage, Error, Facts, Field, Kind as Damaged, Look, Lsn, LsnRange, Payload, Proof, Record, Span, Value, Warning,
 };
 use crate::native::{
-    Check, FRAME_HEADER, FrameHeader, HEADER_BYTES, Kind, MORE, Opened, Reader, Seal, Tally, digest, open, plain_length,
+    Check, ENCRYPTED, FRAME_HEADER, FrameHeader, HEADER_BYTES, HEADER_USED, Kind, MORE, Opened, Opener, Reader, Seal, Tally,
+    digest, open, plain_length,
 };
 
 /// How often the walk says how far it has come.
@@ -48,6 +49,9 @@ struct Walker<'v> {
     summary: Summary,
     joint: Joint,
     seal: Option<Seal>,
+    opener: Opener,
+    /// Each payload is encrypted: what is not was put there by somebody else.
+    encrypted: bool,
     offset: u64,
     due: Lsn,
     /// A batch or a record in fragments that is under way.
@@ -73,7 +77,7 @@ struct Walker<'v> {
 
 impl<'v> Walker<'v> {
     fn new(visit: &'v Visit<'v>, begun: Begun, sink: &mut Sink<'_>) -> Result<Walker<'v>, Halt> {
-        let Begun { reader, mut summary, mut joint, seal, first, damage } = begun;
+        let Begun { reader, mut summary, mut joint, seal, first, opener, encrypted, damage } = begun;
         summary.valid_bytes = if damage.is_some() { 0 } else { HEADER_BYTES };
         summary.end = HEADER_BYTES;
         if visit.want.tally || visit.want.deep {
@@ -85,6 +89,8 @@ impl<'v> Walker<'v> {
             summary,
             joint,
             seal,
+            opener,
+            encrypted,
             offset: HEADER_BYTES,
             due: first,
             unit: None,
@@ -217,6 +223,12 @@ impl<'v> Walker<'v> {
         self.summary.saw(header.lsn, header.lsn);
         self.due = header.lsn.next();
         let want = &self.visit.want;
+        if self.encrypted != (header.flags & ENCRYPTED != 0) {
+            let withheld = self.flag_differs(header, sink)?;
+            if withheld {
+                return if want.frames && !want.counts_only { self.deliver_frame(header, kind, sink) } else { Ok(()) };
+            }
+        }
         if want.deep {
             self.check_payload(header, sink)?;
         }
@@ -257,10 +269,59 @@ impl<'v> Walker<'v> {
         }
         self.summary.records += 1;
         if self.delivers(header) {
-            let opened = deliver_record(&mut self.reader, self.visit, offset, header, kind, &mut self.plain, &[], sink)?;
+            let opened =
+                deliver_record(&mut self.reader, self.visit, offset, header, kind, &self.opener, &mut self.plain, &[], sink)?;
             self.payload_bad(opened, offset, header, sink)?;
         }
         Ok(())
+    }
+
+    /// The frame is encrypted and the segment is not, or the other way round. True if the frame is not to be handed out as a record.
+    #[cold]
+    fn flag_differs(&mut self, header: &FrameHeader, sink: &mut Sink<'_>) -> Result<bool, Halt> {
+        if header.flags & ENCRYPTED != 0 {
+            // Without the flag in the header, plain frames could be put between these.
+            self.encrypted = true;
+            let damage = Damage {
+                kind: Damaged::BadHeader,
+                span: Span::new(self.visit.segment.id, 0, HEADER_USED as u64),
+                lsn: self.summary.begins,
+                doubt: None,
+                expected: "a header that says that payloads are encrypted".into(),
+                found: format!("one that does not, and frame {} is encrypted", header.lsn),
+                facts: Facts::of(Look::Altered),
+            };
+            // A header that is lost says nothing, and was already told.
+            if self.joint.header.is_some() {
+                self.hurt(damage, sink)?;
+            }
+            return Ok(false);
+        }
+        self.end_unit(Look::Altered, sink)?;
+        self.last_look = Look::Altered;
+        let end = self.offset + header.span();
+        // Neighbours are one piece of damage.
+        if let Some(last) = self.wounds.last_mut()
+            && last.kind == Damaged::PlaintextFrame
+            && last.span.end() == self.offset
+            && last.facts.proof.is_none()
+        {
+            last.span.length += header.span();
+            last.doubt = last.doubt.map(|doubt| LsnRange { last: header.lsn, ..doubt });
+            last.found = format!("{} frames that are not encrypted", last.doubt.map_or(1, |doubt| doubt.count()));
+            return Ok(true);
+        }
+        let damage = Damage {
+            kind: Damaged::PlaintextFrame,
+            span: Span::new(self.visit.segment.id, self.offset, end),
+            lsn: Some(header.lsn),
+            doubt: LsnRange::new(header.lsn, header.lsn),
+            expected: format!("an encrypted payload in frame {}, for the segment is encrypted", header.lsn),
+            found: "a payload that is not encrypted, and is not handed out".into(),
+            facts: Facts::of(Look::Altered),
+        };
+        self.hurt(damage, sink)?;
+        Ok(true)
     }
 
     /// Whether a record with this last frame is to be handed out.
@@ -278,9 +339,9 @@ impl<'v> Walker<'v> {
         if want.counts_only || want.frames {
             return Ok(());
         }
-        let bad = deliver_unit(&mut self.reader, self.visit, &unit, end, &mut self.plain, sink)?;
-        for (offset, header, why) in bad {
-            self.payload_bad(Some(why), offset, &header, sink)?;
+        let bad = deliver_unit(&mut self.reader, self.visit, &unit, end, &self.opener, &mut self.plain, sink)?;
+        for (offset, header, unopened) in bad {
+            self.payload_bad(Some(unopened), offset, &header, sink)?;
         }
         Ok(())
     }
@@ -547,16 +608,26 @@ impl<'v> Walker<'v> {
         }
         let at = self.offset + FRAME_HEADER as u64;
         let stored = self.reader.cursor.bytes(at, header.length as usize);
-        let opened = match open(header, stored, self.visit.keys, &mut self.plain) {
-            Opened::Locked if !self.visit.keys.is_empty() => Some("no key of the key file opens it".to_owned()),
-            Opened::Bad(why) => Some(why),
-            _ => None,
+        let unopened = match open(header, self.offset, stored, &self.opener, &mut self.plain) {
+            Opened::Plain => None,
+            Opened::Locked => {
+                self.summary.locked += 1;
+                None
+            }
+            Opened::Altered => Some(Unopened::altered()),
+            Opened::Bad(why) => Some(Unopened::bad(why)),
         };
-        self.payload_bad(opened, self.offset, header, sink)
+        self.payload_bad(unopened, self.offset, header, sink)
     }
 
-    fn payload_bad(&mut self, why: Option<String>, offset: u64, header: &FrameHeader, sink: &mut Sink<'_>) -> Result<(), Halt> {
-        let Some(found) = why else { return Ok(()) };
+    fn payload_bad(
+        &mut self,
+        unopened: Option<Unopened>,
+        offset: u64,
+        header: &FrameHeader,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), Halt> {
+        let Some(Unopened { why: found, look }) = unopened else { return Ok(()) };
         let damage = Damage {
             kind: Damaged::BadPayload,
             span: Span::new(self.visit.segment.id, offset, offset + header.span()),
@@ -564,7 +635,7 @@ impl<'v> Walker<'v> {
             doubt: LsnRange::new(header.lsn, header.lsn),
             expected: format!("a payload that opens, in frame {}", header.lsn),
             found,
-            facts: Facts::of(Look::Wrong),
+            facts: Facts::of(look),
         };
         self.hurt(damage, sink)
     }
@@ -579,7 +650,7 @@ impl<'v> Walker<'v> {
             Field { name: "sum", value: Value::Bytes(&header.sum.to_be_bytes()) },
         ];
         if kind.is_data() {
-            deliver_record(&mut self.reader, self.visit, offset, header, kind, &mut self.plain, &fields, sink)?;
+            deliver_record(&mut self.reader, self.visit, offset, header, kind, &self.opener, &mut self.plain, &fields, sink)?;
             return Ok(());
         }
         let record = Record {

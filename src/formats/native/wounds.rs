@@ -46,7 +46,7 @@ impl Wounds {
         let damages = self.damage.kept_mut();
         while let Some(damage) = damages.get_mut(self.unproven) {
             // What is judged by its look alone waits for no proof.
-            let waits = matches!(damage.facts.look, Look::Interrupted | Look::Wrong);
+            let waits = matches!(damage.facts.look, Look::Interrupted | Look::Wrong | Look::Altered);
             if waits && !header.proves_synced(damage.lsn.unwrap_or(Lsn(u64::MAX))) {
                 break;
             }

@@ -10,8 +10,8 @@ use super::cutfile::as_private;
 use crate::disk::{Disk, EntryKind, File, Open, make_dir, write_full};
 use crate::model::{Error, Keys, Lsn, LsnRange, Result, Time};
 use crate::native::{
-    ENCRYPTED, FRAME_HEADER, FrameFields, FrameHeader, HEADER_BYTES, Kind, MORE, Seed, SegmentHeader, Tally, UNSYNCED_UNKNOWN,
-    encode_frame, encode_header, encode_seal, encrypt, header_of, key_hint, segment_lsn, segment_name,
+    ENCRYPTED, FRAME_HEADER, FrameFields, FrameHeader, HEADER_BYTES, Kind, MORE, Seed, SegmentCipher, SegmentHeader, Tally,
+    UNSYNCED_UNKNOWN, encode_frame, encode_header, encode_seal, header_of, segment_lsn, segment_name,
 };
 
 /// A segment is sealed when it is so long.
@@ -56,6 +56,7 @@ enum Stage {
 struct Segment {
     file: Box<dyn File>,
     seed: Seed,
+    cipher: Option<SegmentCipher>,
     tally: Tally,
     /// Where the first byte of `waiting` goes.
     written: u64,
@@ -171,12 +172,13 @@ impl NewLog {
         let flags = if more { MORE } else { 0 } | if self.key.is_some() { ENCRYPTED } else { 0 };
         let fields = FrameFields { kind: frame.kind, flags, unsynced, lsn: frame.lsn, time: frame.time, tag: frame.tag };
         let plain = frame.payload.len() as u64;
-        let stored = match &self.key {
+        let stored = match &segment.cipher {
             None => frame.payload,
-            Some((key, _)) => {
+            Some(cipher) => {
                 let length = u32::try_from(frame.payload.len() + crate::native::ENCRYPTION_BYTES)
                     .map_err(|_| Error::Input { what: "a record is too long for a frame".into() })?;
-                encrypt(&header_of(&fields, length), &frame.payload, key)?
+                let offset = segment.written + segment.waiting.len() as u64;
+                cipher.encrypt(&header_of(&fields, length), offset, &frame.payload)?
             }
         };
         self.chain = segment.frame(&fields, &stored, plain);
@@ -206,12 +208,13 @@ impl NewLog {
         if let Some(like) = &self.like {
             as_private(&self.disk, &path, like)?;
         }
-        let key = self.key.as_ref().map(|(key, salt)| key_hint(key, *salt));
         let header =
-            SegmentHeader { key, block: 0, log_id: self.log_id, first_lsn: first, created: Time::now(), chain: self.chain };
+            SegmentHeader { key: None, block: 0, log_id: self.log_id, first_lsn: first, created: Time::now(), chain: self.chain };
+        let header = self.key.as_ref().map_or(header, |(key, salt)| header.keyed(key, *salt));
         self.segment = Some(Segment {
             file,
             seed: header.seed(),
+            cipher: self.key.as_ref().map(|(key, _)| SegmentCipher::new(key, &header)),
             tally: Tally::default(),
             written: 0,
             waiting: encode_header(&header),

@@ -91,7 +91,9 @@ pub fn salvage(input: &Input, report: &Report, target: &Path, stop: &AtomicBool)
         waiting: 0,
         open: Vec::new(),
     };
-    let strangers: Vec<_> = report.damage.iter().filter(|d| d.kind == Damaged::OtherLog).map(|d| d.span.place.segment).collect();
+    // Of these nothing can be believed, and a new log would vouch for it.
+    let strange = |damage: &&Damage| matches!(damage.kind, Damaged::OtherLog | Damaged::Downgraded);
+    let strangers: Vec<_> = report.damage.iter().filter(strange).map(|d| d.span.place.segment).collect();
     let want = Want { payloads: true, salvage: true, ..Want::default() };
     each_record(input, want, &mut |record| {
         if stop.load(Ordering::Relaxed) {

@@ -12,7 +12,9 @@
 //! segment | begin N | skip N | block N | other log | chain N   the next segment; LSNs to begin with or to leave out; its header
 //! in N                  what follows hurts segment N (from 1); without it, the last one
 //! zeros N | raw DIGITS | copy PLACE N | cut N | cut to PLACE | flip PLACE BIT | zero PLACE N | put PLACE DIGITS
-//! version N | flags N   patches the header, with its sum made right again
+//! version N | flags N | header AT DIGITS    patches the header, with its sum made right again
+//! resum PLACE           makes the sum of the frame there right again
+//! unbound               from here on, encrypted payloads are bound to their frames' headers alone
 //! drop segment N | rename N NAME | file NAME TEXT
 //! ```
 //! A place is an offset, or `@LSN` for the frame with that LSN, with `+N` behind it if wanted. In a text, `\n`, `\t`, `\\` and `\xNN`
@@ -111,6 +113,7 @@ struct Kitchen {
     /// The last frame of a batch is held back until it is known whether another one follows.
     held: Option<Options>,
     hurt: Option<usize>,
+    unbound: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -141,6 +144,7 @@ impl Kitchen {
             in_batch: false,
             held: None,
             hurt: None,
+            unbound: false,
         }
     }
 
@@ -206,6 +210,12 @@ impl Kitchen {
             }
             ["version", version] => self.patch_header(8, &number::<u16>(version)?.to_le_bytes())?,
             ["flags", flags] => self.patch_header(10, &number::<u16>(flags)?.to_le_bytes())?,
+            ["header", at, ..] => {
+                let digits = line.splitn(3, ' ').nth(2).unwrap_or_default();
+                self.patch_header(number(at)?, &hex(digits)?)?;
+            }
+            ["resum", place] => self.resum(place)?,
+            ["unbound"] => self.unbound = true,
             ["drop", "segment", which] => {
                 let at = number::<usize>(which)?.wrapping_sub(1);
                 self.made.segments.get(at).ok_or("no such segment")?;
@@ -407,13 +417,18 @@ impl Kitchen {
         frame.extend_from_slice(&options.time.unwrap_or(0).to_le_bytes());
         frame.extend_from_slice(&options.tag.to_le_bytes());
         if options.encrypted {
-            mark_encrypted(&mut segment.bytes);
+            mark_encrypted(&mut segment.bytes, !self.unbound);
             // A nonce that differs from frame to frame and is the same in each run.
             let mut nonce = [0; 12];
             nonce[..8].copy_from_slice(&lsn.to_le_bytes());
-            let key = Key::<Aes256Gcm>::from([0x6b; 32]);
-            let sealed = Aes256Gcm::new(&key)
-                .encrypt(&Nonce::from(nonce), Payload { msg: &stored, aad: &frame[8..40] })
+            let mut aad = (offset as u64).to_le_bytes().to_vec();
+            aad.extend_from_slice(&frame[8..40]);
+            let (key, aad) = match self.unbound {
+                true => ([0x6b; 32], &aad[8..]),
+                false => (hkdf(&segment.bytes[16..32], &[b"walctl payloads", &segment.bytes[32..40]]), &aad[..]),
+            };
+            let sealed = Aes256Gcm::new(&Key::<Aes256Gcm>::from(key))
+                .encrypt(&Nonce::from(nonce), Payload { msg: &stored, aad })
                 .map_err(|e| e.to_string())?;
             stored = [&nonce[..], &sealed].concat();
         }
@@ -452,6 +467,18 @@ impl Kitchen {
         Ok(())
     }
 
+    fn resum(&mut self, place: &str) -> Result<(), String> {
+        let at = self.place(place)?;
+        let segment = self.target()?;
+        let seed = segment.seed.wrapping_add(u32::try_from(at).map_err(|e| e.to_string())?);
+        let frame = segment.bytes.get_mut(at..).filter(|rest| rest.len() >= 40).ok_or("no frame there")?;
+        let length = u32::from_le_bytes([frame[8], frame[9], frame[10], frame[11]]) as usize;
+        let mut sum = crc32fast::Hasher::new_with_initial(seed);
+        sum.update(frame.get(8..40 + length).ok_or("the frame is longer than the file")?);
+        frame[4..8].copy_from_slice(&sum.finalize().to_le_bytes());
+        Ok(())
+    }
+
     fn place(&mut self, text: &str) -> Result<usize, String> {
         let Some(lsn) = text.strip_prefix('@') else { return number(text) };
         let (lsn, more) = lsn.split_once('+').unwrap_or((lsn, "0"));
@@ -467,14 +494,32 @@ fn sum_header(bytes: &mut [u8]) {
     bytes[56..60].copy_from_slice(&sum.to_le_bytes());
 }
 
-/// Says in the header that payloads are encrypted, and with which key.
-fn mark_encrypted(bytes: &mut [u8]) {
+/// Says in the header that payloads are encrypted, and with which key; and where they are bound, authenticates it and copies it.
+fn mark_encrypted(bytes: &mut [u8], bound: bool) {
     let salt = *b"salt of a recipe";
     let id = Sha256::new().chain_update(b"walctl key id").chain_update(salt).chain_update([0x6b; 32]).finalize();
-    bytes[10] |= 1;
+    bytes[10] |= 1 | u8::from(bound) << 1;
     bytes[64..72].copy_from_slice(&id[..8]);
     bytes[72..88].copy_from_slice(&salt);
     sum_header(bytes);
+    if bound {
+        let mac = hkdf(&bytes[16..32], &[b"walctl header", &bytes[..88]]);
+        bytes[88..104].copy_from_slice(&mac[..16]);
+        bytes.copy_within(..104, 2048);
+    }
+}
+
+/// HKDF-SHA256 of the key: its first 32 bytes.
+fn hkdf(salt: &[u8], info: &[&[u8]]) -> [u8; 32] {
+    let extracted = hmac(salt, &[&[0x6b; 32]]);
+    hmac(&extracted, &[&info.concat(), &[1]])
+}
+
+fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    let mut block = [0; 64];
+    block[..key.len()].copy_from_slice(key);
+    let inner = Sha256::new().chain_update(block.map(|b| b ^ 0x36)).chain_update(parts.concat()).finalize();
+    Sha256::new().chain_update(block.map(|b| b ^ 0x5c)).chain_update(inner).finalize().into()
 }
 
 fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
