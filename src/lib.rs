@@ -234,7 +234,7 @@ pub mod ops {
         mod stats;
         mod verify;
         pub use count::{Amount, Buckets, Counts, Pause, bucket_end};
-        pub use ledger::{LedgerEntry, LedgerReport, PayloadDigest, check_ledger, ledger_head, payload_digest};
+        pub use ledger::{LedgerEntry, LedgerReport, PayloadDigest, check_ledger, ledger_from, ledger_head, payload_digest};
         pub use media::{MediaView, compare_media};
         pub use stats::{Pinned, SegmentStats, Stats, stats};
         pub use verify::{Checks, Progress, Report, SegmentReport, verify};

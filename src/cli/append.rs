@@ -75,7 +75,8 @@ pub struct AppendArgs {
     /// Give records the LSNs that the JSON lines tell; a gap is refused
     #[arg(long)]
     keep_lsn: bool,
-    /// Also write each acknowledged LSN and a digest of its payload to this file, once it is durable
+    /// Also write each acknowledged LSN and a digest of its payload to this file: a line is durable before its LSN is printed. After a
+    /// crash it may lack records that are durable and whose LSNs were not printed yet, and no others
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     ledger: Option<PathBuf>,
     /// Cut a torn tail first, as `walctl repair` does

@@ -1,4 +1,7 @@
 //! Tells what is durable: the ledger first, then standard output.
+//!
+//! What is printed is in the ledger, durably: lines are held back until those of the ledger are synced. A sync is shared by all that was
+//! acknowledged meanwhile, as in the log itself, and the log goes on during it.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -6,13 +9,15 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
 
+use walctl::disk::{Disk, RealDisk};
 use walctl::model::{Error, Lsn};
-use walctl::ops::{LedgerEntry, ledger_head};
+use walctl::ops::{LedgerEntry, ledger_from, ledger_head};
 use walctl::writer::{Ack, GroupCommit};
 
 use super::flushed;
 use super::hand::Sent;
-use crate::cli::exit::Failure;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::hint::show;
 use crate::cli::render::out::Out;
 
 /// Tells acknowledgements in the order of the records.
@@ -25,19 +30,29 @@ pub struct Tell<'a> {
     last: Lsn,
     count: u64,
     promises: bool,
+    /// What is to be printed once the ledger is durable.
+    held: Vec<u8>,
 }
 
 struct Ledger {
     file: File,
     path: PathBuf,
     text: String,
+    /// Its lines are made durable with the records. Where records are not, that would be for nothing.
+    syncs: bool,
 }
+
+/// More than this is not held back.
+const HELD: usize = 64 << 10;
 
 impl<'a> Tell<'a> {
     pub fn new(out: &'a mut Out, log: &'a GroupCommit, ledger: Option<&Path>, stop: &'a AtomicBool) -> anyhow::Result<Tell<'a>> {
-        let ledger = ledger.map(|path| Ledger::open(path, &log.log_id())).transpose()?;
         let promises = log.options().sync.promises();
-        Ok(Tell { out, log, ledger, stop, first: None, last: Lsn(0), count: 0, promises })
+        let mut ledger = ledger.map(|path| Ledger::open(path, &log.log_id(), log.next_lsn())).transpose()?;
+        if let Some(ledger) = &mut ledger {
+            ledger.syncs = promises;
+        }
+        Ok(Tell { out, log, ledger, stop, first: None, last: Lsn(0), count: 0, promises, held: Vec::new() })
     }
 
     /// Redeems tickets until no more come. The first failure is kept; those that were written all the same are told.
@@ -80,49 +95,49 @@ impl<'a> Tell<'a> {
     }
 
     fn flush(&mut self, failed: &mut Option<anyhow::Error>) {
-        let ledger = self.ledger.as_mut().map_or(Ok(()), Ledger::flush);
-        let out = flushed(self.out, self.stop).map_err(anyhow::Error::from);
-        if let Err(error) = ledger.and(out) {
+        if let Err(error) = self.let_out() {
             self.keep(failed, error);
         }
+    }
+
+    /// Makes the ledger durable, and then prints what was held back for it.
+    fn let_out(&mut self) -> anyhow::Result<()> {
+        let held = std::mem::take(&mut self.held);
+        if let Some(ledger) = &mut self.ledger {
+            ledger.flush()?;
+        }
+        if !held.is_empty() && !self.out.is_closed() {
+            let told = self.out.write_all(&held);
+            if told.is_err() {
+                self.stop.store(true, Ordering::Relaxed);
+            }
+            if !self.out.is_closed() {
+                told?;
+            }
+        }
+        Ok(flushed(self.out, self.stop)?)
     }
 
     fn ack(&mut self, ack: &Ack, sent: &Sent) -> anyhow::Result<()> {
         if let (Some(ledger), Some((length, digest))) = (&mut self.ledger, sent.digest) {
             LedgerEntry { lsn: ack.lsn, length, digest }.push(&mut ledger.text);
-            if ledger.text.len() > 64 << 10 {
-                ledger.flush()?;
-            }
         }
         self.first.get_or_insert(ack.lsn);
         self.last = ack.last_lsn;
         self.count += 1;
         if self.out.quiet() || self.out.is_closed() {
-            return Ok(());
+            return if self.ledger.as_ref().is_some_and(|ledger| ledger.text.len() > HELD) { self.let_out() } else { Ok(()) };
         }
-        let told = self.line(ack);
+        if self.ledger.is_some() {
+            line(&mut self.held, self.out.json(), ack)?;
+            return if self.held.len() > HELD { self.let_out() } else { Ok(()) };
+        }
+        let json = self.out.json();
+        let told = line(self.out, json, ack).and_then(|()| self.out.settle());
         if told.is_err() {
             self.stop.store(true, Ordering::Relaxed);
         }
         if self.out.is_closed() { Ok(()) } else { Ok(told?) }
-    }
-
-    fn line(&mut self, ack: &Ack) -> std::io::Result<()> {
-        if self.out.json() {
-            let (wait, sync) = (ack.times.wait().as_micros(), ack.times.sync().as_micros());
-            write!(self.out, "{{\"lsn\":{},", ack.lsn)?;
-            if ack.last_lsn != ack.lsn {
-                write!(self.out, "\"last_lsn\":{},", ack.last_lsn)?;
-            }
-            write!(self.out, "\"group\":{},\"group_size\":{},\"wait_us\":{wait},\"sync_us\":{sync}", ack.group, ack.group_size)?;
-            // A key that only those see who asked for less.
-            let rest = if ack.durable { "}\n" } else { ",\"durable\":false}\n" };
-            self.out.write_all(rest.as_bytes())?;
-        } else {
-            let mut room = [0; 21];
-            self.out.write_all(decimal(ack.lsn.0, &mut room))?;
-        }
-        self.out.settle()
     }
 
     /// What was acknowledged, in one sentence.
@@ -144,18 +159,47 @@ impl<'a> Tell<'a> {
     }
 }
 
+/// The line that tells an acknowledgement.
+fn line(out: &mut dyn Write, json: bool, ack: &Ack) -> std::io::Result<()> {
+    if !json {
+        let mut room = [0; 21];
+        return out.write_all(decimal(ack.lsn.0, &mut room));
+    }
+    let (wait, sync) = (ack.times.wait().as_micros(), ack.times.sync().as_micros());
+    write!(out, "{{\"lsn\":{},", ack.lsn)?;
+    if ack.last_lsn != ack.lsn {
+        write!(out, "\"last_lsn\":{},", ack.last_lsn)?;
+    }
+    write!(out, "\"group\":{},\"group_size\":{},\"wait_us\":{wait},\"sync_us\":{sync}", ack.group, ack.group_size)?;
+    // A key that only those see who asked for less.
+    let rest = if ack.durable { "}\n" } else { ",\"durable\":false}\n" };
+    out.write_all(rest.as_bytes())
+}
+
 impl Ledger {
     /// Opens the file to be written behind what it holds; it must be a ledger of the same log.
-    fn open(path: &Path, log_id: &[u8; 16]) -> anyhow::Result<Ledger> {
+    fn open(path: &Path, log_id: &[u8; 16], next: Lsn) -> anyhow::Result<Ledger> {
+        use std::os::unix::fs::OpenOptionsExt;
         let cannot = |doing| Error::io(doing, path);
-        let mut file = File::options().read(true).append(true).create(true).open(path).map_err(cannot("open"))?;
+        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+        let mut file =
+            File::options().read(true).append(true).create(true).custom_flags(flags).open(path).map_err(cannot("open"))?;
+        if !file.metadata().map_err(cannot("look at"))?.is_file() {
+            return Err(
+                Failure::usage(format!("{} is no file; a ledger is written into a file of its own", path.display())).into()
+            );
+        }
         let head = ledger_head(log_id);
         let mut first = String::new();
         BufReader::new(std::io::Read::take(&mut file, 256)).read_line(&mut first).map_err(cannot("read"))?;
-        if first.is_empty() {
+        if head.starts_with(&first) && first != head {
+            // It is new, or a crash came when it was.
+            file.set_len(0).map_err(cannot("set the length of"))?;
             file.write_all(head.as_bytes()).map_err(cannot("write to"))?;
         } else if first != head {
-            return Err(Failure::usage(format!("{} is no ledger of this log", path.display())).into());
+            let message = format!("{} is not the ledger of this log, and is left alone", path.display());
+            let next = Some(format!("name a new file; what this one says it is: head -n 1 {}", show(path)));
+            return Err(Failure { exit: Exit::Usage, message, next }.into());
         }
         // A line that a crash cut short must not run together with the next one.
         let length = file.metadata().map_err(cannot("look at"))?.len();
@@ -163,13 +207,21 @@ impl Ledger {
         if whole < length {
             file.set_len(whole).map_err(cannot("set the length of"))?;
         }
-        Ok(Ledger { file, path: path.to_owned(), text: String::new() })
+        file.write_all(ledger_from(next).as_bytes()).map_err(cannot("write to"))?;
+        file.sync_all().map_err(cannot("sync"))?;
+        // A ledger whose name is lost in a crash proves nothing.
+        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        RealDisk.sync_dir(dir)?;
+        Ok(Ledger { file, path: path.to_owned(), text: String::new(), syncs: true })
     }
 
     fn flush(&mut self) -> anyhow::Result<()> {
         if !self.text.is_empty() {
             self.file.write_all(self.text.as_bytes()).map_err(Error::io("write to", &self.path))?;
             self.text.clear();
+            if self.syncs {
+                self.file.sync_data().map_err(Error::io("sync", &self.path))?;
+            }
         }
         Ok(())
     }
@@ -215,8 +267,24 @@ mod tests {
         let path = dir.path().join("ledger");
         let head = ledger_head(&[7; 16]);
         std::fs::write(&path, format!("{head}1 2 00\n3 4")).expect("room for a few bytes");
-        drop(Ledger::open(&path, &[7; 16]).expect("it is ours"));
-        assert_eq!(std::fs::read_to_string(&path).expect("it reads"), format!("{head}1 2 00\n"));
-        assert!(Ledger::open(&path, &[8; 16]).is_err(), "it belongs to another log");
+        drop(Ledger::open(&path, &[7; 16], Lsn(4)).expect("it is ours"));
+        assert_eq!(std::fs::read_to_string(&path).expect("it reads"), format!("{head}1 2 00\n# from 4\n"));
+        assert!(Ledger::open(&path, &[8; 16], Lsn(4)).is_err(), "it belongs to another log");
+        // The crash came when it was new.
+        std::fs::write(&path, &head[..20]).expect("room for a few bytes");
+        drop(Ledger::open(&path, &[7; 16], Lsn(1)).expect("it is ours"));
+        assert_eq!(std::fs::read_to_string(&path).expect("it reads"), format!("{head}# from 1\n"));
+    }
+
+    #[test]
+    fn a_ledger_is_never_written_through_a_link_and_never_waits_for_a_reader() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let (other, link, pipe) = (dir.path().join("other"), dir.path().join("link"), dir.path().join("pipe"));
+        std::fs::write(&other, "precious").expect("room for a few bytes");
+        std::os::unix::fs::symlink(&other, &link).expect("links can be made");
+        assert!(Ledger::open(&link, &[7; 16], Lsn(1)).is_err());
+        assert_eq!(std::fs::read_to_string(&other).expect("it reads"), "precious");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs");
+        assert!(made.success() && Ledger::open(&pipe, &[7; 16], Lsn(1)).is_err());
     }
 }

@@ -2,10 +2,15 @@
 //!
 //! ```text
 //! # walctl ledger 1 LOG-ID
+//! # from LSN
 //! LSN LENGTH DIGEST
 //! ```
-//! A line a record, in the order of their LSNs; the digest is the first half of the payload's SHA-256. A last line without its end was
-//! being written when the power failed: it does not count.
+//! The first line names the log. A line a record, in the order of their LSNs; the digest is the first half of the payload's SHA-256. Each run
+//! of a writer begins with the LSN that was due, for nothing is known of what others wrote between two runs. A last line without its end
+//! was being written when the power failed: it does not count.
+//!
+//! A ledger proves that a record was promised. It proves that one was not only where it reaches beyond it: lines at its end may be lost,
+//! with a file that was cut or a crash that came between a record and its line.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -14,6 +19,7 @@ use sha2::{Digest, Sha256};
 
 use crate::formats::{Halt, Item, Sink, Visit, Want};
 use crate::model::{Damage, Error, Look, Lsn, LsnRange, Record, Result};
+use crate::native::{HEADER_FIELDS, HeaderFound, SegmentHeader};
 use crate::ops::Input;
 
 /// The first half of a payload's SHA-256.
@@ -56,6 +62,31 @@ pub fn ledger_head(log_id: &[u8; 16]) -> String {
     text
 }
 
+/// The line with which each run of a writer begins: the LSN that is due.
+#[must_use]
+pub fn ledger_from(next: Lsn) -> String {
+    format!("# from {next}\n")
+}
+
+/// The id of the log that a first line names.
+fn named_log(line: &str) -> Option<[u8; 16]> {
+    let id = digits(line.strip_prefix("# walctl ledger 1 ")?)?;
+    // Only what is written by us is read: an id in capitals is none.
+    (ledger_head(&id).trim_end() == line).then_some(id)
+}
+
+/// 16 bytes from 32 hex digits.
+fn digits(hex: &str) -> Option<[u8; 16]> {
+    let mut bytes = [0; 16];
+    if hex.len() != 32 || !hex.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return None;
+    }
+    for (byte, pair) in bytes.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(bytes)
+}
+
 fn push_hex(text: &mut String, bytes: &[u8; 16]) {
     for byte in bytes {
         for digit in [byte >> 4, byte & 15] {
@@ -78,12 +109,9 @@ impl LedgerEntry {
     pub fn parse(line: &str) -> Option<LedgerEntry> {
         let mut words = line.split(' ');
         let (lsn, length, hex) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?, words.next()?);
-        let mut digest = [0; 16];
-        if words.next().is_some() || hex.len() != 32 || !hex.is_ascii() {
+        let digest = digits(hex)?;
+        if words.next().is_some() {
             return None;
-        }
-        for (byte, pair) in digest.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
-            *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
         }
         Some(LedgerEntry { lsn: Lsn(lsn), length, digest })
     }
@@ -94,6 +122,12 @@ impl LedgerEntry {
 pub struct LedgerReport {
     /// Records that the ledger lists.
     pub listed: u64,
+    /// The last one that it lists: of what lies behind it says nothing.
+    pub reaches: Option<Lsn>,
+    /// LSNs that were written while it was not kept, as far as they are listed: of these it says nothing either.
+    pub unknown: Vec<LsnRange>,
+    /// None of the log's headers tells its id, so it may be the ledger of another log.
+    pub unnamed: bool,
     /// Of these, how many the log lacks.
     pub lacking: u64,
     /// Which ones, as far as they are listed.
@@ -113,17 +147,27 @@ impl LedgerReport {
         self.lacking == 0 && self.different.is_empty()
     }
 
-    /// Marks interrupted writes of which the ledger lists nothing: nobody had been promised them.
+    /// Marks interrupted writes of which the ledger lists nothing although it reaches beyond them: nobody had been promised them.
     pub fn heed(&self, damage: &mut [Damage]) {
         // A list that was cut short proves nothing about what it leaves out.
-        let complete = self.lacks.iter().map(LsnRange::count).sum::<u64>() == self.lacking;
-        for one in damage.iter_mut().filter(|one| complete && one.facts.look == Look::Interrupted && one.facts.proof.is_none()) {
+        let complete = self.lacks.iter().map(LsnRange::count).sum::<u64>() == self.lacking && self.unknown.len() < LISTED;
+        let Some(reaches) = self.reaches.filter(|_| complete && !self.unnamed) else { return };
+        for one in damage.iter_mut().filter(|one| one.facts.look == Look::Interrupted && one.facts.proof.is_none()) {
             let Some(first) = one.lsn else { continue };
             // Where nothing tells how many records stood there, it may have been any number.
             let last = one.doubt.map_or(Lsn(u64::MAX), |doubt| doubt.last);
-            if !self.lacks.iter().any(|range| range.first <= last && first <= range.last) {
+            let meets = |range: &LsnRange| range.first <= last && first <= range.last;
+            if last < reaches && !self.lacks.iter().chain(&self.unknown).any(meets) {
                 one.facts.unpromised = true;
             }
+        }
+    }
+
+    /// A run of the writer begins, and nothing was kept between the last record of the one before and its first.
+    fn begins(&mut self, next: Lsn) {
+        let first = self.reaches.map_or(Lsn(0), Lsn::next);
+        if let Some(range) = next.before().and_then(|last| LsnRange::new(first, last)).filter(|_| self.unknown.len() < LISTED) {
+            self.unknown.push(range);
         }
     }
 
@@ -145,6 +189,8 @@ struct Ledger<R> {
     number: u64,
     next: Option<LedgerEntry>,
     last: Option<Lsn>,
+    /// The log that it is of, once the first line was read.
+    log_id: Option<[u8; 16]>,
 }
 
 impl<R: BufRead> Ledger<R> {
@@ -152,45 +198,111 @@ impl<R: BufRead> Ledger<R> {
         Error::Input { what: format!("{}:{}: {what}", self.path.display(), self.number) }
     }
 
-    /// Reads on to the next entry.
-    fn step(&mut self) -> Result<()> {
-        self.next = None;
-        loop {
-            let mut line = Vec::new();
-            let mut limited = std::io::Read::take(&mut self.lines, LINE);
-            limited.read_until(b'\n', &mut line).map_err(Error::io("read", &self.path))?;
-            self.number += 1;
-            if line.pop() != Some(b'\n') {
-                if line.len() as u64 + 1 >= LINE {
-                    return Err(self.wrong("this is no line of a ledger"));
-                }
-                return Ok(());
+    /// The next whole line, without its end.
+    fn line(&mut self) -> Result<Option<String>> {
+        let mut line = Vec::new();
+        let mut limited = std::io::Read::take(&mut self.lines, LINE);
+        limited.read_until(b'\n', &mut line).map_err(Error::io("read", &self.path))?;
+        self.number += 1;
+        if line.pop() != Some(b'\n') {
+            if line.len() as u64 + 1 >= LINE {
+                return Err(self.wrong("this is no line of a ledger"));
             }
-            let text = std::str::from_utf8(&line).unwrap_or_default();
-            if text.starts_with('#') || (text.is_empty() && line.is_empty()) {
+            return Ok(None);
+        }
+        String::from_utf8(line).map(Some).map_err(|_| self.wrong("this is no line of a ledger"))
+    }
+
+    /// Reads the line that names the log. A ledger that ends before its end lists nothing.
+    fn head(&mut self) -> Result<()> {
+        let Some(line) = self.line()? else { return Ok(()) };
+        self.log_id = named_log(&line);
+        match self.log_id {
+            Some(_) => Ok(()),
+            None if line.starts_with("# walctl ledger ") => Err(self.wrong("this version does not know such a ledger")),
+            None => Err(self.wrong("this ledger does not name its log: its first line must be `# walctl ledger 1 LOG-ID`")),
+        }
+    }
+
+    /// Reads on to the next entry.
+    fn step(&mut self, report: &mut LedgerReport) -> Result<()> {
+        self.next = None;
+        while let Some(line) = self.line()? {
+            if let Some(next) = line.strip_prefix("# from ").and_then(|lsn| lsn.parse().ok()) {
+                report.begins(Lsn(next));
+            } else if line.starts_with("# walctl ledger ") && named_log(&line) != self.log_id {
+                return Err(self.wrong("here begins the ledger of another log"));
+            }
+            if line.starts_with('#') || line.is_empty() {
                 continue;
             }
-            let entry = LedgerEntry::parse(text).ok_or_else(|| self.wrong("this is no line of a ledger"))?;
+            let entry = LedgerEntry::parse(&line).ok_or_else(|| self.wrong("this is no line of a ledger"))?;
             if self.last.is_some_and(|last| entry.lsn <= last) {
                 return Err(self.wrong("the LSNs of a ledger go up, and this one does not"));
             }
+            if report.reaches.is_none() && report.unknown.is_empty() {
+                report.begins(entry.lsn);
+            }
+            report.reaches = Some(entry.lsn);
             (self.last, self.next) = (Some(entry.lsn), Some(entry));
             return Ok(());
         }
+        Ok(())
     }
 }
 
-/// Compares a log with a ledger: every record that was acknowledged must be there, with the same content.
+/// Compares a log with its ledger: every record that was acknowledged must be there, with the same content.
+///
+/// # Errors
+/// If the ledger cannot be read, names no log, or names another one.
 pub fn check_ledger(input: &Input, path: &Path) -> Result<LedgerReport> {
     let file = std::fs::File::open(path).map_err(Error::io("open", path))?;
+    if !file.metadata().map_err(Error::io("look at", path))?.is_file() {
+        return Err(Error::Input { what: format!("{} is no file, and so no ledger", path.display()) });
+    }
     check_lines(input, BufReader::with_capacity(256 << 10, file), path)
 }
 
+/// The ids that the headers of a log's segments give.
+fn log_ids(input: &Input) -> Vec<[u8; 16]> {
+    let mut ids = Vec::new();
+    for segment in &input.source.segments {
+        let head = input.source.cursor(segment).ok().and_then(|mut cursor| cursor.array::<HEADER_FIELDS>(0));
+        if let Some(HeaderFound::Good(header) | HeaderFound::Flipped(header, _)) = head.map(|head| SegmentHeader::decode(&head))
+            && !ids.contains(&header.log_id)
+        {
+            ids.push(header.log_id);
+        }
+    }
+    ids
+}
+
+/// A ledger must be of this log.
+fn same_log(input: &Input, named: &[u8; 16], path: &Path) -> Result<bool> {
+    let (path, log) = (path.display(), input.source.path.display());
+    if input.format.name != "native" {
+        let what = format!("{path} is a ledger of one of walctl's own logs, and {log} is a log of {}", input.format.title);
+        return Err(Error::Input { what });
+    }
+    let ids = log_ids(input);
+    if ids.is_empty() {
+        return Ok(false);
+    }
+    if ids.contains(named) {
+        return Ok(true);
+    }
+    let hex = |id: &[u8; 16]| ledger_head(id).trim_end().rsplit(' ').next().unwrap_or_default().to_owned();
+    Err(Error::Input { what: format!("{path} is the ledger of another log ({}) than {log} ({})", hex(named), hex(&ids[0])) })
+}
+
 fn check_lines(input: &Input, lines: impl BufRead, path: &Path) -> Result<LedgerReport> {
-    let mut ledger = Ledger { lines, path: path.to_owned(), number: 0, next: None, last: None };
+    let mut ledger = Ledger { lines, path: path.to_owned(), number: 0, next: None, last: None, log_id: None };
     let mut report = LedgerReport::default();
     let mut first = None;
-    ledger.step()?;
+    ledger.head()?;
+    let Some(named) = ledger.log_id else { return Ok(report) };
+    report.unnamed = !same_log(input, &named, path)?;
+    ledger.step(&mut report)?;
     for segment in &input.source.segments {
         let mut take = |item: Item<'_>| -> Result<(), Halt> {
             let Item::Record(record) = item else { return Ok(()) };
@@ -209,7 +321,7 @@ fn check_lines(input: &Input, lines: impl BufRead, path: &Path) -> Result<Ledger
     while let Some(entry) = ledger.next {
         report.listed += 1;
         report.lack(entry.lsn);
-        ledger.step()?;
+        ledger.step(&mut report)?;
     }
     let before = |range: &LsnRange| first.map_or(0, |first: Lsn| first.0.saturating_sub(range.first.0).min(range.count()));
     report.before = report.lacks.iter().map(before).sum();
@@ -235,7 +347,7 @@ fn meet<R: BufRead>(ledger: &mut Ledger<R>, report: &mut LedgerReport, record: &
                 report.different.push(lsn);
             }
         }
-        ledger.step()?;
+        ledger.step(report)?;
     }
     Ok(())
 }
@@ -268,11 +380,45 @@ mod tests {
         check_lines(&inputs[0], ledger.as_bytes(), Path::new("ledger"))
     }
 
+    /// The lines of a ledger, under the name of the log on this disk.
+    fn as_of(disk: &SimDisk, text: &str) -> String {
+        let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+        let input = open(&shared, Path::new("/log"), &Choice::default()).expect("it is a log").remove(0);
+        let id = *log_ids(&input).first().expect("its header is whole");
+        format!("{}{}", ledger_head(&id), text.split_once('\n').map_or("", |(_, lines)| lines))
+    }
+
+    #[test]
+    fn the_ledger_of_another_log_and_one_that_names_none_are_refused() {
+        let (disk, own) = log(&["alpha"]);
+        let (_, other) = log(&["alpha"]);
+        let lines = own.split_once('\n').expect("it has a head").1;
+        for (text, why) in [
+            (other.clone(), "the ledger of another log"),
+            (lines.to_owned(), "ledger:1: this ledger does not name its log"),
+            (own.replace("ledger 1", "ledger 2"), "does not know"),
+            (format!("{own}{other}"), "ledger:3: here begins the ledger of another log"),
+        ] {
+            let error = check(&disk, &text).expect_err(why).to_string();
+            assert!(error.contains(why), "{error}");
+        }
+        assert!(check(&disk, &format!("{own}{}", ledger_head(&[0; 16]))).is_err());
+    }
+
+    #[test]
+    fn an_empty_ledger_and_one_whose_head_was_cut_list_nothing() {
+        let (disk, text) = log(&["alpha"]);
+        for cut in ["", "# walctl led", &text[..50]] {
+            assert_eq!(check(&disk, cut).expect("a crash leaves that"), LedgerReport::default(), "{cut}");
+        }
+    }
+
     #[test]
     fn a_log_that_has_everything_meets_its_ledger() {
         let (disk, text) = log(&["alpha", "", "gamma"]);
         let report = check(&disk, &text).expect("it reads");
-        assert_eq!(report, LedgerReport { listed: 3, ..LedgerReport::default() });
+        let unknown = vec![LsnRange { first: Lsn(0), last: Lsn(0) }];
+        assert_eq!(report, LedgerReport { listed: 3, reaches: Some(Lsn(3)), unknown, ..LedgerReport::default() });
         assert!(report.is_met());
         // The last line was being written when the power failed.
         assert!(check(&disk, &format!("{text}4 10 00")).expect("it reads").is_met());
@@ -282,6 +428,7 @@ mod tests {
     fn what_is_lacking_or_another_is_named() {
         let (disk, _) = log(&["alpha", "beta"]);
         let (_, text) = log(&["alpha", "other", "gamma", "delta"]);
+        let text = as_of(&disk, &text);
         let report = check(&disk, &text).expect("it reads");
         assert_eq!((report.listed, report.lacking, report.before), (4, 2, 0));
         assert_eq!(report.lacks, [LsnRange { first: Lsn(3), last: Lsn(4) }]);
@@ -316,23 +463,58 @@ mod tests {
             found: String::new(),
             facts: Facts::of(Look::Interrupted),
         };
-        let ledger =
-            LedgerReport { lacking: 1, lacks: vec![LsnRange { first: Lsn(5), last: Lsn(5) }], ..LedgerReport::default() };
-        for (lsn, answer) in [(4, Acknowledged::Unknown), (5, Acknowledged::Unknown), (6, Acknowledged::No)] {
-            let mut damage = [torn(lsn)];
+        let ranges = |all: &[(u64, u64)]| all.iter().map(|(a, b)| LsnRange { first: Lsn(*a), last: Lsn(*b) }).collect::<Vec<_>>();
+        let ledger = LedgerReport {
+            lacking: 1,
+            lacks: ranges(&[(9, 9)]),
+            reaches: Some(Lsn(9)),
+            unknown: ranges(&[(0, 2), (7, 7)]),
+            ..LedgerReport::default()
+        };
+        let answer = |ledger: &LedgerReport, lsn: u64, last: Option<u64>| {
+            let doubt = last.and_then(|last| LsnRange::new(Lsn(lsn), Lsn(last)));
+            let mut damage = [Damage { doubt, ..torn(lsn) }];
             ledger.heed(&mut damage);
-            assert_eq!(damage[0].acknowledged(), answer, "LSN {lsn}");
-            let mut damage = [torn(lsn)];
-            LedgerReport { lacking: 2, ..ledger.clone() }.heed(&mut damage);
-            assert_eq!(damage[0].acknowledged(), Acknowledged::Unknown, "a list that is not complete, LSN {lsn}");
+            damage[0].acknowledged()
+        };
+        // Only 5 and 6 lie within what it lists, are not listed, and were written while it was kept.
+        for (lsn, last, says) in [
+            (5, Some(6), Acknowledged::No),
+            (5, None, Acknowledged::Unknown),
+            (2, Some(3), Acknowledged::Unknown),
+            (6, Some(7), Acknowledged::Unknown),
+            (8, Some(9), Acknowledged::Unknown),
+            (10, Some(10), Acknowledged::Unknown),
+        ] {
+            assert_eq!(answer(&ledger, lsn, last), says, "LSN {lsn}-{last:?}");
         }
+        let proves_nothing = [
+            ("empty", LedgerReport::default()),
+            ("cut", LedgerReport { reaches: Some(Lsn(4)), ..ledger.clone() }),
+            ("not complete", LedgerReport { lacking: 2, ..ledger.clone() }),
+            ("perhaps of another log", LedgerReport { unnamed: true, ..ledger.clone() }),
+        ];
+        for (what, ledger) in proves_nothing {
+            assert_eq!(answer(&ledger, 5, Some(6)), Acknowledged::Unknown, "{what}");
+        }
+    }
+
+    #[test]
+    fn what_others_wrote_between_two_runs_is_unknown() {
+        let (disk, text) = log(&["a", "b", "c", "d", "e"]);
+        let lines: Vec<&str> = text.lines().collect();
+        let kept = [lines[0], "# from 1", lines[1], "# from 4", lines[4], "# from 6", ""].join("\n");
+        let report = check(&disk, &kept).expect("it reads");
+        let range = |a, b| LsnRange { first: Lsn(a), last: Lsn(b) };
+        assert_eq!((report.unknown, report.reaches), (vec![range(0, 0), range(2, 3), range(5, 5)], Some(Lsn(4))));
     }
 
     #[test]
     fn what_is_no_ledger_is_refused_with_its_line() {
         let (disk, text) = log(&["alpha", "beta"]);
         for wrong in ["hello\n", "1 2\n", "1 2 zz\n", "1 2 00112233445566778899aabbccddeeff more\n"] {
-            assert!(check(&disk, wrong).expect_err("it is none").to_string().starts_with("ledger:1: "), "{wrong}");
+            let wrong = format!("{}{wrong}", text.lines().next().map(|head| format!("{head}\n")).unwrap_or_default());
+            assert!(check(&disk, &wrong).expect_err("it is none").to_string().starts_with("ledger:2: "), "{wrong}");
         }
         let twice = format!("{text}{text}");
         assert!(check(&disk, &twice).expect_err("it goes down").to_string().starts_with("ledger:5: "));

@@ -54,7 +54,7 @@ pub fn write(out: &mut Out, input: &Input, report: &Report, beside: &Beside) -> 
         write!(
             out,
             ", \"ledger\": {{\"file\": {}, \"listed\": {}, \"lacking\": {}, \"lacks\": [{}], \"before_first_record\": {}, \
-             \"different\": [{}], \"unread\": {}}}",
+             \"different\": [{}], \"unread\": {}, \"last_lsn\": {}}}",
             json_text(&path.display().to_string()),
             found.listed,
             found.lacking,
@@ -62,6 +62,7 @@ pub fn write(out: &mut Out, input: &Input, report: &Report, beside: &Beside) -> 
             found.before,
             different.join(", "),
             found.unread,
+            found.reaches.map_or_else(|| "null".to_owned(), |lsn| lsn.to_string()),
         )?;
     }
     writeln!(out, "}}")

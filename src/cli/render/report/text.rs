@@ -55,7 +55,17 @@ fn ledger(out: &mut Out, input: &Input, path: &Path, found: &LedgerReport) -> io
     let log = super::log_path(input);
     let name = escape::line(&path.display().to_string());
     let listed = count(found.listed, "acknowledged record");
-    if found.is_met() {
+    if found.unnamed {
+        let doubt = out.paint(Ink::Warn, "no header tells the log's id");
+        writeln!(out, "{log}: {doubt}: whether {name} is its ledger cannot be told")?;
+    }
+    if found.listed == 0 {
+        let nothing = out.paint(Ink::Warn, "proves nothing");
+        writeln!(
+            out,
+            "{log}: {name} lists no record: it {nothing}, neither that records were acknowledged nor that they were not"
+        )?;
+    } else if found.is_met() {
         let good = out.paint(Ink::Good, "all there");
         writeln!(out, "{log}: {name} lists {listed}, {good}")?;
     }
@@ -170,7 +180,8 @@ fn acknowledged(damage: &Damage) -> String {
         }
         (Acknowledged::Yes, None) => "it was acknowledged, in one history or the other".into(),
         (Acknowledged::No, _) => {
-            "it was not acknowledged: what was written with it had not been synced, or the ledger lacks it".into()
+            "it was not acknowledged: what was written with it had not been synced, or the ledger reaches beyond it and lacks it"
+                .into()
         }
         (Acknowledged::Unknown, _) => "whether it was acknowledged is unknown: nothing behind it proves a sync".into(),
     }
