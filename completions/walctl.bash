@@ -62,7 +62,7 @@ _walctl() {
             return 0
             ;;
         walctl__subcmd__append)
-            opts="-q -h -V --delimiter --text --file --count --size --rate --kind --tag --batch --keep-lsn --ledger --repair --preset --sync --window --direct --buffered --preallocate --segment-bytes --segment-records --segment-age --group-bytes --group-records --queue-bytes --frame-limit --compress --compress-min --key-file --json --quiet --color --help --version"
+            opts="-q -h -V --delimiter --text --file --count --size --rate --kind --tag --batch --keep-lsn --ledger --repair --preset --sync --window --direct --buffered --preallocate --segment-bytes --segment-records --segment-age --group-bytes --group-records --queue-bytes --frame-limit --compress --compress-min --key-file --new-key --json --quiet --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -48,7 +48,7 @@ allsource\t''"
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l io -d 'How to read; auto maps finished segments into memory and reads the others' -r -f -a "auto\t'Finished segments through a mapping, the others with system calls'
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"
-complete -c walctl -n "__fish_walctl_using_subcommand dump" -l key-file -d 'A file with keys for encrypted payloads: 64 hex digits a line, oldest first' -r -F
+complete -c walctl -n "__fish_walctl_using_subcommand dump" -l key-file -d 'A file with keys for encrypted payloads: 64 hex digits a line, oldest first; what is written is encrypted with the last one' -r -F
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l lsn -d 'LSNs A..B, both included; also A.., ..B, N, and numbers below zero to count from the end: -100..' -r
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l since -d 'Written at this time or later: 2026-01-02T03:04:05Z, a date, or `10min ago`' -r
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l until -d 'Written at this time or earlier' -r
@@ -94,7 +94,7 @@ allsource\t''"
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l io -d 'How to read; auto maps finished segments into memory and reads the others' -r -f -a "auto\t'Finished segments through a mapping, the others with system calls'
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"
-complete -c walctl -n "__fish_walctl_using_subcommand verify" -l key-file -d 'A file with keys for encrypted payloads: 64 hex digits a line, oldest first' -r -F
+complete -c walctl -n "__fish_walctl_using_subcommand verify" -l key-file -d 'A file with keys for encrypted payloads: 64 hex digits a line, oldest first; what is written is encrypted with the last one' -r -F
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -s j -l jobs -d 'How many segments to check at once [default: one for each processor]' -r
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l max-rate -d 'Read no faster than this, and leave the disk to the service: 100MiB/s' -r
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l ledger -d 'A ledger that append wrote: say which acknowledged records the log lacks, and end with 7 if it lacks any' -r -F
@@ -102,7 +102,7 @@ complete -c walctl -n "__fish_walctl_using_subcommand verify" -l color -d 'When 
 always\t'Also into files and pipes'
 never\t'Nowhere'"
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l media -d 'Read past the page cache, and report where the medium holds something else than the cache says'
-complete -c walctl -n "__fish_walctl_using_subcommand verify" -l deep -d 'Also decrypt, decompress, and look for open transactions and orphaned fragments'
+complete -c walctl -n "__fish_walctl_using_subcommand verify" -l deep -d 'Also decrypt, decompress, and look for open transactions and orphaned fragments. An encrypted log needs its keys for it'
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l map -d 'Draw each segment as one line: frames, padding, reserved zeros, damage'
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l json -d 'Results as JSON, one object a line; failures as one JSON object on standard error'
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -s q -l quiet -d 'No results and no progress; the exit code tells'
@@ -118,7 +118,7 @@ allsource\t''"
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -l io -d 'How to read; auto maps finished segments into memory and reads the others' -r -f -a "auto\t'Finished segments through a mapping, the others with system calls'
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"
-complete -c walctl -n "__fish_walctl_using_subcommand repair" -l key-file -d 'A file with keys for encrypted payloads: 64 hex digits a line, oldest first' -r -F
+complete -c walctl -n "__fish_walctl_using_subcommand repair" -l key-file -d 'A file with keys for encrypted payloads: 64 hex digits a line, oldest first; what is written is encrypted with the last one' -r -F
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -l max-cut -d 'Refuse to cut more than this from a segment' -r
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -l at -d 'Cut everything behind this LSN, on purpose; the log gives those LSNs again' -r
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -l salvage -d 'Write all that is valid into a new log in this folder, and leave the old one alone' -r -f -a "(__fish_complete_directories)"
@@ -145,7 +145,7 @@ complete -c walctl -n "__fish_walctl_using_subcommand append" -l rate -d 'At mos
 complete -c walctl -n "__fish_walctl_using_subcommand append" -l kind -d 'What the records are: full, checkpoint, txn-begin, txn-commit or txn-abort [default: full]' -r
 complete -c walctl -n "__fish_walctl_using_subcommand append" -l tag -d 'The number that the records bear; in a checkpoint, the LSN up to which state is safe elsewhere [default: 0]' -r
 complete -c walctl -n "__fish_walctl_using_subcommand append" -l batch -d 'Let so many records at a time, or all, survive a crash together or not at all' -r
-complete -c walctl -n "__fish_walctl_using_subcommand append" -l ledger -d 'Also write each acknowledged LSN and a digest of its payload to this file, once it is durable' -r -F
+complete -c walctl -n "__fish_walctl_using_subcommand append" -l ledger -d 'Also write each acknowledged LSN and a digest of its payload to this file: a line is durable before its LSN is printed. After a crash it may lack records that are durable and whose LSNs were not printed yet, and no others' -r -F
 complete -c walctl -n "__fish_walctl_using_subcommand append" -l preset -d 'Settings that belong together; what is given besides counts more. Prints what it sets' -r -f -a "durable\t''
 lowest-latency\t''
 largest-groups\t''
@@ -164,7 +164,7 @@ complete -c walctl -n "__fish_walctl_using_subcommand append" -l frame-limit -d 
 complete -c walctl -n "__fish_walctl_using_subcommand append" -l compress -d 'Compress payloads' -r -f -a "lz4\t'Fast, in both directions'
 none\t'Not at all'"
 complete -c walctl -n "__fish_walctl_using_subcommand append" -l compress-min -d 'Leave payloads alone that are shorter than this' -r
-complete -c walctl -n "__fish_walctl_using_subcommand append" -l key-file -d 'Encrypt payloads with the last key of this file: 64 hex digits a line' -r -F
+complete -c walctl -n "__fish_walctl_using_subcommand append" -l key-file -d 'A file with keys for encrypted payloads: 64 hex digits a line, oldest first; what is written is encrypted with the last one' -r -F
 complete -c walctl -n "__fish_walctl_using_subcommand append" -l color -d 'When to use colours; auto means on a terminal and without NO_COLOR' -r -f -a "auto\t'On a terminal and without NO_COLOR'
 always\t'Also into files and pipes'
 never\t'Nowhere'"
@@ -172,6 +172,7 @@ complete -c walctl -n "__fish_walctl_using_subcommand append" -l keep-lsn -d 'Gi
 complete -c walctl -n "__fish_walctl_using_subcommand append" -l repair -d 'Cut a torn tail first, as `walctl repair` does'
 complete -c walctl -n "__fish_walctl_using_subcommand append" -l direct -d 'Write past the page cache, in whole blocks of which none is written twice'
 complete -c walctl -n "__fish_walctl_using_subcommand append" -l buffered -d 'Write everything through the page cache. Otherwise groups go past it where room is ready for them, and who follows the log on this machine reads them from the disk'
+complete -c walctl -n "__fish_walctl_using_subcommand append" -l new-key -d 'Begin a new key: encrypt with the last one of the key file, though the log\'s newest key is not in it. Its older records are read with a key file that holds both'
 complete -c walctl -n "__fish_walctl_using_subcommand append" -l json -d 'Results as JSON, one object a line; failures as one JSON object on standard error'
 complete -c walctl -n "__fish_walctl_using_subcommand append" -s q -l quiet -d 'No results and no progress; the exit code tells'
 complete -c walctl -n "__fish_walctl_using_subcommand append" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -182,7 +183,7 @@ complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l keep-bytes -d '
 complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l keep-for -d 'Keep segments with a record that is not older than this' -r
 complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l pin -d 'Keep what is not yet read by the reader whose cursor `dump --cursor` keeps in this file; may be given several times' -r -F
 complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l archive -d 'Copy segments there before they go; each copy is synced and checked first' -r -f -a "(__fish_complete_directories)"
-complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l key-file -d 'The keys of an encrypted log: 64 hex digits a line, oldest first' -r -F
+complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l key-file -d 'A file with keys for encrypted payloads: 64 hex digits a line, oldest first; what is written is encrypted with the last one' -r -F
 complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l color -d 'When to use colours; auto means on a terminal and without NO_COLOR' -r -f -a "auto\t'On a terminal and without NO_COLOR'
 always\t'Also into files and pipes'
 never\t'Nowhere'"
@@ -203,7 +204,7 @@ allsource\t''"
 complete -c walctl -n "__fish_walctl_using_subcommand stats" -l io -d 'How to read; auto maps finished segments into memory and reads the others' -r -f -a "auto\t'Finished segments through a mapping, the others with system calls'
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"
-complete -c walctl -n "__fish_walctl_using_subcommand stats" -l key-file -d 'A file with keys for encrypted payloads: 64 hex digits a line, oldest first' -r -F
+complete -c walctl -n "__fish_walctl_using_subcommand stats" -l key-file -d 'A file with keys for encrypted payloads: 64 hex digits a line, oldest first; what is written is encrypted with the last one' -r -F
 complete -c walctl -n "__fish_walctl_using_subcommand stats" -l top -d 'How many tags, and how many of the newest segments to show; 0 for all' -r
 complete -c walctl -n "__fish_walctl_using_subcommand stats" -l fail-if -d 'End with 7 when this holds for a log, as in replay_seconds>30; can be given several times' -r
 complete -c walctl -n "__fish_walctl_using_subcommand stats" -l watch -d 'Count again after this time, until interrupted' -r

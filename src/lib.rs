@@ -75,6 +75,7 @@ pub mod writer {
     mod batch;
     mod counters;
     mod group;
+    mod key;
     mod lock;
     mod log;
     mod options;
@@ -141,6 +142,7 @@ pub mod formats {
     pub mod native {
         mod begin;
         mod format;
+        mod found;
         mod join;
         mod region;
         #[cfg(test)]
@@ -265,8 +267,10 @@ pub mod ops {
         pub use prune::{Fate, Pin, Reason, Rules, SegmentFacts, plan_prune, prune_facts, safe_below};
         pub use retire::retire;
     }
+    mod keyfit;
     mod open;
     pub use keep::*;
+    pub use keyfit::{KeyFit, key_fit, need_key};
     pub use mend::*;
     pub use open::{Choice, Input, open, open_stream};
     pub use read::*;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
-use clap::builder::PossibleValuesParser;
+use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum, ValueHint};
 use walctl::disk::{Disk, Io, RealDisk};
 use walctl::formats;
@@ -52,9 +52,29 @@ pub struct Input {
     /// How to read; auto maps finished segments into memory and reads the others
     #[arg(long, value_name = "HOW", default_value = "auto")]
     pub io: IoChoice,
-    /// A file with keys for encrypted payloads: 64 hex digits a line, oldest first
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub key_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub key: KeyFlag,
+}
+
+/// The keys, for every command that reads or writes payloads.
+#[derive(Args, Debug)]
+pub struct KeyFlag {
+    /// A file with keys for encrypted payloads: 64 hex digits a line, oldest first; what is written is encrypted with the last one
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, env = "WALCTL_KEY_FILE", hide_env_values = true)]
+    #[arg(value_parser = OsStringValueParser::new().map(PathBuf::from))]
+    key_file: Option<PathBuf>,
+}
+
+impl KeyFlag {
+    /// The key file, if there is one: a variable that is set to nothing names none.
+    pub fn path(&self) -> Option<&Path> {
+        self.key_file.as_deref().filter(|path| !path.as_os_str().is_empty())
+    }
+
+    /// The keys that were given; none is no error.
+    pub fn keys(&self) -> anyhow::Result<Keys> {
+        self.path().map_or_else(|| Ok(Keys::default()), read_keys)
+    }
 }
 
 /// How to read segments.
@@ -79,11 +99,6 @@ impl From<IoChoice> for Io {
 }
 
 impl Input {
-    /// The keys that were given; none is no error.
-    pub fn keys(&self) -> anyhow::Result<Keys> {
-        self.key_file.as_deref().map_or_else(|| Ok(Keys::default()), read_keys)
-    }
-
     /// Whether the formats are to be listed, and nothing else.
     pub fn lists(&self) -> bool {
         self.format == "list"
@@ -95,7 +110,7 @@ impl Input {
         if formats::by_name(&self.format).is_some() {
             flags += &format!(" --format {}", self.format);
         }
-        if let Some(file) = &self.key_file {
+        if let Some(file) = self.key.path() {
             flags += &format!(" --key-file {}", show(file));
         }
         flags
@@ -103,7 +118,7 @@ impl Input {
 
     /// How to open what the paths name.
     pub fn choice(&self) -> anyhow::Result<Choice> {
-        Ok(Choice { format: formats::by_name(&self.format), io: self.io.into(), keys: self.keys()? })
+        Ok(Choice { format: formats::by_name(&self.format), io: self.io.into(), keys: self.key.keys()? })
     }
 
     /// The logs at a path: one, or those in the folders of a folder. `-` is standard input.
@@ -113,6 +128,11 @@ impl Input {
             return Ok(vec![ops::open_stream(&disk, "-", Box::new(std::io::stdin()), choice)?]);
         }
         Ok(ops::open(&disk, path, choice)?)
+    }
+
+    /// An error, if keys were given, the log is encrypted, and none of them opens anything in it.
+    pub fn check_keys(&self, log: &ops::Input) -> walctl::model::Result<()> {
+        if log.keys.is_empty() { Ok(()) } else { ops::need_key(log) }
     }
 
     /// The paths; wrong usage when there are none, or when standard input is named twice.
@@ -128,7 +148,7 @@ impl Input {
 }
 
 /// Reads a key file. It is not read further than any honest key file goes.
-pub fn read_keys(path: &Path) -> anyhow::Result<Keys> {
+fn read_keys(path: &Path) -> anyhow::Result<Keys> {
     use std::io::Read;
     let mut text = String::new();
     std::fs::File::open(path)

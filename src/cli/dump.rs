@@ -29,6 +29,7 @@ use super::render::out::Out;
 use super::render::progress::Progress;
 use super::render::records::payload::View;
 use super::render::records::raw::Delimiter;
+use super::units::count;
 
 const AFTER_HELP: &str = "\
 A record is shown if it meets all conditions: they are ANDed. Of a flag that is given several times, one value must fit. Reading goes \
@@ -148,6 +149,11 @@ pub fn run(args: &DumpArgs, out: &mut Out) -> anyhow::Result<Exit> {
             return Err(usage(format!("{} holds {} logs; --follow and --cursor go with one", path.display(), logs.len())));
         }
         for log in &logs {
+            if let Err(error) = args.input.check_keys(log) {
+                print.flush(out)?;
+                worst = worst.or_worse(out.failure(&error.into()));
+                continue;
+            }
             print.log(log, paths.len() > 1 || logs.len() > 1);
             worst = worst.or_worse(Run { args, log, disk: &disk }.show(&mut print, out)?);
         }
@@ -293,10 +299,30 @@ impl Run<'_> {
             }
         }
         print.flush(out)?;
+        let locked = self.locked(&scan, print);
+        let locked = locked.map_or(Exit::Done, |error| out.failure(&error.into()));
         if interrupted {
             return Ok(Exit::Interrupted);
         }
-        Ok(closing::exit(&outcome).or_worse(worst))
+        Ok(closing::exit(&outcome).or_worse(worst).or_worse(locked))
+    }
+
+    /// What could not be handed out, or not searched, because no key opens it.
+    fn locked(&self, scan: &Scan<'_>, print: &mut Print) -> Option<walctl::model::Error> {
+        let left_out = std::mem::take(&mut print.locked);
+        let unsearched = scan.selection.unsearched.get();
+        let why = if left_out.count > 0 {
+            let from = left_out.first.map_or_else(String::new, |lsn| format!(", from LSN {lsn} on"));
+            let records = count(left_out.count, "record");
+            format!("{records} left out{from}: encrypted, and no key that was given opens them")
+        } else {
+            let name = &scan.source.segments.get(unsearched?.segment.index())?.name;
+            let at = unsearched?.offset;
+            format!(
+                "not all records were searched: from {name}:{at} on there are encrypted ones that no key that was given opens"
+            )
+        };
+        Some(walctl::model::Error::WrongKey { path: self.log.source.path.clone(), why })
     }
 
     fn read(&self, scan: &Scan<'_>, taking: &mut Taking<'_>) -> anyhow::Result<Outcome> {
@@ -388,6 +414,7 @@ impl Run<'_> {
             kinds: args.kind.clone(),
             tags: args.tag.clone(),
             content,
+            ..Selection::default()
         }))
     }
 

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use walctl::formats::Mend;
-use walctl::model::{Damage, Error, Kind, Verdict};
+use walctl::model::{Damage, Error, Verdict};
 use walctl::ops::{Input, looks_cut};
 
 use super::exit::Failure;
@@ -29,6 +29,18 @@ pub fn for_error(command: &str, error: &anyhow::Error) -> Option<String> {
             Some(format!("head -n 2 {0} shows what it says; to go on without it: mv {0} {0}.aside", show(path)))
         }
         Error::Refused { path, .. } => Some(format!("walctl verify {}", show(path))),
+        Error::WrongKey { path, .. } => Some(match command {
+            "append" => format!(
+                "name the file that holds the log's key, with a new one behind it if one is to begin: walctl append {} --key-file FILE; if the \
+                 log's key is gone: --new-key",
+                show(path)
+            ),
+            "verify" => format!(
+                "name the file that holds its key: walctl verify {0} --deep --key-file FILE; checksums need no key: walctl verify {0}",
+                show(path)
+            ),
+            _ => format!("name the file that holds its key: walctl {command} {} --key-file FILE", show(path)),
+        }),
         Error::Poisoned { path, cause, .. } if cause.ends_with("no space left on device") => {
             Some(format!("make room: df -h {}", show(path)))
         }
@@ -66,7 +78,6 @@ pub fn for_damage(input: &Input, damage: &Damage) -> String {
     let format = if input.named { format!(" --format {}", input.format.name) } else { String::new() };
     let (log, salvaged) = (format!("{}{format}", show(path)), show(&beside(path)));
     match (damage.verdict(), &input.format.mend) {
-        _ if damage.kind == Kind::BadPayload => format!("walctl verify {log} --deep --key-file FILE"),
         // What a copy beside the log gives back must not be cut.
         (Verdict::Torn | Verdict::Suspect, _) if has_copy(input, damage) => format!("walctl repair {log} --from-dwb"),
         (Verdict::Torn, Mend::Cut | Mend::CutAndFill(_)) => format!("walctl repair {log}"),

@@ -82,6 +82,10 @@ pub fn run(args: &RepairArgs, out: &mut Out) -> anyhow::Result<Exit> {
             return Err(Failure { exit: Exit::Usage, message, next }.into());
         }
         for log in logs {
+            if let Err(error) = args.input.check_keys(&log) {
+                exit = exit.or_worse(out.failure(&error.into()));
+                continue;
+            }
             let ended = match &args.salvage {
                 Some(target) => super::salvage::run(&log, target, &args.input.typed(), args.dry_run, out),
                 None => Job { args, choice: &choice }.run(log, out),

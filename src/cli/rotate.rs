@@ -15,7 +15,7 @@ use walctl::writer::{Draft, GroupCommit, Options, Preallocate};
 
 use super::append::flags::command_line;
 use super::append::{open, refusal};
-use super::args::read_keys;
+use super::args::KeyFlag;
 use super::exit::{Exit, Failure, usage};
 use super::hint::show;
 use super::hold::Hold;
@@ -63,9 +63,8 @@ pub struct RotateArgs {
     /// Change nothing; print the names of the segments that would go, one a line
     #[arg(long, short = 'n')]
     dry_run: bool,
-    /// The keys of an encrypted log: 64 hex digits a line, oldest first
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    key_file: Option<PathBuf>,
+    #[command(flatten)]
+    key: KeyFlag,
 }
 
 /// Runs the command.
@@ -78,7 +77,7 @@ pub fn run(args: &RotateArgs, out: &mut Out) -> anyhow::Result<Exit> {
         return args.foretell(&disk, &rules, out);
     }
     let last = prune_facts(&disk, &args.dir).map_err(|error| args.refused(error))?.pop();
-    let keys = args.key_file.as_deref().map(read_keys).transpose()?.unwrap_or_default();
+    let keys = args.key.keys()?;
     let options = Options {
         create: false,
         keys,
@@ -401,6 +400,7 @@ fn error_of(error: &Error) -> Error {
             Error::io(doing, path)(source.raw_os_error().map_or_else(|| source.kind().into(), io::Error::from_raw_os_error))
         }
         Error::Refused { path, why } => Error::Refused { path: path.clone(), why: why.clone() },
+        Error::WrongKey { path, why } => Error::WrongKey { path: path.clone(), why: why.clone() },
         _ => Error::Interrupted,
     }
 }

@@ -138,7 +138,7 @@ fn text(out: &mut Out, log: &ops::Input, report: &Report, done: &Salvaged, after
         paragraph(out, &format!("{text} there was none"))?;
     }
     if done.left_out > 0 {
-        let text = "left out: an LSN that was given before, another log's, or too long for a frame";
+        let text = "left out: an LSN that was given before, another log's or a downgraded segment's, or too long for a frame";
         paragraph(out, &format!("  {} {text}", count(done.left_out, "valid record")))?;
     }
     if !done.incomplete.is_empty() {

@@ -105,6 +105,7 @@ fn once(args: &StatsArgs, out: &mut Out) -> anyhow::Result<Exit> {
 }
 
 fn count(args: &StatsArgs, log: &ops::Input, out: &Out) -> anyhow::Result<Stats> {
+    args.input.check_keys(log)?;
     let progress = Progress::default();
     let total = log.source.segments.iter().map(|s| if s.length == u64::MAX { 0 } else { s.length }).sum();
     let bar = super::render::progress::Progress::new(out, format!("counting {}", log.source.path.display()), total);

@@ -6,7 +6,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use walctl::disk::Io;
-use walctl::model::Result;
+use walctl::model::{Error, Result, Verdict};
 use walctl::ops::{self, Checks, Report, check_ledger, compare_media};
 
 use super::args::Input;
@@ -15,7 +15,7 @@ use super::render::out::Out;
 use super::render::progress::Progress;
 use super::render::report::{Beside, json, map, text};
 use super::render::{escape, formats};
-use super::units::parse_rate;
+use super::units::{count, parse_rate};
 
 /// Check logs, and say what every damage means and what to do next
 ///
@@ -36,7 +36,7 @@ pub struct VerifyArgs {
     /// Read past the page cache, and report where the medium holds something else than the cache says
     #[arg(long, conflicts_with = "io")]
     media: bool,
-    /// Also decrypt, decompress, and look for open transactions and orphaned fragments
+    /// Also decrypt, decompress, and look for open transactions and orphaned fragments. An encrypted log needs its keys for it
     #[arg(long)]
     deep: bool,
     /// A ledger that append wrote: say which acknowledged records the log lacks, and end with 7 if it lacks any
@@ -70,6 +70,17 @@ fn check(args: &VerifyArgs, path: &Path, out: &mut Out) -> anyhow::Result<Exit> 
     let choice = args.input.choice()?;
     let mut exit = Exit::Done;
     for mut input in args.input.open(path, &choice)? {
+        // A wrong key is no damage, and what is not looked into is not clean.
+        if (args.deep || !input.keys.is_empty())
+            && let Err(error) = ops::need_key(&input)
+        {
+            exit = exit.or_worse(out.failure(&error.into()));
+            continue;
+        }
+        if args.deep && !input.keys.is_empty() && ops::key_fit(&input) == ops::KeyFit::NothingEncrypted {
+            let log = input.source.path.display();
+            out.note(format_args!("{log}: nothing in it is encrypted: anybody who can write the folder may have written it"));
+        }
         let mut media = None;
         if args.media {
             media = Some(watched(&input, out, "reading the medium of", |progress| compare_media(&input, progress))?);
@@ -83,10 +94,31 @@ fn check(args: &VerifyArgs, path: &Path, out: &mut Out) -> anyhow::Result<Exit> 
             found.heed(&mut report.damage);
             beside.ledger = Some((path.clone(), found));
         }
-        show(args, &input, &report, &beside, out)?;
+        let locked = args.deep.then(|| not_checked(&input, &report)).flatten();
+        // Where nothing else is wrong there is nothing to show: it must not be called clean.
+        if locked.is_none() || report.verdict != Verdict::Clean || !beside.is_well() {
+            show(args, &input, &report, &beside, out)?;
+        }
         exit = exit.or_worse(report.verdict.into()).or_worse(beside.exit());
+        if let Some(error) = locked {
+            exit = exit.or_worse(out.failure(&error.into()));
+        }
     }
     Ok(exit)
+}
+
+/// Payloads for which a key was lacking: of these nothing is known but that their checksums are right.
+fn not_checked(input: &ops::Input, report: &Report) -> Option<Error> {
+    let locked: u64 = report.summaries.iter().map(|summary| summary.locked).sum();
+    if locked == 0 {
+        return None;
+    }
+    let segments = report.summaries.iter().zip(&report.segments).filter(|(summary, _)| summary.locked > 0);
+    let names: Vec<&str> = segments.map(|(_, segment)| segment.file.as_str()).collect();
+    let more = if names.len() > 1 { format!(" and {} more", names.len() - 1) } else { String::new() };
+    let payloads = count(locked, "encrypted payload");
+    let why = format!("not checked: {payloads} in {}{more}, for no key that was given opens them", names.first()?);
+    Some(Error::WrongKey { path: input.source.path.clone(), why })
 }
 
 impl VerifyArgs {
@@ -96,6 +128,10 @@ impl VerifyArgs {
 }
 
 impl Beside {
+    fn is_well(&self) -> bool {
+        self.exit() == Exit::Done
+    }
+
     fn exit(&self) -> Exit {
         // A direct read makes the system write its cached pages first. What differs after that is a write that failed.
         let media = self.media.as_ref().is_some_and(|view| !view.differing.is_empty());

@@ -65,7 +65,14 @@ pub enum Error {
         /// What failed, in words.
         cause: String,
     },
-    /// What the caller gave cannot be used: a key that fits nothing, a record that is too long.
+    /// The log is encrypted, and the key that this needs is not among those that were given.
+    WrongKey {
+        /// The log.
+        path: PathBuf,
+        /// What is lacking, in words.
+        why: String,
+    },
+    /// What the caller gave cannot be used: a key file that holds none, a record that is too long.
     Input {
         /// What is wrong with it, in words.
         what: String,
@@ -123,7 +130,7 @@ impl fmt::Display for Error {
             Error::Ambiguous { path, formats } => write!(f, "{} could be {}", path.display(), formats.join(" or ")),
             Error::Unknown { path, offset, what } => write!(f, "{}:{offset}: {what} is unknown to this version", path.display()),
             Error::Locked { path, holder } => write!(f, "{} is locked by {holder}", path.display()),
-            Error::Refused { path, why } => write!(f, "{}: {why}", path.display()),
+            Error::Refused { path, why } | Error::WrongKey { path, why } => write!(f, "{}: {why}", path.display()),
             Error::Poisoned { path, durable, cause } if durable.0 == 0 => {
                 write!(f, "{}: {cause}; nothing was made durable, nothing more is accepted", path.display())
             }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::batch::{Batch, Place, pad_frame, pad_room};
 use super::counters::Counters;
+use super::key;
 use super::lock::WriterLock;
 use super::options::Options;
 use super::reopen::{Tail, find_tail};
@@ -116,6 +117,7 @@ impl Log {
             Some(_) => {}
         }
         let lock = WriterLock::take(&disk, dir, &options.who)?;
+        key::check(&disk, dir, &options.keys, options.new_key)?;
         let tail = find_tail(&disk, dir)?;
         if tail.log_id.is_none() && !options.create {
             return Err(Error::NotALog { path: dir.to_owned(), files: 0 });
@@ -154,7 +156,7 @@ impl Log {
     /// Goes on in the last segment, or seals it where that would not do.
     fn resume(&mut self, tail: Tail) -> Result<()> {
         let Some(open) = tail.open else { return Ok(()) };
-        let fits = self.fits(&open.header)?;
+        let fits = self.fits(&open.header);
         let path = self.dir.join(segment_name(open.header.first_lsn));
         let plain: Arc<dyn File> = self.disk.open(&path, Open::WRITE)?.into();
         let data = match fits {
@@ -186,18 +188,16 @@ impl Log {
     }
 
     /// Whether a segment with this header can hold what is to be written now.
-    fn fits(&self, header: &SegmentHeader) -> Result<bool> {
+    fn fits(&self, header: &SegmentHeader) -> bool {
         let right_key = match (header.key, self.options.keys.newest()) {
             (None, None) => true,
             // In a segment whose payloads are not bound to their place, no more are written.
             (Some(hint), Some(key)) => header.is_bound() && key_hint(key, hint.salt).id == hint.id,
             (None, Some(_)) => false,
-            (Some(_), None) => {
-                let why = "its records are encrypted, and without a key new ones would stand there in plain text".into();
-                return Err(Error::Refused { path: self.dir.clone(), why });
-            }
+            // That was refused before.
+            (Some(_), None) => false,
         };
-        Ok(right_key && (header.block != 0) == self.options.direct)
+        right_key && (header.block != 0) == self.options.direct
     }
 
     fn block(&self) -> u64 {

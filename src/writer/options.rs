@@ -38,6 +38,8 @@ pub struct Options {
     pub compress_min: Option<usize>,
     /// Payloads are encrypted with the newest of these keys.
     pub keys: Keys,
+    /// The newest of the keys begins though the log's newest one is not among them. Otherwise that is an error.
+    pub new_key: bool,
     /// The log is made when it does not exist.
     pub create: bool,
     /// A group for which there is no room ends the writer, as a failed sync does: for a stream in which nothing may come after
@@ -68,6 +70,7 @@ impl Default for Options {
             frame_limit: FRAME_LIMIT,
             compress_min: None,
             keys: Keys::default(),
+            new_key: false,
             create: true,
             end_at_failure: false,
             who: "a program that uses the library".into(),

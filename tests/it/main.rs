@@ -15,6 +15,7 @@ mod formats;
 mod from_dwb;
 mod fuzz;
 mod generated;
+mod keys;
 mod mend;
 mod mutate;
 mod mutate_formats;

@@ -34,7 +34,7 @@ const HURT: &[(&str, &str, &str)] = &[
 ];
 
 /// Kinds that no bytes of a small log can have: they need a key, a failing disk, a ledger, or a digest that was forged.
-const OTHERS: &[&str] = &["bad-payload", "bad-seal", "read-error", "ledger-lost"];
+const OTHERS: &[&str] = &["bad-payload", "bad-seal", "read-error", "ledger-lost", "plaintext-frame", "downgraded"];
 
 fn json(sandbox: &Sandbox, words: &[&str]) -> (i32, Value) {
     let ran = sandbox.run(words);

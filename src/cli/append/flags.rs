@@ -1,13 +1,12 @@
 //! The flags that say how a log is written: shared by what writes.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum, ValueHint};
+use clap::{Args, ValueEnum};
 use walctl::writer::{Options, PRESETS, Preallocate, Preset, SyncMode, Window};
 
-use crate::cli::args::read_keys;
+use crate::cli::args::KeyFlag;
 use crate::cli::exit::usage;
 use crate::cli::render::out::Out;
 use crate::cli::units::{parse_bytes, parse_duration};
@@ -62,9 +61,12 @@ pub struct WriteFlags {
     /// Leave payloads alone that are shorter than this
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes, default_value = "128", requires = "compress")]
     compress_min: u64,
-    /// Encrypt payloads with the last key of this file: 64 hex digits a line
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub key_file: Option<PathBuf>,
+    #[command(flatten)]
+    key: KeyFlag,
+    /// Begin a new key: encrypt with the last one of the key file, though the log's newest key is not in it. Its older records are read
+    /// with a key file that holds both
+    #[arg(long)]
+    new_key: bool,
 }
 
 /// How payloads are compressed.
@@ -108,8 +110,10 @@ impl WriteFlags {
         if let Some(Compression::Lz4) = self.compress {
             options.compress_min = Some(size(self.compress_min));
         }
-        if let Some(path) = &self.key_file {
-            options.keys = read_keys(path)?;
+        options.keys = self.key.keys()?;
+        options.new_key = self.new_key;
+        if options.new_key && options.keys.is_empty() {
+            return Err(usage("--new-key begins the last key of a key file; name that with --key-file"));
         }
         options.check().map_err(|error| usage(error.to_string()))?;
         if let Some(loss) = options.sync.loss() {

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use walctl::formats::Halt;
-use walctl::model::{Damage, Error, Result};
+use walctl::model::{Damage, Error, Lsn, Result};
 use walctl::ops::{Input, Shown};
 
 use super::DumpArgs;
@@ -22,6 +22,17 @@ pub struct Print {
     buf: Vec<u8>,
     /// How many records were asked for and shown, context apart.
     pub shown: u64,
+    /// Records that were asked for and left out: ciphertext is not handed out as if it were the content.
+    pub locked: Locked,
+}
+
+/// Records that no key opens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Locked {
+    /// How many.
+    pub count: u64,
+    /// The first one.
+    pub first: Option<Lsn>,
 }
 
 #[derive(Debug)]
@@ -55,7 +66,7 @@ impl Print {
         if matches!(shape, Shape::Csv(_)) {
             out.write_all(HEADS).map_err(stopped)?;
         }
-        Ok(Print { shape, buf: Vec::with_capacity(2 * SPILL), shown: 0 })
+        Ok(Print { shape, buf: Vec::with_capacity(2 * SPILL), shown: 0, locked: Locked::default() })
     }
 
     /// Begins another log.
@@ -82,6 +93,11 @@ impl Print {
 
     /// Prints a record.
     pub fn record(&mut self, out: &mut Out, shown: &Shown<'_>, gap: bool) -> Result<(), Halt> {
+        if shown.record.encrypted && matches!(self.shape, Shape::Raw(_) | Shape::Files(_)) {
+            self.locked.count += 1;
+            self.locked.first = self.locked.first.or(shown.record.lsn);
+            return Ok(());
+        }
         let buf = &mut self.buf;
         let spill = &mut |buf: &mut Vec<u8>| if buf.len() >= SPILL { write(out, buf) } else { Ok(()) };
         match &mut self.shape {

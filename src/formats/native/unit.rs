@@ -119,6 +119,8 @@ pub fn deliver_record(
     } else {
         match open(header, offset, stored, opener, plain) {
             Opened::Plain => record.payload = Payload::Whole(plain),
+            // Nothing of it is worth keeping.
+            Opened::Altered if visit.want.salvage => return Ok(Some(Unopened::altered())),
             locked @ (Opened::Locked | Opened::Altered) => {
                 record.payload = Payload::Whole(stored);
                 record.encrypted = true;
@@ -205,6 +207,7 @@ fn deliver_fragments(
     let (length, encrypted, fragments) = match fragments.measure() {
         Ok(length) => (length, false, fragments),
         // A record that is not opened is shown as it is stored, all of it.
+        Err(Trouble::Locked(true)) if visit.want.salvage => return Ok((at, Some(Unopened::altered()))),
         Err(Trouble::Locked(altered)) => {
             unopened = altered.then(Unopened::altered);
             let stored = Fragments { as_stored: true, ..fragments };

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::begin::{Begin, Begun, begin};
+use super::found;
 use super::join::Joint;
 use super::region::classify;
 use super::unit::{Unit, Unopened, deliver_record, deliver_unit};
@@ -12,8 +13,8 @@ use crate::model::{
     Damage, Error, Facts, Field, Kind as Damaged, Look, Lsn, LsnRange, Payload, Proof, Record, Span, Value, Warning,
 };
 use crate::native::{
-    Check, ENCRYPTED, FRAME_HEADER, FrameHeader, HEADER_BYTES, HEADER_USED, Kind, MORE, Opened, Opener, Reader, Seal, Tally,
-    digest, open, plain_length,
+    Check, ENCRYPTED, FRAME_HEADER, FrameHeader, HEADER_BYTES, Kind, MORE, Opened, Opener, Reader, Seal, Tally, digest, open,
+    plain_length,
 };
 
 /// How often the walk says how far it has come.
@@ -254,7 +255,7 @@ impl<'v> Walker<'v> {
             let same_batch = !self.wounds.last().and_then(|d| d.lsn).is_some_and(|lsn| header.proves_synced(lsn));
             if same_batch {
                 self.broken_batch = more.then_some(look);
-                let damage = self.withheld(Damaged::BrokenBatch, header, look);
+                let damage = found::withheld(self.visit.segment.id, self.offset, Damaged::BrokenBatch, header, look);
                 return self.hurt(damage, sink);
             }
             self.broken_batch = None;
@@ -282,15 +283,7 @@ impl<'v> Walker<'v> {
         if header.flags & ENCRYPTED != 0 {
             // Without the flag in the header, plain frames could be put between these.
             self.encrypted = true;
-            let damage = Damage {
-                kind: Damaged::BadHeader,
-                span: Span::new(self.visit.segment.id, 0, HEADER_USED as u64),
-                lsn: self.summary.begins,
-                doubt: None,
-                expected: "a header that says that payloads are encrypted".into(),
-                found: format!("one that does not, and frame {} is encrypted", header.lsn),
-                facts: Facts::of(Look::Altered),
-            };
+            let damage = found::unflagged(self.visit.segment.id, self.summary.begins, header);
             // A header that is lost says nothing, and was already told.
             if self.joint.header.is_some() {
                 self.hurt(damage, sink)?;
@@ -299,7 +292,6 @@ impl<'v> Walker<'v> {
         }
         self.end_unit(Look::Altered, sink)?;
         self.last_look = Look::Altered;
-        let end = self.offset + header.span();
         // Neighbours are one piece of damage.
         if let Some(last) = self.wounds.last_mut()
             && last.kind == Damaged::PlaintextFrame
@@ -311,15 +303,7 @@ impl<'v> Walker<'v> {
             last.found = format!("{} frames that are not encrypted", last.doubt.map_or(1, |doubt| doubt.count()));
             return Ok(true);
         }
-        let damage = Damage {
-            kind: Damaged::PlaintextFrame,
-            span: Span::new(self.visit.segment.id, self.offset, end),
-            lsn: Some(header.lsn),
-            doubt: LsnRange::new(header.lsn, header.lsn),
-            expected: format!("an encrypted payload in frame {}, for the segment is encrypted", header.lsn),
-            found: "a payload that is not encrypted, and is not handed out".into(),
-            facts: Facts::of(Look::Altered),
-        };
+        let damage = found::plaintext(self.visit.segment.id, self.offset, header);
         self.hurt(damage, sink)?;
         Ok(true)
     }
@@ -388,16 +372,7 @@ impl<'v> Walker<'v> {
     fn lsn_differs(&mut self, header: &FrameHeader, sink: &mut Sink<'_>) -> Result<(), Halt> {
         let (due, lsn) = (self.due, header.lsn);
         self.end_unit(Look::Wrong, sink)?;
-        let back = lsn < due;
-        let damage = Damage {
-            kind: if back { Damaged::LsnBack } else { Damaged::LsnGap },
-            span: Span::new(self.visit.segment.id, self.offset, if back { self.offset + header.span() } else { self.offset }),
-            lsn: Some(due),
-            doubt: lsn.before().and_then(|last| LsnRange::new(due, last)),
-            expected: format!("LSN {due}"),
-            found: format!("LSN {lsn}"),
-            facts: Facts::of(if back { Look::Mixed } else { Look::Absent }),
-        };
+        let damage = found::jump(self.visit.segment.id, self.offset, due, header);
         self.due = lsn;
         self.hurt(damage, sink)
     }
@@ -411,19 +386,7 @@ impl<'v> Walker<'v> {
     /// Gives up the batch or record that is under way: it lacks its end.
     fn end_unit(&mut self, look: Look, sink: &mut Sink<'_>) -> Result<(), Halt> {
         let Some(unit) = self.unit.take() else { return Ok(()) };
-        let (kind, what) = match unit.batch {
-            true => (Damaged::BrokenBatch, "batch"),
-            false => (Damaged::BrokenRecord, "record"),
-        };
-        let damage = Damage {
-            kind,
-            span: Span::new(self.visit.segment.id, unit.start, self.offset),
-            lsn: Some(unit.first),
-            doubt: LsnRange::new(unit.first, unit.last),
-            expected: format!("the rest of the {what} that begins with LSN {}", unit.first),
-            found: format!("its frames up to LSN {} and no more", unit.last),
-            facts: Facts::of(look),
-        };
+        let damage = found::unfinished(self.visit.segment.id, self.offset, &unit, look);
         self.last_look = look;
         self.hurt(damage, sink)
     }
@@ -431,7 +394,7 @@ impl<'v> Walker<'v> {
     /// A fragment whose record did not begin.
     fn orphan(&mut self, header: &FrameHeader, sink: &mut Sink<'_>) -> Result<(), Halt> {
         let look = if self.wounds.is_empty() { Look::Wrong } else { self.last_look };
-        let damage = self.withheld(Damaged::BrokenRecord, header, look);
+        let damage = found::withheld(self.visit.segment.id, self.offset, Damaged::BrokenRecord, header, look);
         // Neighbouring orphans of one record are one piece of damage.
         if let Some(last) = self.wounds.last_mut()
             && last.kind == Damaged::BrokenRecord
@@ -444,23 +407,6 @@ impl<'v> Walker<'v> {
             return Ok(());
         }
         self.hurt(damage, sink)
-    }
-
-    /// A whole frame that is not given out, because it is part of something that is not whole.
-    fn withheld(&self, kind: Damaged, header: &FrameHeader, look: Look) -> Damage {
-        let (expected, found) = match kind {
-            Damaged::BrokenBatch => ("a whole batch", "a record of the batch that was hurt before it"),
-            _ => ("the first fragment of the record", "a fragment without it"),
-        };
-        Damage {
-            kind,
-            span: Span::new(self.visit.segment.id, self.offset, self.offset + header.span()),
-            lsn: Some(header.lsn),
-            doubt: LsnRange::new(header.lsn, header.lsn),
-            expected: expected.to_owned(),
-            found: found.to_owned(),
-            facts: Facts::of(look),
-        }
     }
 
     /// Whether the data ends here: at the end of the file, or where only zeros follow.
@@ -627,17 +573,8 @@ impl<'v> Walker<'v> {
         header: &FrameHeader,
         sink: &mut Sink<'_>,
     ) -> Result<(), Halt> {
-        let Some(Unopened { why: found, look }) = unopened else { return Ok(()) };
-        let damage = Damage {
-            kind: Damaged::BadPayload,
-            span: Span::new(self.visit.segment.id, offset, offset + header.span()),
-            lsn: Some(header.lsn),
-            doubt: LsnRange::new(header.lsn, header.lsn),
-            expected: format!("a payload that opens, in frame {}", header.lsn),
-            found,
-            facts: Facts::of(look),
-        };
-        self.hurt(damage, sink)
+        let Some(unopened) = unopened else { return Ok(()) };
+        self.hurt(found::bad_payload(self.visit.segment.id, offset, header, unopened), sink)
     }
 
     /// Delivers a frame as it lies there.

@@ -175,6 +175,11 @@ impl Notes {
         count(&mut self.unopened, frame);
     }
 
+    /// How many of these there were.
+    pub(super) fn locked(&self) -> u64 {
+        self.unopened.map_or(0, |seen| seen.count)
+    }
+
     /// Nothing was opened at all.
     pub(super) fn no_key(&mut self) {
         if let Some(seen) = self.unopened {

@@ -556,6 +556,7 @@ impl Walker<'_, '_, '_> {
             (None, begins) => begins,
         };
         if !self.opened {
+            self.summary.locked = self.notes.locked();
             self.notes.no_key();
         }
         let id = self.visit.segment.id;

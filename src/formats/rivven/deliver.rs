@@ -6,7 +6,7 @@ use super::host;
 use super::record::{COMPRESSED, ENCRYPTED, HAS_CHECKSUM, HEADER, HELD, HELD_SEALED, Header};
 use super::walk::State;
 use crate::disk::pieces;
-use crate::model::{Field, Lsn, Payload, Record, Result, Span, Value, Warning};
+use crate::model::{Damage, Facts, Field, Kind, Look, Lsn, LsnRange, Payload, Record, Result, Span, Value, Warning};
 
 impl State<'_, '_> {
     pub(super) fn deliver(&mut self, header: &Header, lsn: Option<Lsn>) -> Result<(), Halt> {
@@ -44,6 +44,7 @@ impl State<'_, '_> {
             record.encrypted = plain.is_none();
         }
         let (sealed, opened) = (envelope.is_some(), plain.is_some());
+        let key_version = envelope.as_ref().map(|envelope| envelope.key_version);
         let content = plain.as_deref().unwrap_or(data);
         if !record.encrypted && (visit.want.payloads || visit.want.since.is_some()) {
             match header.kind {
@@ -63,13 +64,41 @@ impl State<'_, '_> {
                 format!("the record at {at} {is}: flags are outside the checksum and have changed on the way; check the disk");
             self.warn_once("header-field-mismatch", text);
         }
-        if sealed && !opened && !visit.keys.is_empty() && (visit.want.payloads || visit.want.deep) {
+        let tried = visit.want.payloads || visit.want.deep;
+        if let Some(version) = key_version.filter(|_| opened)
+            && !self.opened.contains(&version)
+        {
+            self.opened.push(version);
+        }
+        if sealed && !opened && tried && key_version.is_some_and(|version| self.opened.contains(&version)) {
+            return self.altered(header, lsn);
+        }
+        if sealed && !opened && tried {
+            self.summary.locked += 1;
+        }
+        if sealed && !opened && !visit.keys.is_empty() && tried {
             let text = format!(
                 "no key of the key file opens the record at {at}, whose checksum is right: give the master key of that time (another scope \
                  than 'rivven' cannot be opened)"
             );
             self.warn_once("no-key-fits", text);
         }
+        Ok(())
+    }
+
+    /// A key of the key file opens other records of its version and not this one, whose checksum is right.
+    fn altered(&mut self, header: &Header, lsn: Option<Lsn>) -> Result<(), Halt> {
+        let damage = Damage {
+            kind: Kind::BadPayload,
+            span: Span::new(self.visit.segment.id, self.at, self.at + header.length()),
+            lsn,
+            doubt: lsn.and_then(|lsn| LsnRange::new(lsn, lsn)),
+            expected: "a payload that the key opens, as it opens others of its version".into(),
+            found: "ciphertext that it does not open".into(),
+            facts: Facts::of(Look::Altered),
+        };
+        self.sink.hurt(&damage)?;
+        self.summary.damage.push(damage);
         Ok(())
     }
 

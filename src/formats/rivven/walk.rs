@@ -45,6 +45,8 @@ pub(super) struct State<'a, 's> {
     pub(super) in_fragments: bool,
     /// Names of warnings that were given: one of each is enough.
     pub(super) told: Vec<&'static str>,
+    /// Key versions of which a record was opened.
+    pub(super) opened: Vec<u32>,
 }
 
 fn walk(visit: &Visit<'_>, sink: &mut Sink<'_>) -> Walk {
@@ -62,6 +64,7 @@ fn walk(visit: &Visit<'_>, sink: &mut Sink<'_>) -> Walk {
         opener: Opener::new(visit.keys),
         in_fragments: false,
         told: Vec::new(),
+        opened: Vec::new(),
     };
     if let Some(mark) = visit.want.start {
         (state.at, state.due) = (mark.offset, mark.due.0);

@@ -1,8 +1,9 @@
 //! Which records are wanted: by number, time, kind, tag and content. All conditions must hold.
 
+use std::cell::Cell;
 use std::fmt;
 
-use crate::model::{Lsn, LsnRange, Payload, Record, Result, Time};
+use crate::model::{Lsn, LsnRange, Payload, Place, Record, Result, Time};
 
 /// Conditions on a record. An empty one lets everything through.
 #[derive(Default)]
@@ -19,6 +20,9 @@ pub struct Selection {
     pub tags: Vec<u64>,
     /// What its payload must meet.
     pub content: Option<Content>,
+    /// The first record that met all conditions but that on its content, which is ciphertext: whether it should have been let through
+    /// is unknown.
+    pub unsearched: Cell<Option<Place>>,
 }
 
 /// A condition on the payload of a record.
@@ -65,7 +69,11 @@ impl Selection {
     pub fn body(&self, record: &Record<'_>) -> Result<bool> {
         match &self.content {
             None => Ok(true),
-            Some(_) if record.encrypted => Ok(false),
+            Some(_) if record.encrypted => {
+                let first = self.unsearched.get().map_or(record.span.place, |first| first.min(record.span.place));
+                self.unsearched.set(Some(first));
+                Ok(false)
+            }
             Some(meets) => meets(&record.payload),
         }
     }
@@ -258,7 +266,7 @@ mod tests {
                 until: Some(Time(1000)),
                 kinds: vec!["TxnBegin".into(), "full".into()],
                 tags: vec![1, 7],
-                content: None,
+                ..Selection::default()
             };
             change(&mut selection);
             selection.head(&record(9, 12))
@@ -281,7 +289,9 @@ mod tests {
         assert!(!Selection { tags: vec![0], ..Selection::default() }.head(&bare));
         let anything = Selection { content: Some(Box::new(|_| Ok(true))), ..Selection::default() };
         assert_eq!(anything.body(&record(1, 1)).ok(), Some(true));
+        assert_eq!(anything.unsearched.get(), None);
         assert_eq!(anything.body(&Record { encrypted: true, ..record(1, 1) }).ok(), Some(false));
+        assert_eq!(anything.unsearched.get(), Some(record(1, 1).span.place), "it is not told that nothing is known of it");
     }
 
     #[test]

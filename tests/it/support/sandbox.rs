@@ -73,7 +73,7 @@ impl Sandbox {
         path.push(":");
         path.push(std::env::var_os("PATH").unwrap_or_default());
         command.current_dir(self.path()).env("PATH", path).env("LC_ALL", "C.UTF-8").stdin(Stdio::null());
-        for name in ["NO_COLOR", "COLUMNS", "CLICOLOR_FORCE", "RUST_BACKTRACE"] {
+        for name in ["NO_COLOR", "COLUMNS", "CLICOLOR_FORCE", "RUST_BACKTRACE", "WALCTL_KEY_FILE"] {
             command.env_remove(name);
         }
     }

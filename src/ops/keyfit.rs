@@ -1,0 +1,98 @@
+//! Whether the keys that were given open anything in a log. A wrong key is told before it is taken for damage.
+
+use crate::disk::Segment;
+use crate::formats::{Halt, Item, Sink, Visit, Want};
+use crate::model::{Error, Keys, Result};
+use crate::native::{HEADER_FIELDS, HeaderFound, Opener, SegmentHeader};
+use crate::ops::Input;
+
+/// How the keys and a log go together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyFit {
+    /// Nothing that was looked at is encrypted.
+    NothingEncrypted,
+    /// A key opens something.
+    Fits,
+    /// It is encrypted, and no key opens anything; perhaps none was given.
+    NoKey,
+}
+
+/// So many records of a segment are looked at.
+const LOOKED_AT: usize = 256;
+/// So many encrypted ones are tried.
+const TRIED: usize = 64;
+
+/// Looks at the headers of the segments, and into the first records of those whose header does not tell.
+pub fn key_fit(input: &Input) -> KeyFit {
+    let mut fit = KeyFit::NothingEncrypted;
+    if !input.format.encrypted {
+        return fit;
+    }
+    for segment in &input.source.segments {
+        let told = if input.format.name == "native" { by_header(input, segment) } else { None };
+        // What cannot be read here is told by the command that reads it.
+        match told.unwrap_or_else(|| by_records(input, segment).unwrap_or(KeyFit::NothingEncrypted)) {
+            KeyFit::Fits => return KeyFit::Fits,
+            KeyFit::NoKey => fit = KeyFit::NoKey,
+            KeyFit::NothingEncrypted => {}
+        }
+    }
+    fit
+}
+
+/// An error, if the log is encrypted and no key opens anything in it.
+pub fn need_key(input: &Input) -> Result<()> {
+    if key_fit(input) != KeyFit::NoKey {
+        return Ok(());
+    }
+    let why = match input.keys.is_empty() {
+        true => "its payloads are encrypted, and no key was given: they cannot be looked into",
+        false => "its payloads are encrypted, and no key that was given opens any of them",
+    };
+    Err(Error::WrongKey { path: input.source.path.clone(), why: why.into() })
+}
+
+/// What the header of one of our own segments tells.
+fn by_header(input: &Input, segment: &Segment) -> Option<KeyFit> {
+    let head = input.source.cursor(segment).ok()?.array::<HEADER_FIELDS>(0)?;
+    let (HeaderFound::Good(header) | HeaderFound::Flipped(header, _)) = SegmentHeader::decode(&head) else { return None };
+    match header.key {
+        None => Some(KeyFit::NothingEncrypted),
+        Some(_) if input.keys.is_empty() => Some(KeyFit::NoKey),
+        Some(_) => Opener::new(&input.keys, Some(&header), None).has_the_key().then_some(KeyFit::Fits),
+    }
+}
+
+/// What the first records tell: those that are ciphertext without the keys, and are none with them.
+fn by_records(input: &Input, segment: &Segment) -> Result<KeyFit> {
+    let sealed = sealed(input, segment, &Keys::default())?;
+    if !sealed.contains(&true) {
+        return Ok(KeyFit::NothingEncrypted);
+    }
+    if input.keys.is_empty() {
+        return Ok(KeyFit::NoKey);
+    }
+    let left = self::sealed(input, segment, &input.keys)?;
+    let opened = sealed.iter().zip(&left).any(|(before, after)| *before && !after);
+    Ok(if opened { KeyFit::Fits } else { KeyFit::NoKey })
+}
+
+/// Which of the first records are ciphertext under these keys.
+fn sealed(input: &Input, segment: &Segment, keys: &Keys) -> Result<Vec<bool>> {
+    let (mut found, mut tried) = (Vec::new(), 0);
+    let mut take = |item: Item<'_>| {
+        if let Item::Record(record) = item {
+            found.push(record.encrypted);
+            tried += usize::from(record.encrypted);
+            if found.len() >= LOOKED_AT || tried >= TRIED {
+                return Err(Halt::Enough);
+            }
+        }
+        Ok(())
+    };
+    let visit = Visit { source: &input.source, segment, keys, want: Want { payloads: true, ..Want::default() }, before: None };
+    match (input.format.walk)(&visit, &mut Sink::new(&mut take)) {
+        Ok(_) | Err(Halt::Enough) => Ok(found),
+        Err(Halt::Failed(error)) => Err(error),
+    }
+}
