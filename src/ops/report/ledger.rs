@@ -447,7 +447,7 @@ mod tests {
     fn a_record_of_the_same_length_with_another_content_is_another_one() {
         let (disk, _) = log(&["alpha", "beta"]);
         let (_, text) = log(&["alpha", "BETA"]);
-        let report = check(&disk, &text).expect("it reads");
+        let report = check(&disk, &as_of(&disk, &text)).expect("it reads");
         assert_eq!((report.lacking, report.different.as_slice(), report.is_met()), (0, &[Lsn(2)][..], false));
     }
 
