@@ -29,6 +29,10 @@ pub fn for_error(command: &str, error: &anyhow::Error) -> Option<String> {
             Some(format!("head -n 2 {0} shows what it says; to go on without it: mv {0} {0}.aside", show(path)))
         }
         Error::Refused { path, .. } => Some(format!("walctl verify {}", show(path))),
+        // A name like a flag is made none; standard input is the one that is meant so.
+        Error::WrongKey { path, .. } if path.as_os_str() == "-" => {
+            Some(format!("walctl {command} - --key-file FILE, with its key in the file"))
+        }
         Error::WrongKey { path, .. } => Some(match command {
             "append" => format!(
                 "name the file that holds the log's key, with a new one behind it if one is to begin: walctl append {} --key-file FILE; if the \

@@ -1,7 +1,7 @@
 //! The beginning of a segment: its header, and what can be done without one.
 
 use super::join::Joint;
-use crate::disk::Io;
+use crate::disk::{Io, Segment};
 use crate::formats::{State, Summary, Visit};
 use crate::model::{Damage, Error, Facts, Kind as Damaged, Look, Lsn, Result, Span, Warning};
 use crate::native::{
@@ -97,7 +97,7 @@ pub fn begin(visit: &Visit<'_>) -> Result<Begin> {
     let opener = opener(visit, &mut reader, &state, &joint);
     let damage = damage.or_else(|| forged_header(visit, &joint, &opener));
     let encrypted = match &joint.header {
-        Some(header) => header.key.is_some(),
+        Some(header) => header.key.is_some() || follows_encrypted(visit, header),
         // A segment behind an encrypted one is encrypted too.
         None => sibling_headers(visit).iter().any(|(before, header)| *before && header.key.is_some()),
     };
@@ -144,6 +144,19 @@ fn forged_header(visit: &Visit<'_>, joint: &Joint, opener: &Opener) -> Option<Da
     let found = "fields that were changed by somebody without the key, or that rotted where no sum covers them".to_owned();
     let damage = header_damage(visit, HEADER_FIELDS as u64, header.first_lsn, found, Look::Altered);
     Some(Damage { expected: "a header that the segment's key authenticates".into(), ..damage })
+}
+
+/// Whether an earlier segment of the same log is encrypted: then this one is not the writer's, whatever its header says. All of them are
+/// compared when the walks are joined; here the first and the nearest are enough to keep what is forged from being handed out.
+fn follows_encrypted(visit: &Visit<'_>, header: &SegmentHeader) -> bool {
+    let segments = &visit.source.segments;
+    let before = &segments[..segments.partition_point(|segment| segment.id < visit.segment.id)];
+    let encrypted = |segment: &Segment| {
+        let head = visit.source.cursor(segment).ok().and_then(|mut cursor| cursor.array::<HEADER_FIELDS>(0));
+        let found = head.map(|head| SegmentHeader::decode(&head));
+        matches!(found, Some(HeaderFound::Good(other)) if other.log_id == header.log_id && other.key.is_some())
+    };
+    before.first().into_iter().chain(before.last()).any(encrypted)
 }
 
 /// The headers of other segments, and whether each stands before this one.

@@ -296,7 +296,6 @@ impl<'v> Walker<'v> {
         if let Some(last) = self.wounds.last_mut()
             && last.kind == Damaged::PlaintextFrame
             && last.span.end() == self.offset
-            && last.facts.proof.is_none()
         {
             last.span.length += header.span();
             last.doubt = last.doubt.map(|doubt| LsnRange { last: header.lsn, ..doubt });

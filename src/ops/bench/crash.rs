@@ -123,6 +123,8 @@ fn start(plan: &CrashPlan, log: &Path, ledger: &Path) -> Result<Child> {
         .arg(ledger)
         .args(if log.exists() { &["--repair"][..] } else { &[] })
         .args(&plan.flags)
+        // The records are read again without a key.
+        .env_remove("WALCTL_KEY_FILE")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
