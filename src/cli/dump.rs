@@ -316,11 +316,11 @@ impl Run<'_> {
             let records = count(left_out.count, "record");
             format!("{records} left out{from}: encrypted, and no key that was given opens them")
         } else {
-            let name = &scan.source.segments.get(unsearched?.segment.index())?.name;
-            let at = unsearched?.offset;
-            format!(
-                "not all records were searched: from {name}:{at} on there are encrypted ones that no key that was given opens"
-            )
+            let from = match unsearched? {
+                walctl::model::Lsn(0) => String::new(),
+                lsn => format!("from LSN {lsn} on "),
+            };
+            format!("not all records were searched: {from}there are encrypted ones that no key that was given opens")
         };
         Some(walctl::model::Error::WrongKey { path: self.log.source.path.clone(), why })
     }

@@ -108,6 +108,21 @@ fn a_wrong_key_is_an_inability_in_the_foreign_formats_too() {
     }
 }
 
+#[test]
+fn the_key_of_one_segment_of_two_is_not_enough_for_a_deep_check() {
+    let sandbox = Sandbox::new();
+    let log = log_in(&fixture("nodedb/clean_encrypted_key_rotation-h63"));
+    let expect = std::fs::read_to_string(Path::new(&log).with_file_name("expect.json")).expect("the fixture says what it holds");
+    let expect: serde_json::Value = serde_json::from_str(&expect).expect("it is JSON");
+    let keys: Vec<&str> = expect["test_keys_hex"].as_array().expect("a list").iter().filter_map(|key| key.as_str()).collect();
+    for (given, code) in [(&keys[..], 0), (&keys[..1], 1), (&keys[1..], 1)] {
+        std::fs::write(sandbox.path().join("SOME"), given.join("\n")).expect("the sandbox has room");
+        let ran = sandbox.run(&["verify", &log, "--deep", "--key-file", "SOME"]);
+        assert_eq!(ran.code, code, "{} of {} keys: {}{}", given.len(), keys.len(), ran.stdout, ran.stderr);
+        assert_eq!(ran.stdout.is_empty(), code == 1, "what was not looked into is not called clean: {}", ran.stdout);
+    }
+}
+
 /// The folder in a fixture that holds the log.
 fn log_in(fixture: &str) -> String {
     let inner = Path::new(fixture).join("wal");

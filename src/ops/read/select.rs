@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::fmt;
 
-use crate::model::{Lsn, LsnRange, Payload, Place, Record, Result, Time};
+use crate::model::{Lsn, LsnRange, Payload, Record, Result, Time};
 
 /// Conditions on a record. An empty one lets everything through.
 #[derive(Default)]
@@ -20,9 +20,9 @@ pub struct Selection {
     pub tags: Vec<u64>,
     /// What its payload must meet.
     pub content: Option<Content>,
-    /// The first record that met all conditions but that on its content, which is ciphertext: whether it should have been let through
-    /// is unknown.
-    pub unsearched: Cell<Option<Place>>,
+    /// The lowest LSN of a record that met all conditions but that on its content, which is ciphertext: whether it should have been let
+    /// through is unknown. 0 where it has none.
+    pub unsearched: Cell<Option<Lsn>>,
 }
 
 /// A condition on the payload of a record.
@@ -70,8 +70,8 @@ impl Selection {
         match &self.content {
             None => Ok(true),
             Some(_) if record.encrypted => {
-                let first = self.unsearched.get().map_or(record.span.place, |first| first.min(record.span.place));
-                self.unsearched.set(Some(first));
+                let lsn = record.lsn.unwrap_or(Lsn(0));
+                self.unsearched.set(Some(self.unsearched.get().map_or(lsn, |first| first.min(lsn))));
                 Ok(false)
             }
             Some(meets) => meets(&record.payload),
@@ -291,7 +291,7 @@ mod tests {
         assert_eq!(anything.body(&record(1, 1)).ok(), Some(true));
         assert_eq!(anything.unsearched.get(), None);
         assert_eq!(anything.body(&Record { encrypted: true, ..record(1, 1) }).ok(), Some(false));
-        assert_eq!(anything.unsearched.get(), Some(record(1, 1).span.place), "it is not told that nothing is known of it");
+        assert_eq!(anything.unsearched.get(), Some(Lsn(1)), "it is not told that nothing is known of it");
     }
 
     #[test]
