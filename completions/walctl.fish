@@ -121,13 +121,14 @@ read\t'System calls only'"
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -l key-file -d 'A file with keys for encrypted payloads: 64 hex digits a line, oldest first; what is written is encrypted with the last one' -r -F
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -l max-cut -d 'Refuse to cut more than this from a segment' -r
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -l at -d 'Cut everything behind this LSN, on purpose; the log gives those LSNs again' -r
+complete -c walctl -n "__fish_walctl_using_subcommand repair" -l accept-hole -d 'Accept that these records are gone for good (41..60): write a known hole there, of which verify still tells and which it calls clean' -r
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -l salvage -d 'Write all that is valid into a new log in this folder, and leave the old one alone' -r -f -a "(__fish_complete_directories)"
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -l color -d 'When to use colours; auto means on a terminal and without NO_COLOR' -r -f -a "auto\t'On a terminal and without NO_COLOR'
 always\t'Also into files and pipes'
 never\t'Nowhere'"
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -s n -l dry-run -d 'Say what would be done, and stop there'
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -l accept-suspect -d 'Also cut a tail of which nobody can tell whether it is torn or rotten'
-complete -c walctl -n "__fish_walctl_using_subcommand repair" -l yes -d 'Yes, do what --at would do'
+complete -c walctl -n "__fish_walctl_using_subcommand repair" -l yes -d 'Yes, do what --at or --accept-hole would do'
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -l from-dwb -d 'Put a torn end back from nodedb\'s double-write file, and cut only what that does not hold'
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -l undo -d 'Put the cuts of the newest repair back, unless the log has grown since'
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -l json -d 'Results as JSON, one object a line; failures as one JSON object on standard error'

@@ -7,6 +7,7 @@
 pub mod model {
     mod damage;
     mod error;
+    mod hole;
     mod keys;
     mod lsn;
     mod place;
@@ -15,6 +16,7 @@ pub mod model {
     mod verdict;
     pub use damage::{CATALOGUE, Damage, Entry, Kind, Warning};
     pub use error::{Error, Result, plain};
+    pub use hole::{Hole, HoleOrigin};
     pub use keys::Keys;
     pub use lsn::{Lsn, LsnRange};
     pub use place::{Place, SegmentId, Span};
@@ -51,6 +53,8 @@ pub mod native {
     mod cipher;
     mod decode;
     mod encode;
+    mod facts;
+    mod hole;
     mod layout;
     mod name;
     mod payload;
@@ -59,6 +63,8 @@ pub mod native {
     pub use cipher::{ENCRYPTION_BYTES, Opener, SegmentCipher, key_hint};
     pub use decode::{Check, Found, HeaderState, Reader};
     pub use encode::{FrameFields, encode_frame, encode_header, frame_bytes, header_of};
+    pub use facts::{FACTS_LIMIT, Fact, Facts};
+    pub use hole::{HoleFound, due_over_hole, hole_at};
     pub use layout::{
         ALIGN, ENCRYPTED, FRAME_HEADER, FRAME_LIMIT, FRAME_MAGIC, FrameHeader, HEADER_BYTES, HEADER_COPY, HEADER_FIELDS,
         HEADER_USED, HeaderFound, KeyHint, Kind, LZ4, MAGIC, MORE, SEGMENT_BOUND, SEGMENT_ENCRYPTED, Seed, SegmentHeader,
@@ -74,6 +80,7 @@ pub mod native {
 pub mod writer {
     mod batch;
     mod counters;
+    mod gaps;
     mod group;
     mod key;
     mod lock;
@@ -87,6 +94,7 @@ pub mod writer {
     mod ticket;
     pub use batch::Draft;
     pub use counters::{Counters, Counts};
+    pub use gaps::MISSING;
     pub use group::GroupCommit;
     pub use lock::WriterLock;
     pub use log::Rotated;
@@ -141,6 +149,7 @@ pub mod formats {
     /// Our own segments, seen as a format.
     pub mod native {
         mod begin;
+        mod beside;
         mod format;
         mod found;
         mod join;
@@ -167,8 +176,8 @@ pub mod formats {
         pub use walk::FORMAT;
     }
     pub use format::{
-        Capped, Ending, Format, Halt, Item, Likeness, Mark, Mend, Restored, Restorer, Sample, Sink, State, Summary, Visit, Walk,
-        Want, gap_between, later_segments_prove, looks_interrupted,
+        Capped, Ending, Format, Halt, Item, KnownHole, Likeness, Mark, Mend, Restored, Restorer, Sample, Sink, State, Summary,
+        Visit, Walk, Want, gap_between, later_segments_prove, looks_interrupted,
     };
     pub use registry::{ALL, by_name, recognise};
 }
@@ -243,9 +252,12 @@ pub mod ops {
     }
     /// Cutting a tail and putting it back, and saving what is valid from a log that cannot be mended.
     mod mend {
+        mod accept;
+        mod aside;
         mod carry;
         mod cutfile;
         mod newlog;
+        mod numbers;
         mod repair;
         mod salvage;
         #[cfg(test)]
@@ -253,6 +265,7 @@ pub mod ops {
         #[cfg(test)]
         mod tests;
         mod undo;
+        pub use accept::{Help, help_for};
         pub use carry::carry_out;
         pub use cutfile::{CutFile, Provenance, looks_cut};
         pub(super) use newlog::UNFINISHED;

@@ -36,7 +36,9 @@ use super::units::parse_bytes;
 const AFTER_HELP: &str = "\
 Records come from standard input unless --text, --file or --count gives them. Each is acknowledged with its LSN on a line of its own, \
 once it is durable and not before. With --json records are read as `dump --json` writes them (unless --delimiter says how they lie), \
-and acknowledgements are JSON. A torn tail is not written behind: --repair cuts it first.";
+and acknowledgements are JSON. A torn tail is not written behind: --repair cuts it first. Records that are missing between segments, as names \
+and Seals show, are said on standard error before the first record, and stop nothing: appending hides no such hole, and refusing brings no \
+record back.";
 
 /// Append records and print the LSN of each once it is durable
 #[derive(clap::Args, Debug)]
@@ -122,8 +124,10 @@ pub fn run(args: &AppendArgs, out: &mut Out) -> anyhow::Result<Exit> {
         repair_first(&args.dir, out)?;
     }
     let log = open(&args.dir, options)?;
-    for note in log.notes() {
-        out.note(note);
+    let notes = log.notes();
+    notes.iter().for_each(|note| out.note(note));
+    if notes.iter().any(|note| note.contains(walctl::writer::MISSING)) {
+        out.note(format_args!("next: walctl verify {}", show(&args.dir)));
     }
     interrupt::be_polite();
     let stop = AtomicBool::new(false);

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use walctl::formats::Mend;
 use walctl::model::{Damage, Error, Verdict};
-use walctl::ops::{Input, looks_cut};
+use walctl::ops::{Help, Input, help_for, looks_cut};
 
 use super::exit::Failure;
 use super::render::escape;
+use super::render::mend::{accept_hole, restore};
 
 /// What to try next, if there is something better than reading the message again.
 pub fn for_error(command: &str, error: &anyhow::Error) -> Option<String> {
@@ -87,7 +88,11 @@ pub fn for_damage(input: &Input, damage: &Damage) -> String {
         (Verdict::Torn, Mend::Cut | Mend::CutAndFill(_)) => format!("walctl repair {log}"),
         (Verdict::Suspect, Mend::Cut | Mend::CutAndFill(_)) => format!("walctl repair {log} --accept-suspect"),
         (Verdict::Torn | Verdict::Suspect, Mend::Refuse(_)) => format!("walctl dump {log}"),
-        _ => format!("walctl repair {log} --salvage {salvaged}"),
+        _ => match help_for(input, damage) {
+            Help::Salvage => format!("walctl repair {log} --salvage {salvaged}"),
+            Help::AcceptHole(lsns) => accept_hole(&log, lsns),
+            Help::Restore => restore(&log),
+        },
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::ValueHint;
 use walctl::disk::Disk;
-use walctl::model::{Error, Lsn};
+use walctl::model::{Error, Lsn, LsnRange, Time, Verdict};
 use walctl::ops::{self, MAX_CUT, Permit, Plan, Undo};
 
 use super::args::Input;
@@ -23,6 +23,7 @@ use super::units::parse_bytes;
 /// Repair looks, says what it will do, saves every byte that it will drop beside the segment, cuts, and looks again. It cuts only
 /// tails that nobody was promised; on anything worse it refuses and names what helps. --undo puts the newest cut back, byte for byte.
 #[derive(clap::Args, Debug)]
+#[command(group = clap::ArgGroup::new("purpose").args(["at", "accept_hole"]))]
 pub struct RepairArgs {
     #[command(flatten)]
     input: Input,
@@ -38,8 +39,11 @@ pub struct RepairArgs {
     /// Cut everything behind this LSN, on purpose; the log gives those LSNs again
     #[arg(long, value_name = "LSN", conflicts_with_all = ["undo", "salvage"])]
     at: Option<u64>,
-    /// Yes, do what --at would do
-    #[arg(long, requires = "at")]
+    /// Accept that these records are gone for good (41..60): write a known hole there, of which verify still tells and which it calls clean
+    #[arg(long, value_name = "LSNS", value_parser = parse_hole, conflicts_with_all = ["at", "undo", "salvage", "accept_suspect", "from_dwb"])]
+    accept_hole: Option<LsnRange>,
+    /// Yes, do what --at or --accept-hole would do
+    #[arg(long, requires = "purpose")]
     yes: bool,
     /// Put a torn end back from nodedb's double-write file, and cut only what that does not hold
     #[arg(long, conflicts_with_all = ["at", "undo", "salvage"])]
@@ -50,6 +54,13 @@ pub struct RepairArgs {
     /// Write all that is valid into a new log in this folder, and leave the old one alone
     #[arg(long, value_name = "OUT", value_hint = ValueHint::DirPath)]
     salvage: Option<PathBuf>,
+}
+
+/// LSNs as `A..B`, `A-B` as reports print them, or one of them.
+fn parse_hole(text: &str) -> Result<LsnRange, String> {
+    let (first, last) = text.split_once("..").or_else(|| text.split_once('-')).unwrap_or((text, text));
+    let number = |text: &str| text.strip_prefix('=').unwrap_or(text).parse().map(Lsn).map_err(|_| format!("{text:?} is no LSN"));
+    LsnRange::new(number(first)?, number(last)?).ok_or_else(|| "the first LSN lies above the last".to_owned())
 }
 
 /// Runs the command.
@@ -129,11 +140,16 @@ impl Job<'_> {
 
     fn mend(&self, disk: &Arc<dyn Disk>, input: &ops::Input, out: &mut Out) -> anyhow::Result<Exit> {
         let args = self.args;
-        let permit =
-            Permit { suspect: args.accept_suspect, max_cut: args.max_cut, at: args.at.map(Lsn), from_copies: args.from_dwb };
+        let permit = Permit {
+            suspect: args.accept_suspect,
+            max_cut: args.max_cut,
+            at: args.at.map(Lsn),
+            from_copies: args.from_dwb,
+            hole: args.accept_hole.map(|lsns| (lsns, Time::now())),
+        };
         let report = look(input, out)?;
         let plan = ops::plan(input, &report, &permit)?;
-        let dry = args.dry_run || (args.at.is_some() && !args.yes);
+        let dry = args.dry_run || (self.asks() && !args.yes);
         if !out.json() && !out.quiet() {
             let typed = self.typed();
             let mut said = mend::plan(out, &plan, &report, &typed, dry);
@@ -159,7 +175,11 @@ impl Job<'_> {
             let said = mend::json(out, &plan, &report, &self.typed(), dry, Some(&after));
             out.heard(said)?;
         } else {
-            let said = mend::after(out, &after, args.at.is_some());
+            let mut said = mend::after(out, &after, self.asks());
+            if after.verdict != Verdict::Clean {
+                said = said
+                    .and_then(|()| mend::do_it(out, &format!("walctl verify {}{}", show(&plan.log), self.args.input.typed())));
+            }
             let said = said.and_then(|()| mend::undo_hint(out, &plan, &self.typed()));
             out.heard(said)?;
         }
@@ -174,18 +194,28 @@ impl Job<'_> {
             max_cut: Some(args.max_cut).filter(|bytes| *bytes != MAX_CUT),
             from_dwb: args.from_dwb,
             at: args.at,
+            hole: args.accept_hole,
         }
+    }
+
+    /// Whether what is asked for is only done with `--yes`.
+    fn asks(&self) -> bool {
+        self.args.at.is_some() || self.args.accept_hole.is_some()
     }
 
     fn not_done(&self, plan: &Plan) -> anyhow::Result<Exit> {
         if let Some(refusal) = &plan.refusal {
-            let helpless = refusal.kind == ops::Obstacle::NoSuchEnd;
+            let helpless = matches!(refusal.kind, ops::Obstacle::NoSuchEnd | ops::Obstacle::NoSuchHole);
             return Ok(if helpless { Exit::Failed } else { Exit::from(plan.verdict) });
         }
-        if !plan.cuts.is_empty() && self.args.at.is_some() && !self.args.yes && !self.args.dry_run {
+        if !plan.cuts.is_empty() && self.asks() && !self.args.yes && !self.args.dry_run {
+            let message = match self.args.accept_hole {
+                Some(lsns) => format!("LSN {lsns} would be given up for good; nothing was written"),
+                None => "--at drops records that were acknowledged; nothing was cut".into(),
+            };
             return Err(Failure {
                 exit: Exit::Usage,
-                message: "--at drops records that were acknowledged; nothing was cut".into(),
+                message,
                 next: Some(format!("if that is what you want: {}", self.typed().command(&plan.log))),
             }
             .into());

@@ -128,18 +128,28 @@ fn text(out: &mut Out, log: &ops::Input, report: &Report, done: &Salvaged, after
     if done.missing_lsns > 0 {
         let list: Vec<String> = done.missing.iter().take(20).map(ToString::to_string).collect();
         let more = if done.missing.len() > 20 { " …" } else { "" };
-        paragraph(out, &format!("  {} missing inside: {}{more}", count(done.missing_lsns, "LSN"), list.join(", ")))?;
+        let lost = count(done.missing_lsns, "LSN");
+        paragraph(out, &format!("  {lost} missing, now known holes of the new log: {}{more}", list.join(", ")))?;
+    }
+    if done.shifted > 0 {
+        let text = format!("  {} counts from 0, so each number is {} higher than it was there", log.format.name, done.shifted);
+        paragraph(out, &format!("{text}; the old one is under meta as source_lsn"))?;
+    }
+    if done.unused_lsns > 0 {
+        let unused = count(done.unused_lsns, "LSN");
+        paragraph(out, &format!("  {unused} between the records were never given by {}", log.format.name))?;
     }
     if done.renumbered {
-        let text = format!(
-            "  the numbers of {} are no LSNs, so the records bear new ones; the old number is the tag where",
-            log.format.name
-        );
-        paragraph(out, &format!("{text} there was none"))?;
+        let text = format!("  some records of {} have no number of their own, so all bear new ones", log.format.name);
+        paragraph(out, &format!("{text}; where there was an old one, it is under meta as source_lsn"))?;
     }
-    if done.left_out > 0 {
-        let text = "left out: an LSN that was given before, another log's or a downgraded segment's, or too long for a frame";
-        paragraph(out, &format!("  {} {text}", count(done.left_out, "valid record")))?;
+    if let Some(aside) = &done.left_out_to {
+        let text =
+            "whose LSN was given before, or of another log or a downgraded segment, are not in it but in a log of their own";
+        paragraph(out, &format!("  {} {text}: {}", count(done.left_out, "valid record"), aside.display()))?;
+    }
+    if done.too_long > 0 {
+        paragraph(out, &format!("  {} left out: over 1 GiB", count(done.too_long, "valid record")))?;
     }
     if !done.incomplete.is_empty() {
         let list: Vec<String> = done.incomplete.iter().take(20).map(ToString::to_string).collect();
@@ -195,7 +205,11 @@ fn json(log: &ops::Input, report: &Report, done: &Salvaged, after: Option<&Repor
         "missing_lsns": done.missing_lsns,
         "gaps": done.gaps.iter().map(gap).collect::<Vec<_>>(),
         "renumbered": done.renumbered,
+        "shifted": done.shifted,
+        "unused_lsns": done.unused_lsns,
         "left_out": done.left_out,
+        "left_out_log": done.left_out_to.as_ref().map(|path| path.display().to_string()),
+        "too_long": done.too_long,
         "incomplete_transactions": done.incomplete,
         "more_incomplete_transactions": done.more_incomplete,
         "after": after.map(|a| json!({"verdict": a.verdict.name(), "records": a.records})),

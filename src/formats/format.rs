@@ -3,7 +3,7 @@
 use std::any::Any;
 
 use crate::disk::{Cursor, Entry, Segment, Source, zero_prefix};
-use crate::model::{Damage, Error, Facts, Keys, Kind, Look, Lsn, LsnRange, Proof, Record, Span, Time, Warning};
+use crate::model::{Damage, Error, Facts, Hole, Keys, Kind, Look, Lsn, LsnRange, Proof, Record, Span, Time, Warning};
 
 /// A write-ahead log format that can be read.
 #[derive(Debug)]
@@ -320,6 +320,17 @@ impl<T> Capped<T> {
     }
 }
 
+/// LSNs that are gone, as a frame of ours tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownHole {
+    /// The frame that says so.
+    pub span: Span,
+    /// Since when it is known.
+    pub since: Time,
+    /// What it says.
+    pub hole: Hole,
+}
+
 /// What a walk over a segment established.
 #[derive(Debug)]
 pub struct Summary {
@@ -353,6 +364,8 @@ pub struct Summary {
     pub warnings: Capped<Warning>,
     /// Encrypted payloads that should have been looked into, and for which there was no key.
     pub locked: u64,
+    /// LSNs that are gone and known to be gone.
+    pub holes: Capped<KnownHole>,
     /// What the format's join needs besides.
     pub own: Option<Box<dyn Any + Send + Sync>>,
 }
@@ -377,6 +390,7 @@ impl Summary {
             damage: Capped::default(),
             warnings: Capped::default(),
             locked: 0,
+            holes: Capped::default(),
             own: None,
         }
     }

@@ -74,11 +74,15 @@ pub enum Kind {
     Close = 17,
     /// The segment is finished here.
     Seal = 18,
+    /// LSNs are gone here, and that is known.
+    Hole = 19,
+    /// What another format said about the record in the next frame.
+    Facts = 20,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 11] = [
+    pub const ALL: [Kind; 13] = [
         Kind::Full,
         Kind::First,
         Kind::Middle,
@@ -90,6 +94,8 @@ impl Kind {
         Kind::Pad,
         Kind::Close,
         Kind::Seal,
+        Kind::Hole,
+        Kind::Facts,
     ];
 
     /// From the byte in the header.
@@ -108,6 +114,8 @@ impl Kind {
             16 => Kind::Pad,
             17 => Kind::Close,
             18 => Kind::Seal,
+            19 => Kind::Hole,
+            20 => Kind::Facts,
             _ => return None,
         })
     }
@@ -134,6 +142,8 @@ impl Kind {
             Kind::Pad => "pad",
             Kind::Close => "close",
             Kind::Seal => "seal",
+            Kind::Hole => "hole",
+            Kind::Facts => "facts",
         }
     }
 

@@ -69,7 +69,7 @@ fn encode_body(mut tally: Tally, offset: u64) -> Vec<u8> {
     body.extend_from_slice(&[0; 2]);
     let mut put = |number: u64| body.extend_from_slice(&number.to_le_bytes());
     counters(&mut tally).into_iter().for_each(|counter| put(*counter));
-    [u64::from(tally.more_tags), u64::from(tally.more_transactions), 0].into_iter().for_each(&mut put);
+    [u64::from(tally.more_tags), u64::from(tally.more_transactions), tally.holes].into_iter().for_each(&mut put);
     for list in [&tally.frames[..], &tally.bytes, &tally.sizes, &tally.group_sizes, &tally.open, &tally.ended] {
         put(list.len() as u64);
         list.iter().copied().for_each(&mut put);
@@ -94,7 +94,7 @@ pub fn decode_body(body: &[u8]) -> Option<Tally> {
     }
     tally.more_tags = numbers.next()? != 0;
     tally.more_transactions = numbers.next()? != 0;
-    numbers.next()?;
+    tally.holes = numbers.next()?;
     tally.frames = numbers.fixed::<DATA_KINDS>()?;
     tally.bytes = numbers.fixed::<DATA_KINDS>()?;
     tally.sizes = numbers.fixed::<BUCKETS>()?;

@@ -55,6 +55,8 @@ pub struct Tally {
     pub pad_bytes: u64,
     /// Clean shutdowns.
     pub closes: u64,
+    /// Known holes.
+    pub holes: u64,
     /// Groups: how often the known durable part had grown between two data frames. Frames that do not say count as one group.
     pub groups: u64,
     /// Payload bytes before compression and encryption, as far as frames tell.
@@ -106,6 +108,8 @@ pub struct Tally {
     inside: bool,
     /// Where the tag of the frame before stands in `tags`.
     last_tag: usize,
+    /// Where the facts of the next record stand.
+    facts_at: Option<u64>,
 }
 
 impl Default for Tally {
@@ -118,6 +122,7 @@ impl Default for Tally {
             pads: 0,
             pad_bytes: 0,
             closes: 0,
+            holes: 0,
             groups: 0,
             plain_bytes: 0,
             first_lsn: 0,
@@ -145,6 +150,7 @@ impl Default for Tally {
             in_batch: false,
             inside: false,
             last_tag: 0,
+            facts_at: None,
         }
     }
 }
@@ -174,24 +180,20 @@ impl Tally {
                     self.pad_bytes += header.span();
                 }
                 Kind::Close => self.closes += 1,
+                Kind::Hole => self.holes += 1,
+                Kind::Facts => self.facts_at = Some(offset),
                 _ => {}
             }
             return;
         }
         let (lsn, time, length) = (header.lsn.0, header.time.0, u64::from(header.length));
+        // A walk that begins here must meet the facts of the record too.
+        let offset = self.facts_at.take().unwrap_or(offset);
         if self.first_lsn == 0 {
             self.first_lsn = lsn;
-            self.first_time = time;
-        } else {
-            let pause = time.saturating_sub(self.last_time);
-            if pause > self.pause {
-                (self.pause, self.pause_lsn) = (pause, lsn);
-            }
         }
         self.last_lsn = lsn;
-        self.last_time = time;
-        self.min_time = self.min_time.min(time);
-        self.max_time = self.max_time.max(time);
+        self.note_time(time, lsn);
         self.frames[kind as usize] += 1;
         self.bytes[kind as usize] += length;
         self.plain_bytes += plain;
@@ -221,6 +223,24 @@ impl Tally {
         self.batches += u64::from(more && !self.in_batch);
         self.in_batch = more;
         self.inside = more || matches!(kind, Kind::First | Kind::Middle);
+    }
+
+    /// A time of 0 is one that nobody knows.
+    fn note_time(&mut self, time: u64, lsn: u64) {
+        if time == 0 {
+            return;
+        }
+        if self.last_time == 0 {
+            self.first_time = time;
+        } else {
+            let pause = time.saturating_sub(self.last_time);
+            if pause > self.pause {
+                (self.pause, self.pause_lsn) = (pause, lsn);
+            }
+        }
+        self.last_time = time;
+        self.min_time = self.min_time.min(time);
+        self.max_time = self.max_time.max(time);
     }
 
     fn note_group(&mut self, header: &FrameHeader) {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::batch::{Batch, Place, pad_frame, pad_room};
 use super::counters::Counters;
+use super::gaps::gaps;
 use super::key;
 use super::lock::WriterLock;
 use super::options::Options;
@@ -130,6 +131,7 @@ impl Log {
                 random()?
             }
         };
+        let gaps = gaps(&disk, dir)?;
         let mut log = Log {
             space: Space::new(&disk, dir, &options),
             disk,
@@ -143,7 +145,7 @@ impl Log {
             dirty: !tail.closed,
             direct: options.direct,
             stage: Stage::default(),
-            notes: Vec::new(),
+            notes: gaps,
             poison: None,
             counters: Arc::default(),
             options,
@@ -165,7 +167,7 @@ impl Log {
         };
         // A segment that was begun buffered cannot be gone on with directly, nor the other way round.
         let fits = fits && (open.header.block != 0) == self.direct && open.position.is_multiple_of(self.block());
-        if (!fits || tail.doubtful) && open.tally.last_lsn == 0 {
+        if (!fits || tail.doubtful) && open.tally.last_lsn == 0 && open.tally.holes == 0 {
             // Not one record: the segment is made anew under the same name, as it is wanted now. Sealed it would be in the way.
             self.chain = open.header.chain;
             return Ok(());

@@ -11,8 +11,8 @@ use super::space::{NEXT, clear_next};
 use crate::disk::{Cursor, Disk, EntryKind, File, Open};
 use crate::model::{Error, Lsn, Result};
 use crate::native::{
-    Check, FRAME_HEADER, FrameHeader, HEADER_BYTES, HeaderState, Kind, MAGIC, MORE, Reader, SegmentHeader, Tally, find_seal,
-    plain_length, segment_lsn, segment_name,
+    Check, FRAME_HEADER, FrameHeader, HEADER_BYTES, HeaderState, Kind, MAGIC, MORE, Reader, SegmentHeader, Tally, due_over_hole,
+    find_seal, plain_length, segment_lsn, segment_name,
 };
 
 /// How a log ends.
@@ -114,7 +114,7 @@ fn look(disk: &Arc<dyn Disk>, dir: &Path, first: Lsn) -> Result<Option<Tail>> {
     if let Some(seal) = find_seal(&mut reader.cursor, header.seed())
         && find_seal(&mut media()?, header.seed()).is_some()
     {
-        let blank = seal.tally.is_some_and(|tally| tally.records == 0);
+        let blank = seal.tally.is_some_and(|tally| tally.records == 0 && tally.holes == 0);
         return Ok(Some(fresh(seal.header.lsn, Some(header.log_id), seal.header.sum, blank)));
     }
     // Everything was durable before a Close was written: where the medium holds that one, it holds the rest.
@@ -138,7 +138,7 @@ fn look(disk: &Arc<dyn Disk>, dir: &Path, first: Lsn) -> Result<Option<Tail>> {
         }
     };
     let sum = walked.last.map_or(header.chain, |last| last.sum);
-    let blank = walked.tally.first_lsn == 0;
+    let blank = walked.tally.first_lsn == 0 && walked.tally.holes == 0;
     if walked.ends_with(Kind::Seal) {
         return Ok(Some(fresh(walked.next, Some(header.log_id), sum, blank)));
     }
@@ -177,6 +177,7 @@ fn walk(reader: &mut Reader, header: &SegmentHeader, path: &Path) -> Result<Walk
         if let Some(what) = frame.unknown() {
             return Err(Error::Unknown { path: path.to_owned(), offset: at, what });
         }
+        walked.next = due_over_hole(&mut reader.cursor, at, &frame, walked.next);
         if frame.lsn != walked.next {
             let why = format!("LSN {} stands at {at} where {} was due: corrupt", frame.lsn, walked.next);
             return Err(Error::Refused { path: path.to_owned(), why });

@@ -1,5 +1,6 @@
 //! One test program: it links once, its parts share their support, and groups run by name: `cargo test --test it cases`.
 
+mod advice;
 mod append;
 mod bench;
 mod bench_disks;
@@ -22,6 +23,7 @@ mod mutate_formats;
 mod pipes;
 mod readme;
 mod rotate_model;
+mod salvage;
 mod stats;
 mod tidy;
 mod verdicts;

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 use std::io::{self, Write};
-use walctl::model::{Acknowledged, Kind, LsnRange, Verdict};
-use walctl::ops::{Cut, Obstacle, Plan, Report, Undo};
+use walctl::model::{Acknowledged, Hole, Kind, LsnRange, Time, Verdict};
+use walctl::ops::{Cut, Help, Obstacle, Plan, Report, Undo};
 
 use super::escape;
 use super::out::{Ink, Out};
@@ -78,6 +78,8 @@ pub struct Typed {
     pub from_dwb: bool,
     /// `--at`, which is only typed again to be done.
     pub at: Option<u64>,
+    /// `--accept-hole`, likewise.
+    pub hole: Option<LsnRange>,
 }
 
 impl Typed {
@@ -95,6 +97,9 @@ impl Typed {
         }
         if let Some(at) = self.at {
             line += &format!(" --at {at} --yes");
+        }
+        if let Some(lsns) = self.hole {
+            line += &format!(" --accept-hole {}..{} --yes", lsns.first, lsns.last);
         }
         line
     }
@@ -117,6 +122,9 @@ pub fn plan(out: &mut Out, plan: &Plan, report: &Report, typed: &Typed, dry: boo
     }
     for cut in &plan.cuts {
         let from = &cut.from;
+        if let Some(known) = &cut.hole {
+            return hole(out, plan, cut, known, dry);
+        }
         let path = cut.path.display();
         let verb = match (from.removed, dry) {
             (true, false) => format!("{path}: removed, {} without a record", count(from.bytes, "byte")),
@@ -153,6 +161,20 @@ pub fn plan(out: &mut Out, plan: &Plan, report: &Report, typed: &Typed, dry: boo
         paragraph(out, &format!("  {}", promise(report.acknowledged())))?;
     }
     Ok(())
+}
+
+/// A hole that is accepted.
+fn hole(out: &mut Out, plan: &Plan, cut: &Cut, known: &Hole, dry: bool) -> io::Result<()> {
+    let verb = if dry { "would become" } else { "becomes" };
+    let lost = count(known.lsns.count(), "LSN");
+    let time = |time: Option<Time>| time.map_or_else(|| "unknown".to_owned(), |time| time.to_string());
+    paragraph(out, &format!("{}: LSN {} {verb} a known hole, {lost}", plan.log.display(), known.lsns))?;
+    paragraph(out, &format!("  time of the record before it: {}", time(known.before)))?;
+    paragraph(out, &format!("  time of the record behind it: {}", time(known.behind)))?;
+    let (file, saved) = (escape::line(&cut.from.segment), escape::line(&cut.saved_as));
+    let verb = if dry { "would be written" } else { "written" };
+    writeln!(out, "  {verb} to {file}; {saved} is for --undo")?;
+    paragraph(out, "  if a backup with these records turns up, undo this first, then put the segment back")
 }
 
 /// The whole frames that go although nothing is wrong with them.
@@ -195,8 +217,23 @@ fn help(plan: &Plan, typed: &Typed) -> String {
         Some(Obstacle::NoCopy) if plan.verdict <= Verdict::Suspect => {
             Typed { from_dwb: false, suspect, ..typed.clone() }.command(log)
         }
-        _ => format!("walctl repair {}{} --salvage {}", show(log), typed.input, show(&beside(log))),
+        Some(Obstacle::NoSuchHole) => format!("walctl verify {}{}", show(log), typed.input),
+        _ => match plan.help {
+            Help::Salvage => format!("walctl repair {}{} --salvage {}", show(log), typed.input, show(&beside(log))),
+            Help::AcceptHole(lsns) => accept_hole(&format!("{}{}", show(log), typed.input), lsns),
+            Help::Restore => restore(&format!("{}{}", show(log), typed.input)),
+        },
     }
+}
+
+/// How to accept a hole: it is shown first, and asks to be told again.
+pub fn accept_hole(log: &str, lsns: LsnRange) -> String {
+    format!("walctl repair {log} --accept-hole {}..{}", lsns.first, lsns.last)
+}
+
+/// What is left where everything that is there is whole, and the log is another system's.
+pub fn restore(log: &str) -> String {
+    format!("restore what is missing from a backup or replica; what is there is whole: walctl dump {log}")
 }
 
 /// How to do what was only shown.
@@ -226,6 +263,12 @@ pub fn undo(out: &mut Out, plan: &Undo, dry: bool) -> io::Result<()> {
         let from = &cut.from;
         let path = plan.dir.join(&from.segment);
         let verb = if dry { "would be put back" } else { "put back" };
+        if let Some(lsns) = from.hole {
+            let verb = if dry { "would no longer be" } else { "is no longer" };
+            paragraph(out, &format!("{}: {} {verb} a known hole", path.display(), self::lsns(lsns)))?;
+            paragraph(out, &format!("  accepted on {} by walctl {}", from.time, from.version))?;
+            continue;
+        }
         paragraph(out, &format!("{}: {} {verb} at {}", path.display(), count(from.bytes, "byte"), from.offset))?;
         paragraph(out, &format!("  cut on {} by walctl {}: {}", from.time, from.version, from.why))?;
     }
@@ -258,9 +301,20 @@ fn cut_json(plan: &Plan, cut: &Cut) -> Value {
         "restored_first_lsn": cut.restored.as_ref().map(|r| r.lsns.first.0),
         "restored_last_lsn": cut.restored.as_ref().map(|r| r.lsns.last.0),
         "restored_bytes": cut.restored.as_ref().map(|r| r.bytes.len()),
+        "accepted_hole": cut.hole.as_ref().map(|hole| json!({
+            "first_lsn": hole.lsns.first.0,
+            "last_lsn": hole.lsns.last.0,
+            "before": hole.before.map(|time| time.to_string()),
+            "behind": hole.behind.map(|time| time.to_string()),
+            "reason": hole.reason,
+        })),
     });
     if let (Some(all), Value::Object(extra)) = (value.as_object_mut(), extra) {
         all.remove("segment");
+        if cut.from.added {
+            // A whole segment in hex tells nobody anything; the file that keeps it does.
+            all.insert("fill".into(), json!(""));
+        }
         all.remove("time_us");
         all.extend(extra);
     }

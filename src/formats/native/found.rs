@@ -1,7 +1,7 @@
 //! What a walk finds wrong between whole frames, put into words.
 
 use super::unit::{Unit, Unopened};
-use crate::model::{Damage, Facts, Kind, Look, Lsn, LsnRange, SegmentId, Span};
+use crate::model::{Damage, Facts, Kind, Look, Lsn, LsnRange, SegmentId, Span, Warning};
 use crate::native::{FrameHeader, HEADER_USED};
 
 fn in_frame(segment: SegmentId, offset: u64, kind: Kind, header: &FrameHeader, look: Look) -> Damage {
@@ -36,6 +36,12 @@ pub fn unflagged(segment: SegmentId, begins: Option<Lsn>, header: &FrameHeader) 
         found: format!("one that does not, and frame {} is encrypted", header.lsn),
         facts: Facts::of(Look::Altered),
     }
+}
+
+/// Padding behind a payload that is not zero.
+pub fn padding(span: Span, header: &FrameHeader) -> Warning {
+    let text = format!("the padding behind frame {} is not zero; no checksum covers it, and no record is affected", header.lsn);
+    Warning { name: "padding-not-zero", span, text }
 }
 
 /// A frame with another LSN than was due, and no bytes between to blame.

@@ -14,6 +14,8 @@ pub struct Joint {
     pub named: Option<Lsn>,
     /// The sum of the last frame, where nothing but the end follows it.
     pub last_sum: Option<u32>,
+    /// The sum that a hole at its end says the next segment goes on with.
+    pub named_chain: Option<u32>,
     /// It ends with a Seal.
     pub sealed: bool,
     /// Its last frame is a Close.
@@ -49,6 +51,10 @@ fn downgraded(source: &Source, summaries: &[Summary], log_id: Option<[u8; 16]>) 
     let (mut found, mut most) = (Vec::new(), (0, 0));
     for (index, summary) in summaries.iter().enumerate() {
         let Some(header) = joint(summary).and_then(|j| j.header.as_ref()).filter(|h| Some(h.log_id) == log_id) else { continue };
+        // A segment that only tells of a hole has nothing to protect: whoever accepts one needs no key.
+        if summary.lsns.is_none() && !summary.holes.is_empty() {
+            continue;
+        }
         let level = usize::from(header.key.is_some()) + usize::from(header.is_bound());
         if level >= most.0 {
             most = (level, index);
@@ -156,7 +162,7 @@ fn between(source: &Source, summaries: &[Summary], index: usize, log_id: Option<
         return Some(Damage { lsn: Some(due), ..damage });
     }
     let last_sum = joint(before)?.last_sum?;
-    if header.chain == last_sum {
+    if header.chain == last_sum || joint(before)?.named_chain == Some(header.chain) {
         return None;
     }
     let damage = whole_header(

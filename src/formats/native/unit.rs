@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use super::beside::Beside;
 use crate::disk::{File, pieces, read_full};
 use crate::formats::{Halt, Sink, Visit};
 use crate::model::{Error, Field, Look, Lsn, Payload, Record, Result, Span, Value};
-use crate::native::{ENCRYPTED, FRAME_HEADER, FrameHeader, Kind, LZ4, MORE, Opened, Opener, Reader, open};
+use crate::native::{ENCRYPTED, FRAME_HEADER, Facts, FrameHeader, Kind, LZ4, MORE, Opened, Opener, Reader, open};
 
 /// Records up to this long are handed over in one piece.
 const WHOLE: u64 = 8 << 20;
@@ -76,6 +77,32 @@ impl Unit {
     }
 }
 
+/// What a record is shown with beside its frame.
+#[derive(Clone, Copy, Debug)]
+pub struct Dress<'a> {
+    /// What the walk knows of it.
+    pub fields: &'a [Field<'a>],
+    /// What the format said that it came from.
+    pub facts: Option<&'a Facts>,
+}
+
+impl<'a> Dress<'a> {
+    fn all(&self) -> Vec<Field<'a>> {
+        let mut all = self.fields.to_vec();
+        all.extend(self.facts.map(Facts::fields).unwrap_or_default());
+        all
+    }
+
+    fn kind(&self, kind: Kind) -> &'a str {
+        self.facts.map_or(kind.name(), |facts| &facts.kind)
+    }
+
+    /// A record of another format may have no tag.
+    fn tag(&self, tag: u64) -> Option<u64> {
+        Some(tag).filter(|tag| self.facts.is_none() || *tag != 0)
+    }
+}
+
 /// Hands over the record in the frame at `offset`. Why its payload cannot be opened, if it cannot. What was altered is handed over as
 /// the ciphertext that it is, for the record was there; what cannot be decompressed is not.
 #[expect(clippy::too_many_arguments, reason = "the parts of a walk are borrowed one by one")]
@@ -87,17 +114,18 @@ pub fn deliver_record(
     kind: Kind,
     opener: &Opener,
     plain: &mut Vec<u8>,
-    fields: &[Field<'_>],
+    dress: Dress<'_>,
     sink: &mut Sink<'_>,
 ) -> Result<Option<Unopened>, Halt> {
+    let fields = dress.all();
     let mut record = Record {
         span: Span::new(visit.segment.id, offset, offset + header.span()),
         lsn: Some(header.lsn),
         last_lsn: Some(header.lsn),
-        kind: kind.name(),
-        time: Some(header.time),
-        tag: Some(header.tag),
-        fields,
+        kind: dress.kind(kind),
+        time: Some(header.time).filter(|time| time.0 > 0),
+        tag: dress.tag(header.tag),
+        fields: &fields,
         payload: Payload::Whole(&[]),
         encrypted: false,
         physical: visit.want.frames,
@@ -152,17 +180,26 @@ pub fn deliver_unit(
     let fields = if unit.batch { &batch[..] } else { &[] };
     let mut bad = Vec::new();
     let mut offset = unit.start;
+    let mut beside: Option<Beside> = None;
     while offset < end {
         let Some((header, kind)) = frame_at(reader, offset) else { break };
         let next = offset + header.span();
+        if kind == Kind::Facts {
+            beside = Some(Beside { offset, header });
+            offset = next;
+            continue;
+        }
+        let facts = beside.take().filter(|beside| beside.tells_of(&header));
+        let facts = facts.and_then(|beside| beside.read(reader, opener));
+        let dress = Dress { fields, facts: facts.as_ref() };
         if kind == Kind::First {
-            let (last_end, why) = deliver_fragments(reader, visit, (offset, end), &header, opener, fields, sink)?;
+            let (last_end, why) = deliver_fragments(reader, visit, (offset, end), &header, opener, dress, sink)?;
             offset = last_end;
             bad.extend(why.map(|why| (offset, header, why)));
             continue;
         }
         if kind.is_data()
-            && let Some(why) = deliver_record(reader, visit, offset, &header, kind, opener, plain, fields, sink)?
+            && let Some(why) = deliver_record(reader, visit, offset, &header, kind, opener, plain, dress, sink)?
         {
             bad.push((offset, header, why));
         }
@@ -184,7 +221,7 @@ fn deliver_fragments(
     (start, limit): (u64, u64),
     first: &FrameHeader,
     opener: &Opener,
-    batch: &[Field<'_>],
+    dress: Dress<'_>,
     sink: &mut Sink<'_>,
 ) -> Result<(u64, Option<Unopened>), Halt> {
     // What there is to join, without reading payloads.
@@ -216,7 +253,7 @@ fn deliver_fragments(
         Err(Trouble::Payload(why)) => return Ok((at, Some(Unopened::bad(why)))),
         Err(other) => return Err(other.halt()),
     };
-    let mut fields = batch.to_vec();
+    let mut fields = dress.all();
     fields.push(Field { name: "fragments", value: Value::Number(count) });
     if packed && fragments.as_stored {
         fields.push(Field { name: "as_stored", value: Value::Flag(true) });
@@ -225,9 +262,9 @@ fn deliver_fragments(
         span: Span::new(visit.segment.id, start, at),
         lsn: Some(first.lsn),
         last_lsn: Some(last.lsn),
-        kind: Kind::Full.name(),
-        time: Some(first.time),
-        tag: Some(first.tag),
+        kind: dress.kind(Kind::Full),
+        time: Some(first.time).filter(|time| time.0 > 0),
+        tag: dress.tag(first.tag),
         fields: &fields,
         payload: Payload::Whole(&[]),
         encrypted,

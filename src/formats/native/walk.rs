@@ -3,15 +3,14 @@
 use std::time::Duration;
 
 use super::begin::{Begin, Begun, begin};
+use super::beside::{Beside, deliver_control, known_hole, resumes_with};
 use super::found;
 use super::join::Joint;
 use super::region::classify;
-use super::unit::{Unit, Unopened, deliver_record, deliver_unit};
+use super::unit::{Dress, Unit, Unopened, deliver_record, deliver_unit};
 use super::wounds::Wounds;
 use crate::formats::{Ending, Halt, Mark, Sink, Summary, Visit, Walk};
-use crate::model::{
-    Damage, Error, Facts, Field, Kind as Damaged, Look, Lsn, LsnRange, Payload, Proof, Record, Span, Value, Warning,
-};
+use crate::model::{Damage, Error, Facts, Field, Kind as Damaged, Look, Lsn, LsnRange, Proof, Span, Value, Warning};
 use crate::native::{
     Check, ENCRYPTED, FRAME_HEADER, FrameHeader, HEADER_BYTES, Kind, MORE, Opened, Opener, Reader, Seal, Tally, digest, open,
     plain_length,
@@ -73,6 +72,8 @@ struct Walker<'v> {
     marked: Option<u64>,
     /// Fewer frames were seen than there are, on purpose.
     partial: bool,
+    /// The frame before told of the record in the next one.
+    beside: Option<Beside>,
     plain: Vec<u8>,
 }
 
@@ -107,6 +108,7 @@ impl<'v> Walker<'v> {
             reported: 0,
             marked: None,
             partial: false,
+            beside: None,
             plain: Vec::new(),
         };
         if let Some(damage) = damage {
@@ -184,6 +186,9 @@ impl<'v> Walker<'v> {
             let what = header.unknown().unwrap_or_default();
             return Err(Error::Unknown { path: self.visit.segment.path.clone(), offset: self.offset, what }.into());
         };
+        if kind == Kind::Hole {
+            self.hole(header, sink)?;
+        }
         if header.lsn != self.due {
             self.lsn_differs(header, sink)?;
         }
@@ -219,7 +224,10 @@ impl<'v> Walker<'v> {
 
     fn data(&mut self, header: &FrameHeader, kind: Kind, sink: &mut Sink<'_>) -> Result<(), Halt> {
         let offset = self.offset;
+        let beside = self.beside.take().filter(|beside| beside.tells_of(header));
+        let start = beside.map_or(offset, |beside| beside.offset);
         self.data_frames += 1;
+        self.joint.named_chain = None;
         self.summary.blank = false;
         self.summary.saw(header.lsn, header.lsn);
         self.due = header.lsn.next();
@@ -260,18 +268,20 @@ impl<'v> Walker<'v> {
             }
             self.broken_batch = None;
         }
-        if want.marks && self.marked.is_none_or(|last| offset - last >= REPORT) {
-            self.marked = Some(offset);
-            sink.mark(Mark { offset, due: header.lsn })?;
+        if want.marks && self.marked.is_none_or(|last| start - last >= REPORT) {
+            self.marked = Some(start);
+            sink.mark(Mark { offset: start, due: header.lsn })?;
         }
         if kind == Kind::First || more {
-            self.unit = Some(Unit::begin(offset, header, kind));
+            self.unit = Some(Unit::begin(start, header, kind));
             return Ok(());
         }
         self.summary.records += 1;
         if self.delivers(header) {
+            let facts = beside.and_then(|beside| beside.read(&mut self.reader, &self.opener));
+            let dress = Dress { fields: &[], facts: facts.as_ref() };
             let opened =
-                deliver_record(&mut self.reader, self.visit, offset, header, kind, &self.opener, &mut self.plain, &[], sink)?;
+                deliver_record(&mut self.reader, self.visit, offset, header, kind, &self.opener, &mut self.plain, dress, sink)?;
             self.payload_bad(opened, offset, header, sink)?;
         }
         Ok(())
@@ -337,9 +347,21 @@ impl<'v> Walker<'v> {
         if kind == Kind::Seal {
             self.check_seal(sink)?;
         }
+        self.beside = (kind == Kind::Facts).then_some(Beside { offset: self.offset, header: *header });
         if self.visit.want.frames && !self.visit.want.counts_only {
             self.deliver_frame(header, kind, sink)?;
         }
+        Ok(())
+    }
+
+    /// A hole that begins where the log stands is known: nothing is missing there that was not told before.
+    fn hole(&mut self, header: &FrameHeader, sink: &mut Sink<'_>) -> Result<(), Halt> {
+        let Some(hole) = known_hole(&mut self.reader, self.visit, self.offset, header, self.due)? else { return Ok(()) };
+        self.end_unit(Look::Wrong, sink)?;
+        self.broken_batch = None;
+        self.due = header.lsn;
+        self.joint.named_chain = hole.hole.chain;
+        self.summary.holes.push(hole);
         Ok(())
     }
 
@@ -499,7 +521,7 @@ impl<'v> Walker<'v> {
         }
         let region = classify(&mut self.reader, check, (start, self.due), found.frame.map(|f| f.0), found.content_end);
         self.end_unit(region.look, sink)?;
-        let next = found.frame.map(|(_, header)| header.lsn);
+        let next = found.frame.map(|frame| resumes_with(&mut self.reader, self.due, frame));
         let doubt = match (next, &region.legible) {
             (Some(next), _) => next.before().and_then(|last| LsnRange::new(self.due, last)),
             (None, Some(header)) if header.lsn == self.due => LsnRange::new(self.due, self.due),
@@ -540,10 +562,7 @@ impl<'v> Walker<'v> {
         let to = self.offset + header.span();
         let want = usize::try_from(to - from).expect("at most 7");
         if self.reader.cursor.bytes(from, want).iter().any(|b| *b != 0) {
-            let span = Span::new(self.visit.segment.id, from, to);
-            let text =
-                format!("the padding behind frame {} is not zero; no checksum covers it, and no record is affected", header.lsn);
-            self.summary.warnings.push(Warning { name: "padding-not-zero", span, text });
+            self.summary.warnings.push(found::padding(Span::new(self.visit.segment.id, from, to), header));
         }
     }
 
@@ -586,22 +605,12 @@ impl<'v> Walker<'v> {
             Field { name: "sum", value: Value::Bytes(&header.sum.to_be_bytes()) },
         ];
         if kind.is_data() {
-            deliver_record(&mut self.reader, self.visit, offset, header, kind, &self.opener, &mut self.plain, &fields, sink)?;
+            let dress = Dress { fields: &fields, facts: None };
+            deliver_record(&mut self.reader, self.visit, offset, header, kind, &self.opener, &mut self.plain, dress, sink)?;
             return Ok(());
         }
-        let record = Record {
-            span: Span::new(self.visit.segment.id, offset, offset + header.span()),
-            lsn: Some(header.lsn),
-            last_lsn: Some(header.lsn),
-            kind: kind.name(),
-            time: Some(header.time),
-            tag: Some(header.tag),
-            fields: &fields,
-            payload: Payload::Whole(&[]),
-            encrypted: false,
-            physical: true,
-        };
-        sink.record(&record)
+        let span = Span::new(self.visit.segment.id, offset, offset + header.span());
+        deliver_control(&mut self.reader, span, header, kind, &fields, sink)
     }
 
     fn finish(mut self, ending: Ending) -> Summary {

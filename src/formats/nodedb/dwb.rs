@@ -10,7 +10,7 @@
 
 use std::collections::BTreeMap;
 
-use super::record::{BLOCK, Header, Layout, filler_behind};
+use super::record::{BLOCK, Frame, Header, Layout, filler_behind};
 use super::search::Reader;
 use crate::disk::{Segment, Source, crc32c};
 use crate::formats::Restored;
@@ -23,11 +23,13 @@ const SLOTS: u64 = 64;
 
 /// Where a whole copy of a record lies.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Copy {
-    at: u64,
-    length: u64,
+struct Copy {
+    frame: Frame,
     sequence: u64,
 }
+
+/// A copy: where in the segment it was due, and the record where it lies in the file of copies.
+pub(super) type Due = (u64, Frame);
 
 /// A record that a double-write file gives back: `repair` may write these bytes at this offset of the segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,24 +84,43 @@ pub fn restorable(source: &Source, segment: &Segment, damage: &[Damage]) -> Resu
     }
     let Some((mut reader, copies)) = open(source, segment)? else { return Ok(found) };
     for damage in damage.iter().filter(|d| d.span.place.segment == segment.id && d.span.length > 0) {
-        let Some(mut lsn) = damage.lsn else { continue };
-        let at_end = damage.span.end() >= segment.length;
-        let mut offset = damage.span.start();
-        while let Some(copy) = copies.get(&lsn) {
-            if !at_end && offset + copy.length > damage.span.end() {
-                break;
-            }
-            let length = usize::try_from(copy.length).expect("a slot is shorter than 69,632 bytes");
-            let bytes = reader.cursor.bytes(copy.at, length).to_vec();
+        let last = damage.span.end() >= segment.length;
+        for (offset, frame) in fitting(&copies, segment, damage) {
+            let length = usize::try_from(frame.header.total()).expect("a slot is shorter than 69,632 bytes");
+            let bytes = reader.cursor.bytes(frame.at, length).to_vec();
             if bytes.len() < length {
                 break;
             }
-            found.push(Restore { segment: segment.id, offset, lsn, bytes, last: at_end });
-            offset += copy.length;
-            lsn = lsn.next();
+            found.push(Restore { segment: segment.id, offset, lsn: frame.header.lsn, bytes, last });
         }
     }
     Ok(found)
+}
+
+/// The copies that fit into one damaged region: where in the segment each was due, and where it lies in the file of the reader.
+pub(super) fn copies_of(source: &Source, segment: &Segment, damage: &Damage) -> Result<Option<(Reader, Vec<Due>)>> {
+    if damage.span.length == 0 {
+        return Ok(None);
+    }
+    let Some((reader, copies)) = open(source, segment)? else { return Ok(None) };
+    Ok(Some((reader, fitting(&copies, segment, damage))))
+}
+
+fn fitting(copies: &BTreeMap<Lsn, Copy>, segment: &Segment, damage: &Damage) -> Vec<Due> {
+    let mut found = Vec::new();
+    let Some(mut lsn) = damage.lsn else { return found };
+    let at_end = damage.span.end() >= segment.length;
+    let mut offset = damage.span.start();
+    while let Some(copy) = copies.get(&lsn) {
+        let length = copy.frame.header.total();
+        if !at_end && offset + length > damage.span.end() {
+            break;
+        }
+        found.push((offset, copy.frame));
+        offset += length;
+        lsn = lsn.next();
+    }
+    found
 }
 
 /// The name of the double-write file that belongs to a segment.
@@ -144,7 +165,7 @@ fn copy_in(reader: &mut Reader, slot: u64) -> Option<(Lsn, Copy)> {
         let fits = Header::read(reader.cursor.bytes(at, layout.size()), layout)
             .is_some_and(|h| h.plausible() && h.total() == u64::from(size) && at + h.total() <= slot + SLOT);
         if fits && let Some(frame) = reader.sound(at, layout) {
-            return Some((frame.header.lsn, Copy { at, length: frame.header.total(), sequence }));
+            return Some((frame.header.lsn, Copy { frame, sequence }));
         }
     }
     None

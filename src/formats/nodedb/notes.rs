@@ -246,7 +246,7 @@ pub(super) fn restorable(restore: &Restore, file: &str, last: bool) -> Warning {
     let what = if restore.last && last {
         "walctl repair --from-dwb puts it back"
     } else {
-        "it belongs into the middle of the log, where walctl does not write; a copy of the file can be mended with it"
+        "it belongs into the middle of the log, where walctl does not write; dump shows it, and walctl repair --salvage keeps it"
     };
     Warning {
         name: "copy-in-double-write-file",

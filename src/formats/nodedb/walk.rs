@@ -41,6 +41,8 @@ struct Walker<'v, 's, 'o> {
     notes: Notes,
     plain: Vec<u8>,
     fields: [Field<'static>; USUAL],
+    /// What is delivered is a copy: where it was due, and the name of the file that holds it.
+    copy: Option<(u64, String)>,
 }
 
 pub(super) fn walk(visit: &Visit<'_>, out: &mut Sink<'_>) -> Walk {
@@ -65,6 +67,7 @@ pub(super) fn walk(visit: &Visit<'_>, out: &mut Sink<'_>) -> Walk {
         notes: Notes::default(),
         plain: Vec::new(),
         fields: NAMES.map(|name| Field { name, value: Value::Number(0) }),
+        copy: None,
     };
     let start = walker.preamble()?;
     let start = match visit.want.start {
@@ -397,7 +400,34 @@ impl Walker<'_, '_, '_> {
         }
         self.back = false;
         self.explained = true;
-        self.hurt(damage)
+        self.hurt(damage.clone())?;
+        // At the end of the log nodedb itself puts them back, and so does repair: until then they are no part of it.
+        let inside = next.is_some() || self.visit.segment.followed || self.visit.want.salvage;
+        if inside && !self.visit.want.frames { self.copies(&damage, next) } else { Ok(()) }
+    }
+
+    /// Delivers the copies of what a bad region lacks: records that are whole, if not where they should be.
+    fn copies(&mut self, damage: &Damage, next: Option<&Frame>) -> Result<(), Halt> {
+        let Some((mut reader, copies)) = dwb::copies_of(self.visit.source, self.visit.segment, damage)? else { return Ok(()) };
+        let later = self.visit.source.segments.get(self.visit.segment.id.index() + 1);
+        let bound = next.map(|frame| frame.header.lsn).or(later.map(|later| Lsn(later.sequence)));
+        let name = dwb::name_of(self.visit.segment).unwrap_or_default();
+        std::mem::swap(&mut self.reader, &mut reader);
+        let mut done = Ok(());
+        for (offset, frame) in copies.iter().take_while(|(_, frame)| bound.is_none_or(|bound| frame.header.lsn < bound)) {
+            self.copy = Some((*offset, name.clone()));
+            let lsn = frame.header.lsn;
+            self.highest = Some(lsn);
+            self.summary.saw(lsn, lsn);
+            self.summary.blank = false;
+            done = self.deliver(frame, false);
+            if done.is_err() {
+                break;
+            }
+        }
+        self.copy = None;
+        std::mem::swap(&mut self.reader, &mut reader);
+        done
     }
 
     fn foreign_version(&mut self, at: u64, damage: &Damage) -> Option<u16> {
@@ -426,10 +456,12 @@ impl Walker<'_, '_, '_> {
         let decrypted = header.encrypted() && self.decrypt(frame)?;
         let usual = self.fields(frame);
         let more;
-        let fields = if decrypted || out_of_order {
+        let at = self.copy.as_ref().map_or(frame.at, |(at, _)| *at);
+        let copy = self.copy.as_ref().map(|(_, name)| Field { name: "copy_in", value: Value::Text(name) });
+        let fields = if decrypted || out_of_order || copy.is_some() {
             let said = [(decrypted, "stored_encrypted"), (out_of_order, "out_of_order")];
             let said = said.iter().filter(|(yes, _)| *yes).map(|(_, name)| Field { name, value: Value::Flag(true) });
-            more = self.fields[..usual].iter().copied().chain(said).collect::<Vec<_>>();
+            more = self.fields[..usual].iter().copied().chain(said).chain(copy).collect::<Vec<_>>();
             &more[..]
         } else {
             &self.fields[..usual]
@@ -447,7 +479,7 @@ impl Walker<'_, '_, '_> {
             (false, None) => Payload::Whole(self.reader.cursor.bytes(start, header.payload as usize)),
         };
         self.out.record(&Record {
-            span: Span::new(self.visit.segment.id, frame.at, frame.end()),
+            span: Span::new(self.visit.segment.id, at, at + header.total()),
             lsn: Some(header.lsn),
             last_lsn: None,
             kind: kind_name(header.kind(), header.layout).unwrap_or("unknown"),

@@ -12,7 +12,8 @@ use std::time::Duration;
 use crate::disk::{Cursor, Disk, EntryKind, File, Open};
 use crate::model::{Error, Lsn, LsnRange, Result, Time};
 use crate::native::{
-    Check, HEADER_BYTES, HeaderState, Kind, Reader, SegmentHeader, Tally, encode_seal, find_seal, segment_lsn, segment_name,
+    Check, HEADER_BYTES, HeaderState, HoleFound, Kind, Reader, SegmentHeader, Tally, encode_seal, find_seal, hole_at,
+    segment_lsn, segment_name,
 };
 use crate::ops::Position;
 
@@ -254,15 +255,13 @@ pub fn prune_facts(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Vec<SegmentFacts>
         entries.iter().filter(|e| e.kind == EntryKind::File).filter_map(|e| segment_lsn(&e.name)).collect();
     firsts.sort();
     let mut segments: Vec<SegmentFacts> = Vec::with_capacity(firsts.len());
-    let mut chain = None;
+    // What the segment before leaves due, the sum of its last frame, and the sum that a hole at its end names.
+    let mut before: Option<(Lsn, u32, Option<u32>)> = None;
     for (index, first) in firsts.iter().enumerate() {
         let path = dir.join(segment_name(*first));
         let refused = |why: String| Error::Refused { path: path.clone(), why };
-        if let Some(before) = segments.last() {
-            let due = before.last.map_or(before.first, Lsn::next);
-            if due != *first {
-                return Err(refused(format!("it should begin with LSN {due}: records are missing before it")));
-            }
+        if let Some((due, ..)) = before.filter(|(due, ..)| due != first) {
+            return Err(refused(format!("it should begin with LSN {due}: records are missing before it")));
         }
         let Some(found) = look(disk, &path, *first)? else {
             // What a crash leaves of a segment that was just being made.
@@ -271,10 +270,11 @@ pub fn prune_facts(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Vec<SegmentFacts>
             }
             return Err(refused("it has no header".into()));
         };
-        if chain.is_some_and(|chain| chain != found.header.chain) {
+        let chain = found.header.chain;
+        if before.is_some_and(|(_, sum, named)| sum != chain && named != Some(chain)) {
             return Err(refused("foreign: it does not follow the segment before it".into()));
         }
-        chain = Some(found.sum);
+        before = Some((found.next, found.sum, found.named_chain));
         segments.push(found.facts);
     }
     Ok(segments)
@@ -285,6 +285,10 @@ struct Found {
     header: SegmentHeader,
     /// The sum of its last frame.
     sum: u32,
+    /// The LSN that the next segment begins with.
+    next: Lsn,
+    /// The sum that a hole at its end says the next segment goes on with.
+    named_chain: Option<u32>,
 }
 
 fn look(disk: &Arc<dyn Disk>, path: &Path, first: Lsn) -> Result<Option<Found>> {
@@ -296,11 +300,13 @@ fn look(disk: &Arc<dyn Disk>, path: &Path, first: Lsn) -> Result<Option<Found>> 
     }
     let (mut reader, header) = open(cursor, path, first)?;
     let seal = find_seal(&mut reader.cursor, header.seed());
-    let told = seal.and_then(|seal| Some((seal.tally.filter(|tally| !tally.more_transactions)?, seal.header.sum)));
-    let (tally, open, ended, sum, bytes) = match told {
-        Some((mut tally, sum)) => {
+    // A segment without a record and with a hole is short: going through it tells what the hole says.
+    let told = |tally: &Tally| !tally.more_transactions && (tally.holes == 0 || tally.last_lsn > 0);
+    let told = seal.and_then(|seal| Some((seal.tally.filter(told)?, seal.header.sum, seal.header.lsn)));
+    let (tally, open, ended, (sum, next, named_chain), bytes) = match told {
+        Some((mut tally, sum, next)) => {
             let (open, ended) = (std::mem::take(&mut tally.open), std::mem::take(&mut tally.ended));
-            (tally, open, ended, sum, length)
+            (tally, open, ended, (sum, next, None), length)
         }
         None => {
             let walked = walk(&mut reader, &header, path)?;
@@ -309,7 +315,7 @@ fn look(disk: &Arc<dyn Disk>, path: &Path, first: Lsn) -> Result<Option<Found>> 
                 encode_seal(&mut seal, &walked.tally, 0, walked.next, Time(0), header.seed(), walked.end);
             }
             let bytes = walked.end + seal.len() as u64;
-            (walked.tally, walked.open, walked.ended, walked.sum, bytes)
+            (walked.tally, walked.open, walked.ended, (walked.sum, walked.next, walked.named_chain), bytes)
         }
     };
     let holds = tally.last_lsn > 0;
@@ -318,13 +324,13 @@ fn look(disk: &Arc<dyn Disk>, path: &Path, first: Lsn) -> Result<Option<Found>> 
         first,
         last: holds.then_some(Lsn(tally.last_lsn)),
         bytes,
-        newest: if holds { Time(tally.max_time) } else { header.created },
+        newest: if holds && tally.max_time > 0 { Time(tally.max_time) } else { header.created },
         checkpoint: (tally.checkpoint_lsn > 0).then_some((Lsn(tally.checkpoint_lsn), Lsn(tally.checkpoint))),
         open,
         ended,
         block: header.block,
     };
-    Ok(Some(Found { facts, header, sum }))
+    Ok(Some(Found { facts, header, sum, next, named_chain }))
 }
 
 fn open(cursor: Cursor, path: &Path, first: Lsn) -> Result<(Reader, SegmentHeader)> {
@@ -348,6 +354,8 @@ struct Walked {
     next: Lsn,
     end: u64,
     sealed: bool,
+    /// The sum that a hole at the end says the next segment goes on with.
+    named_chain: Option<u32>,
 }
 
 /// Goes through a segment to its end; anything that is not as it should be is an error.
@@ -355,14 +363,23 @@ fn walk(reader: &mut Reader, header: &SegmentHeader, path: &Path) -> Result<Walk
     let refused = |why: String| Error::Refused { path: path.to_owned(), why };
     let (mut tally, mut open, mut ended) = (Tally::default(), HashMap::<u64, u64>::new(), Vec::new());
     let (mut sum, mut next, mut at, mut sealed) = (header.chain, header.first_lsn, HEADER_BYTES, false);
+    let mut named_chain = None;
     while let Check::Good(frame) = reader.check(at) {
         if let Some(what) = frame.unknown() {
             return Err(Error::Unknown { path: path.to_owned(), offset: at, what });
         }
+        let kind = Kind::from_byte(frame.kind).expect("unknown kinds were met above");
+        if kind == Kind::Hole
+            && let HoleFound::Hole(hole) = hole_at(&mut reader.cursor, at, &frame)
+            && hole.lsns.first == next
+        {
+            (next, named_chain) = (frame.lsn, hole.chain);
+        } else if kind.is_data() {
+            named_chain = None;
+        }
         if frame.lsn != next {
             return Err(refused(format!("corrupt: LSN {} stands at {at} where {next} was due", frame.lsn)));
         }
-        let kind = Kind::from_byte(frame.kind).expect("unknown kinds were met above");
         tally.observe(&frame, at, 0);
         match kind {
             Kind::TxnBegin => *open.entry(frame.tag).or_default() += 1,
@@ -384,7 +401,7 @@ fn walk(reader: &mut Reader, header: &SegmentHeader, path: &Path) -> Result<Walk
         return Err(refused(format!("it is damaged at {at}, where LSN {next} was due")));
     }
     let open = open.into_iter().flat_map(|(tag, count)| (0..count).map(move |_| tag)).collect();
-    Ok(Walked { tally, open, ended, sum, next, end: at, sealed })
+    Ok(Walked { tally, open, ended, sum, next, end: at, sealed, named_chain })
 }
 
 /// Checks each frame of a segment, wherever it lies.

@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::cutfile::{self, UNFINISHED, looks_cut, save, write_new};
+use super::cutfile::{self, UNFINISHED, as_private, looks_cut, save, write_new};
 use super::repair::{Cut, Plan};
 use crate::disk::{Cursor, Disk, File, Open, crc32, pieces, write_full};
 use crate::model::{Error, Result};
@@ -18,14 +18,20 @@ pub fn carry_out(disk: &Arc<dyn Disk>, plan: &Plan) -> Result<()> {
     }
     sweep(disk, &plan.dir)?;
     for cut in &plan.cuts {
-        let segment: Arc<dyn File> = disk.open(&cut.path, Open::READ)?.into();
-        unchanged(&segment, cut)?;
+        // Of a segment that is added nothing is saved but where it came from; the file that it is to be like stands in for it.
+        let like = cut.like.as_ref().unwrap_or(&cut.path);
+        let segment: Arc<dyn File> = disk.open(like, Open::READ)?.into();
+        if cut.from.added {
+            must_be_new(disk, &cut.path)?;
+        } else {
+            unchanged(&segment, cut)?;
+        }
         if cut.saved {
             // It was complete when it got its name; the name may have been lost to a crash until now.
             disk.open(&plan.dir.join(&cut.saved_as), Open::WRITE)?.sync_all()?;
             disk.sync_dir(&plan.dir)?;
         } else {
-            save(disk, &plan.dir, &cut.saved_as, &cut.from, segment.as_ref())?;
+            save(disk, &plan.dir, &cut.saved_as, &cut.from, segment.as_ref(), like)?;
         }
         drop(segment);
         apply(disk, &plan.dir, cut)?;
@@ -58,9 +64,31 @@ fn unchanged(segment: &Arc<dyn File>, cut: &Cut) -> Result<()> {
     Err(Error::Refused { path: cut.path.clone(), why })
 }
 
+/// Nothing is written over.
+fn must_be_new(disk: &Arc<dyn Disk>, path: &Path) -> Result<()> {
+    match disk.look(path)? {
+        None => Ok(()),
+        Some(_) => Err(Error::Refused { path: path.to_owned(), why: "it is there already; nothing was written".into() }),
+    }
+}
+
+/// Writes a segment that was not there, and gives it its name once all of it is synced.
+fn add(disk: &Arc<dyn Disk>, dir: &Path, cut: &Cut) -> Result<()> {
+    let unfinished = dir.join(format!("{}{UNFINISHED}", cut.saved_as));
+    let written = write_new(disk, &unfinished, &mut |new| {
+        if let Some(like) = &cut.like {
+            as_private(disk, &unfinished, like)?;
+        }
+        write_full(new, &cut.from.fill, 0)
+    });
+    written.and_then(|()| disk.rename(&unfinished, &cut.path)).inspect_err(|_| drop(disk.remove(&unfinished)))
+}
+
 fn apply(disk: &Arc<dyn Disk>, dir: &Path, cut: &Cut) -> Result<()> {
     let from = &cut.from;
-    if from.removed {
+    if from.added {
+        add(disk, dir, cut)?;
+    } else if from.removed {
         disk.remove(&cut.path)?;
     } else if from.fill.is_empty() {
         let segment = disk.open(&cut.path, Open::WRITE)?;

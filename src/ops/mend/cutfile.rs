@@ -40,6 +40,10 @@ pub struct Provenance {
     pub removed: bool,
     /// What was written at the cut, as the log's own system wants it.
     pub fill: Vec<u8>,
+    /// The segment was not there: what was written is all of it, and nothing was cut.
+    pub added: bool,
+    /// These LSNs became a known hole, and nothing was cut.
+    pub hole: Option<LsnRange>,
     /// Their sum (CRC-32).
     pub sum: u32,
     /// The sum of what stands in front of the cut, up to 4,096 bytes of it.
@@ -63,6 +67,31 @@ pub struct Provenance {
 }
 
 impl Provenance {
+    /// Of no bytes, at the start of a segment.
+    #[must_use]
+    pub fn nothing(segment: &str, format: &str) -> Provenance {
+        Provenance {
+            segment: segment.to_owned(),
+            offset: 0,
+            bytes: 0,
+            file_bytes: 0,
+            removed: false,
+            fill: Vec::new(),
+            added: false,
+            hole: None,
+            sum: 0,
+            context: 0,
+            lsns: None,
+            at: None,
+            why: String::new(),
+            format: format.to_owned(),
+            repair: 0,
+            step: 0,
+            time: Time(0),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+
     /// The same as JSON.
     #[must_use]
     pub fn json(&self) -> Value {
@@ -73,6 +102,9 @@ impl Provenance {
             "file_bytes": self.file_bytes,
             "removed": self.removed,
             "fill": hex(&self.fill),
+            "added": self.added,
+            "hole_first_lsn": self.hole.map(|l| l.first.0),
+            "hole_last_lsn": self.hole.map(|l| l.last.0),
             "crc32": format!("{:08x}", self.sum),
             "before_crc32": format!("{:08x}", self.context),
             "first_lsn": self.lsns.map(|l| l.first.0),
@@ -108,6 +140,8 @@ impl Provenance {
             file_bytes,
             removed: value.get("removed")?.as_bool()?,
             fill: unhex(value.get("fill")?.as_str()?)?,
+            added: value.get("added").and_then(Value::as_bool).unwrap_or(false),
+            hole: range(number("hole_first_lsn"), number("hole_last_lsn")),
             sum: sum("crc32")?,
             context: sum("before_crc32")?,
             lsns: range(number("first_lsn"), number("last_lsn")),
@@ -131,7 +165,9 @@ impl Provenance {
     #[must_use]
     pub fn same_bytes(&self, other: &Provenance) -> bool {
         let key = |p: &Provenance| (p.segment.clone(), p.offset, p.bytes, p.file_bytes, p.removed, p.sum, p.context);
-        key(self) == key(other) && self.fill == other.fill
+        // What is written for a hole holds the moment at which it was accepted first.
+        let fill = self.hole.is_some() || self.fill == other.fill;
+        key(self) == key(other) && fill && (self.added, self.hole) == (other.added, other.hole)
     }
 }
 
@@ -258,14 +294,14 @@ pub fn free_name(taken: &[String], segment: &str, offset: u64) -> String {
 }
 
 /// Writes a cut file with bytes of a segment, and gives it its name once it is complete and synced.
-pub fn save(disk: &Arc<dyn Disk>, dir: &Path, name: &str, from: &Provenance, segment: &dyn File) -> Result<()> {
+pub fn save(disk: &Arc<dyn Disk>, dir: &Path, name: &str, from: &Provenance, segment: &dyn File, like: &Path) -> Result<()> {
     let (path, unfinished) = (dir.join(name), dir.join(format!("{name}{UNFINISHED}")));
     if disk.look(&path)?.is_some() {
         return Err(Error::Refused { path, why: "it is there already, and what it holds must not be lost".into() });
     }
     let written = write_new(disk, &unfinished, &mut |file| {
         // Who may not read the log may not read what was cut from it.
-        as_private(disk, &unfinished, &dir.join(&from.segment))?;
+        as_private(disk, &unfinished, like)?;
         let head = from.head();
         write_full(file, &head, 0)?;
         let (mut at, mut sum) = (head.len() as u64, 0);
@@ -327,6 +363,8 @@ mod tests {
             file_bytes: 8192,
             removed: false,
             fill: vec![1, 0xFF],
+            added: true,
+            hole: LsnRange::new(Lsn(3), Lsn(4)),
             sum: crc32(0, b"bytes"),
             context: 7,
             lsns: LsnRange::new(Lsn(2), Lsn(u64::MAX)),
@@ -347,7 +385,7 @@ mod tests {
         let segment = dir.path().join(provenance().segment);
         std::fs::write(&segment, [vec![9; 4144], b"bytes".to_vec()].concat()).expect("room for a few bytes");
         let file = disk.open(&segment, Open::READ).expect("it was just written");
-        save(&disk, dir.path(), "s.cut-4144", &provenance(), file.as_ref()).expect("there is room");
+        save(&disk, dir.path(), "s.cut-4144", &provenance(), file.as_ref(), &segment).expect("there is room");
         let read = || CutFile::read(&disk, dir.path(), "s.cut-4144").expect("it can be opened");
         assert_eq!(read().expect("it is whole").from, provenance());
         let path = dir.path().join("s.cut-4144");
@@ -371,7 +409,7 @@ mod tests {
         let file = disk.open(&segment, Open::READ).expect("it was just written");
         // As much as a double-write file can hold.
         let long = Provenance { fill: vec![7; 64 * 69_632], ..provenance() };
-        save(&disk, dir.path(), "s.cut-4144", &long, file.as_ref()).expect("there is room");
+        save(&disk, dir.path(), "s.cut-4144", &long, file.as_ref(), &segment).expect("there is room");
         let read = CutFile::read(&disk, dir.path(), "s.cut-4144").expect("it can be opened").expect("it is whole");
         assert_eq!(read.from, long);
     }

@@ -1,17 +1,17 @@
 //! Writing records with their LSNs kept into a new log of ours.
 //!
-//! Where LSNs jump, a new segment begins: the gap stays a gap, and checking the new log names it. The folder gets its name only when all
-//! of it is synced, so each frame may say that everything before it was durable.
+//! Where LSNs jump, a known hole says so. The folder gets its name only when all of it is synced, so each frame may say that everything
+//! before it was durable.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::cutfile::as_private;
 use crate::disk::{Disk, EntryKind, File, Open, make_dir, write_full};
-use crate::model::{Error, Keys, Lsn, LsnRange, Result, Time};
+use crate::model::{Error, Hole, Keys, Lsn, LsnRange, Result, Time};
 use crate::native::{
-    ENCRYPTED, FRAME_HEADER, FrameFields, FrameHeader, HEADER_BYTES, Kind, MORE, Seed, SegmentCipher, SegmentHeader, Tally,
-    UNSYNCED_UNKNOWN, encode_frame, encode_header, encode_seal, header_of, segment_lsn, segment_name,
+    ENCRYPTED, FACTS_LIMIT, FRAME_HEADER, FrameFields, FrameHeader, HEADER_BYTES, Kind, MORE, Seed, SegmentCipher, SegmentHeader,
+    Tally, UNSYNCED_UNKNOWN, encode_frame, encode_header, encode_seal, header_of, segment_lsn, segment_name,
 };
 
 /// A segment is sealed when it is so long.
@@ -32,6 +32,8 @@ pub struct NewLog {
     segment: Option<Segment>,
     /// The LSN that the next frame gets if nothing is missing.
     pub next: Lsn,
+    /// The time of the last record, where one is known.
+    pub last_time: Option<Time>,
     chain: u32,
     /// The names of its segments.
     pub segments: Vec<String>,
@@ -90,6 +92,8 @@ pub struct Entry<'a> {
     pub payload: &'a [u8],
     /// The batch that it belongs to, by any number that its neighbours do not have.
     pub batch: Option<u64>,
+    /// What another format says about it, as the payload of a Facts frame.
+    pub facts: Option<&'a [u8]>,
 }
 
 impl NewLog {
@@ -117,6 +121,7 @@ impl NewLog {
             key,
             segment: None,
             next: Lsn(0),
+            last_time: None,
             chain: 0,
             segments: Vec::new(),
             pending: None,
@@ -136,6 +141,10 @@ impl NewLog {
             self.finish_segment(false)?;
             self.begin_segment(entry.lsns.first)?;
         }
+        if let Some(facts) = entry.facts.filter(|facts| facts.len() <= FACTS_LIMIT) {
+            self.facts(entry, facts, index)?;
+        }
+        self.last_time = Some(entry.time).filter(|time| time.0 > 0).or(self.last_time);
         let count = entry.lsns.count();
         let size = usize::try_from((entry.payload.len() as u64).div_ceil(count)).unwrap_or(usize::MAX).max(1);
         let mut rest = entry.payload;
@@ -163,6 +172,37 @@ impl NewLog {
         }
         self.next = entry.lsns.last.next();
         Ok(())
+    }
+
+    /// Writes what is kept beside a record, directly before it.
+    fn facts(&mut self, entry: &Entry<'_>, facts: &[u8], index: u64) -> Result<()> {
+        let Some(segment) = &mut self.segment else { return Ok(()) };
+        let unsynced = u16::try_from(index).unwrap_or(UNSYNCED_UNKNOWN);
+        let flags = if segment.cipher.is_some() { ENCRYPTED } else { 0 };
+        let fields = FrameFields { kind: Kind::Facts, flags, unsynced, lsn: entry.lsns.first, time: entry.time, tag: 0 };
+        self.chain = match &segment.cipher {
+            None => segment.frame(&fields, facts, 0),
+            Some(cipher) => {
+                let length = u32::try_from(facts.len() + crate::native::ENCRYPTION_BYTES).expect("facts have a limit");
+                let offset = segment.written + segment.waiting.len() as u64;
+                let stored = cipher.encrypt(&header_of(&fields, length), offset, facts)?;
+                segment.frame(&fields, &stored, 0)
+            }
+        };
+        Ok(())
+    }
+
+    /// Says that LSNs are gone, known since that moment. They begin with the one that is due.
+    pub fn hole(&mut self, hole: &Hole, since: Time) -> Result<()> {
+        self.settle(false)?;
+        if self.segment.is_none() {
+            self.begin_segment(hole.lsns.first)?;
+        }
+        self.next = hole.lsns.last.next();
+        let Some(segment) = &mut self.segment else { return Ok(()) };
+        let fields = FrameFields { kind: Kind::Hole, flags: 0, unsynced: 0, lsn: self.next, time: since, tag: 0 };
+        self.chain = segment.frame(&fields, &hole.encode(), 0);
+        segment.flush_above(PIECE)
     }
 
     /// Writes the frame that waits, now that it is known whether more of its batch follows.
@@ -275,7 +315,9 @@ impl Segment {
         let sum = encode_frame(&mut self.waiting, fields, stored, self.seed, offset);
         let header = self.waiting[at..].first_chunk::<FRAME_HEADER>().and_then(FrameHeader::parse);
         self.tally.observe(&header.expect("a frame was just encoded there"), offset, plain);
-        self.last_time = self.last_time.max(fields.time);
+        if fields.kind.is_data() {
+            self.last_time = self.last_time.max(fields.time);
+        }
         sum
     }
 

@@ -6,10 +6,11 @@
 
 use std::path::PathBuf;
 
+use super::accept::{Help, help_for_all, plan_hole};
 use super::cutfile::{self, CutFile, Provenance};
 use crate::disk::{Cursor, Segment, crc32};
 use crate::formats::{Halt, Item, Mark, Mend, Restored, Sink, Visit, Want};
-use crate::model::{Acknowledged, Damage, Error, Kind, Lsn, LsnRange, Record, Result, Time, Verdict};
+use crate::model::{Acknowledged, Damage, Error, Hole, Kind, Lsn, LsnRange, Record, Result, Time, Verdict};
 use crate::ops::{Input, Report};
 
 /// How much may be cut unless the caller says otherwise: what one group can be, and one long record that begins in it.
@@ -29,11 +30,13 @@ pub struct Permit {
     pub at: Option<Lsn>,
     /// Put back what copies beside the log hold of the torn end; without a copy nothing is cut.
     pub from_copies: bool,
+    /// Nothing is cut: these LSNs become a known hole, known since that moment.
+    pub hole: Option<(LsnRange, Time)>,
 }
 
 impl Default for Permit {
     fn default() -> Self {
-        Permit { suspect: false, max_cut: MAX_CUT, at: None, from_copies: false }
+        Permit { suspect: false, max_cut: MAX_CUT, at: None, from_copies: false, hole: None }
     }
 }
 
@@ -52,6 +55,8 @@ pub struct Plan {
     pub cuts: Vec<Cut>,
     /// Why it must not be done.
     pub refusal: Option<Refusal>,
+    /// What helps against damage that no cut mends.
+    pub help: Help,
 }
 
 /// One cut: where, how much, why, and where the bytes are kept.
@@ -77,6 +82,10 @@ pub struct Cut {
     pub saved: bool,
     /// What is put back from copies, at the cut; it is a part of what is filled in.
     pub restored: Option<Restored>,
+    /// Nothing goes: this becomes a known hole.
+    pub hole: Option<Hole>,
+    /// For a segment that is added: the file whose permissions it gets.
+    pub like: Option<PathBuf>,
 }
 
 /// Why a log must not be cut.
@@ -103,6 +112,8 @@ pub enum Obstacle {
     NoSuchEnd,
     /// No copy holds what is torn.
     NoCopy,
+    /// Those LSNs are no hole, or something stands in it.
+    NoSuchHole,
 }
 
 impl Obstacle {
@@ -116,6 +127,7 @@ impl Obstacle {
             Obstacle::Format => "format",
             Obstacle::NoSuchEnd => "no-such-end",
             Obstacle::NoCopy => "no-copy",
+            Obstacle::NoSuchHole => "no-such-hole",
         }
     }
 }
@@ -198,7 +210,19 @@ pub fn plan(input: &Input, report: &Report, permit: &Permit) -> Result<Plan> {
         verdict: report.verdict,
         cuts: Vec::new(),
         refusal: None,
+        help: help_for_all(input, report),
     };
+    let taken = cutfile::names(&source.disk, &source.dir)?;
+    let known: Vec<CutFile> = taken.iter().filter_map(|n| CutFile::read(&source.disk, &source.dir, n).ok()?.ok()).collect();
+    let repair = known.iter().map(|c| c.from.repair).max().unwrap_or(0) + 1;
+    if let Some((lsns, since)) = permit.hole {
+        plan_hole(input, report, permit, lsns, since, &mut plan)?;
+        for cut in &mut plan.cuts {
+            cut.from.repair = repair;
+            keep_where(cut, &known, &taken);
+        }
+        return Ok(plan);
+    }
     let native = input.format == &crate::formats::native::FORMAT;
     let mut restored = None;
     let decisions = match permit.at {
@@ -210,9 +234,6 @@ pub fn plan(input: &Input, report: &Report, permit: &Permit) -> Result<Plan> {
         }
         None => vec![decide(report, &input.format.mend, native, permit)],
     };
-    let taken = cutfile::names(&source.disk, &source.dir)?;
-    let known: Vec<CutFile> = taken.iter().filter_map(|n| CutFile::read(&source.disk, &source.dir, n).ok()?.ok()).collect();
-    let repair = known.iter().map(|c| c.from.repair).max().unwrap_or(0) + 1;
     for decision in decisions {
         let (index, offset, removed) = match decision {
             Decision::Nothing => continue,
@@ -238,17 +259,22 @@ pub fn plan(input: &Input, report: &Report, permit: &Permit) -> Result<Plan> {
             plan.refusal = Some(Refusal { kind: Obstacle::TooMuch(cut.from.bytes), why });
             break;
         }
-        // A repair that was interrupted behind this point has saved the same bytes: they are used, not saved twice.
-        match known.iter().find(|c| c.from.same_bytes(&cut.from)) {
-            Some(saved) => {
-                (cut.saved_as, cut.saved) = (saved.name.clone(), true);
-                cut.from = saved.from.clone();
-            }
-            None => cut.saved_as = cutfile::free_name(&taken, &cut.from.segment, offset),
-        }
+        keep_where(&mut cut, &known, &taken);
         plan.cuts.push(cut);
     }
     Ok(plan)
+}
+
+/// Says in which file the bytes of a cut are kept. A repair that was interrupted behind this point has saved the same bytes: they are
+/// used, not saved twice.
+fn keep_where(cut: &mut Cut, known: &[CutFile], taken: &[String]) {
+    match known.iter().find(|c| c.from.same_bytes(&cut.from)) {
+        Some(saved) => {
+            (cut.saved_as, cut.saved) = (saved.name.clone(), true);
+            cut.from = saved.from.clone();
+        }
+        None => cut.saved_as = cutfile::free_name(taken, &cut.from.segment, cut.from.offset),
+    }
 }
 
 /// As `decide`, and what replaces the torn end. A suspect end whose bytes are all replaced needs no further permission: nothing is
@@ -344,12 +370,12 @@ fn decide_at(input: &Input, report: &Report, native: bool, at: Lsn) -> Result<Ve
     Ok(decisions)
 }
 
-fn is_control(record: &Record<'_>) -> bool {
-    record.physical && matches!(record.kind, "pad" | "close" | "seal")
+pub(super) fn is_control(record: &Record<'_>) -> bool {
+    record.physical && matches!(record.kind, "pad" | "close" | "seal" | "hole" | "facts")
 }
 
 /// Hands over what a walk over a segment delivers.
-fn each_frame(input: &Input, segment: &Segment, want: Want, take: &mut dyn FnMut(&Record<'_>)) -> Result<()> {
+pub(super) fn each_frame(input: &Input, segment: &Segment, want: Want, take: &mut dyn FnMut(&Record<'_>)) -> Result<()> {
     let visit = Visit { source: &input.source, segment, keys: &input.keys, want, before: None };
     let mut each = |item: Item<'_>| {
         if let Item::Record(record) = item {
@@ -364,7 +390,12 @@ fn each_frame(input: &Input, segment: &Segment, want: Want, take: &mut dyn FnMut
 }
 
 /// Looks at the bytes that would go.
-fn describe(input: &Input, report: &Report, (index, offset, removed): (usize, u64, bool), permit: &Permit) -> Result<Cut> {
+pub(super) fn describe(
+    input: &Input,
+    report: &Report,
+    (index, offset, removed): (usize, u64, bool),
+    permit: &Permit,
+) -> Result<Cut> {
     let source = &input.source;
     let segment = source.segments.get(index).ok_or(Error::Interrupted)?;
     let mut cursor = source.cursor(segment)?;
@@ -413,6 +444,8 @@ fn describe(input: &Input, report: &Report, (index, offset, removed): (usize, u6
         file_bytes,
         removed,
         fill,
+        added: false,
+        hole: None,
         sum,
         context,
         lsns: doubt,
@@ -426,7 +459,20 @@ fn describe(input: &Input, report: &Report, (index, offset, removed): (usize, u6
     };
     let verdict = here.iter().map(|d| d.verdict()).max().unwrap_or(Verdict::Clean);
     let path = segment.path.clone();
-    Ok(Cut { path, from, kinds, verdict, acknowledged, whole, whole_lsns, saved_as: String::new(), saved: false, restored: None })
+    Ok(Cut {
+        path,
+        from,
+        kinds,
+        verdict,
+        acknowledged,
+        whole,
+        whole_lsns,
+        saved_as: String::new(),
+        saved: false,
+        restored: None,
+        hole: None,
+        like: None,
+    })
 }
 
 fn join(a: Option<LsnRange>, b: Option<LsnRange>) -> Option<LsnRange> {

@@ -1,21 +1,30 @@
 //! Everything valid, from both sides of every damage, into a new log.
 //!
 //! The old log is only read, through the same walk as everything else, so a log of any format that can be read can be salvaged, and
-//! thereby converted. LSNs are kept; what is missing stays missing, and is reported.
+//! thereby converted. Numbers stay wherever the old format has any; what is missing is written down as a known hole; what the old format
+//! says about a record is kept beside it. A valid record that cannot have its place, because its number was given before or it belongs
+//! to another log, goes to a second log beside the new one: nothing that can be read is dropped.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::aside::Aside;
 use super::newlog::{Entry, NewLog};
-use crate::formats::{Halt, Item, Sink, Summary, Visit, Want};
-use crate::model::{Damage, Error, Kind as Damaged, Lsn, LsnRange, Payload, Record, Result, Time, Value};
-use crate::native::{FRAME_LIMIT, Kind};
+use super::numbers::{Course, Numbers, Stretch, course};
+use crate::formats::{Halt, Item, KnownHole, Sink, Summary, Visit, Want};
+use crate::model::{
+    Acknowledged, Damage, Error, Hole, HoleOrigin, Kind as Damaged, Lsn, LsnRange, Payload, Record, Result, Time, Value,
+};
+use crate::native::{Fact, Facts, Kind};
 use crate::ops::{Input, Report};
 
-/// A frame of another program's making that is longer than this is left out.
-const LONGEST: u64 = 64 << 20;
+/// A record that is longer is left out.
+const LONGEST: u64 = 1 << 30;
 /// Lists that hostile input could make long end here; what is beyond is counted.
 const LISTED: usize = 10_000;
+/// What a walk over a log of ours says about a record by itself; other fields come from its Facts.
+const OURS: [&str; 3] = ["batch", "fragments", "as_stored"];
 
 /// What was salvaged, and what was not.
 #[derive(Debug, Default)]
@@ -30,16 +39,24 @@ pub struct Salvaged {
     pub bytes: u64,
     /// Its first and last LSN.
     pub lsns: Option<LsnRange>,
-    /// The LSNs between that it lacks.
+    /// The LSNs that it lacks, each a known hole of it.
     pub missing: Vec<LsnRange>,
     /// How many LSNs those are.
     pub missing_lsns: u64,
+    /// How many LSNs the old format never gave.
+    pub unused_lsns: u64,
     /// The damage of the old log, and what stood around it.
     pub gaps: Vec<Gap>,
-    /// Its records bear new LSNs, in their order; where they had a number and no tag, the number became the tag.
+    /// Its records bear new LSNs, in their order: the old log has none for some of them.
     pub renumbered: bool,
-    /// Records that were valid and left out: their LSN had been given before, or they are of another log, or too long.
+    /// What was added to every number: the old format counts from 0, LSNs from 1.
+    pub shifted: u64,
+    /// Records that were valid and are in `left_out_to`: their LSN had been given before, or they are of another log.
     pub left_out: u64,
+    /// The log that holds them.
+    pub left_out_to: Option<PathBuf>,
+    /// Records that were too long to be kept at all.
+    pub too_long: u64,
     /// Transactions that begin and do not end, or end and did not begin, or have a gap inside.
     pub incomplete: Vec<u64>,
     /// There are more of them than are listed.
@@ -74,20 +91,40 @@ pub struct Neighbour {
 
 /// Writes all that is valid in a log into a new one. `report` is what checking the old log found.
 pub fn salvage(input: &Input, report: &Report, target: &Path, stop: &AtomicBool) -> Result<Salvaged> {
-    let native = input.format.name == "native";
-    let renumber = !native && !numbers_can_stay(input, report)?;
-    let gaps = report.damage.iter().map(|damage| Gap {
-        file: report.segments.get(damage.span.place.segment.index()).map(|s| s.file.clone()).unwrap_or_default(),
-        damage: damage.clone(),
-        before: None,
-        after: None,
-    });
+    let Course { stretches, numbers } = course(input, report)?;
+    let mut rank = vec![usize::MAX; input.source.segments.len()];
+    for (place, stretch) in stretches.iter().enumerate() {
+        rank[stretch.segment] = rank[stretch.segment].min(place);
+    }
+    let mut gaps: Vec<Gap> = report
+        .damage
+        .iter()
+        .map(|damage| Gap {
+            file: report.segments.get(damage.span.place.segment.index()).map(|s| s.file.clone()).unwrap_or_default(),
+            damage: damage.clone(),
+            before: None,
+            after: None,
+        })
+        .collect();
+    let place = |gap: &Gap| (rank.get(gap.damage.span.place.segment.index()).copied(), gap.damage.span.start());
+    gaps.sort_by_key(place);
+    let like = input.source.segments.first().map(|s| s.path.as_path());
+    let (renumbered, shifted) = match numbers {
+        Numbers::Stay(shifted) => (false, shifted),
+        Numbers::New => (true, 0),
+    };
     let mut work = Work {
-        log: NewLog::begin(&input.source.disk, target, &input.keys, input.source.segments.first().map(|s| s.path.as_path()))?,
-        done: Salvaged { target: target.to_owned(), gaps: gaps.collect(), renumbered: renumber, ..Salvaged::default() },
-        native,
+        log: NewLog::begin(&input.source.disk, target, &input.keys, like)?,
+        aside: Aside::new(&input.source.disk, target, &input.keys, like),
+        done: Salvaged { target: target.to_owned(), gaps, renumbered, shifted, ..Salvaged::default() },
+        native: input.format.name == "native",
+        numbers,
+        rank,
+        known: report.known_holes.clone(),
+        now: Time::now(),
         last: None,
         passed: 0,
+        told: 0,
         waiting: 0,
         open: Vec::new(),
     };
@@ -95,26 +132,35 @@ pub fn salvage(input: &Input, report: &Report, target: &Path, stop: &AtomicBool)
     let strange = |damage: &&Damage| matches!(damage.kind, Damaged::OtherLog | Damaged::Downgraded);
     let strangers: Vec<_> = report.damage.iter().filter(strange).map(|d| d.span.place.segment).collect();
     let want = Want { payloads: true, salvage: true, ..Want::default() };
-    each_record(input, want, &mut |record| {
+    each_record(input, &stretches, want, &mut |record, _| {
         if stop.load(Ordering::Relaxed) {
             return Err(Error::Interrupted);
         }
-        if strangers.contains(&record.span.place.segment) {
-            work.done.left_out += 1;
-            return Ok(());
-        }
-        work.take(record)
+        let stranger = strangers.contains(&record.span.place.segment);
+        let file = input.source.segments.get(record.span.place.segment.index()).map_or("", |s| s.name.as_str());
+        work.take(record, file, stranger)
     })?;
     work.finish()
 }
 
-/// Hands over every record of a log, segment by segment.
-fn each_record(input: &Input, want: Want, take: &mut dyn FnMut(&Record<'_>) -> Result<()>) -> Result<()> {
+/// Hands over the records of a log, stretch by stretch, each with its position among those of its segment.
+pub(super) fn each_record(
+    input: &Input,
+    stretches: &[Stretch],
+    want: Want,
+    take: &mut dyn FnMut(&Record<'_>, u64) -> Result<()>,
+) -> Result<()> {
     let mut before: Option<Summary> = None;
-    for segment in &input.source.segments {
+    for stretch in stretches {
+        let Some(segment) = input.source.segments.get(stretch.segment) else { continue };
         let visit = Visit { source: &input.source, segment, keys: &input.keys, want, before: before.as_ref() };
+        let mut at = 0;
         let mut each = |item: Item<'_>| match item {
-            Item::Record(record) if !record.physical => take(record).map_err(Halt::Failed),
+            Item::Record(record) if !record.physical => {
+                at += 1;
+                let wanted = (stretch.from..stretch.to).contains(&(at - 1));
+                if wanted { take(record, at - 1).map_err(Halt::Failed) } else { Ok(()) }
+            }
             _ => Ok(()),
         };
         match (input.format.walk)(&visit, &mut Sink::new(&mut each)) {
@@ -126,31 +172,22 @@ fn each_record(input: &Input, want: Want, take: &mut dyn FnMut(&Record<'_>) -> R
     Ok(())
 }
 
-/// Whether the numbers of another system's log are LSNs as ours are: from 1 on, each once, without holes but for damage, and each
-/// for one frame.
-fn numbers_can_stay(input: &Input, report: &Report) -> Result<bool> {
-    let (mut due, mut holes, mut fits) = (None, 0u64, true);
-    each_record(input, Want::default(), &mut |record| {
-        let one = record.lsns().filter(|l| l.count() == 1 && l.first.0 > 0 && record.payload.length() <= FRAME_LIMIT as u64);
-        match (one, due) {
-            (Some(lsns), Some(due)) if lsns.first < due => fits = false,
-            (Some(lsns), Some(due)) => holes += u64::from(lsns.first > due),
-            (Some(_), None) => {}
-            (None, _) => fits = false,
-        }
-        due = one.map(|lsns| lsns.last.next()).or(due);
-        Ok(())
-    })?;
-    Ok(fits && holes <= report.damage.len() as u64 + report.beyond)
-}
-
 struct Work {
     log: NewLog,
+    aside: Aside,
     done: Salvaged,
     native: bool,
+    numbers: Numbers,
+    /// Where each segment stands in the order in which they are read.
+    rank: Vec<usize>,
+    /// Holes that the old log knows.
+    known: Vec<KnownHole>,
+    now: Time,
     last: Option<Neighbour>,
     /// Gaps that lie before the last record.
     passed: usize,
+    /// Of those, from here on no hole tells of them yet.
+    told: usize,
     /// Of those, from here on the record behind them is not known yet.
     waiting: usize,
     /// Transactions under way, and whether a gap lies in them.
@@ -158,70 +195,150 @@ struct Work {
 }
 
 impl Work {
-    fn take(&mut self, record: &Record<'_>) -> Result<()> {
+    fn take(&mut self, record: &Record<'_>, file: &str, stranger: bool) -> Result<()> {
         if record.encrypted {
             let what = "some payloads are encrypted, and no key that was given opens them; give theirs with --key-file";
             return Err(Error::Input { what: what.into() });
         }
-        self.pass(record);
-        let kind = Kind::from_name(record.kind)
-            .filter(|kind| self.native && kind.is_data() && !matches!(kind, Kind::First | Kind::Middle | Kind::Last));
-        let kind = kind.unwrap_or(Kind::Full);
-        let length = record.payload.length();
-        let next = if self.done.lsns.is_none() { Lsn::FIRST } else { self.log.next };
-        let lsns = match record.lsns() {
-            Some(lsns) if !self.done.renumbered => lsns,
-            _ => {
-                let frames = length.div_ceil(FRAME_LIMIT as u64).max(1);
-                LsnRange { first: next, last: next.plus(frames - 1) }
-            }
-        };
-        // A number that was given before would make two histories of one log. The first one stays.
-        if lsns.first < next || length.div_ceil(lsns.count()) > LONGEST {
-            self.done.left_out += 1;
+        if record.payload.length() > LONGEST {
+            self.done.too_long += 1;
             return Ok(());
         }
-        let payload = match record.payload {
-            Payload::Whole(bytes) => std::borrow::Cow::Borrowed(bytes),
-            Payload::Long(length, _) if length > 1 << 30 => {
-                self.done.left_out += 1;
-                return Ok(());
-            }
-            Payload::Long(..) => {
-                let mut all = Vec::new();
-                record.payload.each(&mut |piece| {
-                    all.extend_from_slice(piece);
-                    Ok(())
-                })?;
-                std::borrow::Cow::Owned(all)
-            }
+        let payload = whole(&record.payload)?;
+        if stranger {
+            return self.aside(record, file, &payload);
+        }
+        self.pass(record);
+        let lsns = self.numbers.of(record, self.log.next);
+        // A number that was given before would make two histories of one log. The first one stays.
+        if self.done.lsns.is_some() && lsns.first < self.log.next {
+            return self.aside(record, file, &payload);
+        }
+        let facts = self.facts_of(record, lsns.first);
+        let kind = match facts {
+            Some(_) => Kind::Full,
+            None => native_kind(record),
         };
+        self.hole_before(lsns.first, record.time)?;
         let batch = record.fields.iter().find_map(|f| match (f.name, f.value) {
             ("batch", Value::Number(first)) if self.native => Some(first),
             _ => None,
         });
-        let old = record.lsn.filter(|_| self.done.renumbered).map_or(0, |lsn| lsn.0);
-        let tag = record.tag.unwrap_or(old);
-        self.log.write(&Entry { kind, lsns, time: record.time.unwrap_or(Time(0)), tag, payload: &payload, batch })?;
+        let (time, tag) = (record.time.unwrap_or(Time(0)), record.tag.unwrap_or(0));
+        let facts = facts.map(|facts| facts.encode());
+        self.log.write(&Entry { kind, lsns, time, tag, payload: &payload, batch, facts: facts.as_deref() })?;
         self.transaction(kind, tag);
         let done = &mut self.done;
         done.records += 1;
-        done.bytes += length;
-        if let Some(hole) = done.lsns.and_then(|_| LsnRange::new(next, lsns.first.before()?)) {
-            done.missing_lsns += hole.count();
-            if done.missing.len() < LISTED {
-                done.missing.push(hole);
-            }
-        }
+        done.bytes += payload.len() as u64;
         let first = done.lsns.map_or(lsns.first, |all| all.first);
         done.lsns = LsnRange::new(first, lsns.last);
         Ok(())
     }
 
+    /// What is kept beside a record: what its format says about it, and its number there if it has another one now. Nothing for a record
+    /// of ours, unless it was salvaged from another format before.
+    fn facts_of(&self, record: &Record<'_>, lsn: Lsn) -> Option<Facts> {
+        let fields: Vec<_> = record.fields.iter().filter(|f| !self.native || !OURS.contains(&f.name)).copied().collect();
+        if self.native && fields.is_empty() && Kind::from_name(record.kind).is_some() {
+            return None;
+        }
+        let mut facts = Facts::of(record.kind, &fields);
+        if let Some(old) = record.lsn.filter(|old| *old != lsn) {
+            facts.add("source_lsn", Fact::Number(old.0));
+        }
+        Some(facts)
+    }
+
+    /// A record that cannot have its place in the new log.
+    fn aside(&mut self, record: &Record<'_>, file: &str, payload: &[u8]) -> Result<()> {
+        let fields: Vec<_> = record.fields.iter().filter(|f| !self.native || !OURS.contains(&f.name)).copied().collect();
+        let mut facts = Facts::of(record.kind, &fields);
+        if let Some(old) = record.lsn {
+            facts.add("source_lsn", Fact::Number(old.0));
+        }
+        facts.add("source_file", Fact::Text(file.to_owned()));
+        self.done.left_out += 1;
+        self.aside.write(record, &facts, payload)
+    }
+
+    /// Writes down what is missing before the record with this LSN.
+    fn hole_before(&mut self, first: Lsn, behind: Option<Time>) -> Result<()> {
+        if self.done.renumbered {
+            return Ok(());
+        }
+        let gaps = self.told..self.passed;
+        self.told = self.passed;
+        if self.done.lsns.is_none() {
+            // A log may begin anywhere, but what is known to be missing before its first record is not silently pruned.
+            let doubts = self.done.gaps.get(gaps.clone()).unwrap_or_default().iter().filter_map(|gap| gap.damage.doubt);
+            let known = self.known.iter().map(|known| known.hole.lsns).filter(|lsns| lsns.last < first);
+            let begins = doubts.map(|doubt| doubt.first.plus(self.done.shifted)).chain(known.map(|lsns| lsns.first)).min();
+            self.log.next = begins.map_or(first, |begins| begins.clamp(Lsn::FIRST, first));
+        }
+        let Some(missing) = first.before().and_then(|last| LsnRange::new(self.log.next, last)) else { return Ok(()) };
+        self.missing(missing, gaps, behind)
+    }
+
+    /// Writes holes over a range: those that the old log knows as they stand there, and what lies between them.
+    fn missing(&mut self, missing: LsnRange, gaps: std::ops::Range<usize>, behind: Option<Time>) -> Result<()> {
+        let mut reasons: Vec<&str> = Vec::new();
+        for gap in self.done.gaps.get(gaps).unwrap_or_default() {
+            if !reasons.contains(&gap.damage.kind.name()) {
+                reasons.push(gap.damage.kind.name());
+            }
+        }
+        let origin = if reasons.is_empty() && !self.native { HoleOrigin::Unused } else { HoleOrigin::Salvaged };
+        let before = self.last_time();
+        let new = |lsns| Hole { lsns, origin, before, behind, chain: None, reason: reasons.join(", ") };
+        let inside = |known: &&KnownHole| missing.first <= known.hole.lsns.first && known.hole.lsns.last <= missing.last;
+        let mut known: Vec<KnownHole> = self.known.iter().filter(inside).cloned().collect();
+        known.sort_by_key(|known| known.hole.lsns.first);
+        let mut holes: Vec<(Hole, Time)> = Vec::new();
+        let mut next = missing.first;
+        for old in known.into_iter().filter(|old| old.hole.lsns.first >= missing.first) {
+            if old.hole.lsns.first < next {
+                continue;
+            }
+            if let Some(lsns) = old.hole.lsns.first.before().and_then(|last| LsnRange::new(next, last)) {
+                holes.push((new(lsns), self.now));
+            }
+            next = old.hole.lsns.last.next();
+            holes.push((Hole { chain: None, ..old.hole }, old.since));
+        }
+        if let Some(lsns) = LsnRange::new(next, missing.last) {
+            holes.push((new(lsns), self.now));
+        }
+        for (hole, since) in holes {
+            self.log.hole(&hole, since)?;
+            let done = &mut self.done;
+            match hole.origin {
+                HoleOrigin::Unused => done.unused_lsns = done.unused_lsns.saturating_add(hole.lsns.count()),
+                _ => {
+                    done.missing_lsns = done.missing_lsns.saturating_add(hole.lsns.count());
+                    if done.missing.len() < LISTED {
+                        done.missing.push(hole.lsns);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn last_time(&self) -> Option<Time> {
+        self.log.last_time
+    }
+
     /// Remembers the record for the gaps beside it.
     fn pass(&mut self, record: &Record<'_>) {
         let here = Neighbour { lsn: record.lsn, kind: record.kind.to_owned(), time: record.time, tag: record.tag };
-        while let Some(gap) = self.done.gaps.get_mut(self.passed).filter(|g| g.damage.span.place <= record.span.place) {
+        let place = |segment: usize, offset: u64| (self.rank.get(segment).copied(), offset);
+        let at = place(record.span.place.segment.index(), record.span.start());
+        while let Some(gap) = self.done.gaps.get_mut(self.passed) {
+            let span = gap.damage.span;
+            if (self.rank.get(span.place.segment.index()).copied(), span.start()) > at {
+                break;
+            }
             gap.before.clone_from(&self.last);
             self.passed += 1;
             self.open.iter_mut().for_each(|(_, holed)| *holed = true);
@@ -257,7 +374,23 @@ impl Work {
         }
     }
 
+    /// Records that had been acknowledged and are lost at the very end: their numbers must not be given again.
+    fn hole_at_end(&mut self) -> Result<()> {
+        let promised = |gap: &&Gap| gap.damage.acknowledged() == Acknowledged::Yes;
+        let gaps = self.told..self.done.gaps.len();
+        let lost =
+            self.done.gaps.get(gaps.clone()).unwrap_or_default().iter().filter(promised).filter_map(|gap| gap.damage.doubt);
+        let last = lost.map(|doubt| doubt.last.plus(self.done.shifted)).max();
+        let known = self.known.iter().map(|known| known.hole.lsns.last).max();
+        let range = last.max(known).and_then(|last| LsnRange::new(self.log.next, last));
+        match range.filter(|_| !self.done.renumbered && self.done.lsns.is_some()) {
+            Some(missing) => self.missing(missing, gaps, None),
+            None => Ok(()),
+        }
+    }
+
     fn finish(mut self) -> Result<Salvaged> {
+        self.hole_at_end()?;
         for gap in self.done.gaps.get_mut(self.passed..).unwrap_or_default() {
             gap.before.clone_from(&self.last);
         }
@@ -266,7 +399,26 @@ impl Work {
         }
         self.done.incomplete.sort_unstable();
         self.done.incomplete.dedup();
+        self.done.left_out_to = self.aside.finish()?;
         self.done.segments = self.log.finish()?;
         Ok(self.done)
     }
+}
+
+/// The kind of a record of ours.
+fn native_kind(record: &Record<'_>) -> Kind {
+    let whole = |kind: &Kind| kind.is_data() && !matches!(kind, Kind::First | Kind::Middle | Kind::Last);
+    Kind::from_name(record.kind).filter(whole).unwrap_or(Kind::Full)
+}
+
+fn whole<'p>(payload: &Payload<'p>) -> Result<Cow<'p, [u8]>> {
+    if let Payload::Whole(bytes) = payload {
+        return Ok(Cow::Borrowed(bytes));
+    }
+    let mut all = Vec::new();
+    payload.each(&mut |piece| {
+        all.extend_from_slice(piece);
+        Ok(())
+    })?;
+    Ok(Cow::Owned(all))
 }

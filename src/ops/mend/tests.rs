@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::disk::{Disk, Fault, Luck, Open, SimDisk, read_full, write_full};
-use crate::model::{Error, Lsn, Result, Time, Verdict};
+use crate::model::{Error, Lsn, LsnRange, Result, Time, Verdict};
 use crate::native::{FrameFields, Kind, MORE, SegmentHeader, encode_frame, encode_header, segment_name};
 use crate::ops::{Checks, Choice, Input, Permit, Progress, Report, carry_out, open, plan, plan_undo, undo, verify};
 
@@ -108,10 +108,13 @@ pub fn hurt() -> Vec<(&'static str, Files, Permit)> {
     hole[4144..4144 + 740].fill(0);
     hole.resize(20_000, 0);
     let (batch, _) = segment(1, 0, &[(1, 0, 0, b"a"), (2, 0, MORE, b"b"), (3, 1, MORE, &[9; 900])]);
-    let second = segment(4, sum, &[(4, 0, 0, b"delta"), (5, 0, 0, b"epsilon")]).0;
+    let (second, second_sum) = segment(4, sum, &[(4, 0, 0, b"delta"), (5, 0, 0, b"epsilon")]);
+    let third = segment(6, second_sum, &[(6, 0, 0, b"zeta")]).0;
+    let nothing = segment(4, sum, &[]).0;
     let permit = Permit::default();
     let at = Permit { at: Some(Lsn(1)), ..permit };
     let copies = Permit { from_copies: true, ..permit };
+    let accept = Permit { hole: Some((LsnRange { first: Lsn(4), last: Lsn(5) }, Time(7))), ..permit };
     vec![
         ("a frame that is cut short", vec![(name(1), torn)], permit),
         ("a frame that ends in room made ahead", vec![(name(1), room)], permit),
@@ -119,6 +122,12 @@ pub fn hurt() -> Vec<(&'static str, Files, Permit)> {
         ("a batch without its end", vec![(name(1), batch)], permit),
         ("half a header", vec![(name(1), whole.clone()), (name(4), second[..90].to_vec())], permit),
         ("an empty segment alone", vec![(name(1), Vec::new())], permit),
+        ("a hole that is accepted", vec![(name(1), whole.clone()), (name(6), third.clone())], accept),
+        (
+            "a hole whose name a segment without a record has",
+            vec![(name(1), whole.clone()), (name(4), nothing), (name(6), third)],
+            accept,
+        ),
         ("two segments, cut on purpose", vec![(name(1), whole), (name(4), second)], at),
         ("a torn end with its copy beside it", fixture("nodedb/torn_tail_dwb/wal"), copies),
         ("the same with a longer header, and blocks to fill", fixture("nodedb/torn_tail_dwb-h63/wal"), copies),

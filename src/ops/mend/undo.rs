@@ -56,7 +56,8 @@ pub fn plan_undo(input: &Input) -> Result<Undo> {
         foreign && source.cursor(segment).is_ok_and(made)
     };
     let later = source.segments.iter().find(|s| Some(s.sequence) > newest_cut && !ahead(s));
-    if let Some(segment) = later {
+    // A known hole lies in the middle of a log: what stands behind it stood there before.
+    if let Some(segment) = later.filter(|_| cuts.iter().any(|cut| cut.from.hole.is_none())) {
         return refused(segment.path.clone(), "the log has grown since the cut: this segment was begun behind it".into());
     }
     for cut in &cuts {
@@ -71,7 +72,7 @@ fn fits(disk: &Arc<dyn Disk>, cut: &CutFile, path: &std::path::Path) -> Result<(
     let from = &cut.from;
     let refused = |why: String| Err(Error::Refused { path: path.to_owned(), why });
     if disk.look(path)?.is_none() {
-        return if from.removed { Ok(()) } else { refused("the segment that was cut is not there".into()) };
+        return if from.removed || from.added { Ok(()) } else { refused("the segment that was cut is not there".into()) };
     }
     let file: Arc<dyn File> = disk.open(path, Open::READ)?.into();
     let length = file.length()?;
@@ -79,6 +80,10 @@ fn fits(disk: &Arc<dyn Disk>, cut: &CutFile, path: &std::path::Path) -> Result<(
         return refused(format!("it has {length} bytes, and was cut at {}", from.offset));
     }
     let mut cursor = Cursor::new(file, length);
+    if from.added {
+        let same = length == from.fill.len() as u64 && cursor.bytes(0, from.fill.len()) == from.fill.as_slice();
+        return if same { Ok(()) } else { refused("it is not what was written there: it was changed since".into()) };
+    }
     if cutfile::context(&mut cursor, from.offset) != Some(from.context) {
         return refused(format!("what stands before {} is not what stood there when it was cut", from.offset));
     }
@@ -128,6 +133,12 @@ pub fn undo(disk: &Arc<dyn Disk>, plan: &Undo) -> Result<()> {
 fn put_back(disk: &Arc<dyn Disk>, plan: &Undo, cut: &CutFile) -> Result<()> {
     let from = &cut.from;
     let path = plan.dir.join(&from.segment);
+    if from.added {
+        if disk.look(&path)?.is_some() {
+            disk.remove(&path)?;
+        }
+        return disk.sync_dir(&plan.dir);
+    }
     if !from.fill.is_empty() {
         // Cut shorter step by step, what was filled in could pass for whole without the rest that its system needs.
         let unfinished = plan.dir.join(format!("{}{UNFINISHED}", cut.name));

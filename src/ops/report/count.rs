@@ -158,6 +158,10 @@ impl Counts {
         let (first, last) = (Lsn(tally.first_lsn), Lsn(tally.last_lsn));
         let low = self.lsns.map_or(first, |l| l.first.min(first));
         self.lsns = LsnRange::new(low, self.lsns.map_or(last, |l| l.last.max(last)));
+        if tally.max_time == 0 {
+            // Nobody knows when any of them was written.
+            return;
+        }
         let (min, max) = (Time(tally.min_time), Time(tally.max_time));
         self.times = Some(self.times.map_or((min, max), |(a, b)| (a.min(min), b.max(max))));
         if self.last_time > 0 {

@@ -277,7 +277,7 @@ fn describe(input: &Input, parts: &[Part], counts: &Counts) -> Vec<SegmentStats>
         SegmentStats {
             file: segment.name.clone(),
             lsns,
-            times: tally.map(|t| (Time(t.min_time), Time(t.max_time))),
+            times: tally.filter(|t| t.max_time > 0).map(|t| (Time(t.min_time), Time(t.max_time))),
             records: summary.map_or_else(|| tally.map_or(0, |t| t.records), |s| s.records),
             used: part.used,
             file_bytes: part.file_bytes,
@@ -308,7 +308,7 @@ fn look_behind_pauses(input: &Input, counts: &mut Counts, segments: &[SegmentSta
                 _ => None,
             });
             let below = unsynced.map(|n| lsn.0.saturating_sub(n));
-            if below.is_none() || (size > 0 && below != group) || matches!(record.kind, "pad" | "close" | "seal") {
+            if below.is_none() || (size > 0 && below != group) || matches!(record.kind, "pad" | "close" | "seal" | "hole") {
                 return Err(Halt::Enough);
             }
             begins = if size == 0 { record.span.start() } else { begins };

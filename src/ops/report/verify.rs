@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::disk::Segment;
-use crate::formats::{Ending, Halt, Item, Sink, State, Summary, Visit, Want};
-use crate::model::{Acknowledged, Damage, Error, LsnRange, Result, SegmentId, Verdict, Warning};
+use crate::formats::{Ending, Halt, Item, KnownHole, Sink, State, Summary, Visit, Want};
+use crate::model::{Acknowledged, Damage, Error, HoleOrigin, LsnRange, Result, SegmentId, Verdict, Warning};
 use crate::native::LOCK;
 use crate::ops::Input;
 
@@ -55,6 +55,10 @@ pub struct Report {
     pub beyond: u64,
     /// What is worth saying besides.
     pub warnings: Vec<Warning>,
+    /// LSNs that are gone and known to be gone, in the order of the log. Numbers that were never given are not among them.
+    pub known_holes: Vec<KnownHole>,
+    /// How many LSNs were never given: the format that the log was salvaged from skips them.
+    pub unused_lsns: u64,
     /// The walks themselves, for those who look deeper.
     pub summaries: Vec<Summary>,
 }
@@ -248,7 +252,14 @@ fn report(input: &Input, live: Option<u32>, mut summaries: Vec<Summary>, between
     let mut damage = between;
     let mut warnings = Vec::new();
     let mut beyond = 0;
+    let (mut known_holes, mut unused_lsns) = (Vec::new(), 0u64);
     for summary in &mut summaries {
+        for known in std::mem::take(&mut summary.holes).into_parts().0 {
+            match known.hole.origin {
+                HoleOrigin::Unused => unused_lsns = unused_lsns.saturating_add(known.hole.lsns.count()),
+                _ => known_holes.push(known),
+            }
+        }
         let (kept, more) = std::mem::take(&mut summary.damage).into_parts();
         damage.extend(kept);
         beyond += more;
@@ -292,6 +303,8 @@ fn report(input: &Input, live: Option<u32>, mut summaries: Vec<Summary>, between
         damage,
         beyond,
         warnings,
+        known_holes,
+        unused_lsns,
         summaries,
     }
 }

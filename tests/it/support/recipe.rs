@@ -9,6 +9,8 @@
 //! group … sync          frames that one sync made durable; outside, each frame is a group of its own
 //! batch … end           frames that stand or fall together
 //! close | seal [DIGITS] | pad N       control frames; pad fills up to a multiple of N
+//! hole A B [chain N] REASON           LSNs A to B are known to be gone; what comes next has LSN B + 1
+//! facts JSON                          what another format said about the next record
 //! segment | begin N | skip N | block N | other log | chain N   the next segment; LSNs to begin with or to leave out; its header
 //! in N                  what follows hurts segment N (from 1); without it, the last one
 //! zeros N | raw DIGITS | copy PLACE N | cut N | cut to PLACE | flip PLACE BIT | zero PLACE N | put PLACE DIGITS
@@ -30,7 +32,7 @@ use sha2::{Digest, Sha256};
 /// The key that `encrypted` takes, as it stands in a key file.
 pub const KEY: &str = "6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b";
 const FIRST_TIME: u64 = 1_700_000_000_000_000;
-const KINDS: [(&str, u8); 11] = [
+const KINDS: [(&str, u8); 13] = [
     ("full", 0),
     ("first", 1),
     ("middle", 2),
@@ -42,6 +44,8 @@ const KINDS: [(&str, u8); 11] = [
     ("pad", 16),
     ("close", 17),
     ("seal", 18),
+    ("hole", 19),
+    ("facts", 20),
 ];
 
 /// A log that came out of a recipe.
@@ -166,6 +170,20 @@ impl Kitchen {
             ["seal"] => self.control(18, &[])?,
             ["seal", digits] => self.control(18, &hex(digits)?)?,
             ["pad", block] => self.pad(number(block)?)?,
+            ["hole", first, last, "chain", sum, ..] => {
+                let reason = line.splitn(6, ' ').nth(5).unwrap_or_default();
+                self.hole(number(first)?, number(last)?, Some(number(sum)?), reason)?;
+            }
+            ["hole", first, last, ..] => {
+                let reason = line.splitn(4, ' ').nth(3).unwrap_or_default();
+                self.hole(number(first)?, number(last)?, None, reason)?;
+            }
+            ["facts", ..] => {
+                let payload = line.split_once(' ').map_or(Vec::new(), |(_, json)| json.as_bytes().to_vec());
+                // It has the LSN and the time of the record behind it.
+                let (lsn, time) = (Some(self.next_lsn), Some(self.time + 1000));
+                self.add_frame(Options { kind: Some(20), lsn, time, payload, ..Options::default() })?;
+            }
             ["segment"] => self.begin_segment()?,
             ["begin", lsn] => self.next_lsn = number(lsn)?,
             ["skip", count] => self.next_lsn += number::<u64>(count)?,
@@ -357,6 +375,24 @@ impl Kitchen {
         self.end_batch()?;
         self.group = None;
         self.add_frame(Options { kind: Some(kind), payload: payload.to_vec(), ..Options::default() })
+    }
+
+    fn hole(&mut self, first: u64, last: u64, chain: Option<u32>, reason: &str) -> Result<(), String> {
+        let mut payload = b"WLHO\x01\0\x01".to_vec();
+        payload.push(u8::from(chain.is_some()));
+        for number in [first, last, self.time - 1000, 0] {
+            payload.extend_from_slice(&number.to_le_bytes());
+        }
+        payload.extend_from_slice(&chain.unwrap_or(0).to_le_bytes());
+        payload.extend_from_slice(&u32::try_from(reason.len()).map_err(|e| e.to_string())?.to_le_bytes());
+        payload.extend_from_slice(reason.as_bytes());
+        self.end_batch()?;
+        self.group = None;
+        if self.made.segments.is_empty() {
+            self.new_segment(first);
+        }
+        self.next_lsn = last + 1;
+        self.add_frame(Options { kind: Some(19), payload, ..Options::default() })
     }
 
     fn pad(&mut self, block: usize) -> Result<(), String> {

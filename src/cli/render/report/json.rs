@@ -2,7 +2,8 @@
 
 use std::io::{self, Write};
 
-use walctl::model::{Damage, LsnRange, Warning};
+use walctl::formats::KnownHole;
+use walctl::model::{Damage, LsnRange, Time, Warning};
 use walctl::ops::{Input, Report, SegmentReport};
 
 use super::{Beside, segment_name};
@@ -33,6 +34,8 @@ pub fn write(out: &mut Out, input: &Input, report: &Report, beside: &Beside) -> 
         report.live.map_or_else(|| "null".to_owned(), |pid| pid.to_string()),
         warnings.join(", "),
     )?;
+    let holes: Vec<String> = report.known_holes.iter().map(|known| known_hole(input, known)).collect();
+    write!(out, ", \"known_holes\": [{}], \"unused_lsns\": {}", holes.join(", "), report.unused_lsns)?;
     if let Some(view) = &beside.media {
         let spans = view.differing.iter().map(|span| {
             let file = json_text(segment_name(input, span.place.segment));
@@ -101,6 +104,24 @@ fn one_damage(input: &Input, damage: &Damage) -> String {
         json_text(&damage.expected),
         json_text(&damage.found),
         damage.facts.proof.map_or_else(|| "null".to_owned(), |proof| json_text(&proof.to_string())),
+    )
+}
+
+fn known_hole(input: &Input, known: &KnownHole) -> String {
+    let hole = &known.hole;
+    let time = |time: Option<Time>| time.map_or_else(|| "null".to_owned(), |time| json_text(&time.to_string()));
+    format!(
+        "{{\"first_lsn\": {}, \"last_lsn\": {}, \"since\": {}, \"before\": {}, \"behind\": {}, \"origin\": \"{}\", \"reason\": {}, \
+         \"file\": {}, \"offset\": {}}}",
+        hole.lsns.first,
+        hole.lsns.last,
+        time(Some(known.since).filter(|since| since.0 > 0)),
+        time(hole.before),
+        time(hole.behind),
+        hole.origin.name(),
+        json_text(&hole.reason),
+        json_text(segment_name(input, known.span.place.segment)),
+        known.span.start(),
     )
 }
 

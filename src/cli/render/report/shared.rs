@@ -64,7 +64,8 @@ pub fn some_of(texts: &[String]) -> String {
 pub fn readable(report: &Report) -> Option<String> {
     let mut left = Vec::new();
     let mut rest = report.lsns;
-    for doubt in merged(report.damage.iter().filter_map(|damage| damage.doubt)) {
+    let holes = report.known_holes.iter().map(|known| known.hole.lsns);
+    for doubt in merged(report.damage.iter().filter_map(|damage| damage.doubt).chain(holes)) {
         let Some(range) = rest else { break };
         if let Some(before) = doubt.first.before().and_then(|last| LsnRange::new(range.first, last.min(range.last))) {
             left.push(before.to_string());

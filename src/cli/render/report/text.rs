@@ -41,6 +41,7 @@ pub fn write(out: &mut Out, input: &Input, report: &Report, beside: &Beside) -> 
         let label = out.paint(Ink::Warn, warning.name);
         writeln!(out, "{}: {label}: {}", place(input, &warning.span), escape::line(&warning.text))?;
     }
+    known_holes(out, input, report)?;
     if let Some(view) = &beside.media {
         medium(out, input, view)?;
     }
@@ -49,6 +50,38 @@ pub fn write(out: &mut Out, input: &Input, report: &Report, beside: &Beside) -> 
         Some((path, found)) => ledger(out, input, path, found),
         None => Ok(()),
     }
+}
+
+/// What is gone and known to be gone alarms nobody, and is said each time.
+fn known_holes(out: &mut Out, input: &Input, report: &Report) -> io::Result<()> {
+    for known in report.known_holes.iter().take(TOLD) {
+        let hole = &known.hole;
+        let since = if known.since.0 > 0 { format!(", since {}", known.since) } else { String::new() };
+        let reason = if hole.reason.is_empty() { hole.origin.name() } else { &hole.reason };
+        let label = out.paint(Ink::Warn, "known hole");
+        let reason = escape::line(reason);
+        writeln!(out, "{}: {label}: LSN {}{since}: {reason}", place(input, &known.span), hole.lsns)?;
+        let around = match (hole.before, hole.behind) {
+            (Some(before), Some(behind)) => format!("between records of {before} and {behind}"),
+            (Some(before), None) => format!("behind a record of {before}"),
+            (None, Some(behind)) => format!("before a record of {behind}"),
+            (None, None) => continue,
+        };
+        writeln!(out, "  {around}")?;
+    }
+    let more = report.known_holes.len().saturating_sub(TOLD);
+    if more > 0 {
+        writeln!(out, "… and {more} more known holes; walctl verify --json tells them all")?;
+    }
+    if report.unused_lsns > 0 {
+        let numbers = count(report.unused_lsns, "LSN");
+        writeln!(
+            out,
+            "{}: {numbers} between its records: the format it was salvaged from never gives them",
+            super::log_path(input)
+        )?;
+    }
+    Ok(())
 }
 
 fn ledger(out: &mut Out, input: &Input, path: &Path, found: &LedgerReport) -> io::Result<()> {

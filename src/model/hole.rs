@@ -1,0 +1,46 @@
+//! LSNs that are gone, and that somebody knows to be gone.
+
+use super::{LsnRange, Time};
+
+/// Who wrote a hole down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HoleOrigin {
+    /// Salvage: the old log had damage there.
+    Salvaged,
+    /// An operator accepted it.
+    Accepted,
+    /// Salvage: nothing is lost. The old format numbers its records so that these numbers are never given.
+    Unused,
+}
+
+impl HoleOrigin {
+    /// All of them.
+    pub const ALL: [HoleOrigin; 3] = [HoleOrigin::Salvaged, HoleOrigin::Accepted, HoleOrigin::Unused];
+
+    /// Its name in text and JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            HoleOrigin::Salvaged => "salvaged",
+            HoleOrigin::Accepted => "accepted",
+            HoleOrigin::Unused => "unused",
+        }
+    }
+}
+
+/// A hole, as a frame of ours tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hole {
+    /// The LSNs that are gone.
+    pub lsns: LsnRange,
+    /// Who wrote it down.
+    pub origin: HoleOrigin,
+    /// The time of the last record before it, where one is known.
+    pub before: Option<Time>,
+    /// The time of the first record behind it, where one is known.
+    pub behind: Option<Time>,
+    /// The chain sum in the header of the segment behind it, where that segment was there before the hole was accepted.
+    pub chain: Option<u32>,
+    /// What was found there: the names of the damage.
+    pub reason: String,
+}

@@ -1,0 +1,135 @@
+//! Following the advice that is printed leads to an end, whatever is wrong: never in a circle, never to something that gains nothing.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::mend::HURT;
+use crate::support::sandbox::{Ran, Sandbox, finish};
+
+/// More steps than any advice needs.
+const STEPS: usize = 12;
+
+/// Logs with more than one thing wrong, and logs that were mended before.
+pub const MORE: &[&str] = &[
+    "record alpha\nsegment\nrecord beta\nsegment\nrecord gamma\ndrop segment 2\ncut 10",
+    "record alpha\nsegment\nrecord beta\nsegment\nrecord gamma\ndrop segment 2\nin 1\nflip @1+42 1",
+    "record alpha\nsegment\nrecord beta\nsegment\nrecord gamma\nsegment\nrecord delta\nsegment\nrecord epsilon\ndrop segment 4\ndrop segment 2",
+    "record alpha\nrecord beta\nsegment\nrecord gamma\nin 1\ncut to @2",
+    "record alpha\nsegment\nrecord beta\nsegment\nrecord gamma\nin 2\ncut to 4096",
+    "record alpha\nhole 2 5 missing-segment\nrecord beta\nflip @6+42 1\nrecord gamma",
+    "record alpha\nhole 2 5 missing-segment\nrecord beta\nsegment\nrecord gamma\nsegment\nrecord delta\ndrop segment 2",
+    "record alpha\nhole 3 5 of-another-range\nrecord beta",
+    "record alpha\nsegment\nrecord beta\nsegment\nrecord gamma\nsegment\nrecord delta\nrename 2 00000000000000000009.wal",
+];
+
+/// The first command that was advised.
+fn advised(ran: &Ran) -> Option<String> {
+    let mut lines = ran.stdout.lines().chain(ran.stderr.lines());
+    let next = lines.find_map(|line| line.trim_start().strip_prefix("next: "))?;
+    Some(next.strip_prefix("if that is what you want: ").unwrap_or(next).to_owned())
+}
+
+/// Files with their content, by path.
+type Files = Vec<(PathBuf, Vec<u8>)>;
+
+/// Everything in the sandbox, by path.
+fn state(dir: &Path) -> Files {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(dir).expect("the sandbox can be listed").map(|entry| entry.expect("its entries too")) {
+        let path = entry.path();
+        if path.is_dir() {
+            files.extend(state(&path));
+        } else {
+            files.push((path.clone(), fs::read(path).expect("it can be read")));
+        }
+    }
+    files.sort();
+    files
+}
+
+/// Types what is advised until nothing more is, and gives how that ended.
+fn follow(sandbox: &Sandbox, first: &str, what: &str) -> Ran {
+    let mut line = first.to_owned();
+    let mut seen: Vec<(String, Files)> = Vec::new();
+    loop {
+        let here = (line.clone(), state(sandbox.path()));
+        let typed: Vec<&String> = seen.iter().map(|(line, _)| line).collect();
+        assert!(!seen.contains(&here), "{what}: a circle: {typed:?}, then {line} again");
+        assert!(seen.len() < STEPS, "{what}: no end: {typed:?}");
+        let ran = finish(sandbox.shell(&line), b"");
+        let next = advised(&ran);
+        let lacks_key = next.as_deref().is_some_and(|next| next.contains("--key-file FILE"));
+        let done = !matches!(ran.code, 1 | 101) || lacks_key;
+        assert!(done, "{what}: {line} was advised and cannot be done: {}{}", ran.stdout, ran.stderr);
+        let Some(next) = next else { return ran };
+        // Words are for a human, and what is in capitals is for the human to fill in: both are an end.
+        if !next.starts_with("walctl ") || next.contains("FILE") {
+            return ran;
+        }
+        seen.push(here);
+        line = next;
+    }
+}
+
+#[test]
+fn advice_about_a_log_of_ours_ends_with_a_clean_log() {
+    let recipes = HURT.iter().map(|(_, _, recipe)| *recipe).chain(MORE.iter().copied());
+    for recipe in recipes {
+        for first in ["walctl verify LOG", "walctl repair LOG"] {
+            let sandbox = Sandbox::with(recipe);
+            let ran = follow(&sandbox, first, recipe);
+            assert_eq!(ran.code, 0, "{recipe}: {first}: {}{}", ran.stdout, ran.stderr);
+            let logs = fs::read_dir(sandbox.path()).expect("it lists").map(|entry| entry.expect("an entry").file_name());
+            let logs: Vec<String> = logs.map(|name| name.to_string_lossy().into_owned()).filter(|name| name != "KEYS").collect();
+            let clean = logs.iter().any(|log| sandbox.run(&["verify", log]).code == 0);
+            assert!(clean, "{recipe}: {first}: nothing in {logs:?} is clean");
+        }
+    }
+}
+
+#[test]
+fn a_bare_hole_is_not_offered_a_salvage_that_gains_nothing() {
+    let recipe = "record alpha\nsegment\nrecord beta\nsegment\nrecord gamma\ndrop segment 2";
+    let sandbox = Sandbox::with(recipe);
+    for words in [&["verify", "LOG"][..], &["repair", "LOG"]] {
+        let ran = sandbox.run(words);
+        assert_eq!(advised(&ran).as_deref(), Some("walctl repair LOG --accept-hole 2..2"), "{words:?}");
+    }
+    let report: Value = serde_json::from_str(&sandbox.run(&["verify", "LOG", "--json"]).stdout).expect("one object");
+    assert_eq!(report["damage"][0]["next"], "walctl repair LOG --accept-hole 2..2");
+}
+
+#[test]
+fn advice_about_logs_of_other_systems_comes_to_an_end() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let mut followed = 0;
+    for format in ["ironwal", "nodedb", "rivven", "allsource"] {
+        for case in fs::read_dir(root.join(format)).expect("fixtures").map(|entry| entry.expect("an entry").path()) {
+            let name = case.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let hurt = ["bitflip", "missing", "removed", "zeroed", "torn", "garbage"].iter().any(|word| name.contains(word));
+            if !hurt || !case.join("wal").is_dir() {
+                continue;
+            }
+            let sandbox = Sandbox::new();
+            copy(&case.join("wal"), &sandbox.path().join("LOG"));
+            let first = format!("walctl verify LOG --format {format}");
+            follow(&sandbox, &first, &format!("{format}/{name}"));
+            followed += 1;
+        }
+    }
+    assert!(followed > 30, "{followed} fixtures");
+}
+
+pub fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("the sandbox has room");
+    for entry in fs::read_dir(from).expect("it lists").map(|entry| entry.expect("an entry")) {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).expect("the sandbox has room");
+        }
+    }
+}
