@@ -12,7 +12,7 @@ use clap::ValueHint;
 use regex::bytes::Regex;
 use walctl::disk::{Disk, RealDisk};
 use walctl::formats::Halt;
-use walctl::model::{LsnRange, Result, Time};
+use walctl::model::{Kind, LsnRange, Result, Time};
 use walctl::native::LOCK;
 use walctl::ops::{
     Begin, Context, Event, Follow, Input as Log, LsnWish, Outcome, Position, Scan, Selection, Step, Stopped, had_enough,
@@ -299,7 +299,7 @@ impl Run<'_> {
             }
         }
         print.flush(out)?;
-        let locked = self.locked(&scan, print);
+        let locked = self.locked(&scan, print, &outcome);
         let locked = locked.map_or(Exit::Done, |error| out.failure(&error.into()));
         if interrupted {
             return Ok(Exit::Interrupted);
@@ -308,9 +308,12 @@ impl Run<'_> {
     }
 
     /// What could not be handed out, or not searched, because no key opens it.
-    fn locked(&self, scan: &Scan<'_>, print: &mut Print) -> Option<walctl::model::Error> {
-        let left_out = std::mem::take(&mut print.locked);
-        let unsearched = scan.selection.unsearched.get();
+    fn locked(&self, scan: &Scan<'_>, print: &mut Print, outcome: &Outcome) -> Option<walctl::model::Error> {
+        // What the log's own key does not open was altered: that is damage, and told as such.
+        let altered = || outcome.damage.iter().filter(|damage| damage.kind == Kind::BadPayload);
+        let mut left_out = std::mem::take(&mut print.locked);
+        left_out.count = left_out.count.saturating_sub(altered().count() as u64 + outcome.more_damage);
+        let unsearched = scan.selection.unsearched.get().filter(|lsn| !altered().any(|damage| damage.lsn == Some(*lsn)));
         let why = if left_out.count > 0 {
             let from = left_out.first.map_or_else(String::new, |lsn| format!(", from LSN {lsn} on"));
             let records = count(left_out.count, "record");
