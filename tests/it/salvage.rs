@@ -237,3 +237,27 @@ fn facts_of_an_encrypted_log_are_encrypted_and_come_back_with_the_key() {
     let bytes = fs::read(sandbox.path().join("NEW/00000000000000000001.wal")).expect("it can be read");
     assert!(memchr::memmem::find(&bytes, b"vshard").is_none(), "facts lie there in plain text");
 }
+
+/// The log in tests/fixtures/native/known-holes was salvaged from ironwal's `frame_removed_mid`; then a segment of it went and was accepted.
+#[test]
+fn a_frozen_log_with_facts_and_both_sorts_of_holes_reads_as_it_did() {
+    let sandbox = Sandbox::new();
+    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/native/known-holes"), &sandbox.path().join("LOG"));
+    let ran = sandbox.run(&["verify", "LOG", "--json"]);
+    let report: Value = serde_json::from_str(&ran.stdout).expect("one object");
+    assert_eq!((ran.code, &report["verdict"], report["records"].as_u64()), (0, &Value::from("clean"), Some(14)));
+    let told: Vec<(Option<u64>, Option<u64>, &str, &str)> = report["known_holes"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|hole| {
+            let text = |key: &str| hole[key].as_str().unwrap_or_default();
+            (hole["first_lsn"].as_u64(), hole["last_lsn"].as_u64(), text("origin"), text("reason"))
+        })
+        .collect();
+    assert_eq!(told, [(Some(8), Some(8), "salvaged", "lsn-gap"), (Some(15), Some(16), "accepted", "missing-segment")]);
+    let records = lines(&sandbox.run(&["dump", "LOG", "--json"]).stdout);
+    assert_eq!((&records[0]["kind"], &records[0]["meta"]["stored_as"]), (&Value::from("entry"), &Value::from("raw")));
+    assert!(records[0]["time"].is_null() && records[0]["meta"]["source_lsn"] == 0, "{}", records[0]);
+    assert_eq!((&records[13]["lsn"], &records[13]["payload"]), (&Value::from(17), &Value::from("gamma")));
+}
