@@ -7,16 +7,21 @@ use super::layout::{
     Seed, SegmentHeader,
 };
 use crate::disk::{Cursor, File, PREFIX_BLOCK, PrefixSums, crc32, flipped_bit, read_full, seed_of};
-use crate::model::Lsn;
+use crate::model::{Lsn, Result};
 
 /// Frames up to this long are checked in one piece; longer ones a piece at a time, so that no claim costs memory.
 const IN_ONE_PIECE: usize = 4 << 20;
-/// How much a search looks at before it goes on.
-const CHUNK: usize = 256 << 10;
+/// How much a search looks at before it goes on. Half of what a cursor reads at a time: a search that asked for all of it would make
+/// the cursor read anew behind each occurrence of a magic.
+const CHUNK: usize = 128 << 10;
+/// Claims up to this long are always summed: they cost little more than what stands between two of them.
+const SHORT_CLAIM: usize = 8 << 10;
 /// Bits of frames up to this long are tried one by one to explain a wrong sum.
 const EXPLAINED: u64 = 16 << 20;
 /// How often that is tried in one segment.
 const EXPLANATIONS: u32 = 256;
+/// How many bytes are summed backwards to find the seed of a segment that lost its header.
+const TOLD_BYTES: usize = 16 << 20;
 
 /// A segment being decoded: its bytes, and the seed of its sums.
 #[derive(Debug)]
@@ -25,9 +30,15 @@ pub struct Reader {
     pub cursor: Cursor,
     seed: Seed,
     prefixes: PrefixSums,
-    /// What searching has cost so far, in bytes summed or read again.
+    /// The block in which the last claim ended: where it begins, and how much of it there is.
+    block: (u64, usize),
+    room: Vec<u8>,
+    /// What sums that did not match have cost so far, in bytes.
     spent: u64,
     explained: u32,
+    /// The last search: from where, for which LSN at least, and what it came upon. Behind damage that is followed by more damage the
+    /// same bytes would be searched again and again.
+    searched: Option<(u64, Lsn, Found)>,
 }
 
 /// What stands at an offset where a frame was due.
@@ -83,7 +94,16 @@ impl Reader {
         let have = cursor.bytes(0, head.len());
         head[..have.len()].copy_from_slice(have);
         let enough = have.len() >= HEADER_USED;
-        let mut reader = Reader { cursor, seed: Seed(0), prefixes: PrefixSums::from(HEADER_BYTES), spent: 0, explained: 0 };
+        let mut reader = Reader {
+            cursor,
+            seed: Seed(0),
+            prefixes: PrefixSums::from(HEADER_BYTES),
+            block: (0, 0),
+            room: Vec::new(),
+            spent: 0,
+            explained: 0,
+            searched: None,
+        };
         let state = match SegmentHeader::decode(&head) {
             _ if !enough => HeaderState::Lost,
             HeaderFound::Good(header) => HeaderState::Good(header),
@@ -138,12 +158,11 @@ impl Reader {
 
     fn guess_seed(&mut self) -> Option<Seed> {
         // Each whole frame tells the seed that it was summed with. Two neighbours that tell the same are no accident.
-        let (mut offset, mut tries) = (HEADER_BYTES, 0);
+        let (mut offset, mut summed) = (HEADER_BYTES, 0);
         let finder = Finder::new(&FRAME_MAGIC);
-        while tries < 64 {
-            if let Some((seed, next)) = self.told_seed(offset) {
-                tries += 1;
-                if self.told_seed(next).is_some_and(|(other, _)| other == seed) {
+        while summed < TOLD_BYTES {
+            if let Some((seed, next)) = self.told_seed(offset, &mut summed) {
+                if self.told_seed(next, &mut summed).is_some_and(|(other, _)| other == seed) {
                     return Some(seed);
                 }
             }
@@ -159,9 +178,11 @@ impl Reader {
         None
     }
 
-    fn told_seed(&mut self, offset: u64) -> Option<(Seed, u64)> {
+    fn told_seed(&mut self, offset: u64, summed: &mut usize) -> Option<(Seed, u64)> {
         let header = FrameHeader::parse(&self.cursor.array(offset)?)?;
         let size = FRAME_HEADER.checked_add(usize::try_from(header.length).ok()?).filter(|s| *s <= IN_ONE_PIECE)?;
+        // Short ones cost as well: the window moves.
+        *summed += size.max(SHORT_CLAIM);
         let bytes = self.cursor.bytes(offset, size);
         let told = seed_of(header.sum, bytes.get(8..size)?);
         offset.is_multiple_of(ALIGN).then(|| (Seed(told.wrapping_sub(offset as u32)), offset + header.span()))
@@ -175,7 +196,12 @@ impl Reader {
         let Some(head) = head.first_chunk::<FRAME_HEADER>() else { return Check::ShortHeader };
         let Some(header) = FrameHeader::parse(head) else { return Check::NoMagic };
         let size = FRAME_HEADER + header.length as usize;
-        let computed = if size <= IN_ONE_PIECE {
+        let computed = if size > SHORT_CLAIM && self.spent > self.budget() {
+            match self.claimed_sum(offset, size as u64) {
+                Some(sum) => sum,
+                None => return Check::Short(header),
+            }
+        } else if size <= IN_ONE_PIECE {
             let bytes = self.cursor.bytes(offset, size);
             if bytes.len() < size {
                 return Check::Short(header);
@@ -189,11 +215,56 @@ impl Reader {
                 _ => return Check::Short(header),
             }
         };
-        if computed == header.sum { Check::Good(header) } else { Check::BadSum(header, computed) }
+        if computed == header.sum {
+            return Check::Good(header);
+        }
+        self.spent = self.spent.saturating_add(size as u64);
+        Check::BadSum(header, computed)
+    }
+
+    /// How much may be spent on sums that do not match. Bytes can be made so that each eighth of them begins a header that claims
+    /// megabytes, and summing each claim would never end: when that has cost more than reading everything twice, sums of long claims
+    /// come from prefixes that are summed once.
+    fn budget(&self) -> u64 {
+        self.cursor.length().min(1 << 40).saturating_mul(2).saturating_add(16 << 20)
+    }
+
+    /// The sum of a frame that claims to be `size` bytes long, at a cost that does not depend on it; `None` when it is not all there.
+    #[cold]
+    fn claimed_sum(&mut self, offset: u64, size: u64) -> Option<u32> {
+        if self.cursor.length().saturating_sub(offset) < size {
+            return None;
+        }
+        self.range_sum(self.seed.at(offset), offset + 8, offset + size)
+    }
+
+    /// To be called when the bytes may have changed: forgets what was read, and with `written` also what was learned from it.
+    pub fn refresh(&mut self, written: bool) -> Result<()> {
+        let length = self.cursor.length();
+        self.cursor.refresh()?;
+        if written || length != self.cursor.length() {
+            self.searched = None;
+            self.prefixes = PrefixSums::from(HEADER_BYTES);
+            self.block = (0, 0);
+        }
+        Ok(())
     }
 
     /// The next valid frame at or behind `from` with an LSN of at least `least`, wherever it is: to the very end of the segment.
     pub fn search(&mut self, from: u64, least: Lsn) -> Found {
+        // Between the start of an earlier search and what that one came upon there is nothing, nor for a higher LSN.
+        let known = self.searched.filter(|(start, asked, _)| *start <= from && *asked <= least).map(|(_, _, found)| found);
+        let found = match known {
+            Some(found @ Found { frame: None, .. }) => Found { content_end: found.content_end.max(from), ..found },
+            Some(found @ Found { frame: Some((at, header)), .. }) if from <= at && least <= header.lsn => found,
+            Some(Found { frame: Some((at, _)), .. }) if from <= at => self.search_on(at + 1, least),
+            _ => self.search_on(from, least),
+        };
+        self.searched = Some((from, least, found));
+        found
+    }
+
+    fn search_on(&mut self, from: u64, least: Lsn) -> Found {
         let finder = Finder::new(&FRAME_MAGIC);
         let (mut at, mut content_end) = (from.next_multiple_of(ALIGN), from);
         loop {
@@ -233,7 +304,7 @@ impl Reader {
     }
 
     fn candidate(&mut self, offset: u64, least: Lsn) -> Option<FrameHeader> {
-        let header = FrameHeader::parse(&self.peek(offset)?)?;
+        let header = FrameHeader::parse(&self.cursor.array(offset)?)?;
         if header.lsn < least || Kind::from_byte(header.kind).is_none() {
             return None;
         }
@@ -241,29 +312,11 @@ impl Reader {
         if self.cursor.length().saturating_sub(offset) < size {
             return None;
         }
-        // Bytes can be made so that each eighth of them begins a header that claims megabytes. Summing each claim would never end:
-        // when searching has cost more than reading everything twice, sums come from prefixes that are summed once.
-        self.spent = self.spent.saturating_add(size + if self.cursor.is_mapped() { 0 } else { CHUNK as u64 });
-        let budget = self.cursor.length().min(1 << 40).saturating_mul(2).saturating_add(64 << 20);
-        let good = if self.spent <= budget {
-            matches!(self.check(offset), Check::Good(_))
-        } else {
-            self.range_sum(self.seed.at(offset), offset + 8, offset + size) == Some(header.sum)
-        };
-        good.then_some(header)
-    }
-
-    /// The header at `offset`, without moving the window away from where a search goes on.
-    fn peek(&mut self, offset: u64) -> Option<[u8; FRAME_HEADER]> {
-        if self.cursor.is_mapped() {
-            return self.cursor.array(offset);
+        if !self.cursor.is_mapped() {
+            // A long claim takes the window away from where the search goes on, and it has to come back.
+            self.spent = self.spent.saturating_add(if size > SHORT_CLAIM as u64 { CHUNK as u64 } else { 0 });
         }
-        if self.cursor.length().saturating_sub(offset) < FRAME_HEADER as u64 {
-            return None;
-        }
-        let mut head = [0; FRAME_HEADER];
-        let have = self.read(&mut head, offset)?;
-        (have == FRAME_HEADER).then_some(head)
+        matches!(self.check(offset), Check::Good(_)).then_some(header)
     }
 
     fn read(&mut self, into: &mut [u8], offset: u64) -> Option<usize> {
@@ -278,28 +331,47 @@ impl Reader {
 
     /// The sum from `seed` over the bytes from `start` to `end`, in constant time once everything up to `end` has been read.
     fn range_sum(&mut self, seed: u32, start: u64, end: u64) -> Option<u32> {
-        let mut block = vec![0; PREFIX_BLOCK as usize];
-        while self.prefixes.known_to() + PREFIX_BLOCK <= end {
-            let at = self.prefixes.known_to();
-            if self.read(&mut block, at)? < block.len() {
-                return None;
+        if self.prefixes.known_to() + PREFIX_BLOCK <= end {
+            // Far more than is asked, so that many claims share one pass over the bytes.
+            let until = end.saturating_add(64 * PREFIX_BLOCK).min(self.cursor.length());
+            self.block = (0, 0);
+            self.room.resize(PREFIX_BLOCK as usize, 0);
+            let mut room = std::mem::take(&mut self.room);
+            while self.prefixes.known_to() + PREFIX_BLOCK <= until {
+                if self.read(&mut room, self.prefixes.known_to()) != Some(room.len()) {
+                    break;
+                }
+                self.prefixes.add(&room);
             }
-            self.prefixes.add(&block);
+            self.room = room;
         }
-        let mut prefix = |to: u64| -> Option<u32> {
-            let (at, sum) = self.prefixes.below(to);
-            let rest = usize::try_from(to - at).ok().filter(|r| *r <= block.len())?;
-            (self.read(&mut block[..rest], at)? == rest).then(|| crc32(sum, &block[..rest]))
-        };
-        let (first, last) = (prefix(start)?, prefix(end)?);
+        let last = self.prefix(end)?;
+        // The search stands at the start, so its bytes are at hand.
+        let (at, sum) = self.prefixes.below(start);
+        let first = self.cursor.fold(at, start - at, sum, crc32)?;
         Some(PrefixSums::range(seed, first, last, end - start))
+    }
+
+    /// The sum over everything from the first frame to `to`. Reads apart from the cursor's window, which stays where a search is.
+    fn prefix(&mut self, to: u64) -> Option<u32> {
+        let (at, sum) = self.prefixes.below(to);
+        let rest = usize::try_from(to - at).ok().filter(|rest| *rest < PREFIX_BLOCK as usize)?;
+        if self.block.0 != at {
+            self.room.resize(PREFIX_BLOCK as usize, 0);
+            let mut room = std::mem::take(&mut self.room);
+            let have = self.read(&mut room, at);
+            self.room = room;
+            self.block = (at, have.unwrap_or(0));
+        }
+        Some(crc32(sum, self.room.get(..self.block.1)?.get(..rest)?))
     }
 
     /// If the frame at `offset` is whole but for one flipped bit: its header as it was, and the bit, as byte of the segment and bit of
     /// that byte. Then it was not torn: a torn write does not flip a bit.
     pub fn explain(&mut self, offset: u64) -> Option<(FrameHeader, u64, u8)> {
         self.explained += 1;
-        if self.explained > EXPLANATIONS {
+        // Running a sum backwards goes byte by byte, over the whole frame.
+        if self.explained > EXPLANATIONS || self.spent > self.budget() {
             return None;
         }
         let mut head: [u8; FRAME_HEADER] = self.cursor.array(offset)?;
@@ -325,6 +397,7 @@ impl Reader {
                 return Some((FrameHeader { sum: computed, ..header }, offset + 4 + u64::from(bit / 8), (bit % 8) as u8));
             }
             let summed = FRAME_HEADER as u64 - 8 + u64::from(header.length);
+            self.spent = self.spent.saturating_add(summed);
             if let Some((byte, bit)) = flipped_bit(header.sum, computed, summed).filter(|(byte, _)| !(0..4).contains(byte)) {
                 let at = offset + 8 + byte;
                 if let Some(place) = usize::try_from(8 + byte).ok().and_then(|at| head.get_mut(at)) {
@@ -348,14 +421,19 @@ impl Reader {
             return None;
         }
         let seed = crc32(self.seed.at(offset), &header.encode()[8..]);
+        if size > SHORT_CLAIM as u64 {
+            return self.range_sum(seed, offset + FRAME_HEADER as u64, offset + size);
+        }
         self.cursor.fold(offset + FRAME_HEADER as u64, u64::from(header.length), seed, crc32)
     }
 
     /// Whether the frame at `offset` shows that its write was interrupted: zeros from some point of it on, or in whole sectors.
-    /// `end` is where it ends.
-    pub fn looks_interrupted(&mut self, offset: u64, end: u64) -> bool {
+    /// `end` is where it ends, as it says itself; from `next` on other frames stand, which tell nothing about it.
+    pub fn looks_interrupted(&mut self, offset: u64, end: u64, next: Option<u64>) -> bool {
         const SECTOR: u64 = 512;
         let (mut at, mut tail_zero) = (offset, false);
+        let cut = next.filter(|next| *next < end);
+        let end = cut.unwrap_or(end);
         while at < end {
             let sector_end = (at - at % SECTOR + SECTOR).min(end);
             let want = usize::try_from(sector_end - at).expect("at most a sector");
@@ -370,7 +448,8 @@ impl Reader {
             tail_zero = bytes.last() == Some(&0);
             at = sector_end;
         }
-        tail_zero
+        // The padding in front of the next frame is zeros too.
+        tail_zero && cut.is_none()
     }
 }
 
@@ -485,6 +564,7 @@ mod tests {
         let bytes = log(&[&payload, b"beta"]);
         let (mut reader, _) = open(&bytes);
         reader.spent = u64::MAX / 2;
+        assert!(matches!(reader.check(4096), Check::Good(_)));
         assert!(reader.candidate(4096, Lsn(1)).is_some());
         let second = 4096 + super::super::frame_bytes(20_000) as u64;
         assert_eq!(reader.candidate(second, Lsn(1)).map(|h| h.lsn), Some(Lsn(2)));
@@ -502,7 +582,7 @@ mod tests {
         let (mut reader, _) = open(&bytes);
         assert_eq!(reader.search(4096, Lsn(1)).frame, None);
         // The budget was used up and the rest came from prefixes: each claim counts, none was summed beyond that.
-        assert!(reader.spent > 64 << 20);
+        assert!(reader.spent > reader.budget());
         assert!(reader.prefixes.known_to() > 4096);
     }
 }

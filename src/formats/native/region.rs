@@ -64,7 +64,7 @@ pub fn classify(reader: &mut Reader, check: Check, (start, due): (u64, Lsn), nex
                 let found = format!("{zeros} bytes of zeros with other bytes behind them");
                 return Region::new(Damaged::Zeroed, end, Look::Interrupted, expected, found);
             }
-            let interrupted = matches!(check, Check::Short(_)) && reader.looks_interrupted(start, end);
+            let interrupted = matches!(check, Check::Short(_)) && reader.looks_interrupted(start, end, None);
             let look = if interrupted { Look::Interrupted } else { Look::Wrong };
             Region::new(Damaged::NotAFrame, end, look, expected, format!("{} bytes that are no frame", end - start))
         }
@@ -107,7 +107,7 @@ fn bad_sum(
 ) -> Region {
     let frame_end = start + FRAME_HEADER as u64 + u64::from(header.length);
     let expected = format!("frame {due} with sum {:08x}", header.sum);
-    let (kind, look, found) = if reader.looks_interrupted(start, frame_end) {
+    let (kind, look, found) = if reader.looks_interrupted(start, frame_end, next) {
         (Damaged::Zeroed, Look::Interrupted, format!("sum {computed:08x}, and zeros where its bytes were due"))
     } else {
         (Damaged::BadChecksum, Look::Wrong, format!("sum {computed:08x}"))

@@ -18,6 +18,9 @@ use crate::native::{
 
 /// How often the walk says how far it has come.
 const REPORT: u64 = 1 << 20;
+/// Bad bytes are read a second time up to this often: in a segment that may be growing they may be a write under way, and those are
+/// few. More of them are damage, and reading each again costs what surrounds it.
+const REREADS: u32 = 1000;
 /// A tail that never stands still is judged as it is in the end.
 const MOVES: u32 = 100_000;
 /// A tail under a live writer is looked at this often, each time after a longer pause: 2 s in all.
@@ -66,6 +69,7 @@ struct Walker<'v> {
     last_kind: Option<Kind>,
     /// Where the bytes were read a second time before they were called damaged.
     reread: Option<u64>,
+    rereads: u32,
     looks: u32,
     moves: u32,
     reported: u64,
@@ -103,6 +107,7 @@ impl<'v> Walker<'v> {
             data_frames: 0,
             last_kind: None,
             reread: None,
+            rereads: 0,
             looks: 0,
             moves: 0,
             reported: 0,
@@ -148,9 +153,10 @@ impl<'v> Walker<'v> {
                         continue;
                     }
                     // A segment that may still be written was perhaps read while it changed: look once more with fresh eyes.
-                    if !self.finished() && self.reread != Some(self.offset) {
+                    if !self.finished() && self.reread != Some(self.offset) && self.rereads < REREADS {
                         self.reread = Some(self.offset);
-                        self.reader.cursor.refresh()?;
+                        self.rereads += 1;
+                        self.reader.refresh(self.visit.want.live)?;
                         continue;
                     }
                     if let Some(ending) = self.data_ends(check) {
@@ -459,6 +465,7 @@ impl<'v> Walker<'v> {
             let wait = Duration::from_millis(2 << self.looks.min(9));
             self.looks += 1;
             if self.reader.cursor.look_again(self.offset, wait)? {
+                self.reader.refresh(true)?;
                 self.looks = 0;
                 return Ok(true);
             }
@@ -470,11 +477,12 @@ impl<'v> Walker<'v> {
     /// writer that overtakes the reader fills the front too late and the back in time. What lies before a frame that was seen is
     /// there by now, or it is not coming; only direct writes may arrive in another order.
     fn hole_fills(&mut self) -> Result<bool, Halt> {
-        if self.finished() || self.reader.cursor.is_mapped() {
+        if self.finished() || self.reader.cursor.is_mapped() || self.rereads >= REREADS {
             return Ok(false);
         }
+        self.rereads += 1;
         loop {
-            self.reader.cursor.refresh()?;
+            self.reader.refresh(self.visit.want.live)?;
             if matches!(self.reader.check(self.offset), Check::Good(_)) {
                 return Ok(true);
             }

@@ -1,0 +1,185 @@
+//! Bytes that were made to be expensive: each walk reads no more than a small multiple of what there is, whatever headers claim.
+//!
+//! What is counted is what is asked of the file, so the bound is the same on every machine.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use walctl::disk::{File, RealDisk, Source};
+use walctl::formats::{Halt, Sink, Visit, Want, by_name};
+use walctl::model::{Error, Keys, Lsn, Result, Time};
+use walctl::native::{FrameFields, Kind, SegmentHeader, encode_frame, encode_header, segment_name};
+
+const SIZE: usize = 2 << 20;
+/// How often each byte may be read. Summing each claim would read it more than ten thousand times, and twice that in twice the bytes.
+const MOST_READ: u64 = 600;
+
+/// A file in memory that counts what is asked of it.
+#[derive(Debug)]
+struct Counted(Vec<u8>, AtomicU64);
+
+impl File for Counted {
+    fn length(&self) -> Result<u64> {
+        Ok(self.0.len() as u64)
+    }
+
+    fn read_at(&self, into: &mut [u8], offset: u64) -> Result<usize> {
+        let from = usize::try_from(offset).unwrap_or(usize::MAX).min(self.0.len());
+        let count = into.len().min(self.0.len() - from);
+        into[..count].copy_from_slice(&self.0[from..from + count]);
+        self.1.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+
+    fn write_at(&self, _: &[u8], _: u64) -> Result<usize> {
+        Err(Error::Input { what: "reading never writes".into() })
+    }
+
+    fn sync_data(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn sync_all(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn set_length(&self, _: u64) -> Result<()> {
+        Ok(())
+    }
+
+    fn reserve(&self, _: u64, _: u64) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn header() -> SegmentHeader {
+    SegmentHeader { key: None, block: 0, log_id: [7; 16], first_lsn: Lsn(1), created: Time(1), chain: 0 }
+}
+
+/// A segment that grows by what `piece` adds, given how much is left and the next LSN.
+fn segment(mut piece: impl FnMut(&mut Vec<u8>, usize, u64)) -> Vec<u8> {
+    let mut bytes = encode_header(&header());
+    let mut lsn = 1;
+    while bytes.len() < SIZE {
+        let left = SIZE - bytes.len();
+        piece(&mut bytes, left, lsn);
+        lsn += 2;
+    }
+    bytes.truncate(SIZE);
+    bytes
+}
+
+fn whole(bytes: &mut Vec<u8>, kind: Kind, flags: u8, lsn: u64, payload: &[u8]) {
+    let fields = FrameFields { kind, flags, unsynced: 0, lsn: Lsn(lsn), time: Time(1), tag: 0 };
+    let offset = bytes.len() as u64;
+    encode_frame(bytes, &fields, payload, header().seed(), offset);
+}
+
+/// A header with a wrong sum that claims a payload of this length.
+fn claim(bytes: &mut Vec<u8>, length: usize, lsn: u64) {
+    let at = bytes.len();
+    whole(bytes, Kind::Full, 0, lsn, b"");
+    bytes[at + 4] ^= 0x55;
+    bytes[at + 6] ^= 0x55;
+    bytes[at + 8..at + 12].copy_from_slice(&u32::try_from(length).expect("small").to_le_bytes());
+}
+
+/// What a walk asked of the file, for each byte of it.
+fn cost(format: &str, name: &str, bytes: Vec<u8>, want: Want) -> u64 {
+    let size = bytes.len() as u64;
+    let file = Arc::new(Counted(bytes, AtomicU64::new(0)));
+    let source = Source::given(Arc::new(RealDisk), name, file.clone(), 1);
+    let format = by_name(format).expect("it is known");
+    let visit = Visit { source: &source, segment: &source.segments[0], keys: &Keys::default(), want, before: None };
+    match (format.walk)(&visit, &mut Sink::new(&mut |_| Ok(()))) {
+        Ok(_) | Err(Halt::Enough) => {}
+        Err(Halt::Failed(error)) => panic!("{}: {error}", format.name),
+    }
+    file.1.load(Ordering::Relaxed) / size
+}
+
+#[test]
+fn hostile_frames_of_our_own_cost_a_small_multiple_of_their_length() {
+    let name = segment_name(Lsn(1));
+    let more = walctl::native::MORE;
+    let recipes: [(&str, Vec<u8>); 9] = [
+        ("claims of all that is left", segment(|bytes, left, _| claim(bytes, left.saturating_sub(100), 7))),
+        ("claims of half of it", segment(|bytes, left, _| claim(bytes, left / 2, 7))),
+        ("claims of 64 KiB", segment(|bytes, _, _| claim(bytes, 64 << 10, 7))),
+        (
+            "claims between whole frames",
+            segment(|bytes, left, lsn| {
+                whole(bytes, Kind::Full, 0, lsn, b"");
+                claim(bytes, left / 2, lsn + 1);
+            }),
+        ),
+        (
+            "claims that break batches",
+            segment(|bytes, left, lsn| {
+                whole(bytes, Kind::Full, more, lsn, b"");
+                claim(bytes, left / 2, lsn + 1);
+            }),
+        ),
+        (
+            "flipped bits and nothing whole",
+            segment(|bytes, _, lsn| {
+                let at = bytes.len();
+                whole(bytes, Kind::Full, 0, lsn.div_ceil(2), &[7; 1000]);
+                bytes[at + 60] ^= 1;
+            }),
+        ),
+        ("a batch without an end", segment(|bytes, _, lsn| whole(bytes, Kind::Full, more, lsn.div_ceil(2), b""))),
+        ("firsts without a last", segment(|bytes, _, lsn| whole(bytes, Kind::First, 0, lsn.div_ceil(2), b""))),
+        ("middles without a first", segment(|bytes, _, lsn| whole(bytes, Kind::Middle, 0, lsn.div_ceil(2), b""))),
+    ];
+    for (what, bytes) in recipes {
+        for want in [Want { counts_only: true, ..Want::default() }, Want { tally: true, payloads: true, ..Want::default() }] {
+            let cost = cost("native", &name, bytes.clone(), want);
+            assert!(cost <= MOST_READ, "{what}: each byte was read {cost} times");
+        }
+    }
+}
+
+/// Headers of other systems' formats, each of which claims `length` of what is left.
+fn foreign(format: &str, claim: impl Fn(usize) -> usize) -> (&'static str, Vec<u8>) {
+    let mut bytes = Vec::new();
+    let name = match format {
+        "nodedb" => "wal-00000000000000000001.seg",
+        _ => "00000000000000000000.wal",
+    };
+    while bytes.len() < SIZE {
+        let length = u32::try_from(claim(SIZE - bytes.len())).expect("small");
+        match format {
+            "ironwal" => {
+                bytes.extend(b"LAWL\0\0\0\0\x09\0\0\0\0\0\0\0\x01\0\0\0\0");
+                bytes.extend(length.to_le_bytes());
+                bytes.extend([0; 7]);
+            }
+            "rivven" => {
+                bytes.extend(b"WALRcrc!");
+                bytes.extend(length.to_be_bytes());
+                bytes.extend([0, 4]);
+            }
+            _ => {
+                bytes.extend(b"WNYS\x01\0\x01\0\0\0\x09\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+                bytes.extend(length.to_le_bytes());
+                bytes.extend([0; 29]);
+            }
+        }
+    }
+    bytes.truncate(SIZE);
+    (name, bytes)
+}
+
+#[test]
+fn hostile_headers_of_other_systems_cost_a_small_multiple_of_their_length() {
+    for format in ["ironwal", "nodedb", "rivven"] {
+        let claims: [(&str, fn(usize) -> usize); 3] =
+            [("all", |left| left.saturating_sub(100)), ("half", |left| left / 2), ("64 KiB", |_| 64 << 10)];
+        for (what, claim) in claims {
+            let (name, bytes) = foreign(format, claim);
+            let cost = cost(format, name, bytes, Want { counts_only: true, ..Want::default() });
+            assert!(cost <= MOST_READ, "{format}, {what}: each byte was read {cost} times");
+        }
+    }
+}
