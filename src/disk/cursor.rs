@@ -249,7 +249,14 @@ impl Cursor {
                     self.end_met(at);
                     break;
                 }
-                Ok(count) => self.window.filled += count,
+                Ok(count) => {
+                    self.window.filled += count;
+                    // Past the cache a read ends inside a grain only where the file ends. It may grow at this moment, and the next
+                    // read would begin inside that grain, which the system refuses: that is no damage.
+                    if self.direct && !count.is_multiple_of(GRAIN as usize) {
+                        break;
+                    }
+                }
                 Err(_) => self.narrow(at, until),
             }
         }
@@ -405,6 +412,56 @@ mod tests {
             let mut cursor = Cursor::new(Arc::new(Rotten { length: 3_000_000, bad: Vec::new() }), u64::MAX);
             assert_eq!(cursor.fold(offset, 2_000_000, 0, |n, piece| n + piece.len()), Some(2_000_000), "{offset}");
         }
+    }
+
+    /// A file that grows with each read, as a writer makes it, and is read past the cache: only whole grains, at whole grains.
+    #[derive(Debug)]
+    struct Growing(std::sync::atomic::AtomicU64);
+
+    impl File for Growing {
+        fn length(&self) -> Result<u64> {
+            Ok(self.0.load(std::sync::atomic::Ordering::Relaxed))
+        }
+        fn read_at(&self, into: &mut [u8], offset: u64) -> Result<usize> {
+            let length = self.0.fetch_add(944, std::sync::atomic::Ordering::Relaxed);
+            if offset >= length {
+                return Ok(0);
+            }
+            if !offset.is_multiple_of(GRAIN) || !into.len().is_multiple_of(GRAIN as usize) {
+                return Err(Error::io("read", Path::new("x"))(std::io::Error::from_raw_os_error(libc::EINVAL)));
+            }
+            let count = into.len().min(usize::try_from(length - offset).expect("small"));
+            into[..count].fill(7);
+            Ok(count)
+        }
+        fn write_at(&self, _: &[u8], _: u64) -> Result<usize> {
+            unreachable!("reading never writes")
+        }
+        fn sync_data(&self) -> Result<()> {
+            unreachable!("reading never syncs")
+        }
+        fn sync_all(&self) -> Result<()> {
+            unreachable!("reading never syncs")
+        }
+        fn set_length(&self, _: u64) -> Result<()> {
+            unreachable!("reading never cuts")
+        }
+        fn reserve(&self, _: u64, _: u64) -> Result<()> {
+            unreachable!("reading never reserves")
+        }
+    }
+
+    #[test]
+    fn a_file_that_grows_while_it_is_read_past_the_cache_refuses_nothing() {
+        let file: Arc<dyn File> = Arc::new(Growing(15_480.into()));
+        let mut cursor = Cursor { direct: true, ..Cursor::new(file, 15_480) };
+        let mut at = 0;
+        for _ in 0..200 {
+            at += cursor.bytes(at, 3000).len() as u64;
+            assert_eq!(cursor.next_refused(0), None, "{at}");
+            cursor.refresh().expect("it answers");
+        }
+        assert!(at > 15_480, "{at}");
     }
 
     #[test]
