@@ -191,7 +191,7 @@ Register-ArgumentCompleter -Native -CommandName 'walctl' -ScriptBlock {
             [CompletionResult]::new('--fail-if', '--fail-if', [CompletionResultType]::ParameterName, 'End with 7 when this holds for a log, as in replay_seconds>30; can be given several times')
             [CompletionResult]::new('--watch', '--watch', [CompletionResultType]::ParameterName, 'Count again after this time, until interrupted')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours; auto means on a terminal and without NO_COLOR')
-            [CompletionResult]::new('--scan', '--scan', [CompletionResultType]::ParameterName, 'Read every segment, and believe no seal')
+            [CompletionResult]::new('--scan', '--scan', [CompletionResultType]::ParameterName, 'Read every segment, and believe no seal: only then can the log be called clean')
             [CompletionResult]::new('--openmetrics', '--openmetrics', [CompletionResultType]::ParameterName, 'As OpenMetrics text, for scrapers')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Results as JSON, one object a line; failures as one JSON object on standard error')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'No results and no progress; the exit code tells')

@@ -182,7 +182,7 @@ set edit:completion:arg-completer[walctl] = {|@words|
             cand --fail-if 'End with 7 when this holds for a log, as in replay_seconds>30; can be given several times'
             cand --watch 'Count again after this time, until interrupted'
             cand --color 'When to use colours; auto means on a terminal and without NO_COLOR'
-            cand --scan 'Read every segment, and believe no seal'
+            cand --scan 'Read every segment, and believe no seal: only then can the log be called clean'
             cand --openmetrics 'As OpenMetrics text, for scrapers'
             cand --json 'Results as JSON, one object a line; failures as one JSON object on standard error'
             cand -q 'No results and no progress; the exit code tells'

@@ -212,7 +212,7 @@ complete -c walctl -n "__fish_walctl_using_subcommand stats" -l watch -d 'Count 
 complete -c walctl -n "__fish_walctl_using_subcommand stats" -l color -d 'When to use colours; auto means on a terminal and without NO_COLOR' -r -f -a "auto\t'On a terminal and without NO_COLOR'
 always\t'Also into files and pipes'
 never\t'Nowhere'"
-complete -c walctl -n "__fish_walctl_using_subcommand stats" -l scan -d 'Read every segment, and believe no seal'
+complete -c walctl -n "__fish_walctl_using_subcommand stats" -l scan -d 'Read every segment, and believe no seal: only then can the log be called clean'
 complete -c walctl -n "__fish_walctl_using_subcommand stats" -l openmetrics -d 'As OpenMetrics text, for scrapers'
 complete -c walctl -n "__fish_walctl_using_subcommand stats" -l json -d 'Results as JSON, one object a line; failures as one JSON object on standard error'
 complete -c walctl -n "__fish_walctl_using_subcommand stats" -s q -l quiet -d 'No results and no progress; the exit code tells'

@@ -233,9 +233,9 @@ pub mod ops {
         pub use follow::{Follow, Step, had_enough, unread};
         pub use held::Held;
         pub use position::Position;
-        pub use scan::{Begin, Event, Outcome, Scan, Shown, Stopped, Take, Way};
+        pub use scan::{Begin, Event, Outcome, Passed, Scan, Shown, Stopped, Take, Way};
         pub use seek::last_lsn;
-        pub use select::{Bound, Content, LsnWish, Selection, parse_moment};
+        pub use select::{Bound, Content, LsnWish, Selection, parse_moment, same_word};
     }
     /// What a log is: whether it is whole, what it holds, what it lacks.
     mod report {
@@ -247,7 +247,7 @@ pub mod ops {
         pub use count::{Amount, Buckets, Counts, Pause, bucket_end};
         pub use ledger::{LedgerEntry, LedgerReport, PayloadDigest, check_ledger, ledger_from, ledger_head, payload_digest};
         pub use media::{MediaView, compare_media};
-        pub use stats::{Pinned, SegmentStats, Stats, stats};
+        pub use stats::{NOT_CHECKED, Pinned, SegmentStats, Stats, stats};
         pub use verify::{Checks, Progress, Report, SegmentReport, verify};
     }
     /// Cutting a tail and putting it back, and saving what is valid from a log that cannot be mended.
@@ -285,7 +285,7 @@ pub mod ops {
     pub use keep::*;
     pub use keyfit::{KeyFit, key_fit, need_key};
     pub use mend::*;
-    pub use open::{Choice, Input, open, open_stream};
+    pub use open::{Choice, Input, is_gone, listed_after, open, open_stream, steady};
     pub use read::*;
     pub use report::*;
 }

@@ -132,7 +132,7 @@ impl Input {
 
     /// An error, if keys were given, the log is encrypted, and none of them opens anything in it.
     pub fn check_keys(&self, log: &ops::Input) -> walctl::model::Result<()> {
-        if log.keys.is_empty() { Ok(()) } else { ops::need_key(log) }
+        if log.keys.is_empty() { Ok(()) } else { ops::steady(log, ops::need_key) }
     }
 
     /// The paths; wrong usage when there are none, or when standard input is named twice.

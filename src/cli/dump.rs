@@ -11,12 +11,12 @@ use std::sync::Arc;
 use clap::ValueHint;
 use regex::bytes::Regex;
 use walctl::disk::{Disk, RealDisk};
-use walctl::formats::Halt;
+use walctl::formats::{Format, Halt};
 use walctl::model::{Kind, LsnRange, Result, Time};
 use walctl::native::LOCK;
 use walctl::ops::{
-    Begin, Context, Event, Follow, Input as Log, LsnWish, Outcome, Position, Scan, Selection, Step, Stopped, had_enough,
-    last_lsn, parse_moment, unread,
+    Begin, Context, Event, Follow, Input as Log, LsnWish, Outcome, Passed, Position, Scan, Selection, Step, Stopped, had_enough,
+    last_lsn, parse_moment, same_word, unread,
 };
 
 use self::print::Print;
@@ -53,7 +53,7 @@ pub struct DumpArgs {
     #[arg(long, value_name = "TIME", value_parser = moment, help_heading = WHICH)]
     until: Option<Time>,
     /// Of this kind: full, checkpoint, txn-begin, ... as the format names them; may be given several times
-    #[arg(long, value_name = "KIND", value_delimiter = ',', help_heading = WHICH)]
+    #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = kind, help_heading = WHICH)]
     kind: Vec<String>,
     /// With this tag; may be given several times
     #[arg(long, value_name = "NUMBER", value_delimiter = ',', help_heading = WHICH)]
@@ -118,6 +118,19 @@ fn moment(text: &str) -> Result<Time, String> {
     parse_moment(text, Time::now())
 }
 
+/// A kind that no format has is a typing error, and would look like a log without such records.
+fn kind(text: &str) -> Result<String, String> {
+    if walctl::formats::ALL.iter().any(|format| has_kind(format, text)) {
+        return Ok(text.to_owned());
+    }
+    let kinds: Vec<&str> = walctl::native::Kind::ALL.into_iter().map(walctl::native::Kind::name).collect();
+    Err(format!("no format has records of the kind `{text}`; walctl's own has {}", kinds.join(", ")))
+}
+
+fn has_kind(format: &Format, kind: &str) -> bool {
+    format.kinds.iter().any(|known| same_word(known, kind))
+}
+
 fn regex(text: &str) -> Result<Regex, String> {
     Regex::new(text).map_err(|error| error.to_string())
 }
@@ -155,7 +168,16 @@ pub fn run(args: &DumpArgs, out: &mut Out) -> anyhow::Result<Exit> {
                 continue;
             }
             print.log(log, paths.len() > 1 || logs.len() > 1);
-            worst = worst.or_worse(Run { args, log, disk: &disk }.show(&mut print, out)?);
+            match (Run { args, log, disk: &disk }).show(&mut print, out) {
+                Ok(ended) => worst = worst.or_worse(ended),
+                // Nobody reads any more, so nothing more is read; the damage that was met still counts.
+                Err(error) if out.is_closing(&error) => return Ok(worst.or_worse(print.met)),
+                Err(error) => {
+                    // What was read before it failed is whole, and is shown.
+                    print.flush(out)?;
+                    return Err(error);
+                }
+            }
         }
     }
     if let Some(remark) = print.remark() {
@@ -259,6 +281,10 @@ impl Taking<'_> {
 impl Run<'_> {
     fn show(&self, print: &mut Print, out: &mut Out) -> anyhow::Result<Exit> {
         let (args, log) = (self.args, self.log);
+        if !args.kind.is_empty() && !args.kind.iter().any(|kind| has_kind(log.format, kind)) {
+            let (name, kinds) = (log.source.path.display(), log.format.kinds.join(", "));
+            return Err(usage(format!("{name}: {} has no such kind of record; it has {kinds}", log.format.name)));
+        }
         let Some(selection) = self.selection()? else {
             print.say(out, &format!("{}: no record has such an LSN", log.source.path.display()))?;
             print.flush(out)?;
@@ -288,12 +314,17 @@ impl Run<'_> {
         let shown_before = print.shown;
         let mut taking = Taking { print, out, context, limit, taken: 0, progress, polite, interrupted: false, worst: Exit::Done };
         let outcome = self.read(&scan, &mut taking)?;
+        taking.print.met = taking.print.met.or_worse(closing::exit(&outcome)).or_worse(taking.worst);
         if let Some((progress, ..)) = &taking.progress {
             progress.finish();
         }
         let (interrupted, worst) = (taking.interrupted, taking.worst);
         print.flush(out)?;
         if !out.quiet() {
+            for passed in &outcome.passed {
+                let unread = passed.unread(&outcome);
+                print.say(out, &went(passed, unread))?;
+            }
             for line in closing::lines(&log.source.path, &outcome, print.shown - shown_before, args.reverse) {
                 print.say(out, &line)?;
             }
@@ -426,6 +457,13 @@ impl Run<'_> {
         let source = &self.log.source;
         source.disk.locked_by(&source.dir.join(LOCK)).is_some() && source.segments.iter().any(|s| !s.followed)
     }
+}
+
+/// What retention took away while it was read.
+fn went(passed: &Passed, unread: Option<LsnRange>) -> String {
+    let lost = unread.map_or_else(String::new, |range| format!("; records {range} were not shown"));
+    let next = passed.next.as_ref().map_or_else(|| "nothing follows".to_owned(), |next| format!("reading went on with {next}"));
+    format!("{} was removed before it was read; {next}{lost}", passed.gone)
 }
 
 fn pruned(gone: &Position, next: &str, unread: Option<LsnRange>) -> String {

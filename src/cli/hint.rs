@@ -19,7 +19,13 @@ pub fn for_error(command: &str, error: &anyhow::Error) -> Option<String> {
     }
     match error.chain().find_map(|cause| cause.downcast_ref::<Error>())? {
         Error::NotALog { path, files: 0 } => Some(format!("look for the log's segments elsewhere: ls -l {}", show(path))),
+        Error::NotALog { path, .. } if !takes_format(command) => {
+            Some(format!("{command} is for walctl's own logs; to see whose files these are: ls -l {}", show(path)))
+        }
         Error::NotALog { .. } => Some(format!("name the format with --format; walctl {command} --format list shows them all")),
+        Error::Ambiguous { path, formats } if !takes_format(command) => {
+            Some(format!("see what is in it: walctl verify --format {} {}", formats.first()?, show(path)))
+        }
         Error::Ambiguous { path, formats } => {
             Some(format!("say which one: walctl {command} --format {} {}", formats.first()?, show(path)))
         }
@@ -71,6 +77,11 @@ pub fn for_error(command: &str, error: &anyhow::Error) -> Option<String> {
         },
         _ => None,
     }
+}
+
+/// Whether a command reads logs of every format, and can be told which one.
+fn takes_format(command: &str) -> bool {
+    !matches!(command, "append" | "rotate" | "bench")
 }
 
 /// What to do next about a piece of damage.
@@ -176,6 +187,33 @@ mod tests {
         };
         assert_eq!(ended("cannot write to wal: no space left on device"), "make room: df -h wal");
         assert!(ended("cannot sync wal/1.wal: input/output error").contains("dmesg"));
+    }
+
+    #[test]
+    fn a_hint_never_names_a_flag_that_its_command_lacks() {
+        let everything = crate::cli::commands::command();
+        for command in everything.get_subcommands() {
+            let name = command.get_name();
+            let errors = [
+                Error::NotALog { path: "data/".into(), files: 3 },
+                Error::NotALog { path: "data/".into(), files: 0 },
+                Error::Ambiguous { path: "data/".into(), formats: vec!["native", "rivven"] },
+                Error::Locked { path: "data/".into(), holder: "process 7".into() },
+                Error::Refused { path: "data/".into(), why: "for a reason".into() },
+            ];
+            for error in errors {
+                let hint = for_error(name, &anyhow::Error::new(error)).expect("there is something to do");
+                for typed in hint.split("walctl ").skip(1) {
+                    let mut words = typed.split_whitespace();
+                    let Some(named) = words.next().and_then(|word| everything.find_subcommand(word)) else { continue };
+                    for flag in words.filter_map(|word| word.strip_prefix("--")) {
+                        assert!(named.get_arguments().any(|arg| arg.get_long() == Some(flag)), "{name}: {hint}");
+                    }
+                }
+                let flagged = hint.contains("--format") && !hint.contains("walctl ");
+                assert!(!flagged, "{name}: {hint}");
+            }
+        }
     }
 
     #[test]

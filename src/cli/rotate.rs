@@ -74,9 +74,17 @@ pub fn run(args: &RotateArgs, out: &mut Out) -> anyhow::Result<Exit> {
     let log = args.look(&disk)?;
     if args.dry_run {
         let _hold = Hold::take(&disk, &log, true)?;
-        return args.foretell(&disk, &rules, out);
+        // A dry run takes no lock. What looks like damage under a writer that came meanwhile is its work.
+        return args.foretell(&disk, &rules, out).or_else(|error| {
+            Hold::take(&disk, &log, true)?;
+            Err(error)
+        });
     }
+    // Nothing is judged before the lock is held: beside a writer any look may come at the wrong moment. It is held as a visitor first,
+    // since opening for writing would touch a log that is refused.
+    let hold = Hold::take(&disk, &log, false)?;
     let last = prune_facts(&disk, &args.dir).map_err(|error| args.refused(error))?.pop();
+    drop(hold);
     let keys = args.key.keys()?;
     let options = Options {
         create: false,
@@ -156,7 +164,8 @@ impl RotateArgs {
         }
         if log.format.name != "native" {
             let message = format!("{} is a log of {}; only walctl's own logs are rotated", self.dir.display(), log.format.title);
-            return Err(Failure { exit: Exit::Failed, message, next: None }.into());
+            let next = Some(format!("let its own system rotate it; to look at it: walctl stats {}", show(&self.dir)));
+            return Err(Failure { exit: Exit::Failed, message, next }.into());
         }
         Ok(log)
     }

@@ -1,6 +1,6 @@
 //! `walctl stats`: what a log consists of.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::time::Duration;
 
 use walctl::ops::{self, Progress, Stats};
@@ -16,13 +16,14 @@ use super::units::parse_duration;
 /// Count and measure what is in logs
 ///
 /// Sealed segments tell by themselves what they hold, so the cost is that of looking at the end of each; --scan reads everything.
+/// Holes between segments are found either way. A log of which some segments were not read is `not checked`, never `clean`.
 /// Records and bytes by kind and tag, sizes, what each sync made durable, overhead, the rate over time, pauses, the last checkpoint and
 /// how long a restart would read, open transactions, and what keeps each segment.
 #[derive(clap::Args, Debug)]
 pub struct StatsArgs {
     #[command(flatten)]
     input: Input,
-    /// Read every segment, and believe no seal
+    /// Read every segment, and believe no seal: only then can the log be called clean
     #[arg(long)]
     scan: bool,
     /// How many tags, and how many of the newest segments to show; 0 for all
@@ -54,9 +55,11 @@ pub fn run(args: &StatsArgs, out: &mut Out) -> anyhow::Result<Exit> {
         return Err(usage("standard input can be read only once, so it cannot be watched"));
     }
     loop {
-        let exit = once(args, out)?;
-        let Some(pause) = args.watch else { return Ok(exit) };
-        out.flush()?;
+        let (exit, failed) = once(args, out)?;
+        let Some(pause) = args.watch.filter(|_| !failed && !out.is_closed()) else { return Ok(exit) };
+        if let Err(error) = out.flush() {
+            return out.heard(Err(error)).map(|()| exit).map_err(Into::into);
+        }
         std::thread::sleep(pause.max(Duration::from_millis(50)));
         if out.is_terminal() && !out.json() {
             out.write_all(b"\x1b[H\x1b[2J")?;
@@ -64,10 +67,10 @@ pub fn run(args: &StatsArgs, out: &mut Out) -> anyhow::Result<Exit> {
     }
 }
 
-/// Counts each log once.
-fn once(args: &StatsArgs, out: &mut Out) -> anyhow::Result<Exit> {
+/// Counts each log once. The exit code, and whether one of them could not be counted: nobody watches what is not there.
+fn once(args: &StatsArgs, out: &mut Out) -> anyhow::Result<(Exit, bool)> {
     let choice = args.input.choice()?;
-    let mut exit = Exit::Done;
+    let (mut exit, mut failed) = (Exit::Done, false);
     let mut all = Vec::new();
     for path in args.input.paths()? {
         let counted = args
@@ -76,24 +79,16 @@ fn once(args: &StatsArgs, out: &mut Out) -> anyhow::Result<Exit> {
             .and_then(|logs| logs.iter().map(|log| count(args, log, out)).collect::<anyhow::Result<Vec<Stats>>>());
         match counted {
             Ok(stats) => all.extend(stats),
-            Err(_) if out.is_closed() => return Ok(Exit::Done),
-            Err(error) => exit = exit.or_worse(out.failure(&error)),
-        }
-    }
-    if args.openmetrics && !out.quiet() {
-        openmetrics(out, &all)?;
-    }
-    for (index, stats) in all.iter().enumerate() {
-        if out.quiet() {
-            // The exit code tells.
-        } else if out.json() {
-            json(out, stats, args.top)?;
-        } else if !args.openmetrics {
-            if index > 0 {
-                writeln!(out)?;
+            Err(error) => {
+                failed = true;
+                exit = exit.or_worse(out.failure(&error));
             }
-            text(out, stats, &args.input.typed(), args.top)?;
         }
+    }
+    // The exit code is the verdict, whether or not anybody reads the numbers.
+    let said = show(args, &all, out);
+    out.heard(said)?;
+    for stats in &all {
         exit = exit.or_worse(stats.verdict.into());
     }
     for stats in &all {
@@ -101,7 +96,27 @@ fn once(args: &StatsArgs, out: &mut Out) -> anyhow::Result<Exit> {
             exit = exit.or_worse(check(gate, stats, out));
         }
     }
-    Ok(exit)
+    Ok((exit, failed))
+}
+
+fn show(args: &StatsArgs, all: &[Stats], out: &mut Out) -> io::Result<()> {
+    if out.quiet() {
+        return Ok(());
+    }
+    if args.openmetrics {
+        return openmetrics(out, all);
+    }
+    for (index, stats) in all.iter().enumerate() {
+        if out.json() {
+            json(out, stats, args.top)?;
+            continue;
+        }
+        if index > 0 {
+            writeln!(out)?;
+        }
+        text(out, stats, &args.input.typed(), args.top)?;
+    }
+    Ok(())
 }
 
 fn count(args: &StatsArgs, log: &ops::Input, out: &Out) -> anyhow::Result<Stats> {
@@ -140,6 +155,7 @@ fn empty() -> Stats {
         live: None,
         scanned: false,
         verdict: walctl::model::Verdict::Clean,
+        unchecked: 0,
         damage: 0,
         counts: ops::Counts::default(),
         segments: Vec::new(),

@@ -31,10 +31,15 @@ pub fn parse_bytes(text: &str) -> Result<u64, String> {
     scaled(number, scale).ok_or_else(wrong)
 }
 
-/// Reads bytes a second: a size with `/s` behind it, or without.
+/// Reads bytes a second: a size with a unit, and `/s` behind it or not. A bare number is refused: who types 10 means ten of something
+/// larger, and ten bytes a second look like a hang.
 pub fn parse_rate(text: &str) -> Result<u64, String> {
-    match parse_bytes(text.trim().trim_end_matches("/s")) {
+    let size = text.trim().trim_end_matches("/s").trim_end();
+    match parse_bytes(size) {
         Ok(0) => Err("a rate of 0 would never end".into()),
+        Ok(_) if !size.ends_with(|c: char| c.is_ascii_alphabetic()) => {
+            Err(format!("`{text}` has no unit; write it like {size}MiB/s"))
+        }
         Ok(rate) => Ok(rate),
         Err(_) => Err(format!("`{text}` is no rate; write it like 100MiB/s")),
     }
@@ -129,7 +134,10 @@ mod tests {
             assert!(parse_bytes(wrong).is_err(), "{wrong}");
         }
         assert_eq!(parse_rate("100MiB/s"), Ok(100 << 20));
-        assert!(parse_rate("0").is_err());
+        assert_eq!(parse_rate("1.5 GB"), Ok(1_500_000_000));
+        for wrong in ["0", "0MiB/s", "10", "10/s", "1048576", "fast"] {
+            assert!(parse_rate(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -58,7 +58,6 @@ pub fn run(args: &VerifyArgs, out: &mut Out) -> anyhow::Result<Exit> {
         let ended = match check(args, path, out) {
             Ok(ended) => ended,
             // One log that cannot be looked at does not keep us from the others.
-            Err(_) if out.is_closed() => return Ok(Exit::Done),
             Err(error) => out.failure(&error),
         };
         exit = exit.or_worse(ended);
@@ -72,7 +71,7 @@ fn check(args: &VerifyArgs, path: &Path, out: &mut Out) -> anyhow::Result<Exit> 
     for mut input in args.input.open(path, &choice)? {
         // A wrong key is no damage, and what is not looked into is not clean.
         if (args.deep || !input.keys.is_empty())
-            && let Err(error) = ops::need_key(&input)
+            && let Err(error) = ops::steady(&input, ops::need_key)
         {
             exit = exit.or_worse(out.failure(&error.into()));
             continue;
@@ -88,16 +87,22 @@ fn check(args: &VerifyArgs, path: &Path, out: &mut Out) -> anyhow::Result<Exit> 
         }
         let checks = Checks { jobs: args.jobs(), deep: args.deep, rate: args.max_rate, ..Checks::default() };
         let mut report = watched(&input, out, "checking", |progress| ops::verify(&input, &checks, progress))?;
+        // Segments may have come and gone since the log was opened.
+        input.source = report.source.clone();
         let mut beside = Beside { media, ledger: None };
         if let Some(path) = &args.ledger {
-            let found = watched(&input, out, "comparing", |_| check_ledger(&input, path))?;
+            let found = watched(&input, out, "comparing", |_| ops::steady(&input, |input| check_ledger(input, path)))?;
             found.heed(&mut report.damage);
             beside.ledger = Some((path.clone(), found));
         }
         let locked = args.deep.then(|| not_checked(&input, &report)).flatten();
         // Where nothing else is wrong there is nothing to show: it must not be called clean.
         if locked.is_none() || report.verdict != Verdict::Clean || !beside.is_well() {
-            show(args, &input, &report, &beside, out)?;
+            // The exit code is the verdict, whether or not anybody reads what is said about it.
+            match show(args, &input, &report, &beside, out) {
+                Err(error) if !out.is_closing(&error) => return Err(error),
+                _ => {}
+            }
         }
         exit = exit.or_worse(report.verdict.into()).or_worse(beside.exit());
         if let Some(error) = locked {

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::mend::UNFINISHED;
-use crate::disk::{Cursor, Disk, Entry, EntryKind, File, Io, Open, Pipe, Source};
-use crate::formats::{ALL, Format, Likeness, Sample, recognise};
+use crate::disk::{Cursor, Disk, Entry, EntryKind, File, Io, Open, Pipe, Segment, Source};
+use crate::formats::{ALL, Format, Likeness, Sample};
 use crate::model::{Error, Keys, Result};
 use crate::native::{LOCK, parse_cut_name};
 
@@ -95,9 +95,63 @@ fn open_file(disk: &Arc<dyn Disk>, path: &Path, entry: &Entry, choice: &Choice) 
     Ok(Input { source: source.with_io(choice.io), format, keys: choice.keys.clone(), named: choice.format.is_some() })
 }
 
+/// How often a log is listed anew because names that were listed are gone. Each time something has really changed, so this ends only
+/// where somebody changes the folder faster than it can be looked at.
+const LISTINGS: u32 = 100;
+
+/// Does something with a log. When a segment that was listed is gone before it was opened, because it was pruned or renamed, the log is
+/// listed again and the work begins anew: a log that is being written is judged as it stands, and no command fails beside retention.
+pub fn steady<T>(input: &Input, mut act: impl FnMut(&Input) -> Result<T>) -> Result<T> {
+    let mut listed: Option<Input> = None;
+    for _ in 1..LISTINGS {
+        let now = listed.as_ref().unwrap_or(input);
+        match act(now) {
+            Ok(done) => return Ok(done),
+            Err(error) => match listed_after(now, &error)? {
+                Some(again) => listed = Some(again),
+                None => return Err(error),
+            },
+        }
+    }
+    act(listed.as_ref().unwrap_or(input))
+}
+
+/// The log as it is listed now, if a failure says that a segment is gone which is indeed no longer listed.
+pub fn listed_after(input: &Input, error: &Error) -> Result<Option<Input>> {
+    let source = &input.source;
+    let Some(gone) = source.segments.iter().find(|segment| is_gone(error, segment)).filter(|_| !source.alone) else {
+        return Ok(None);
+    };
+    let again = source.listed_again(input.format.sequence)?;
+    // A name that is listed and cannot be found all the same is no work of retention.
+    let changed = again.segments.iter().all(|segment| segment.name != gone.name);
+    Ok(changed.then(|| Input { source: again, ..input.clone() }))
+}
+
+/// Whether a failure says that this segment is not there.
+#[must_use]
+pub fn is_gone(error: &Error, segment: &Segment) -> bool {
+    matches!(error, Error::Io { source, path, .. } if source.kind() == std::io::ErrorKind::NotFound && *path == segment.path)
+}
+
+/// The names in a folder, and the log that they make.
+fn log_now(disk: &Arc<dyn Disk>, dir: &Path, choice: &Choice) -> Result<(Vec<Entry>, Option<Input>)> {
+    for _ in 1..LISTINGS {
+        let entries = disk.list(dir)?;
+        match log_in(disk, dir, &entries, choice) {
+            // A file that was to be looked at is gone: the writer prunes.
+            Err(Error::Io { source, path, .. })
+                if source.kind() == std::io::ErrorKind::NotFound && path.parent() == Some(dir) => {}
+            found => return Ok((entries, found?)),
+        }
+    }
+    let entries = disk.list(dir)?;
+    let found = log_in(disk, dir, &entries, choice)?;
+    Ok((entries, found))
+}
+
 fn open_folder(disk: &Arc<dyn Disk>, path: &Path, choice: &Choice) -> Result<Vec<Input>> {
-    let entries = disk.list(path)?;
-    let own = log_in(disk, path, &entries, choice)?;
+    let (entries, own) = log_now(disk, path, choice)?;
     // A format that was named fits a folder without any segment too; but then the logs may lie in the folders below.
     let bare = choice.format.is_some() && own.as_ref().is_some_and(|input| input.source.segments.is_empty());
     if let Some(input) = own.clone().filter(|_| !bare) {
@@ -111,7 +165,7 @@ fn open_folder(disk: &Arc<dyn Disk>, path: &Path, choice: &Choice) -> Result<Vec
     folders.sort_by(|a, b| a.name.cmp(&b.name));
     for folder in folders {
         let inner = path.join(&folder.name);
-        let input = log_in(disk, &inner, &disk.list(&inner)?, choice)?;
+        let (_, input) = log_now(disk, &inner, choice)?;
         inputs.extend(input.filter(|input| choice.format.is_none() || !input.source.segments.is_empty()));
     }
     if inputs.is_empty() {
@@ -169,22 +223,117 @@ fn head_of(disk: &Arc<dyn Disk>, path: &Path) -> Result<Vec<u8>> {
 }
 
 /// The one format that the samples look like.
+///
+/// Each file has a vote, and content counts before names: a single file that looks like something else, because it is damaged or was
+/// only just begun, must not hide ten healthy ones. The walk says what is wrong with it.
 fn decide(path: &Path, samples: &[Sample<'_>], choice: &Choice) -> Result<&'static Format> {
     if let Some(format) = choice.format {
         return Ok(format);
     }
-    let mut best = (Likeness::No, Vec::new());
-    for sample in samples {
-        let (likeness, formats) = recognise(sample);
-        match likeness.cmp(&best.0) {
-            std::cmp::Ordering::Greater => best = (likeness, formats),
-            std::cmp::Ordering::Equal => best.1.retain(|f| formats.contains(f)),
-            std::cmp::Ordering::Less => {}
+    let all = || ALL.iter().map(|format| (*format, Votes::of(format, samples)));
+    let best = all().map(|(_, votes)| votes).max().filter(|votes| *votes > Votes::default());
+    let Some(best) = best else { return Err(Error::NotALog { path: path.to_owned(), files: samples.len() }) };
+    let mut chosen: Vec<&'static Format> = all().filter(|(_, votes)| *votes == best).map(|(format, _)| format).collect();
+    if let [format] = chosen[..] {
+        // Files that this format would not even look at, and that are certainly another's: choosing would hide a log.
+        let hidden = |sample: &&Sample<'_>| sample.name.is_some_and(|name| (format.sequence)(name).is_none());
+        let sure = |other: &&&'static Format| {
+            samples.iter().filter(hidden).any(|sample| !is_blank(sample) && (other.recognise)(sample) == Likeness::Sure)
+        };
+        chosen.extend(ALL.iter().filter(|other| **other != format).filter(sure));
+    }
+    match chosen[..] {
+        [format] => Ok(format),
+        _ => Err(Error::Ambiguous { path: path.to_owned(), formats: chosen.iter().map(|f| f.name).collect() }),
+    }
+}
+
+/// How many files are taken for a format's: those that say so by their content first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Votes {
+    sure: usize,
+    maybe: usize,
+    blank_sure: usize,
+    blank_maybe: usize,
+}
+
+impl Votes {
+    fn of(format: &Format, samples: &[Sample<'_>]) -> Votes {
+        let mut votes = Votes::default();
+        samples.iter().for_each(|sample| votes.add((format.recognise)(sample), sample));
+        votes
+    }
+
+    fn add(&mut self, likeness: Likeness, sample: &Sample<'_>) {
+        match (likeness, is_blank(sample)) {
+            (Likeness::No, _) => {}
+            (Likeness::Sure, false) => self.sure += 1,
+            (Likeness::Maybe, false) => self.maybe += 1,
+            (Likeness::Sure, true) => self.blank_sure += 1,
+            (Likeness::Maybe, true) => self.blank_maybe += 1,
         }
     }
-    match best.1.as_slice() {
-        [format] => Ok(format),
-        [] => Err(Error::NotALog { path: path.to_owned(), files: samples.len() }),
-        several => Err(Error::Ambiguous { path: path.to_owned(), formats: several.iter().map(|f| f.name).collect() }),
+}
+
+/// Nothing but zeros, or nothing at all: what a crash leaves of a segment that was being begun, in many formats alike.
+fn is_blank(sample: &Sample<'_>) -> bool {
+    sample.head.iter().all(|b| *b == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::{SimDisk, write_full};
+    use crate::model::{Lsn, Time};
+    use crate::native::{SegmentHeader, encode_header, segment_name};
+
+    fn put(disk: &Arc<dyn Disk>, name: &str, bytes: &[u8]) {
+        let path = Path::new("/wal").join(name);
+        let file = disk.open(&path, Open { or_create: true, ..Open::WRITE }).expect("a file can be made");
+        write_full(file.as_ref(), bytes, 0).expect("it takes them");
+    }
+
+    /// A log of ten segments that was copied without its LOCK.
+    fn copied() -> Arc<dyn Disk> {
+        let disk: Arc<dyn Disk> = Arc::new(SimDisk::new());
+        disk.create_dir(Path::new("/wal")).expect("a folder can be made");
+        for first in 1..=10 {
+            let header =
+                SegmentHeader { key: None, block: 0, log_id: [7; 16], first_lsn: Lsn(first), created: Time(1), chain: 0 };
+            put(&disk, &segment_name(Lsn(first)), &encode_header(&header));
+        }
+        disk
+    }
+
+    fn format_of(disk: &Arc<dyn Disk>) -> Result<&'static str> {
+        let inputs = open(disk, Path::new("/wal"), &Choice::default())?;
+        Ok(inputs.first().map_or("none", |input| input.format.name))
+    }
+
+    #[test]
+    fn what_a_crash_left_of_one_segment_does_not_hide_ten_healthy_ones() {
+        for blank in [0, 1, 4096, 70_000] {
+            let disk = copied();
+            put(&disk, &segment_name(Lsn(11)), &vec![0; blank]);
+            assert_eq!(format_of(&disk).expect("it is ours"), "native", "{blank} zeros");
+        }
+    }
+
+    #[test]
+    fn a_damaged_segment_that_looks_like_another_formats_does_not_hide_ten_healthy_ones() {
+        let disk = copied();
+        put(&disk, &segment_name(Lsn(3)), b"RVWL and then something");
+        assert_eq!(format_of(&disk).expect("it is ours"), "native");
+    }
+
+    #[test]
+    fn two_logs_in_one_folder_are_reported_and_not_guessed() {
+        let disk = copied();
+        let line = r#"{"sequence":1,"wal_timestamp":"2026-11-20T15:32:46.338261809Z","event":{"#;
+        put(&disk, "wal-0000000000000000.log", line.as_bytes());
+        match format_of(&disk) {
+            Err(Error::Ambiguous { formats, .. }) => assert_eq!(formats, ["native", "allsource"]),
+            other => panic!("it should be ambiguous: {other:?}"),
+        }
     }
 }

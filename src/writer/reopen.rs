@@ -211,18 +211,19 @@ fn refuse(reader: &mut Reader, path: &Path, at: u64, due: Lsn) -> Error {
         let why = format!("LSN {due} cannot be read: the system refuses to give the bytes between {from} and {to}");
         return Error::Refused { path: path.to_owned(), why };
     }
-    let found = reader.search(at + 1, Lsn(0));
-    let why = match found.frame {
-        Some((offset, frame)) if frame.proves_synced(due) => {
-            format!("corrupt at {at}: the frame at {offset} says that LSN {due} had been synced, and it cannot be read")
+    // The frame right behind may be of the same group and prove nothing; one further on may.
+    let mut from = at + 1;
+    let why = loop {
+        let Some((offset, frame)) = reader.search(from, Lsn(0)).frame else {
+            break format!("the tail is not whole: LSN {due} was due at {at}; it must be repaired before anything is appended");
+        };
+        if frame.proves_synced(due) {
+            break format!("corrupt at {at}: the frame at {offset} says that LSN {due} had been synced, and it cannot be read");
         }
-        Some((offset, frame)) if matches!(Kind::from_byte(frame.kind), Some(Kind::Close | Kind::Seal)) => {
-            format!(
-                "corrupt at {at}: LSN {due} cannot be read, and a {} follows at {offset}",
-                Kind::from_byte(frame.kind).map_or("", Kind::name)
-            )
+        if let Some(kind @ (Kind::Close | Kind::Seal)) = Kind::from_byte(frame.kind) {
+            break format!("corrupt at {at}: LSN {due} cannot be read, and a {} follows at {offset}", kind.name());
         }
-        _ => format!("the tail is not whole: LSN {due} was due at {at}; it must be repaired before anything is appended"),
+        from = offset + frame.span();
     };
     Error::Refused { path: path.to_owned(), why }
 }

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::support::sandbox::{Sandbox, code, finish, wait};
+use crate::support::sandbox::{Sandbox, code, finish, have, wait};
 
 const COMMANDS: [&[&str]; 3] = [&["dump", "LOG"], &["verify", "LOG"], &["dump", "LOG", "--json"]];
 
@@ -21,6 +21,36 @@ fn a_closed_standard_output_is_no_error() {
         std::io::Read::read_to_string(&mut child.stderr.take().expect("it was piped"), &mut said).expect("it is text");
         assert_eq!((code(status), said.as_str()), (0, ""), "{words:?}");
     }
+}
+
+#[test]
+fn a_verdict_that_nobody_reads_is_still_the_exit_code() {
+    let torn = Sandbox::with("times 50 record alpha\nrecord beta\ncut 10");
+    torn.log("CORRUPT", "record alpha\nrecord beta\nrecord gamma\nflip @2+42 1");
+    let run = |words: &[&str]| {
+        let (reader, writer) = std::io::pipe().expect("a pipe can be made");
+        drop(reader);
+        let mut child = torn.command(words).stdout(writer).stderr(Stdio::piped()).spawn().expect("it starts");
+        let status = wait(&mut child);
+        let mut said = String::new();
+        std::io::Read::read_to_string(&mut child.stderr.take().expect("it was piped"), &mut said).expect("it is text");
+        assert!(!said.contains("cannot write"), "{words:?}: {said}");
+        code(status)
+    };
+    for command in ["verify", "stats"] {
+        for json in [&[][..], &["--json"]] {
+            let words = |log: &[&'static str]| [&[command], log, json].concat();
+            assert_eq!(run(&words(&["LOG"])), 3, "{command} {json:?}");
+            assert_eq!(run(&words(&["CORRUPT"])), 4, "{command} {json:?}");
+            assert_eq!(run(&words(&["LOG", "CORRUPT"])), 4, "{command} {json:?}");
+        }
+    }
+    // Nobody reads, so dump reads no further than to its first record; damage before it was met.
+    torn.log("BEGINS", "record alpha\ntimes 2000 record beta\nflip @1+42 1");
+    assert!([3, 4].contains(&run(&["dump", "BEGINS"])));
+    assert_eq!(run(&["dump", "LOG", "--lsn", "51"]), 3, "all was read before anything was to be said");
+    assert_eq!(run(&["stats", "CORRUPT", "--openmetrics"]), 4);
+    assert_eq!(run(&["stats", "CORRUPT", "--watch"]), 4);
 }
 
 #[test]
@@ -56,6 +86,33 @@ fn a_full_standard_output_is_an_error_that_says_so() {
         assert_eq!(code(status), 1, "{words:?}");
         assert!(said.contains("cannot write to standard output: no space left"), "{words:?}: {said}");
     }
+}
+
+#[test]
+fn a_record_that_cannot_be_read_to_its_end_leaves_no_half_line() {
+    if !have("strace") {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let big = vec![0xff; 9 << 20];
+    let append = ["append", "LOG", "--quiet", "--text", "alpha", "--file", "BIG"];
+    std::fs::write(sandbox.path().join("BIG"), big).expect("the sandbox has room");
+    assert_eq!(sandbox.run(&append).code, 0);
+    let mut broke_off = 0;
+    for when in (1..400).step_by(13) {
+        let line = format!(
+            "strace -f -qq -o /dev/null -e trace=pread64 -e inject=pread64:error=EIO:when={when}+ walctl dump LOG --json"
+        );
+        let ran = finish(sandbox.shell(&line), b"");
+        let whole = ran.stdout.is_empty() || ran.stdout.ends_with('\n');
+        assert!(whole, "{when}: {:?}", &ran.stdout[ran.stdout.len().saturating_sub(80)..]);
+        for line in ran.stdout.lines() {
+            let value: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|why| panic!("{when}: {why}"));
+            broke_off += usize::from(value["incomplete"] == true);
+            assert!(ran.code != 0 || value["incomplete"].is_null(), "{when}: a broken line and exit 0");
+        }
+    }
+    assert!(broke_off > 0, "no read of the payload failed while it was printed");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use walctl::model::{Damage, Error, Lsn, Result};
 use walctl::ops::{Input, Shown};
 
 use super::DumpArgs;
+use crate::cli::exit::Exit;
 use crate::cli::render::out::{Out, stopped};
 use crate::cli::render::records::csv::{Csv, HEADS};
 use crate::cli::render::records::hex::Hex;
@@ -24,6 +25,8 @@ pub struct Print {
     pub shown: u64,
     /// Records that were asked for and left out: ciphertext is not handed out as if it were the content.
     pub locked: Locked,
+    /// What the damage that was met so far would end with.
+    pub met: Exit,
 }
 
 /// Records that no key opens.
@@ -46,6 +49,8 @@ enum Shape {
     Files(Files),
 }
 
+/// Ends the line of a record whose payload could not be read to its end.
+const INCOMPLETE: &[u8] = b"\",\"incomplete\":true}\n";
 /// A buffer longer than this is written.
 const SPILL: usize = 64 << 10;
 
@@ -66,7 +71,7 @@ impl Print {
         if matches!(shape, Shape::Csv(_)) {
             out.write_all(HEADS).map_err(stopped)?;
         }
-        Ok(Print { shape, buf: Vec::with_capacity(2 * SPILL), shown: 0, locked: Locked::default() })
+        Ok(Print { shape, buf: Vec::with_capacity(2 * SPILL), shown: 0, locked: Locked::default(), met: Exit::Done })
     }
 
     /// Begins another log.
@@ -99,16 +104,26 @@ impl Print {
             return Ok(());
         }
         let buf = &mut self.buf;
-        let spill = &mut |buf: &mut Vec<u8>| if buf.len() >= SPILL { write(out, buf) } else { Ok(()) };
-        match &mut self.shape {
-            Shape::Nothing => {}
-            Shape::Table(table) => table.record(buf, shown, gap, spill)?,
-            Shape::Json(json) => json.record(buf, shown, spill)?,
-            Shape::Csv(csv) => csv.record(buf, shown, spill)?,
-            Shape::Hex(Some(hex)) => hex.record(buf, shown, spill)?,
-            Shape::Hex(None) => {}
-            Shape::Raw(raw) => raw.payload(buf, &shown.record.payload, spill)?,
-            Shape::Files(files) => files.record(shown.record)?,
+        let (begins, mut spilled) = (buf.len(), false);
+        let spill = &mut |buf: &mut Vec<u8>| {
+            if buf.len() < SPILL {
+                return Ok(());
+            }
+            spilled = true;
+            write(out, buf)
+        };
+        let done = match &mut self.shape {
+            Shape::Nothing | Shape::Hex(None) => Ok(()),
+            Shape::Table(table) => table.record(buf, shown, gap, spill),
+            Shape::Json(json) => json.record(buf, shown, spill),
+            Shape::Csv(csv) => csv.record(buf, shown, spill),
+            Shape::Hex(Some(hex)) => hex.record(buf, shown, spill),
+            Shape::Raw(raw) => raw.payload(buf, &shown.record.payload, spill),
+            Shape::Files(files) => files.record(shown.record),
+        };
+        if let Err(error) = done {
+            self.broke_off(out, begins, spilled);
+            return Err(error.into());
         }
         self.shown += u64::from(shown.matched);
         // Whoever waits sees the first record at once, and on a terminal each one.
@@ -120,8 +135,23 @@ impl Print {
         Ok(())
     }
 
+    /// A record that could not be read to its end leaves no half line: programs read lines. What was held back is dropped; of a
+    /// record too long to be held the line is ended, and says so.
+    fn broke_off(&mut self, out: &mut Out, begins: usize, spilled: bool) {
+        if !spilled {
+            self.buf.truncate(begins);
+        } else if matches!(self.shape, Shape::Json(_)) {
+            self.buf.extend_from_slice(INCOMPLETE);
+        } else if matches!(self.shape, Shape::Csv(_)) {
+            self.buf.push(b'\n');
+        }
+        // The failure that is on its way counts for more than one of printing.
+        let _ = self.flush(out);
+    }
+
     /// Prints a bad region where it stands, in the shapes that have a place for it.
     pub fn damage(&mut self, out: &mut Out, segment: &walctl::disk::Segment, damage: &Damage) -> Result<(), Halt> {
+        self.met = self.met.or_worse(damage.verdict().into());
         let spill = &mut |buf: &mut Vec<u8>| if buf.len() >= SPILL { write(out, buf) } else { Ok(()) };
         match &mut self.shape {
             Shape::Table(table) => table.damage(&mut self.buf, segment, damage),

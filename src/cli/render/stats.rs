@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use walctl::formats::State;
 use walctl::model::{Time, Verdict};
-use walctl::ops::{Amount, Buckets, Pinned, SegmentStats, Stats, bucket_end};
+use walctl::ops::{Amount, Buckets, NOT_CHECKED, Pinned, SegmentStats, Stats, bucket_end};
 
 use super::escape;
 use super::out::{Ink, Out};
@@ -50,6 +50,7 @@ pub fn metrics(stats: &Stats) -> Vec<Metric> {
         ("longest_pause_seconds", "seconds", "The longest time without a record.", pause),
         ("age_seconds", "seconds", "The time since the last record.", age),
         ("damage", "", "Pieces of damage that were seen.", of(stats.damage)),
+        ("unchecked_segments", "", "Segments that were not read: their seal was believed.", of(stats.unchecked)),
         ("live", "", "1 while a writer holds the log.", Some(f64::from(u8::from(stats.live.is_some())))),
     ]
 }
@@ -79,8 +80,8 @@ pub fn openmetrics(out: &mut Out, all: &[Stats]) -> io::Result<()> {
     writeln!(out, "# TYPE walctl_verdict stateset")?;
     writeln!(out, "# HELP walctl_verdict The worst that was seen.")?;
     for ((labels, _), stats) in rows.iter().zip(all) {
-        for verdict in Verdict::ALL {
-            let set = u8::from(verdict == stats.verdict);
+        for verdict in Verdict::ALL.map(Verdict::name).into_iter().chain([NOT_CHECKED]) {
+            let set = u8::from(verdict == stats.verdict_name());
             writeln!(out, "walctl_verdict{{{labels},walctl_verdict=\"{verdict}\"}} {set}")?;
         }
     }
@@ -152,7 +153,7 @@ pub fn json(out: &mut Out, stats: &Stats, top: usize) -> io::Result<()> {
         "scanned": stats.scanned,
         "live": stats.live.is_some(),
         "writer": stats.live,
-        "verdict": stats.verdict.name(),
+        "verdict": stats.verdict_name(),
         "first_time": c.times.map(|(a, _)| time(a)),
         "last_time": c.times.map(|(_, b)| time(b)),
         "ending": stats.ending.map(|e| e.words()),
@@ -198,7 +199,7 @@ fn sizes(buckets: &Buckets) -> Value {
 
 fn segment(s: &SegmentStats) -> Value {
     json!({
-        "file": s.file, "state": s.state.name(), "records": s.records,
+        "file": s.file, "state": s.state.name(), "records": s.records, "checked": s.checked,
         "first_lsn": s.lsns.map(|l| l.first.0), "last_lsn": s.lsns.map(|l| l.last.0),
         "first_time": s.times.map(|(a, _)| a.to_string()), "last_time": s.times.map(|(_, b)| b.to_string()),
         "used_bytes": s.used, "file_bytes": s.file_bytes,
@@ -231,6 +232,10 @@ pub fn text(out: &mut Out, stats: &Stats, typed: &str, top: usize) -> io::Result
         let word = out.paint(if stats.verdict > Verdict::Suspect { Ink::Bad } else { Ink::Warn }, stats.verdict);
         writeln!(out, "  {word}: {} of damage seen; what follows counts what is whole", count(stats.damage, "piece"))?;
         writeln!(out, "  next: walctl verify {}{typed}", escape::line(&crate::cli::hint::show(&stats.log)))?;
+    }
+    if stats.unchecked > 0 {
+        let text = format!("not checked: {}, whose seals were believed; --scan reads them", count(stats.unchecked, "segment"));
+        line(out, "checked", &text)?;
     }
     line(out, "payload", &payload(stats))?;
     line(out, "on disk", &on_disk(stats))?;

@@ -18,6 +18,7 @@ pub const FORMAT: Format = Format {
     title: "allsource WAL",
     protects: "CRC-32 over sequence, append time and event id only: a changed payload, entity, tenant, type, metadata, event time or \
                version that is still JSON cannot be seen",
+    kinds: &["event"],
     encrypted: false,
     sequence,
     recognise,

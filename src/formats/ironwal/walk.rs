@@ -12,6 +12,7 @@ pub const FORMAT: Format = Format {
     name: "ironwal",
     title: "ironwal stream (0.6)",
     protects: "CRC-32 over ids, entry count, type, length and payload; not over the magic and the uncompressed size",
+    kinds: &["entry"],
     encrypted: false,
     sequence: log::sequence,
     recognise: log::recognise,

@@ -11,13 +11,14 @@ use super::join::join;
 use super::walk::walk;
 use crate::formats::{Format, Likeness, Mend, Sample};
 use crate::model::Lsn;
-use crate::native::{FRAME_MAGIC, HEADER_BYTES, LOCK, MAGIC, parse_cut_name, segment_lsn};
+use crate::native::{FRAME_MAGIC, HEADER_BYTES, Kind, LOCK, MAGIC, parse_cut_name, segment_lsn};
 
 /// Logs that walctl itself writes.
 pub const FORMAT: Format = Format {
     name: "native",
     title: "walctl's own log",
     protects: "headers, frames and payloads; not the zeros between them",
+    kinds: &KINDS,
     encrypted: true,
     sequence: |name| segment_lsn(name).map(|lsn| lsn.0),
     recognise,
@@ -37,6 +38,16 @@ pub const FORMAT: Format = Format {
         ("time", 24, 8),
         ("tag", 32, 8),
     ],
+};
+
+const KINDS: [&str; Kind::ALL.len()] = {
+    let mut names = [""; Kind::ALL.len()];
+    let mut index = 0;
+    while index < names.len() {
+        names[index] = Kind::ALL[index].name();
+        index += 1;
+    }
+    names
 };
 
 fn recognise(sample: &Sample<'_>) -> Likeness {

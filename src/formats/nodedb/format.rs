@@ -20,6 +20,7 @@ pub const FORMAT: Format = Format {
     title: "nodedb WAL",
     protects: "CRC-32C over each record's header and stored payload; the preamble of encrypted segments only through decryption; \
                padding of direct writes of releases 0.1 to 0.4 not at all",
+    kinds: record::KINDS,
     encrypted: true,
     sequence,
     recognise,

@@ -208,6 +208,38 @@ pub(super) const fn kind_name(kind: u32, layout: Layout) -> Option<&'static str>
     })
 }
 
+/// Every name that [`kind_name`] gives, and what a walk calls a number without one.
+pub(super) const KINDS: &[&str] = &[
+    "noop",
+    "put",
+    "delete",
+    "vector-put",
+    "vector-delete",
+    "vector-params",
+    "vector-direct-upsert",
+    "crdt-delta",
+    "timeseries-batch",
+    "log-batch",
+    "array-put",
+    "array-delete",
+    "array-flush",
+    "transaction",
+    "surrogate-alloc",
+    "surrogate-bind",
+    "surrogate-bind-batch",
+    "sync-seq-advance",
+    "transaction-redo",
+    "write-aborted",
+    "engine",
+    "checkpoint",
+    "collection-tombstoned",
+    "lsn-ms-anchor",
+    "time-anchor",
+    "temporal-purge",
+    "calvin-applied",
+    "unknown",
+];
+
 /// What fills a segment up to the next block behind a record with headers of this layout that ends at `end`.
 pub(super) fn filler_behind(layout: Layout, end: u64) -> Vec<u8> {
     let size = Layout::Long.size() as u64;
@@ -236,6 +268,17 @@ mod tests {
             let other = Header::read(&bytes, layout.other()).expect("it is long enough");
             assert_ne!(other.sum, sum);
         }
+    }
+
+    #[test]
+    fn every_kind_with_a_name_can_be_asked_for() {
+        let named = (0..=u32::from(u16::MAX)).flat_map(|kind| Layout::BOTH.map(|layout| kind_name(kind, layout)));
+        let mut named: Vec<&str> = named.flatten().chain(["unknown"]).collect();
+        named.sort_unstable();
+        named.dedup();
+        let mut asked = KINDS.to_vec();
+        asked.sort_unstable();
+        assert_eq!(named, asked);
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub const FORMAT: Format = Format {
     name: "rivven",
     title: "rivven-core group-commit log (0.0.13 to 0.0.22)",
     protects: "CRC-32 over the data; not over type, flags and length, and LSNs are not written at all",
+    kinds: &["full", "first", "middle", "last", "checkpoint", "txn-begin", "txn-commit", "txn-abort", "unknown"],
     encrypted: true,
     sequence: log::sequence,
     recognise: log::recognise,

@@ -12,7 +12,8 @@ use super::scan::{Event, Outcome, Scan, Shown, Stopped, Take, Way, finish};
 use super::seek::{narrow, segments_of_use};
 use crate::disk::Segment;
 use crate::formats::{Halt, Item, Mark, Sink, Summary};
-use crate::model::{Damage, Record, Result};
+use crate::model::{Damage, Error, Record, Result};
+use crate::ops::is_gone;
 
 /// More pieces than this are merged: what is kept of a segment does not grow with it.
 const MOST_PIECES: usize = 1024;
@@ -237,10 +238,27 @@ impl<'a> Backward<'a> {
         self.next_index -= 1;
         let mut survey = match self.ready.get_mut(self.next_index).and_then(Option::take) {
             Some(survey) => survey,
-            None => self.survey(self.next_index)?,
+            None => match self.survey(self.next_index) {
+                // It was pruned before it was reached, and with it all that stand before it: the log begins behind it now.
+                Err(error) if self.went(self.next_index, &error)? => {
+                    self.next_index += 1;
+                    self.range.start = self.next_index;
+                    return Ok(None);
+                }
+                survey => survey?,
+            },
         };
         self.last = self.last.take().or(survey.last.take());
         Ok(Some(survey))
+    }
+
+    /// Whether a failure says that a segment is gone, and neither it nor any before it is listed any more.
+    fn went(&self, index: usize, error: &Error) -> Result<bool> {
+        let segments = &self.scan.source.segments;
+        let Some(segment) = segments.get(index).filter(|segment| is_gone(error, segment)) else { return Ok(false) };
+        let again = self.scan.source.listed_again(self.scan.format.sequence)?;
+        let key = (segment.sequence, &segment.name);
+        Ok(!self.scan.source.alone && again.segments.iter().all(|other| (other.sequence, &other.name) > key))
     }
 
     fn done(&mut self, survey: Survey) {
@@ -258,7 +276,7 @@ impl<'a> Backward<'a> {
 
     fn finish(self, stopped: Option<Stopped>) -> Outcome {
         let source = narrow(self.scan.source, self.next_index.min(self.range.end)..self.range.end);
-        finish(self.scan.format, source, self.summaries.into(), stopped, self.last)
+        finish(self.scan.format, source, self.summaries.into(), &[], stopped, self.last)
     }
 
     fn survey(&self, index: usize) -> Result<Survey> {
@@ -362,7 +380,14 @@ impl<'a> Backward<'a> {
         };
         match scan.walk(index, mark, false, self.before(index), &mut Sink::new(&mut take)) {
             Ok(_) | Err(Halt::Enough) => Ok(()),
-            Err(Halt::Failed(error)) => Err(error),
+            // It was surveyed, and pruned before its records were delivered.
+            Err(Halt::Failed(error)) => {
+                if self.went(index, &error)? {
+                    Ok(())
+                } else {
+                    Err(error)
+                }
+            }
         }
     }
 

@@ -85,7 +85,10 @@ impl Follow {
         let begin = self.begin(scan.format, first, gone.is_some());
         let name = self.source.segments.get(first).map(|s| s.name.clone());
         let first_lsn = match (&gone, &name) {
-            (Some(_), Some(_)) => first_record(&self.source, scan.format, scan.keys, first)?.and_then(|(lsn, _)| lsn),
+            // If it is gone by now, the scan says so.
+            (Some(_), Some(_)) => {
+                first_record(&self.source, scan.format, scan.keys, first).ok().flatten().and_then(|(lsn, _)| lsn)
+            }
             _ => None,
         };
         let mut outcome = scan.forward(&begin, take)?;

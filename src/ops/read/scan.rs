@@ -3,8 +3,8 @@
 use super::seek::{Chosen, narrow, segments_of_use};
 use crate::disk::{Segment, Source};
 use crate::formats::{Format, Halt, Item, Mark, Sink, Summary, Visit, Walk, Want};
-use crate::model::{Damage, Keys, Lsn, Record, Result};
-use crate::ops::{Position, Selection};
+use crate::model::{Damage, Keys, Lsn, LsnRange, Record, Result};
+use crate::ops::{Position, Selection, is_gone};
 
 /// A log, and what is wanted of it.
 #[derive(Clone, Copy, Debug)]
@@ -106,6 +106,29 @@ pub struct Outcome {
     pub stopped: Option<Stopped>,
     /// Up to where records were read.
     pub position: Option<Position>,
+    /// Where segments went while the log was read, before they could be.
+    pub passed: Vec<Passed>,
+}
+
+/// Segments that were listed, and gone before they could be read: retention was faster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Passed {
+    /// The first of them.
+    pub gone: String,
+    /// The one with which reading went on, if any is left.
+    pub next: Option<String>,
+    /// The LSN that was due where they went.
+    pub due: Option<Lsn>,
+    /// Where in the order of what was read they had been.
+    index: usize,
+}
+
+impl Passed {
+    /// The records that nobody was shown, as far as numbers tell: between what was read before and what was read next.
+    #[must_use]
+    pub fn unread(&self, outcome: &Outcome) -> Option<LsnRange> {
+        LsnRange::new(self.due?, outcome.summaries.get(self.index)?.lsns?.first.before()?)
+    }
 }
 
 impl Outcome {
@@ -119,6 +142,7 @@ impl Outcome {
             more_damage: 0,
             stopped: Some(Stopped::Enough),
             position: None,
+            passed: Vec::new(),
         }
     }
 }
@@ -131,7 +155,8 @@ impl<'a> Scan<'a> {
         } else {
             Chosen { range: begin.segment..self.source.segments.len(), ascending: false }
         };
-        let source = narrow(self.source, chosen.range);
+        let to_the_end = chosen.range.end == self.source.segments.len();
+        let mut source = narrow(self.source, chosen.range);
         let mut reader = Reader {
             scan: self,
             take,
@@ -151,12 +176,15 @@ impl<'a> Scan<'a> {
         // Segments before the position are read only for what later ones need of them.
         let passed = begin.after.and_then(|p| source.segments.iter().position(|s| s.name == p.segment)).unwrap_or(0);
         let mut summaries: Vec<Summary> = Vec::new();
-        for (index, segment) in source.segments.iter().enumerate() {
-            let mark = begin.mark.filter(|_| index == 0);
+        let mut parted: Vec<Passed> = Vec::new();
+        while let Some(segment) = source.segments.get(summaries.len()) {
+            let index = summaries.len();
+            let apart = parted.last().is_some_and(|passed| passed.index == index);
+            let mark = begin.mark.filter(|_| index == 0 && !apart);
             reader.enter(mark);
             reader.passing = index < passed;
             let want = self.want(mark, false);
-            let before = if self.format.ordered { summaries.last().or(begin.before) } else { None };
+            let before = if self.format.ordered && !apart { summaries.last().or(begin.before) } else { None };
             let visit = Visit { source: &source, segment, keys: self.keys, want, before };
             match (self.format.walk)(&visit, &mut Sink::new(&mut |item| reader.item(segment, item))) {
                 Ok(summary) => {
@@ -164,6 +192,16 @@ impl<'a> Scan<'a> {
                     summaries.push(summary);
                 }
                 Err(Halt::Enough) => break,
+                // Nothing of it was read: it went between listing and opening.
+                Err(Halt::Failed(error)) if is_gone(&error, segment) && parted.len() < LISTINGS => {
+                    let gone = segment.name.clone();
+                    let Some(joined) = self.list_again(&mut source, index, to_the_end)? else { return Err(error) };
+                    if !joined {
+                        let next = source.segments.get(index).map(|s| s.name.clone());
+                        parted.push(Passed { gone, next, due: reader.due, index });
+                    }
+                    continue;
+                }
                 Err(Halt::Failed(error)) => return Err(error),
             }
             if reader.stopped.is_some() {
@@ -171,7 +209,32 @@ impl<'a> Scan<'a> {
             }
         }
         let (stopped, position) = (reader.stopped, reader.position);
-        Ok(finish(self.format, source, summaries, stopped, position))
+        Ok(Outcome { passed: parted.clone(), ..finish(self.format, source, summaries, &parted, stopped, position) })
+    }
+
+    /// Lists the log again because the segment at `index` is gone, and puts what is to be read behind those that were read. Whether
+    /// these are still there, so that what follows must join with them; `None` when the listing still has the segment.
+    fn list_again(&self, source: &mut Source, index: usize, to_the_end: bool) -> Result<Option<bool>> {
+        let again = source.listed_again(self.format.sequence)?;
+        let key = |segment: &Segment| (segment.sequence, segment.name.clone());
+        let (read, rest) = source.segments.split_at(index);
+        let (Some(gone), Some(last)) = (rest.first().map(key), rest.last().map(key)) else { return Ok(None) };
+        if source.alone || again.segments.iter().any(|segment| segment.name == gone.1) {
+            return Ok(None);
+        }
+        let before = read.last().map(key);
+        let first = source.segments.first().map(key);
+        let behind = |segment: &&Segment| match &before {
+            Some(read) => key(segment) > *read,
+            None => Some(key(segment)) >= first,
+        };
+        let wanted = |segment: &&Segment| behind(segment) && (to_the_end || key(segment) <= last);
+        let more: Vec<Segment> = again.segments.iter().filter(wanted).cloned().collect();
+        let joined = before.is_none_or(|read| again.segments.iter().any(|segment| segment.name == read.1));
+        source.segments.truncate(index);
+        source.segments.extend(more);
+        *source = narrow(source, 0..source.segments.len());
+        Ok(Some(joined && index > 0))
     }
 
     /// Walks one segment, delivering its items as they come; `only_counts` says that payloads are not shown.
@@ -229,6 +292,8 @@ struct Reader<'a, 't> {
     passing: bool,
 }
 
+/// How often a log is listed anew because a segment is gone.
+const LISTINGS: usize = 1000;
 /// More damage than this in a row is not held back: it is no interrupted write any more.
 const HELD_BACK: usize = 64;
 
@@ -359,18 +424,32 @@ impl Reader<'_, '_> {
     }
 }
 
-/// Joins what the walks found over the segments that were read to their end.
+/// Joins what the walks found over the segments that were read to their end. What lies on either side of segments that went meanwhile
+/// is joined by itself: what is missing there was let go.
 pub(super) fn finish(
     format: &Format,
     source: Source,
     mut summaries: Vec<Summary>,
+    parted: &[Passed],
     stopped: Option<Stopped>,
     position: Option<Position>,
 ) -> Outcome {
     let read = narrow(&source, 0..summaries.len());
-    let between = if summaries.is_empty() { Vec::new() } else { (format.join)(&read, &mut summaries) };
+    let mut between = Vec::new();
+    let mut from = 0;
+    for to in parted.iter().map(|passed| passed.index).chain([summaries.len()]) {
+        if from < to {
+            let part = narrow(&read, from..to);
+            let mut found = (format.join)(&part, &mut summaries[from..to]);
+            for damage in &mut found {
+                damage.span.place.segment = read.segments[from + damage.span.place.segment.index()].id;
+            }
+            between.extend(found);
+        }
+        from = to;
+    }
     let more_damage = summaries.iter().map(|s| s.damage.beyond()).sum();
     let mut damage: Vec<Damage> = summaries.iter().flat_map(|s| s.damage.kept()).cloned().chain(between).collect();
     damage.sort_by_key(|d| d.span.place);
-    Outcome { source: read, summaries, damage, more_damage, stopped, position }
+    Outcome { source: read, summaries, damage, more_damage, stopped, position, passed: Vec::new() }
 }

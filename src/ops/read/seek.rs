@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
-use crate::disk::Source;
+use crate::disk::{Source, read_full};
 use crate::formats::{Format, Halt, Item, Sink, Summary, Visit, Want};
 use crate::model::{Keys, Lsn, LsnRange, Result, SegmentId, Time};
-use crate::ops::Selection;
+use crate::native::{HEADER_FIELDS, HeaderFound, SegmentHeader};
+use crate::ops::{Selection, is_gone};
 
 /// The same log with only some of its segments, numbered anew.
 #[must_use]
@@ -35,9 +36,17 @@ pub(super) fn segments_of_use(source: &Source, format: &'static Format, keys: &K
     if count < 2 {
         return Ok(chosen);
     }
-    let probe = |index: usize| first_record(source, format, keys, index);
+    // A segment under a wrong name can hold what is wanted, wherever the names say that it must be: then all of them are read.
+    if selection.lsns.or(selection.since.map(|_| ANY)).or(selection.until.map(|_| ANY)).is_some() && misnamed(source, format)? {
+        return Ok(chosen);
+    }
+    // What went meanwhile was the oldest, and holds nothing any more.
+    let probe = |index: usize| match first_record(source, format, keys, index) {
+        Err(error) if is_gone(&error, &source.segments[index]) => Ok(None),
+        found => found,
+    };
     if let Some(wanted) = selection.lsns {
-        chosen.ascending = names_are_lsns(source, &probe)?;
+        chosen.ascending = names_are_lsns(source, format, &probe)?;
         if chosen.ascending {
             // The segment that holds an LSN is the last one whose name does not lie above it.
             let above = |lsn: Lsn| source.segments.partition_point(|s| s.sequence <= lsn.0);
@@ -73,11 +82,43 @@ fn first_after(range: &Range<usize>, beyond: &dyn Fn(usize) -> Result<bool>) -> 
     Ok(low)
 }
 
-/// Whether the names of segments give the LSN of their first record, by looking at some of them.
-fn names_are_lsns(source: &Source, probe: &dyn Fn(usize) -> Result<Option<Head>>) -> Result<bool> {
+const ANY: LsnRange = LsnRange { first: Lsn(0), last: Lsn(u64::MAX) };
+
+/// Up to this many segments are all looked at to learn whether names give LSNs.
+const ALL_PROBED: usize = 64;
+
+/// Whether a header says that its segment begins with another LSN than its name does. Costs one small read a segment, which is little
+/// beside passing over what somebody searches.
+fn misnamed(source: &Source, format: &'static Format) -> Result<bool> {
+    if format.name != "native" {
+        return Ok(false);
+    }
+    for segment in &source.segments {
+        let mut head = [0; HEADER_FIELDS];
+        let read = source.file(segment).and_then(|file| read_full(file.as_ref(), &mut head, 0));
+        match read {
+            // What cannot be read is told where it is read; what went meanwhile holds nothing.
+            Err(_) => {}
+            Ok(_) => {
+                if let HeaderFound::Good(header) | HeaderFound::Flipped(header, _) = SegmentHeader::decode(&head)
+                    && header.first_lsn.0 != segment.sequence
+                {
+                    return Ok(true);
+                }
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// Whether the names of segments give the LSN of their first record, by looking at all of a few, and at some of many.
+fn names_are_lsns(source: &Source, format: &'static Format, probe: &dyn Fn(usize) -> Result<Option<Head>>) -> Result<bool> {
     let count = source.segments.len();
+    // Of our own the headers were looked at; of other systems' every first record that can be had must agree.
+    let few = count <= ALL_PROBED && format.name != "native";
+    let probed = if few { (0..count).collect() } else { vec![0, count / 2, count - 2] };
     let mut seen = false;
-    for index in [0, count / 2, count - 2] {
+    for index in probed {
         if let Some((Some(lsn), _)) = probe(index)? {
             if lsn.0 != source.segments[index].sequence {
                 return Ok(false);
@@ -127,6 +168,8 @@ pub fn last_lsn(source: &Source, format: &'static Format, keys: &Keys) -> Result
         match (format.walk)(&visit, &mut Sink::new(&mut |_| Ok(()))) {
             Ok(Summary { lsns: Some(range), .. }) => return Ok(Some(range.last)),
             Ok(_) | Err(Halt::Enough) => {}
+            // Pruned since it was listed, and whatever stands before it too.
+            Err(Halt::Failed(error)) if is_gone(&error, segment) => {}
             Err(Halt::Failed(error)) => return Err(error),
         }
     }

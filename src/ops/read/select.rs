@@ -80,7 +80,8 @@ impl Selection {
 }
 
 /// Whether two names of kinds mean the same: `txn-begin`, `TxnBegin` and `txn_begin` do.
-fn same_word(a: &str, b: &str) -> bool {
+#[must_use]
+pub fn same_word(a: &str, b: &str) -> bool {
     let mut left = a.bytes().filter(|b| !matches!(b, b'-' | b'_'));
     let mut right = b.bytes().filter(|b| !matches!(b, b'-' | b'_'));
     loop {

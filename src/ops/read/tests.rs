@@ -22,6 +22,7 @@ static LINES: Format = Format {
     name: "lines",
     title: "lines",
     protects: "nothing",
+    kinds: &["line"],
     encrypted: false,
     sequence: |name| name.strip_suffix(".txt")?.parse().ok(),
     recognise: |_| Likeness::No,

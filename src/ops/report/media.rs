@@ -1,11 +1,15 @@
 //! What the medium holds, beside what the page cache says: after a sync that failed, the two can differ.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use crate::disk::{Cursor, Disk, File, Open, Segment};
-use crate::model::{Error, Result, SegmentId, Span};
-use crate::ops::{Input, Progress};
+use crate::disk::{Cursor, Disk, File, Open, Segment, crc32};
+use crate::formats::{Halt, Item, Sink, Visit, Want};
+use crate::model::{Error, Lsn, Result, SegmentId, Span, Value};
+use crate::native::{HEADER_BYTES, LOCK, UNSYNCED_UNKNOWN};
+use crate::ops::{Input, Progress, steady};
 
 /// How a log looks past the page cache.
 #[derive(Clone, Debug, Default)]
@@ -21,50 +25,154 @@ pub struct MediaView {
 
 const PIECE: u64 = 256 << 10;
 const GRAIN: u64 = 4096;
+/// A difference counts when it stands as it was through this many further looks, each after a longer pause: 126 ms in all.
+const LOOKS: u32 = 6;
 
 /// Compares the medium with the page cache, segment by segment.
+///
+/// Two looks are never taken at the same moment, and a writer works between them. So a difference counts only if it lies below what was
+/// durable when the first look began, and is still there, unchanged on either side, when both are looked at again.
 pub fn compare_media(input: &Input, progress: &Progress) -> Result<MediaView> {
-    let mut view = MediaView { direct: true, ..MediaView::default() };
-    for segment in input.source.segments.iter().filter(|s| s.length != u64::MAX) {
-        compare_segment(&input.source.disk, segment, &mut view, progress)?;
-    }
-    Ok(view)
+    steady(input, |input| {
+        let mut view = MediaView { direct: true, ..MediaView::default() };
+        let live = input.source.disk.locked_by(&input.source.dir.join(LOCK)).is_some();
+        for segment in input.source.segments.iter().filter(|s| s.length != u64::MAX) {
+            let below = if live && !segment.followed { durable_end(input, segment)? } else { u64::MAX };
+            let mut pair = Pair::open(&input.source.disk, segment, below)?;
+            view.direct &= pair.medium.is_direct();
+            let mut doubts = pair.compare(&mut view.compared, progress)?;
+            for look in 0..LOOKS {
+                if doubts.is_empty() {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(2 << look));
+                pair.look_again(&mut doubts)?;
+            }
+            doubts.iter().for_each(|doubt| differs(&mut view.differing, segment.id, doubt.start, doubt.end));
+        }
+        Ok(view)
+    })
 }
 
-fn compare_segment(disk: &Arc<dyn Disk>, segment: &Segment, view: &mut MediaView, progress: &Progress) -> Result<()> {
-    let file: Arc<dyn File> = disk.open(&segment.path, Open::READ)?.into();
-    let length = file.length()?;
-    let mut cached = Cursor::new(file.clone(), length);
-    let mut medium = Cursor::direct(disk, &segment.path, file.clone(), length)?;
-    let direct = medium.is_direct();
-    view.direct &= direct;
-    let mut at = 0;
-    while at < length {
-        let want = usize::try_from(PIECE.min(length - at)).expect("a piece");
-        // The cache first: reading the medium must not put its bytes where the cache's were looked for.
-        let from_cache = cached.bytes(at, want).to_vec();
-        if !direct {
-            file.forget(at, PIECE);
-            medium.refresh()?;
+/// Up to where a segment that is being written was certainly durable: as its own frames say. Everything where that cannot be told.
+fn durable_end(input: &Input, segment: &Segment) -> Result<u64> {
+    if input.format.name != "native" {
+        return Ok(u64::MAX);
+    }
+    let mut durable = HEADER_BYTES;
+    // LSN and end of the frames that are not known durable yet; a frame can say so of no more than 65,534 before it.
+    let mut open: VecDeque<(Lsn, u64)> = VecDeque::new();
+    let mut take = |item: Item<'_>| {
+        let Item::Record(record) = item else { return Ok(()) };
+        let Some(lsn) = record.lsn else { return Ok(()) };
+        let unsynced = record.fields.iter().find_map(|field| match (field.name, field.value) {
+            ("unsynced", Value::Number(n)) if n != u64::from(UNSYNCED_UNKNOWN) => Some(n),
+            _ => None,
+        });
+        let below = unsynced.map_or(Lsn(0), |n| Lsn(lsn.0.saturating_sub(n)));
+        while let Some((_, end)) = open.pop_front_if(|(lsn, _)| *lsn < below) {
+            durable = end;
         }
-        let from_medium = medium.bytes(at, want);
-        for (index, piece) in from_cache.chunks(GRAIN as usize).enumerate() {
-            let start = index * GRAIN as usize;
-            if from_medium.get(start..start + piece.len()) != Some(piece) {
-                let from = at + start as u64;
-                differs(&mut view.differing, segment.id, from, from + piece.len() as u64);
+        if open.len() > usize::from(UNSYNCED_UNKNOWN) {
+            open.pop_front();
+        }
+        open.push_back((lsn, record.span.end()));
+        Ok(())
+    };
+    let want = Want { frames: true, live: true, ..Want::default() };
+    let visit = Visit { source: &input.source, segment, keys: &input.keys, want, before: None };
+    match (input.format.walk)(&visit, &mut Sink::new(&mut take)) {
+        Ok(_) | Err(Halt::Enough) => Ok(durable),
+        Err(Halt::Failed(error)) => Err(error),
+    }
+}
+
+/// A segment, looked at through the cache and past it.
+struct Pair {
+    file: Arc<dyn File>,
+    cached: Cursor,
+    medium: Cursor,
+    /// Nothing from here on is compared.
+    below: u64,
+}
+
+/// A range in which the two looks differed, and the sum of what each gave.
+struct Doubt {
+    start: u64,
+    end: u64,
+    cached: u32,
+    medium: u32,
+}
+
+impl Pair {
+    fn open(disk: &Arc<dyn Disk>, segment: &Segment, below: u64) -> Result<Pair> {
+        let file: Arc<dyn File> = disk.open(&segment.path, Open::READ)?.into();
+        let length = file.length()?;
+        let medium = Cursor::direct(disk, &segment.path, file.clone(), length)?;
+        Ok(Pair { cached: Cursor::new(file.clone(), length), medium, file, below: below.min(length) })
+    }
+
+    /// The first look at everything.
+    fn compare(&mut self, compared: &mut u64, progress: &Progress) -> Result<Vec<Doubt>> {
+        let mut doubts = Vec::new();
+        let mut at = 0;
+        while at < self.below {
+            let want = usize::try_from(PIECE.min(self.below - at)).expect("a piece");
+            // The cache first: reading the medium must not put its bytes where the cache's were looked for.
+            let from_cache = self.cached.bytes(at, want).to_vec();
+            self.forget(at, PIECE)?;
+            let from_medium = self.medium.bytes(at, want);
+            for (index, piece) in from_cache.chunks(GRAIN as usize).enumerate() {
+                let start = index * GRAIN as usize;
+                let other = from_medium.get(start..).unwrap_or_default();
+                let other = &other[..other.len().min(piece.len())];
+                if other != piece {
+                    let from = at + start as u64;
+                    let end = from + piece.len() as u64;
+                    doubts.push(Doubt { start: from, end, cached: sum(piece), medium: sum(other) });
+                }
+            }
+            // What the cache could not give, the walk reports; here the place only must be passed.
+            let passed = if from_cache.is_empty() { GRAIN } else { from_cache.len() as u64 };
+            at += passed;
+            *compared += from_cache.len() as u64;
+            progress.done.fetch_add(passed, Ordering::Relaxed);
+            if progress.stop.load(Ordering::Relaxed) {
+                return Err(Error::Interrupted);
             }
         }
-        // What the cache could not give, the walk reports; here the place only must be passed.
-        let passed = if from_cache.is_empty() { GRAIN } else { from_cache.len() as u64 };
-        at += passed;
-        view.compared += from_cache.len() as u64;
-        progress.done.fetch_add(passed, Ordering::Relaxed);
-        if progress.stop.load(Ordering::Relaxed) {
-            return Err(Error::Interrupted);
-        }
+        Ok(doubts)
     }
-    Ok(())
+
+    /// Looks again, and keeps only what differs as it did before: where either side has moved, somebody was writing.
+    fn look_again(&mut self, doubts: &mut Vec<Doubt>) -> Result<()> {
+        let give = |cursor: &mut Cursor, doubt: &Doubt| {
+            let want = usize::try_from(doubt.end - doubt.start).expect("at most a grain");
+            sum(cursor.bytes(doubt.start, want))
+        };
+        self.cached.refresh()?;
+        doubts.retain(|doubt| give(&mut self.cached, doubt) == doubt.cached);
+        if let (Some(first), Some(last)) = (doubts.first(), doubts.last()) {
+            self.forget(first.start, last.end - first.start)?;
+            self.medium.refresh()?;
+        }
+        doubts.retain(|doubt| give(&mut self.medium, doubt) == doubt.medium);
+        Ok(())
+    }
+
+    /// Where the medium can only be read through the cache, the cache must let go first.
+    fn forget(&mut self, offset: u64, length: u64) -> Result<()> {
+        if !self.medium.is_direct() {
+            self.file.forget(offset, length);
+            self.medium.refresh()?;
+        }
+        Ok(())
+    }
+}
+
+/// A sum of bytes that tells also how many they are.
+fn sum(bytes: &[u8]) -> u32 {
+    crc32(u32::try_from(bytes.len()).unwrap_or(u32::MAX), bytes)
 }
 
 fn differs(spans: &mut Vec<Span>, segment: SegmentId, start: u64, end: u64) {

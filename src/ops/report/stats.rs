@@ -8,9 +8,9 @@ use super::count::Counts;
 use crate::disk::Segment;
 use crate::formats::native::Joint;
 use crate::formats::{Ending, Halt, Item, Mark, Sink, State, Summary, Visit, Want};
-use crate::model::{Damage, Error, Lsn, LsnRange, Proof, Result, Time, Value, Verdict};
-use crate::native::{HEADER_BYTES, HeaderFound, LOCK, SegmentHeader, Tally, UNSYNCED_UNKNOWN, find_seal};
-use crate::ops::{Input, Progress};
+use crate::model::{Damage, Error, Lsn, LsnRange, Result, Time, Value, Verdict};
+use crate::native::{HEADER_BYTES, HeaderFound, LOCK, SegmentHeader, Tally, UNSYNCED_UNKNOWN, find_seal, segment_lsn};
+use crate::ops::{Input, Progress, steady};
 
 /// How many bytes are read to learn how fast a scan is.
 const SAMPLE: u64 = 4 << 20;
@@ -30,8 +30,10 @@ pub struct Stats {
     pub live: Option<u32>,
     /// Everything was read; otherwise seals were believed.
     pub scanned: bool,
-    /// The worst that was seen. Segments whose seal was believed were not checked.
+    /// The worst that was seen. Segments whose seal was believed were not checked: [`Stats::verdict_name`] says so.
     pub verdict: Verdict,
+    /// How many segments were not read because their Seal was believed.
+    pub unchecked: u64,
     /// How much damage was seen.
     pub damage: u64,
     /// All segments together.
@@ -69,6 +71,8 @@ pub struct SegmentStats {
     pub state: State,
     /// What keeps it from being pruned.
     pub pinned: Pinned,
+    /// It was read; otherwise its Seal was believed.
+    pub checked: bool,
 }
 
 /// What keeps a segment.
@@ -85,6 +89,12 @@ pub enum Pinned {
 }
 
 impl Stats {
+    /// What is known of the whole log in a word: nobody may call clean what nobody looked at.
+    #[must_use]
+    pub fn verdict_name(&self) -> &'static str {
+        if self.verdict == Verdict::Clean && self.unchecked > 0 { NOT_CHECKED } else { self.verdict.name() }
+    }
+
     /// Bytes up to the end of the data of each segment.
     #[must_use]
     pub fn used_bytes(&self) -> u64 {
@@ -132,9 +142,14 @@ fn ratio(a: u64, b: u64) -> f64 {
     if b == 0 { 0.0 } else { a as f64 / b as f64 }
 }
 
+/// What stands for a verdict where none of what was looked at is damaged, and not all was looked at.
+pub const NOT_CHECKED: &str = "not checked";
+
 /// What one segment gave.
 struct Part {
-    summary: Option<Summary>,
+    summary: Summary,
+    /// The summary is of a walk, not only of header and Seal.
+    walked: bool,
     tally: Option<Tally>,
     used: u64,
     file_bytes: u64,
@@ -143,6 +158,11 @@ struct Part {
 
 /// Counts what a log holds. `scan` reads all of it; otherwise seals are believed, and only what has none is read.
 pub fn stats(input: &Input, scan: bool, progress: &Progress) -> Result<Stats> {
+    steady(input, |input| count(input, scan, progress))
+}
+
+fn count(input: &Input, scan: bool, progress: &Progress) -> Result<Stats> {
+    progress.done.store(0, Ordering::Relaxed);
     let source = &input.source;
     let native = input.format.name == "native";
     let live = if native { source.disk.locked_by(&source.dir.join(LOCK)) } else { None };
@@ -153,12 +173,12 @@ pub fn stats(input: &Input, scan: bool, progress: &Progress) -> Result<Stats> {
         if progress.stop.load(Ordering::Relaxed) {
             return Err(Error::Interrupted);
         }
-        let sealed = if native && !scan { from_seal(input, segment) } else { None };
+        let sealed = if native && !scan { from_seal(input, segment)? } else { None };
         let part = match sealed {
             Some(part) => part,
             None => {
                 let begun = Instant::now();
-                let before = parts.last().and_then(|p| p.summary.as_ref());
+                let before = parts.last().map(|p| &p.summary);
                 let part = walk(input, segment, live.is_some(), before, &mut counts)?;
                 read_bytes += part.used;
                 read_time += begun.elapsed();
@@ -171,20 +191,23 @@ pub fn stats(input: &Input, scan: bool, progress: &Progress) -> Result<Stats> {
         }
         parts.push(part);
     }
-    let (verdict, damage) = judged(input, &mut parts);
-    let scanned = parts.iter().all(|p| p.summary.is_some());
+    let (parts, verdict, damage) = judged(input, parts);
+    let unchecked = parts.iter().filter(|p| !p.walked).count() as u64;
     let segments = describe(input, &parts, &counts);
-    look_behind_pauses(input, &mut counts, &segments);
+    // Frames of a batch or a record that is not whole are counted by kind and size; the records in them are not given out.
+    counts.records = segments.iter().map(|s| s.records).sum();
+    look_behind_pauses(input, &mut counts, &parts, &segments);
     let (replay_records, replay_bytes) = replay(&counts, &parts, &segments);
-    let ending = parts.last().map(|p| p.summary.as_ref().map_or(Ending::Sealed, |s| s.ending));
+    let ending = parts.last().map(|p| p.summary.ending);
     let scan_rate = if read_bytes >= SAMPLE { Some(rate(read_bytes, read_time)) } else { sample(input, &parts) };
     let scan_rate = scan_rate.or((read_bytes > 0).then(|| rate(read_bytes, read_time)));
     Ok(Stats {
         log: source.path.clone(),
         format: input.format.name,
         live,
-        scanned,
+        scanned: unchecked == 0,
         verdict,
+        unchecked,
         damage,
         counts,
         segments,
@@ -196,13 +219,36 @@ pub fn stats(input: &Input, scan: bool, progress: &Progress) -> Result<Stats> {
     })
 }
 
-/// What the seal of a segment tells; three small reads.
-fn from_seal(input: &Input, segment: &Segment) -> Option<Part> {
-    let mut cursor = input.source.cursor(segment).ok()?;
-    let HeaderFound::Good(header) = SegmentHeader::decode(&cursor.array(0)?) else { return None };
-    let seal = find_seal(&mut cursor, header.seed())?;
+/// What the header and the Seal of a segment tell; three small reads. `None` where they do not tell enough.
+///
+/// The names, the headers and the Seals of neighbours prove a hole between them without a scan, so they are joined like walks.
+fn from_seal(input: &Input, segment: &Segment) -> Result<Option<Part>> {
+    let mut cursor = input.source.cursor(segment)?;
+    let Some(HeaderFound::Good(header)) = cursor.array(0).map(|head| SegmentHeader::decode(&head)) else { return Ok(None) };
+    let Some(seal) = find_seal(&mut cursor, header.seed()) else { return Ok(None) };
+    // Which LSNs a known hole has stands in its frame, not in the Seal.
+    let Some(tally) = seal.tally.filter(|tally| tally.holes == 0) else { return Ok(None) };
     let length = cursor.length();
-    Some(Part { summary: None, tally: Some(seal.tally?), used: length, file_bytes: length, state: State::Sealed })
+    let summary = Summary {
+        records: tally.records,
+        lsns: LsnRange::new(Lsn(tally.first_lsn), Lsn(tally.last_lsn)).filter(|_| tally.last_lsn > 0),
+        due: Some(seal.header.lsn),
+        begins: Some(header.first_lsn),
+        valid_bytes: length,
+        end: length,
+        ending: Ending::Sealed,
+        state: State::Sealed,
+        blank: tally.last_lsn == 0,
+        own: Some(Box::new(Joint {
+            header: Some(header),
+            named: segment_lsn(&segment.name),
+            last_sum: Some(seal.header.sum),
+            sealed: true,
+            ..Joint::default()
+        })),
+        ..Summary::new(segment, length)
+    };
+    Ok(Some(Part { summary, walked: false, tally: Some(tally), used: length, file_bytes: length, state: State::Sealed }))
 }
 
 fn walk(input: &Input, segment: &Segment, live: bool, before: Option<&Summary>, counts: &mut Counts) -> Result<Part> {
@@ -224,48 +270,30 @@ fn walk(input: &Input, segment: &Segment, live: bool, before: Option<&Summary>, 
     };
     let joint = summary.own.as_mut().and_then(|own| own.downcast_mut::<Joint>());
     let tally = joint.and_then(|joint| joint.tally.clone());
-    Ok(Part { tally, used: summary.end, file_bytes: summary.length, state: summary.state, summary: Some(summary) })
+    Ok(Part { tally, walked: true, used: summary.end, file_bytes: summary.length, state: summary.state, summary })
 }
 
-/// What the walks found, with what later segments prove. Seals that were believed say nothing about their own segments.
-fn judged(input: &Input, parts: &mut [Part]) -> (Verdict, u64) {
-    let all: Option<Vec<Summary>> = if parts.iter().all(|p| p.summary.is_some()) {
-        Some(parts.iter_mut().filter_map(|p| p.summary.take()).collect())
-    } else {
-        None
-    };
-    let mut damage: Vec<Damage> = Vec::new();
+/// What the walks found, and what joining them with each other and with the Seals that were believed shows.
+fn judged(input: &Input, mut parts: Vec<Part>) -> (Vec<Part>, Verdict, u64) {
+    let blank = |(part, segment): (&mut Part, &Segment)| std::mem::replace(&mut part.summary, Summary::new(segment, 0));
+    let mut summaries: Vec<Summary> = parts.iter_mut().zip(&input.source.segments).map(blank).collect();
+    let mut damage: Vec<Damage> = (input.format.join)(&input.source, &mut summaries);
     let mut beyond = 0;
-    match all {
-        Some(mut summaries) => {
-            damage.extend((input.format.join)(&input.source, &mut summaries));
-            for (summary, part) in summaries.into_iter().zip(parts.iter_mut()) {
-                part.summary = Some(summary);
-            }
-        }
-        None => {
-            for (part, segment) in parts.iter_mut().zip(&input.source.segments).filter(|(_, s)| s.followed) {
-                for damage in part.summary.iter_mut().flat_map(|s| s.damage.kept_mut()) {
-                    damage.facts.proof.get_or_insert(Proof::LaterSegment);
-                }
-                debug_assert!(segment.followed);
-            }
-        }
-    }
-    for summary in parts.iter().filter_map(|p| p.summary.as_ref()) {
+    for (part, summary) in parts.iter_mut().zip(summaries) {
         damage.extend(summary.damage.kept().iter().cloned());
         beyond += summary.damage.beyond();
+        part.summary = summary;
     }
     let verdict = damage.iter().map(Damage::verdict).max().unwrap_or(Verdict::Clean);
-    (verdict, damage.len() as u64 + beyond)
+    (parts, verdict, damage.len() as u64 + beyond)
 }
 
 fn describe(input: &Input, parts: &[Part], counts: &Counts) -> Vec<SegmentStats> {
     let safe = counts.checkpoint.map(|(_, safe)| safe);
     let of = |(index, (part, segment)): (usize, (&Part, &Segment))| {
         let tally = part.tally.as_ref().filter(|t| t.last_lsn > 0);
-        let summary = part.summary.as_ref();
-        let lsns = tally.and_then(|t| LsnRange::new(Lsn(t.first_lsn), Lsn(t.last_lsn))).or(summary.and_then(|s| s.lsns));
+        let summary = &part.summary;
+        let lsns = tally.and_then(|t| LsnRange::new(Lsn(t.first_lsn), Lsn(t.last_lsn))).or(summary.lsns);
         let open = counts.open.iter().find(|(_, began)| *began == index);
         let pinned = match (open, lsns, safe) {
             _ if part.state == State::Active => Pinned::Active,
@@ -278,18 +306,19 @@ fn describe(input: &Input, parts: &[Part], counts: &Counts) -> Vec<SegmentStats>
             file: segment.name.clone(),
             lsns,
             times: tally.filter(|t| t.max_time > 0).map(|t| (Time(t.min_time), Time(t.max_time))),
-            records: summary.map_or_else(|| tally.map_or(0, |t| t.records), |s| s.records),
+            records: summary.records,
             used: part.used,
             file_bytes: part.file_bytes,
             state: part.state,
             pinned,
+            checked: part.walked,
         }
     };
     parts.iter().zip(&input.source.segments).enumerate().map(of).collect()
 }
 
 /// How many records ended each of the longest pauses at once. Costs the distance between two entries of an index.
-fn look_behind_pauses(input: &Input, counts: &mut Counts, segments: &[SegmentStats]) {
+fn look_behind_pauses(input: &Input, counts: &mut Counts, parts: &[Part], segments: &[SegmentStats]) {
     if input.format.name != "native" {
         return;
     }
@@ -297,7 +326,11 @@ fn look_behind_pauses(input: &Input, counts: &mut Counts, segments: &[SegmentSta
         let Some(index) = segments.iter().position(|s| s.lsns.is_some_and(|l| l.contains(pause.lsn))) else { continue };
         let Some(segment) = input.source.segments.get(index) else { continue };
         let lsns = LsnRange::new(pause.lsn, pause.lsn.plus(u64::from(UNSYNCED_UNKNOWN)));
-        let want = Want { frames: true, lsns, ..Want::default() };
+        // From the nearest place that is known, not from the start of the segment.
+        let index = parts.get(index).and_then(|part| part.tally.as_ref()).map_or(&[][..], |tally| &tally.index);
+        let near = index.iter().rev().find(|entry| entry.lsn <= pause.lsn.0);
+        let start = near.map(|entry| Mark { offset: entry.offset, due: Lsn(entry.lsn) });
+        let want = Want { frames: true, lsns, start, ..Want::default() };
         let visit = Visit { source: &input.source, segment, keys: &input.keys, want, before: None };
         let (mut group, mut size, mut begins) = (None, 0, 0);
         let mut take = |item: Item<'_>| {

@@ -1,15 +1,16 @@
 //! Walks a whole log and says what it is worth: records, segments, damage, verdict.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::disk::Segment;
+use crate::disk::{Segment, Source};
 use crate::formats::{Ending, Halt, Item, KnownHole, Sink, State, Summary, Visit, Want};
-use crate::model::{Acknowledged, Damage, Error, HoleOrigin, LsnRange, Result, SegmentId, Verdict, Warning};
+use crate::model::{Acknowledged, Damage, Error, HoleOrigin, Kind, LsnRange, Result, SegmentId, Verdict, Warning};
 use crate::native::LOCK;
-use crate::ops::Input;
+use crate::ops::{Input, steady};
 
 /// What to check, and how hard.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +36,8 @@ impl Default for Checks {
 pub struct Report {
     /// The log, as the user named it.
     pub log: PathBuf,
+    /// Its files as they were listed when they were checked.
+    pub source: Source,
     /// The name of its format.
     pub format: &'static str,
     /// The worst verdict.
@@ -112,48 +115,74 @@ pub struct Progress {
     pub stop: AtomicBool,
 }
 
-/// How often a log is listed anew because a segment was pruned between listing and reading.
-const LISTINGS: usize = 5;
+/// How often a hole is looked at again because it was only in the listing.
+const HOLES: u32 = 5;
 
 /// Checks a log.
 pub fn verify(input: &Input, checks: &Checks, progress: &Progress) -> Result<Report> {
-    let mut listed = None;
-    for _ in 1..LISTINGS {
-        match check(listed.as_ref().unwrap_or(input), checks, progress) {
-            Err(error) if is_gone(&error) && !input.source.alone => {
-                let source = input.source.listed_again(input.format.sequence)?;
-                progress.done.store(0, Ordering::Relaxed);
-                progress.total.store(0, Ordering::Relaxed);
-                listed = Some(Input { source, ..input.clone() });
+    // What was walked to its end stays walked when others must be listed anew.
+    let mut walked = Walked::default();
+    let mut holes = 0;
+    steady(input, |input| {
+        let mut listed = None;
+        loop {
+            let now = listed.as_ref().unwrap_or(input);
+            let report = check(now, checks, progress, &mut walked)?;
+            // A folder that changes while it is listed may show the later of two new segments and not the earlier one.
+            let hole = report.damage.iter().any(|damage| damage.kind == Kind::MissingSegment);
+            holes += u32::from(hole);
+            if !hole || holes > HOLES || now.source.alone {
+                return Ok(report);
             }
-            done => return done,
+            let again = now.source.listed_again(now.format.sequence)?;
+            if again.segments.iter().all(|segment| now.source.segments.iter().any(|known| known.name == segment.name)) {
+                return Ok(report);
+            }
+            listed = Some(Input { source: again, ..now.clone() });
+        }
+    })
+}
+
+/// Finished walks over finished segments, by the names of their files.
+#[derive(Default)]
+struct Walked(HashMap<String, Summary>);
+
+impl Walked {
+    fn keep(&mut self, segment: &Segment, summary: Summary) {
+        if segment.followed {
+            self.0.insert(segment.name.clone(), summary);
         }
     }
-    check(listed.as_ref().unwrap_or(input), checks, progress)
+
+    /// What was found in a segment of an earlier listing, under the number that it has now.
+    fn take(&mut self, segment: &Segment) -> Option<Summary> {
+        let mut summary = self.0.remove(&segment.name).filter(|_| segment.followed)?;
+        summary.damage.kept_mut().iter_mut().for_each(|damage| damage.span.place.segment = segment.id);
+        summary.warnings.kept_mut().iter_mut().for_each(|warning| warning.span.place.segment = segment.id);
+        summary.holes.kept_mut().iter_mut().for_each(|known| known.span.place.segment = segment.id);
+        Some(summary)
+    }
 }
 
-fn is_gone(error: &Error) -> bool {
-    matches!(error, Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
-}
-
-fn check(input: &Input, checks: &Checks, progress: &Progress) -> Result<Report> {
+fn check(input: &Input, checks: &Checks, progress: &Progress, walked: &mut Walked) -> Result<Report> {
     let source = &input.source;
     // Who holds the lock here, to repair or to begin to write, does not write meanwhile.
     let other = source.disk.locked_by(&source.dir.join(LOCK)).filter(|pid| *pid != std::process::id());
     let live = other.filter(|_| !source.alone || source.segments.iter().any(|s| !s.followed));
     let total = source.segments.iter().map(|s| if s.length == u64::MAX { 0 } else { s.length }).sum();
-    progress.total.fetch_add(total, Ordering::Relaxed);
+    progress.done.store(0, Ordering::Relaxed);
+    progress.total.store(total, Ordering::Relaxed);
     let want = Want { counts_only: true, deep: checks.deep, tally: checks.tally, live: live.is_some(), ..Want::default() };
-    let mut summaries = walk_all(input, want, checks, progress)?;
+    let mut summaries = walk_all(input, want, checks, progress, walked)?;
     let between = (input.format.join)(source, &mut summaries);
     Ok(report(input, live, summaries, between))
 }
 
 /// Walks the segments, several at once where they can be walked by themselves.
-fn walk_all(input: &Input, want: Want, checks: &Checks, progress: &Progress) -> Result<Vec<Summary>> {
+fn walk_all(input: &Input, want: Want, checks: &Checks, progress: &Progress, walked: &mut Walked) -> Result<Vec<Summary>> {
     let segments = &input.source.segments;
     let pace = Pace { since: Instant::now(), rate: checks.rate, done: AtomicU64::new(0) };
-    if input.format.ordered || checks.jobs <= 1 || segments.len() <= 1 {
+    if input.format.ordered {
         let mut summaries: Vec<Summary> = Vec::with_capacity(segments.len());
         for segment in segments {
             let summary = walk_one(input, segment, want, summaries.last(), &pace, progress)?;
@@ -161,38 +190,67 @@ fn walk_all(input: &Input, want: Want, checks: &Checks, progress: &Progress) -> 
         }
         return Ok(summaries);
     }
-    let next = AtomicUsize::new(0);
-    let results: Mutex<Vec<Option<Result<Summary>>>> = Mutex::new(segments.iter().map(|_| None).collect());
-    std::thread::scope(|scope| {
-        for _ in 0..checks.jobs.min(segments.len()) {
-            scope.spawn(|| {
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(segment) = segments.get(index) else { return };
-                    let result = walk_one(input, segment, want, None, &pace, progress);
-                    let failed = result.is_err();
-                    results.lock().expect("no walk panics while it stores its result")[index] = Some(result);
-                    if failed {
-                        // The others need not go on; what they do not take up stays undone.
-                        next.store(segments.len(), Ordering::Relaxed);
-                        return;
-                    }
-                }
-            });
-        }
-    });
-    let results = results.into_inner().expect("no walk panics while it stores its result");
+    let known = |segment: &Segment| {
+        let summary = walked.take(segment)?;
+        progress.done.fetch_add(summary.length, Ordering::Relaxed);
+        Some(Ok(summary))
+    };
+    let mut results: Vec<Option<Result<Summary>>> = segments.iter().map(known).collect();
+    let todo: Vec<&Segment> = segments.iter().zip(&results).filter(|(_, done)| done.is_none()).map(|(s, _)| s).collect();
+    let found = walk_several(input, &todo, want, checks.jobs, &pace, progress);
+    for (segment, result) in todo.into_iter().zip(found) {
+        results[segment.id.index()] = result;
+    }
     // The first real failure counts, not the interruptions that it caused in others.
-    let mut interrupted = false;
+    let (mut failed, mut interrupted) = (None, false);
     let mut summaries = Vec::with_capacity(results.len());
-    for result in results {
+    for (segment, result) in segments.iter().zip(results) {
         match result {
-            Some(Ok(summary)) => summaries.push(summary),
+            Some(Ok(summary)) => summaries.push((segment, summary)),
             None | Some(Err(Error::Interrupted)) => interrupted = true,
-            Some(Err(error)) => return Err(error),
+            Some(Err(error)) => failed = failed.or(Some(error)),
         }
     }
-    if interrupted { Err(Error::Interrupted) } else { Ok(summaries) }
+    let failed = failed.or(interrupted.then_some(Error::Interrupted));
+    let Some(error) = failed else { return Ok(summaries.into_iter().map(|(_, summary)| summary).collect()) };
+    summaries.into_iter().for_each(|(segment, summary)| walked.keep(segment, summary));
+    Err(error)
+}
+
+/// Walks segments that can be walked by themselves; after a failure the rest stays undone.
+fn walk_several(
+    input: &Input,
+    todo: &[&Segment],
+    want: Want,
+    jobs: usize,
+    pace: &Pace,
+    progress: &Progress,
+) -> Vec<Option<Result<Summary>>> {
+    let next = AtomicUsize::new(0);
+    let results: Mutex<Vec<Option<Result<Summary>>>> = Mutex::new(todo.iter().map(|_| None).collect());
+    let work = || {
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(segment) = todo.get(index) else { return };
+            let result = walk_one(input, segment, want, None, pace, progress);
+            let failed = result.is_err();
+            results.lock().expect("no walk panics while it stores its result")[index] = Some(result);
+            if failed {
+                // The others need not go on; what they do not take up stays undone.
+                next.store(todo.len(), Ordering::Relaxed);
+                return;
+            }
+        }
+    };
+    match jobs.min(todo.len()) {
+        0 | 1 => work(),
+        jobs => std::thread::scope(|scope| {
+            for _ in 0..jobs {
+                scope.spawn(work);
+            }
+        }),
+    }
+    results.into_inner().expect("no walk panics while it stores its result")
 }
 
 fn walk_one(
@@ -293,6 +351,7 @@ fn report(input: &Input, live: Option<u32>, mut summaries: Vec<Summary>, between
         summaries.iter().filter_map(|s| s.lsns).reduce(|a, b| LsnRange { first: a.first.min(b.first), last: a.last.max(b.last) });
     Report {
         log: input.source.path.clone(),
+        source: input.source.clone(),
         format: input.format.name,
         verdict: worst(None),
         live,
