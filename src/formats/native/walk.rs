@@ -334,8 +334,7 @@ impl<'v> Walker<'v> {
 
     fn complete(&mut self, unit: Unit, end: u64, sink: &mut Sink<'_>) -> Result<(), Halt> {
         self.summary.records += unit.records;
-        let want = &self.visit.want;
-        if want.counts_only || want.frames {
+        if self.visit.want.counts_only || self.visit.want.frames {
             return Ok(());
         }
         let bad = deliver_unit(&mut self.reader, self.visit, &unit, end, &self.opener, &mut self.plain, sink)?;
@@ -353,7 +352,8 @@ impl<'v> Walker<'v> {
         if kind == Kind::Seal {
             self.check_seal(sink)?;
         }
-        self.beside = (kind == Kind::Facts).then_some(Beside { offset: self.offset, header: *header });
+        let open = kind == Kind::Facts && self.encrypted && header.flags & ENCRYPTED == 0 && self.flag_differs(header, sink)?;
+        self.beside = (kind == Kind::Facts && !open).then_some(Beside { offset: self.offset, header: *header });
         if self.visit.want.frames && !self.visit.want.counts_only {
             self.deliver_frame(header, kind, sink)?;
         }
