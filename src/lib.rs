@@ -2,6 +2,9 @@
 //!
 //! The modules, in reading order: [`model`] has the words, [`disk`] the one door to bytes, [`native`] our own segments, [`writer`]
 //! appends to them, [`formats`] reads every log we know, [`ops`] is what can be done with a log.
+//!
+//! Reading finished segments through a mapping ([`disk::Io::Auto`], the default) puts a handler for SIGBUS in front of the one that the
+//! process has, at the first mapping: see [`disk::Mapping`].
 
 /// The words: positions, records, damage, verdicts. Values only.
 pub mod model {
@@ -37,15 +40,19 @@ pub mod disk {
     mod real;
     mod sim;
     mod source;
+    mod stream;
+    mod unfinished;
     pub use checksum::{PREFIX_BLOCK, PrefixSums, crc32, crc32c, flipped_bit, seed_of};
     pub use cursor::{Cursor, Io, LARGEST_PIECE, pieces, zero_prefix};
     pub use direct::{AlignedBytes, DIRECT_BLOCK};
-    pub use file::{Disk, Entry, EntryKind, File, Open, make_dir, read_full, write_full};
+    pub use file::{Disk, Entry, EntryKind, File, Identity, Open, Whereabouts, make_dir, not_regular, read_full, write_full};
     pub use mapping::Mapping;
     pub use pipe::Pipe;
     pub use real::RealDisk;
     pub use sim::{Fault, Luck, SimDisk};
     pub use source::{Segment, Source};
+    pub use stream::Stream;
+    pub use unfinished::{begin_file, finished, sweep, unfinished};
 }
 
 #[doc = include_str!("native/FORMAT.md")]
@@ -90,6 +97,7 @@ pub mod writer {
     mod reopen;
     mod space;
     mod stage;
+    mod standing;
     mod sync;
     mod ticket;
     pub use batch::Draft;
@@ -268,7 +276,6 @@ pub mod ops {
         pub use accept::{Help, help_for};
         pub use carry::carry_out;
         pub use cutfile::{CutFile, Provenance, looks_cut};
-        pub(super) use newlog::UNFINISHED;
         pub use repair::{Cut, Decision, MAX_CUT, Obstacle, Permit, Plan, Refusal, decide, plan};
         pub use salvage::{Gap, Neighbour, Salvaged, salvage};
         pub use undo::{Undo, plan_undo, undo};

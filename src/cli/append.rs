@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 
 use clap::ValueHint;
-use walctl::disk::{Disk, Open, RealDisk};
+use walctl::disk::{Disk, EntryKind, Open, RealDisk};
 use walctl::model::{Error, Verdict};
 use walctl::native::{Kind, MAGIC, segment_lsn};
 use walctl::ops::{self, Checks, Choice, Permit};
@@ -135,7 +135,7 @@ pub fn run(args: &AppendArgs, out: &mut Out) -> anyhow::Result<Exit> {
     let mut tell = Tell::new(out, &log, args.ledger.as_deref(), &stop)?;
     let (sender, receiver) = mpsc::sync_channel(64);
     let (ended, told) = std::thread::scope(|scope| {
-        let feeder = scope.spawn(|| {
+        let feeder = std::thread::Builder::new().spawn_scoped(scope, || {
             let (log, stop) = (log.clone(), &stop);
             let mut hand = Hand::new(log, args, stop, sender, bar.as_ref());
             let ended = feed_all(args, reads_json, &mut hand).and_then(|()| hand.finish());
@@ -144,8 +144,10 @@ pub fn run(args: &AppendArgs, out: &mut Out) -> anyhow::Result<Exit> {
             drop(hand);
             ended.and(told)
         });
+        // Without a thread nothing was handed over, and the other end of the channel is gone.
         let told = tell.all(&receiver);
-        (feeder.join().expect("reading does not panic"), told)
+        let cannot = |e| Err(End::Failed(Error::io("start a thread for", &args.dir)(e).into()));
+        (feeder.map_or_else(cannot, |feeder| feeder.join().expect("reading does not panic")), told)
     });
     if let Some(bar) = &bar {
         bar.finish();
@@ -241,6 +243,14 @@ pub fn refusal(dir: &Path, error: Error) -> anyhow::Error {
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let inputs = ops::open(&disk, dir, &Choice::default()).unwrap_or_default();
     let report = inputs.first().and_then(|input| ops::verify(input, &Checks::default(), &ops::Progress::default()).ok());
+    if let Error::Refused { path, .. } = &error
+        && disk.look(path).is_ok_and(|there| {
+            there.is_some_and(|there| !matches!(there.kind, EntryKind::File | EntryKind::Folder)) || path != dir && path.is_dir()
+        })
+    {
+        let next = format!("see what it is, and whether a volume is not mounted: ls -l {}", show(path));
+        return Failure { exit: Exit::Damaged, message: error.to_string(), next: Some(next) }.into();
+    }
     let dir = show(dir);
     let (exit, next) = match report.map(|report| report.verdict) {
         Some(Verdict::Torn) => (Exit::Torn, format!("cut it, keeping the bytes: walctl repair {dir}; or append with --repair")),

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum, ValueHint};
-use walctl::disk::{Disk, Io, RealDisk};
+use walctl::disk::{Disk, Io, RealDisk, Stream};
 use walctl::formats;
 use walctl::model::{Error, Keys};
 use walctl::ops::{self, Choice};
 
 use super::exit::usage;
 use super::hint::show;
+use super::interrupt;
 
 /// Flags that every command takes.
 #[derive(Args, Debug)]
@@ -151,8 +152,9 @@ impl Input {
 fn read_keys(path: &Path) -> anyhow::Result<Keys> {
     use std::io::Read;
     let mut text = String::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(1 << 20).read_to_string(&mut text))
+    Stream::open("read the key file", path, interrupt::caught)?
+        .take(1 << 20)
+        .read_to_string(&mut text)
         .map_err(Error::io("read the key file", path))?;
     Keys::parse(&text).with_context(|| path.display().to_string())
 }

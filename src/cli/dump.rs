@@ -145,6 +145,7 @@ pub fn run(args: &DumpArgs, out: &mut Out) -> anyhow::Result<Exit> {
     check(args, out, paths)?;
     let choice = args.input.choice()?;
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    args.cursor.as_deref().map_or(Ok(()), |path| Position::can_be_kept(disk.as_ref(), path))?;
     let mut print = Print::new(args, out)?;
     let mut worst = Exit::Done;
     for path in paths {

@@ -84,6 +84,9 @@ fn page(dir: &Path, command: &Command, names: &[String]) -> anyhow::Result<()> {
     if !matches!(command.get_name(), "append" | "rotate" | "bench") {
         damage(&mut more);
     }
+    if command.has_subcommands() || matches!(command.get_name(), "append" | "repair" | "rotate") {
+        trust(&mut more);
+    }
     see_also(&mut more, man.get_filename().trim_end_matches(".1"), names);
     text.write_all(more.to_roff().as_bytes())?;
     fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
@@ -99,6 +102,20 @@ fn exit_codes(roff: &mut Roff) {
     roff.control("PP", []);
     let order: Vec<String> = Exit::WORST_FIRST.iter().map(|exit| exit.code().to_string()).collect();
     roff.text([roman(format!("Over several logs the worst counts, in the order {}.", order.join(", ")))]);
+}
+
+/// Who can do what to whom where several users can write a log's folder.
+fn trust(roff: &mut Roff) {
+    roff.control("SH", ["SECURITY"]);
+    roff.text([roman(
+        "Whoever may write a log\'s folder owns the log: they can change, remove or replace its files, and a log that was replaced as a \
+         whole looks like any other. They cannot make walctl, run by another user, touch files elsewhere. LOCK, segments, cursors, \
+         ledgers, saved cuts and copies are written only if they are regular files and reached without a symbolic link at the end of \
+         their path; LOCK and unfinished files must also have no second name (hard link). A file that walctl did not make is never \
+         deleted, emptied or replaced; what walctl has not finished has a name that ends in .walctl-unfinished, and the next run may \
+         remove it. Reading follows links, so do not show the output to people who may write the folder and may not read what you may. \
+         Named pipes, devices and folders in the place of a file are refused, or reported as unreadable, and never waited for.",
+    )]);
 }
 
 fn damage(roff: &mut Roff) {

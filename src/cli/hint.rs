@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use walctl::disk::EntryKind;
 use walctl::formats::Mend;
 use walctl::model::{Damage, Error, Verdict};
 use walctl::ops::{Help, Input, help_for, looks_cut};
@@ -55,6 +56,11 @@ pub fn for_error(command: &str, error: &anyhow::Error) -> Option<String> {
         Error::Poisoned { path, cause, .. } if cause.ends_with("no space left on device") => {
             Some(format!("make room: df -h {}", show(path)))
         }
+        Error::Poisoned { path, cause, .. }
+            if cause.contains(" while it was written") || cause.contains("walctl has not made") =>
+        {
+            Some(format!("find out who did that: ls -la {0}; what is there now: walctl verify {0}", show(path)))
+        }
         Error::Poisoned { path, .. } => {
             Some(format!("see what the kernel says about the disk: dmesg | tail; then walctl verify {}", show(path)))
         }
@@ -72,6 +78,8 @@ pub fn for_error(command: &str, error: &anyhow::Error) -> Option<String> {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
                 Some(format!("make room: df -h {}", show(parent(path).unwrap_or(path))))
             }
+            // Our own refusal: what stands there is no file that is opened.
+            ErrorKind::InvalidInput if source.raw_os_error().is_none() => Some(format!("see what it is: ls -l {}", show(path))),
             _ if source.raw_os_error() == Some(libc::EIO) => Some("see what the kernel says about the disk: dmesg | tail".into()),
             _ => None,
         },
@@ -89,6 +97,9 @@ pub fn for_damage(input: &Input, damage: &Damage) -> String {
     let source = &input.source;
     if source.path.as_os_str() == "-" {
         return "keep the stream in a file and name that: walctl verify FILE".into();
+    }
+    if let Some(lost) = source.segments.get(damage.span.place.segment.index()).filter(|segment| segment.kind != EntryKind::File) {
+        return format!("see what it is, and whether a volume is not mounted: ls -l {}", show(&lost.path));
     }
     let path = if source.alone { parent(&source.path).unwrap_or(&source.path) } else { &source.path };
     let format = if input.named { format!(" --format {}", input.format.name) } else { String::new() };

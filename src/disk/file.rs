@@ -4,15 +4,20 @@ use std::fmt;
 use std::path::Path;
 
 use super::Mapping;
-use crate::model::Result;
+use crate::model::{Error, Result};
 
 /// A machine's files, or something that stands in for them.
 pub trait Disk: Send + Sync + fmt::Debug {
     /// The names in a folder, in no order.
     fn list(&self, dir: &Path) -> Result<Vec<Entry>>;
-    /// What stands at a path, following links; `None` when nothing does.
+    /// What stands at a path, following links; `None` when nothing does. A link that leads nowhere is something.
     fn look(&self, path: &Path) -> Result<Option<Entry>>;
-    /// Opens a file.
+    /// What the name itself is, following no link; `None` when there is no such name.
+    fn look_at_name(&self, path: &Path) -> Result<Option<EntryKind>> {
+        Ok(self.look(path)?.map(|entry| entry.kind))
+    }
+    /// Opens a regular file; anything else is refused, and nothing is waited for. For reading links are followed. For writing they
+    /// are not: whoever can write a folder could have any file of ours written over.
     fn open(&self, path: &Path, how: Open) -> Result<Box<dyn File>>;
     /// Makes a folder, and the folders above it. Durable only after [`Disk::sync_dir`] of the folder above each; [`make_dir`] does both.
     fn create_dir(&self, dir: &Path) -> Result<()>;
@@ -33,8 +38,35 @@ pub trait Disk: Send + Sync + fmt::Debug {
         None
     }
     /// Opens a file, made when it is not there, and locks it against everybody else (flock) until it is dropped or the process
-    /// ends, however it ends. `None` when somebody else holds it.
+    /// ends, however it ends. `None` when somebody else holds it. It is opened as for writing, and must have one name only.
     fn lock(&self, path: &Path) -> Result<Option<Box<dyn File>>>;
+    /// Opens a folder, for [`Disk::whereabouts`] and nothing else.
+    fn open_dir(&self, dir: &Path) -> Result<Box<dyn File>>;
+    /// Whether an open file or folder still has the name that it was opened under.
+    fn whereabouts(&self, path: &Path, file: &dyn File) -> Result<Whereabouts> {
+        let _ = (path, file);
+        Ok(Whereabouts::Here)
+    }
+}
+
+/// Where an open file is to be found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whereabouts {
+    /// Under its name.
+    Here,
+    /// Under another name: its own was changed, or is another file's now.
+    Elsewhere,
+    /// Nowhere: it has no name any more, and is gone when it is closed.
+    Nowhere,
+}
+
+/// Which file it is, whatever it is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The number of its filesystem.
+    pub device: u64,
+    /// Its number there.
+    pub number: u64,
 }
 
 /// An open file. All of it works through a shared reference: reading goes on while another thread writes.
@@ -64,6 +96,10 @@ pub trait File: Send + Sync + fmt::Debug {
     fn data_from(&self, offset: u64) -> Option<u64> {
         Some(offset)
     }
+    /// Which file it is, and how many names it has; `None` where nobody can tell.
+    fn identity(&self) -> Option<(Identity, u64)> {
+        None
+    }
 }
 
 /// A name in a folder, or what stands at a path.
@@ -84,8 +120,32 @@ pub enum EntryKind {
     File,
     /// A folder.
     Folder,
-    /// A device, pipe or socket.
+    /// A named pipe.
+    Pipe,
+    /// A device or a socket.
     Other,
+    /// A symbolic link; where links are followed, one whose target cannot be reached.
+    Link,
+}
+
+impl EntryKind {
+    /// What a name stands for that should be a regular file's, where links are followed.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            EntryKind::File => "a regular file",
+            EntryKind::Folder => "a folder",
+            EntryKind::Pipe => "a named pipe",
+            EntryKind::Other => "a device or a socket",
+            EntryKind::Link => "a symbolic link whose target cannot be reached",
+        }
+    }
+}
+
+/// The error of what cannot be opened as a regular file, and why.
+#[must_use]
+pub fn not_regular(doing: &'static str, path: &Path, what: &str) -> Error {
+    Error::io(doing, path)(std::io::Error::new(std::io::ErrorKind::InvalidInput, format!("it is {what}")))
 }
 
 /// How to open a file.
@@ -101,11 +161,13 @@ pub struct Open {
     pub direct: bool,
     /// Each write returns when it is durable (O_DSYNC).
     pub dsync: bool,
+    /// It must have no other name: what is written to it would be written to what somebody else calls otherwise.
+    pub sole: bool,
 }
 
 impl Open {
     /// For reading.
-    pub const READ: Open = Open { write: false, create: false, or_create: false, direct: false, dsync: false };
+    pub const READ: Open = Open { write: false, create: false, or_create: false, direct: false, dsync: false, sole: false };
     /// For reading and writing what exists.
     pub const WRITE: Open = Open { write: true, ..Open::READ };
     /// A new file, which must not exist.

@@ -110,6 +110,11 @@ impl Names {
         }
     }
 
+    /// Whether anything that can be found is this.
+    pub fn has(&self, target: Target) -> bool {
+        self.now.values().any(|found| *found == target)
+    }
+
     /// Gives something a name.
     pub fn link(&mut self, name: Name, target: Target) {
         self.change(Change::Link(name, target));

@@ -2,12 +2,12 @@
 
 use std::fs::{self, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FallocateFlags, SeekFrom};
 
-use super::{Disk, Entry, EntryKind, File, Mapping, Open};
+use super::{Disk, Entry, EntryKind, File, Identity, Mapping, Open, Whereabouts, not_regular};
 use crate::model::{Error, Result};
 
 /// Files as the operating system has them.
@@ -27,18 +27,36 @@ impl Disk for RealDisk {
     }
 
     fn look(&self, path: &Path) -> Result<Option<Entry>> {
+        let name = || path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         match unless_interrupted(|| fs::metadata(path)) {
-            Ok(meta) => {
-                let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-                Ok(Some(entry(name, &meta)))
+            Ok(meta) => Ok(Some(entry(name(), &meta))),
+            Err(e) if matches!(e.raw_os_error(), Some(libc::ENOENT | libc::ELOOP)) => {
+                let link = self.look_at_name(path)? == Some(EntryKind::Link);
+                Ok(link.then(|| Entry { name: name(), length: 0, kind: EntryKind::Link }))
             }
+            Err(e) => Err(Error::io("look at", path)(e)),
+        }
+    }
+
+    fn look_at_name(&self, path: &Path) -> Result<Option<EntryKind>> {
+        match unless_interrupted(|| fs::symlink_metadata(path)) {
+            Ok(meta) => Ok(Some(kind(&meta))),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(Error::io("look at", path)(e)),
         }
     }
 
     fn open(&self, path: &Path, how: Open) -> Result<Box<dyn File>> {
-        let mut flags = libc::O_CLOEXEC;
+        let doing = if how.create { "create" } else { "open" };
+        if !how.create {
+            // Before it is opened: opening a pipe or a device may already do something to whoever is at the other end.
+            let there = unless_interrupted(|| if how.write { fs::symlink_metadata(path) } else { fs::metadata(path) });
+            there.map_or(Ok(()), |meta| regular(doing, path, &meta, how.sole))?;
+        }
+        let mut flags = libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_NOCTTY;
+        if how.write {
+            flags |= libc::O_NOFOLLOW;
+        }
         if how.direct {
             flags |= libc::O_DIRECT;
         }
@@ -52,7 +70,10 @@ impl Disk for RealDisk {
             .create(how.or_create)
             .custom_flags(flags)
             .open(path)
-            .map_err(Error::io(if how.create { "create" } else { "open" }, path))?;
+            .map_err(Error::io(doing, path))?;
+        // Another file may have got the name meanwhile.
+        let meta = unless_interrupted(|| file.metadata()).map_err(Error::io("look at", path))?;
+        regular(doing, path, &meta, how.sole)?;
         Ok(Box::new(RealFile { file, path: path.to_owned() }))
     }
 
@@ -65,14 +86,20 @@ impl Disk for RealDisk {
     }
 
     fn take_after(&self, path: &Path, other: &Path) -> Result<()> {
-        let (ours, theirs) =
-            (fs::metadata(path).and_then(|ours| Ok((ours, fs::metadata(other)?)))).map_err(Error::io("look at", other))?;
+        use std::os::unix::fs::{PermissionsExt, fchown};
+        let theirs = unless_interrupted(|| fs::metadata(other)).map_err(Error::io("look at", other))?;
+        // By descriptor and not by name: a link put there meanwhile would have another file given away.
+        let flags = libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_NOFOLLOW;
+        let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(Error::io("open", path))?;
+        let ours = unless_interrupted(|| file.metadata()).map_err(Error::io("look at", path))?;
+        regular("open", path, &ours, true)?;
         // The permissions first: who may not give files away can at least keep them from others.
-        fs::set_permissions(path, theirs.permissions()).map_err(Error::io("change the permissions of", path))?;
+        let permissions = fs::Permissions::from_mode(theirs.permissions().mode() & 0o777);
+        file.set_permissions(permissions).map_err(Error::io("change the permissions of", path))?;
         if (ours.uid(), ours.gid()) == (theirs.uid(), theirs.gid()) {
             return Ok(());
         }
-        std::os::unix::fs::chown(path, Some(theirs.uid()), Some(theirs.gid())).map_err(Error::io("change the owner of", path))
+        fchown(&file, Some(theirs.uid()), Some(theirs.gid())).map_err(Error::io("change the owner of", path))
     }
 
     fn remove(&self, path: &Path) -> Result<()> {
@@ -109,27 +136,79 @@ impl Disk for RealDisk {
 
     fn lock(&self, path: &Path) -> Result<Option<Box<dyn File>>> {
         loop {
-            let file = OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .custom_flags(libc::O_CLOEXEC)
-                .open(path)
-                .map_err(Error::io("open", path))?;
-            match unless_interrupted(|| file.try_lock().map_err(io::Error::from)) {
+            let file = RealFile::open_lock(path)?;
+            match unless_interrupted(|| file.file.try_lock().map_err(io::Error::from)) {
                 Ok(()) => {}
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(None),
                 Err(e) => return Err(Error::io("lock", path)(e)),
             }
             // Its holder may have removed the file between our opening and locking it: a lock on what has no name keeps nobody out.
-            let ours = unless_interrupted(|| file.metadata()).map_err(Error::io("look at", path))?;
-            let named = unless_interrupted(|| fs::metadata(path)).is_ok_and(|m| (m.dev(), m.ino()) == (ours.dev(), ours.ino()));
-            if named {
-                return Ok(Some(Box::new(RealFile { file, path: path.to_owned() })));
+            if self.whereabouts(path, &file)? == Whereabouts::Here {
+                return Ok(Some(Box::new(file)));
             }
         }
     }
+
+    fn open_dir(&self, dir: &Path) -> Result<Box<dyn File>> {
+        let path = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
+        let flags = libc::O_CLOEXEC | libc::O_DIRECTORY;
+        let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(Error::io("open", dir))?;
+        Ok(Box::new(RealFile { file, path: path.to_owned() }))
+    }
+
+    fn whereabouts(&self, path: &Path, file: &dyn File) -> Result<Whereabouts> {
+        let Some((own, names)) = file.identity() else { return Ok(Whereabouts::Here) };
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        let there = unless_interrupted(|| match fs::symlink_metadata(path) {
+            // A log may be named by a link to its folder; a file that is written is never opened through one.
+            Ok(meta) if meta.is_symlink() => fs::metadata(path).map(|meta| meta.is_dir().then_some(meta)),
+            meta => meta.map(Some),
+        });
+        match there {
+            Ok(Some(meta)) if identity(&meta) == own => Ok(Whereabouts::Here),
+            Ok(_) if names == 0 => Ok(Whereabouts::Nowhere),
+            Ok(_) => Ok(Whereabouts::Elsewhere),
+            Err(e) if matches!(e.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR | libc::ELOOP)) => {
+                Ok(if names == 0 { Whereabouts::Nowhere } else { Whereabouts::Elsewhere })
+            }
+            Err(e) => Err(Error::io("look at", path)(e)),
+        }
+    }
+}
+
+impl RealFile {
+    /// Opens the file of a lock, which is written over: it must be a file, and have no other name.
+    fn open_lock(path: &Path) -> Result<RealFile> {
+        let there = unless_interrupted(|| fs::symlink_metadata(path));
+        there.map_or(Ok(()), |meta| regular("open", path, &meta, true))?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .custom_flags(libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_NOFOLLOW)
+            .open(path)
+            .map_err(Error::io("open", path))?;
+        let meta = unless_interrupted(|| file.metadata()).map_err(Error::io("look at", path))?;
+        regular("open", path, &meta, true)?;
+        Ok(RealFile { file, path: path.to_owned() })
+    }
+}
+
+/// Refuses what is no regular file, or has a second name where it must have one only.
+fn regular(doing: &'static str, path: &Path, meta: &fs::Metadata, sole: bool) -> Result<()> {
+    match kind(meta) {
+        EntryKind::File if sole && meta.nlink() > 1 => {
+            Err(not_regular(doing, path, "a hard link to a file that has other names too, and walctl writes through none"))
+        }
+        EntryKind::File => Ok(()),
+        EntryKind::Link => Err(not_regular(doing, path, "a symbolic link, and walctl writes through none")),
+        other => Err(not_regular(doing, path, &format!("{}, not a regular file", other.words()))),
+    }
+}
+
+fn identity(meta: &fs::Metadata) -> Identity {
+    Identity { device: meta.dev(), number: meta.ino() }
 }
 
 fn list_once(dir: &Path) -> io::Result<Vec<Entry>> {
@@ -140,24 +219,35 @@ fn list_once(dir: &Path) -> io::Result<Vec<Entry>> {
         let Ok(name) = item.file_name().into_string() else { continue };
         match fs::metadata(item.path()) {
             Ok(meta) => entries.push(entry(name, &meta)),
-            // A file that went while we looked is not there, and a link that leads nowhere is no file.
-            Err(e) if matches!(e.raw_os_error(), Some(libc::ENOENT | libc::ELOOP)) => {}
-            // To pass over a segment would be to say that it is missing, or that the log ends before it.
-            Err(e) => return Err(e),
+            // To pass over a segment would be to say that it is missing, or that the log ends before it. So a link is listed wherever
+            // it leads; only what went while we looked is not there.
+            Err(e) => match item.file_type() {
+                Ok(kind) if kind.is_symlink() => entries.push(Entry { name, length: 0, kind: EntryKind::Link }),
+                _ if e.kind() == io::ErrorKind::NotFound => {}
+                _ => return Err(e),
+            },
         }
     }
     Ok(entries)
 }
 
 fn entry(name: String, meta: &fs::Metadata) -> Entry {
-    let kind = if meta.is_file() {
+    Entry { name, length: if meta.is_file() { meta.len() } else { 0 }, kind: kind(meta) }
+}
+
+fn kind(meta: &fs::Metadata) -> EntryKind {
+    let kind = meta.file_type();
+    if kind.is_file() {
         EntryKind::File
-    } else if meta.is_dir() {
+    } else if kind.is_dir() {
         EntryKind::Folder
+    } else if kind.is_symlink() {
+        EntryKind::Link
+    } else if kind.is_fifo() {
+        EntryKind::Pipe
     } else {
         EntryKind::Other
-    };
-    Entry { name, length: if meta.is_file() { meta.len() } else { 0 }, kind }
+    }
 }
 
 /// Repeats what a signal interrupted; nothing has happened then. Rust's library does that for opening, reading and writing, and for
@@ -222,5 +312,10 @@ impl File for RealFile {
             Err(rustix::io::Errno::NXIO) => None,
             Err(_) => Some(offset),
         }
+    }
+
+    fn identity(&self) -> Option<(Identity, u64)> {
+        let meta = unless_interrupted(|| self.file.metadata()).ok()?;
+        Some((identity(&meta), meta.nlink()))
     }
 }

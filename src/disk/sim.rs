@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::names::{Names, Target, errno};
-use super::{Disk, Entry, EntryKind, File, Open};
+use super::{Disk, Entry, EntryKind, File, Identity, Open, Whereabouts};
 use crate::model::Result;
 
 /// What survives of a write that was not synced comes in pieces of this size.
@@ -417,6 +417,86 @@ impl Disk for SimDisk {
         let heard = AtomicU64::new(0);
         Ok(Some(Box::new(SimFile { disk: self.clone(), node, path: path.to_owned(), how: Open::WRITE, locked: true, heard })))
     }
+
+    fn open_dir(&self, dir: &Path) -> Result<Box<dyn File>> {
+        let inner = self.inner();
+        inner.look("open", dir)?;
+        match inner.names.find(dir) {
+            Some(Target::Folder(folder)) => Ok(Box::new(SimFolder { folder, path: dir.to_owned() })),
+            Some(Target::File(_)) => Err(errno("open", dir, libc::ENOTDIR)),
+            None => Err(errno("open", dir, libc::ENOENT)),
+        }
+    }
+
+    fn whereabouts(&self, path: &Path, file: &dyn File) -> Result<Whereabouts> {
+        let inner = self.inner();
+        inner.look("look at", path)?;
+        let Some((own, _)) = file.identity() else { return Ok(Whereabouts::Here) };
+        Ok(match inner.names.find(path) {
+            Some(there) if identity(there) == own => Whereabouts::Here,
+            _ if inner.names.has(target(own)) => Whereabouts::Elsewhere,
+            _ => Whereabouts::Nowhere,
+        })
+    }
+}
+
+/// Files and folders are counted apart, as if they were on two devices.
+fn identity(target: Target) -> Identity {
+    match target {
+        Target::File(node) => Identity { device: 0, number: node as u64 },
+        Target::Folder(folder) => Identity { device: 1, number: folder as u64 },
+    }
+}
+
+fn target(identity: Identity) -> Target {
+    let number = offset_of(identity.number);
+    if identity.device == 0 { Target::File(number) } else { Target::Folder(number) }
+}
+
+#[derive(Debug)]
+struct SimFolder {
+    folder: usize,
+    path: PathBuf,
+}
+
+impl SimFolder {
+    fn refused<T>(&self, doing: &'static str) -> Result<T> {
+        Err(errno(doing, &self.path, libc::EISDIR))
+    }
+}
+
+impl File for SimFolder {
+    fn length(&self) -> Result<u64> {
+        Ok(0)
+    }
+
+    fn read_at(&self, _: &mut [u8], _: u64) -> Result<usize> {
+        self.refused("read")
+    }
+
+    fn write_at(&self, _: &[u8], _: u64) -> Result<usize> {
+        self.refused("write")
+    }
+
+    fn sync_data(&self) -> Result<()> {
+        self.refused("sync")
+    }
+
+    fn sync_all(&self) -> Result<()> {
+        self.refused("sync")
+    }
+
+    fn set_length(&self, _: u64) -> Result<()> {
+        self.refused("set the length of")
+    }
+
+    fn reserve(&self, _: u64, _: u64) -> Result<()> {
+        self.refused("reserve space in")
+    }
+
+    fn identity(&self) -> Option<(Identity, u64)> {
+        Some((identity(Target::Folder(self.folder)), 1))
+    }
 }
 
 #[derive(Debug)]
@@ -544,6 +624,10 @@ impl File for SimFile {
     fn reserve(&self, offset: u64, length: u64) -> Result<()> {
         let now = self.length()?;
         if offset + length > now { self.set_length(offset + length) } else { Ok(()) }
+    }
+
+    fn identity(&self) -> Option<(Identity, u64)> {
+        Some((identity(Target::File(self.node)), 1))
     }
 }
 

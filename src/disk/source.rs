@@ -21,6 +21,8 @@ pub struct Segment {
     pub length: u64,
     /// A later segment exists, in this log or, when a segment was named alone, in its folder.
     pub followed: bool,
+    /// What the name stands for. Only a regular file is opened; anything else is a segment that cannot be reached.
+    pub kind: EntryKind,
 }
 
 /// The segments of one log, and how to read them.
@@ -45,7 +47,7 @@ pub struct Source {
 }
 
 impl Source {
-    /// The segments among the files of a folder: those whose name `sequence` gives a number.
+    /// The segments among the names in a folder: those that `sequence` gives a number, whatever they stand for.
     pub fn folder(disk: Arc<dyn Disk>, dir: &Path, sequence: fn(&str) -> Option<u64>) -> Result<Source> {
         let entries = disk.list(dir)?;
         Ok(Source::of(disk, dir, entries, sequence))
@@ -57,7 +59,7 @@ impl Source {
         let mut segments = Vec::new();
         let mut others = Vec::new();
         for entry in entries {
-            match sequence(&entry.name).filter(|_| entry.kind == EntryKind::File) {
+            match sequence(&entry.name) {
                 Some(number) => segments.push((number, entry)),
                 None => others.push(entry.name),
             }
@@ -75,6 +77,7 @@ impl Source {
                 sequence,
                 length: entry.length,
                 followed: index + 1 < count,
+                kind: entry.kind,
             })
             .collect();
         Source { path: dir.to_owned(), dir: dir.to_owned(), segments, others, alone: false, io: Io::Auto, disk, given: None }
@@ -85,7 +88,8 @@ impl Source {
     pub fn single(disk: Arc<dyn Disk>, path: &Path, length: u64, sequence: u64, followed: bool) -> Source {
         let name = path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
         let dir = path.parent().map(Path::to_owned).unwrap_or_default();
-        let segment = Segment { id: SegmentId(0), name, path: path.to_owned(), sequence, length, followed };
+        let segment =
+            Segment { id: SegmentId(0), name, path: path.to_owned(), sequence, length, followed, kind: EntryKind::File };
         Source {
             path: path.to_owned(),
             dir,
@@ -177,8 +181,9 @@ mod tests {
         std::fs::create_dir(dir.path().join("11.seg")).expect("a folder can be made");
         let source = Source::folder(Arc::new(RealDisk), dir.path(), |n| n.strip_suffix(".seg")?.parse().ok()).expect("it lists");
         let names: Vec<&str> = source.segments.iter().map(|s| s.name.as_str()).collect();
-        assert_eq!(names, ["9.seg", "10.seg"]);
-        assert_eq!(source.segments.iter().map(|s| s.followed).collect::<Vec<_>>(), [true, false]);
-        assert_eq!(source.others, ["11.seg", "LOCK", "x.seg"]);
+        assert_eq!(names, ["9.seg", "10.seg", "11.seg"]);
+        assert_eq!(source.segments.iter().map(|s| s.followed).collect::<Vec<_>>(), [true, true, false]);
+        assert_eq!(source.segments[2].kind, EntryKind::Folder);
+        assert_eq!(source.others, ["LOCK", "x.seg"]);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-use crate::disk::{Cursor, Entry, Segment, Source, zero_prefix};
+use crate::disk::{Cursor, Entry, EntryKind, Segment, Source, zero_prefix};
 use crate::model::{Damage, Error, Facts, Hole, Keys, Kind, Look, Lsn, LsnRange, Proof, Record, Span, Time, Warning};
 
 /// A write-ahead log format that can be read.
@@ -24,7 +24,7 @@ pub struct Format {
     pub recognise: fn(&Sample<'_>) -> Likeness,
     /// A record can cross segments: they are walked in order, each with the summary of the one before.
     pub ordered: bool,
-    /// Walks one segment by itself.
+    /// Walks one segment by itself, which is a regular file; [`Format::walk`] sees to that.
     pub walk: fn(&Visit<'_>, &mut Sink<'_>) -> Walk,
     /// Joins the walks of all segments, in order: completes what their damage proves, and gives the damage between them.
     pub join: fn(&Source, &mut [Summary]) -> Vec<Damage>,
@@ -34,6 +34,34 @@ pub struct Format {
     pub restore: Option<Restorer>,
     /// The fields of a frame's header, for drawing them over its bytes: name, offset, length. The payload follows the last one.
     pub drawing: &'static [(&'static str, usize, usize)],
+}
+
+impl Format {
+    /// Walks one segment by itself. One that cannot be reached is damage as a whole, in every format alike.
+    pub fn walk(&self, visit: &Visit<'_>, sink: &mut Sink<'_>) -> Walk {
+        if visit.segment.kind == EntryKind::File {
+            return (self.walk)(visit, sink);
+        }
+        let damage = unreachable(visit.segment);
+        sink.hurt(&damage)?;
+        let mut summary = Summary::new(visit.segment, 0);
+        (summary.ending, summary.blank) = (Ending::Damage, false);
+        summary.damage.push(damage);
+        Ok(summary)
+    }
+}
+
+/// The damage of a segment that is there by name and cannot be opened.
+fn unreachable(segment: &Segment) -> Damage {
+    Damage {
+        kind: Kind::ReadError,
+        span: Span::new(segment.id, 0, 0),
+        lsn: None,
+        doubt: None,
+        expected: "a segment".into(),
+        found: segment.kind.words().into(),
+        facts: Facts::of(Look::Refused),
+    }
 }
 
 /// Formats are told apart by their names.

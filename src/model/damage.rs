@@ -226,7 +226,7 @@ pub const CATALOGUE: [Entry; 20] = [
         Kind::ReadError,
         "read-error",
         "the system refuses to give some bytes",
-        "a bad sector, a failing disk, or a file that became shorter while it was read",
+        "a bad sector, a failing disk, a volume that is not mounted, or a file that became shorter while it was read",
         "look at the kernel's log; copy the log to another disk",
     ),
     entry(

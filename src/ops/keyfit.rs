@@ -91,7 +91,7 @@ fn sealed(input: &Input, segment: &Segment, keys: &Keys) -> Result<Vec<bool>> {
         Ok(())
     };
     let visit = Visit { source: &input.source, segment, keys, want: Want { payloads: true, ..Want::default() }, before: None };
-    match (input.format.walk)(&visit, &mut Sink::new(&mut take)) {
+    match input.format.walk(&visit, &mut Sink::new(&mut take)) {
         Ok(_) | Err(Halt::Enough) => Ok(found),
         Err(Halt::Failed(error)) => Err(error),
     }

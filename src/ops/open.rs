@@ -4,8 +4,7 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::mend::UNFINISHED;
-use crate::disk::{Cursor, Disk, Entry, EntryKind, File, Io, Open, Pipe, Segment, Source};
+use crate::disk::{Cursor, Disk, Entry, EntryKind, File, Io, Open, Pipe, Segment, Source, Stream, finished, not_regular};
 use crate::formats::{ALL, Format, Likeness, Sample};
 use crate::model::{Error, Keys, Result};
 use crate::native::{LOCK, parse_cut_name};
@@ -46,16 +45,19 @@ pub fn open(disk: &Arc<dyn Disk>, path: &Path, choice: &Choice) -> Result<Vec<In
         EntryKind::Folder => open_folder(disk, path, choice),
         EntryKind::File => Ok(vec![open_file(disk, path, &entry, choice)?]),
         // A device or a named pipe can be read once.
-        EntryKind::Other => {
-            let file: Arc<dyn File> = disk.open(path, Open::READ)?.into();
-            Ok(vec![open_stream(disk, &path.display().to_string(), Box::new(Once { file, at: 0 }), choice)?])
+        EntryKind::Pipe | EntryKind::Other => {
+            let stream = Stream::open("open", path, || false)?;
+            Ok(vec![open_stream(disk, &path.display().to_string(), Box::new(stream), choice)?])
         }
+        EntryKind::Link => Err(not_regular("open", path, entry.kind.words())),
     }
 }
 
 /// Opens a segment that comes through a stream, such as standard input.
 pub fn open_stream(disk: &Arc<dyn Disk>, name: &str, stream: Box<dyn Read + Send>, choice: &Choice) -> Result<Input> {
     let file: Arc<dyn File> = Arc::new(Pipe::new(stream)?);
+    // A stream that cannot be read at all is said to be so, and not to be empty.
+    file.read_at(&mut [0], 0)?;
     let mut cursor = Cursor::new(file.clone(), u64::MAX);
     let head = cursor.bytes(0, HEAD);
     if head.is_empty() && choice.format.is_none() {
@@ -66,20 +68,6 @@ pub fn open_stream(disk: &Arc<dyn Disk>, name: &str, stream: Box<dyn Read + Send
     let format = decide(Path::new(name), &[sample], choice)?;
     let source = Source::given(disk.clone(), name, file, 0).with_io(choice.io);
     Ok(Input { source, format, keys: choice.keys.clone(), named: choice.format.is_some() })
-}
-
-/// A file that can only be read forwards.
-struct Once {
-    file: Arc<dyn File>,
-    at: u64,
-}
-
-impl Read for Once {
-    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-        let count = self.file.read_at(into, self.at).map_err(std::io::Error::other)?;
-        self.at += count as u64;
-        Ok(count)
-    }
 }
 
 fn open_file(disk: &Arc<dyn Disk>, path: &Path, entry: &Entry, choice: &Choice) -> Result<Input> {
@@ -160,7 +148,7 @@ fn open_folder(disk: &Arc<dyn Disk>, path: &Path, choice: &Choice) -> Result<Vec
     // A folder of logs: streams, shards, tenants. Folders in folders are not searched.
     let mut inputs = Vec::new();
     // What an interrupted salvage left is no log yet.
-    let whole = |e: &&Entry| e.kind == EntryKind::Folder && !e.name.ends_with(UNFINISHED);
+    let whole = |e: &&Entry| e.kind == EntryKind::Folder && finished(&e.name).is_none();
     let mut folders: Vec<&Entry> = entries.iter().filter(whole).collect();
     folders.sort_by(|a, b| a.name.cmp(&b.name));
     for folder in folders {
@@ -196,6 +184,11 @@ fn log_in(disk: &Arc<dyn Disk>, dir: &Path, entries: &[Entry], choice: &Choice) 
     let format = if samples.is_empty() {
         // A log from which everything was pruned or whose first segment never came, but whose lock or saved cuts are there.
         let ours = entries.iter().any(|e| e.name == LOCK || parse_cut_name(&e.name).is_some());
+        let lost =
+            entries.iter().find(|e| e.kind != EntryKind::Folder && formats.iter().any(|f| (f.sequence)(&e.name).is_some()));
+        if let Some(lost) = lost.filter(|_| choice.format.is_none() && !ours) {
+            return Err(not_regular("open", &dir.join(&lost.name), lost.kind.words()));
+        }
         match choice.format.or_else(|| ours.then_some(&crate::formats::native::FORMAT)) {
             Some(format) => format,
             None => return Ok(None),

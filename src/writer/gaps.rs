@@ -6,18 +6,18 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::disk::{Cursor, Disk, EntryKind, File, Open};
+use crate::disk::{Cursor, Disk, File, Open};
 use crate::model::{Lsn, LsnRange, Result};
 use crate::native::{HeaderFound, SegmentHeader, find_seal, segment_lsn, segment_name};
 
 /// What such a note says, whatever else it says.
 pub const MISSING: &str = "missing before";
 
-/// A note for each hole. Costs two small reads a sealed segment. A segment that cannot be read, or has no Seal, tells nothing here.
+/// A note for each hole. Costs two small reads a sealed segment. A segment that cannot be read or reached, or has no Seal, tells
+/// nothing here.
 pub(super) fn gaps(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Vec<String>> {
     let entries = disk.list(dir)?;
-    let mut firsts: Vec<Lsn> =
-        entries.iter().filter(|e| e.kind == EntryKind::File).filter_map(|e| segment_lsn(&e.name)).collect();
+    let mut firsts: Vec<Lsn> = entries.iter().filter_map(|e| segment_lsn(&e.name)).collect();
     firsts.sort();
     let mut notes = Vec::new();
     for pair in firsts.windows(2) {

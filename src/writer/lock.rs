@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::disk::{Disk, File, Open, read_full, write_full};
+use crate::disk::{Disk, File, Open, Whereabouts, not_regular, read_full, write_full};
 use crate::model::{Error, Result, Time};
 use crate::native::LOCK;
 
@@ -38,6 +38,9 @@ impl WriterLock {
         let Some(file) = disk.lock(&path)? else {
             return Err(Error::Locked { path: dir.to_owned(), holder: holder(disk, &path) });
         };
+        if !is_ours(file.as_ref())? {
+            return Err(not_regular("lock", &path, "a file with words that no writer of walctl's left, and is not written over"));
+        }
         // The text must not outlive a change of holder, not even for a moment: first nothing, then ours.
         file.set_length(0)?;
         let who: String = who.chars().map(|c| if c.is_control() { ' ' } else { c }).take(1000).collect();
@@ -56,7 +59,7 @@ impl WriterLock {
         let leave = match disk.look(&path)? {
             None => Leave::Nothing(disk.clone(), path),
             Some(_) => {
-                let file = disk.open(&path, Open::READ)?;
+                let file = disk.open(&path, Open { sole: true, ..Open::READ })?;
                 let mut text = vec![0; LONGEST];
                 let read = read_full(file.as_ref(), &mut text, 0)?;
                 text.truncate(read);
@@ -66,6 +69,11 @@ impl WriterLock {
         let mut lock = WriterLock::take(disk, dir, who)?;
         lock.leave = leave;
         Ok(lock)
+    }
+
+    /// Where the lock's file is now.
+    pub(super) fn whereabouts(&self, disk: &Arc<dyn Disk>, dir: &Path) -> Result<Whereabouts> {
+        disk.whereabouts(&dir.join(LOCK), self.file.as_ref())
     }
 
     /// Who holds the lock of the log in `dir`, in words, without trying it. `None` when nobody does.
@@ -83,9 +91,20 @@ impl Drop for WriterLock {
             Leave::Empty => self.file.set_length(0),
             Leave::Text(text) => self.file.set_length(0).and_then(|()| write_full(self.file.as_ref(), text, 0)),
             // While it is still locked: who waits for it finds out that it is gone, and makes a new one.
-            Leave::Nothing(disk, path) => disk.remove(path),
+            Leave::Nothing(disk, path) => match disk.whereabouts(path, self.file.as_ref()) {
+                Ok(Whereabouts::Here) => disk.remove(path),
+                _ => Ok(()),
+            },
         };
     }
+}
+
+/// Whether a lock's file holds what a writer of ours may have left: nothing, or its name, or as much of it as a crash let through.
+fn is_ours(file: &dyn File) -> Result<bool> {
+    let mut room = [0; 4];
+    let read = read_full(file, &mut room, 0)?;
+    let begins = &room[..read];
+    Ok(b"pid ".starts_with(begins) || begins.iter().all(|b| *b == 0))
 }
 
 /// Who holds the lock, in words, from what stands in the file; the system's own word counts for more.
@@ -146,9 +165,9 @@ mod tests {
         };
         visit();
         assert!(!path.exists());
-        std::fs::write(&path, "what a killed writer left").expect("room for a few bytes");
+        std::fs::write(&path, "pid 7, and what else a killed writer left").expect("room for a few bytes");
         visit();
-        assert_eq!(std::fs::read(&path).expect("it stays"), b"what a killed writer left");
+        assert_eq!(std::fs::read(&path).expect("it stays"), b"pid 7, and what else a killed writer left");
         assert_eq!(WriterLock::holder(&disk, dir.path()), None);
     }
 

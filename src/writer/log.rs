@@ -13,12 +13,13 @@ use super::gaps::gaps;
 use super::key;
 use super::lock::WriterLock;
 use super::options::Options;
-use super::reopen::{Tail, find_tail};
-use super::space::{NEXT, Space, clear_next};
+use super::reopen::{Tail, begun_block, find_tail, random};
+use super::space::{Space, is_no_space, next_path};
 use super::stage::{LARGEST, Stage};
+use super::standing::{Standing, Written as Seen};
 use super::sync::{Preallocate, SyncMode};
 use super::ticket::{Failure, Outcome, Written};
-use crate::disk::{AlignedBytes, DIRECT_BLOCK, Disk, EntryKind, File, Open, make_dir, read_full, write_full};
+use crate::disk::{AlignedBytes, DIRECT_BLOCK, Disk, EntryKind, File, Open, begin_file, finished, make_dir, sweep, write_full};
 use crate::model::{Error, Lsn, Result, Time};
 use crate::native::{
     FrameFields, FrameHeader, HEADER_BYTES, Kind, SegmentCipher, SegmentHeader, Tally, encode_frame, encode_header, encode_seal,
@@ -49,7 +50,8 @@ pub(super) struct Log {
     stage: Stage,
     notes: Vec<String>,
     poison: Option<Failure>,
-    _lock: WriterLock,
+    standing: Arc<Standing>,
+    lock: WriterLock,
 }
 
 /// The segment that is written.
@@ -96,11 +98,6 @@ pub struct Rotated {
     pub active: String,
 }
 
-/// The system has no room for more: nothing else is wrong.
-fn is_no_space(error: &Error) -> bool {
-    matches!(error.errno(), Some(libc::ENOSPC | libc::EDQUOT | libc::EFBIG))
-}
-
 fn only(doing: &'static str, error: &Error) -> Stop {
     Stop::Only(Failure::System { doing, errno: error.errno().unwrap_or(libc::ENOSPC) })
 }
@@ -120,6 +117,7 @@ impl Log {
         let lock = WriterLock::take(&disk, dir, &options.who)?;
         key::check(&disk, dir, &options.keys, options.new_key)?;
         let tail = find_tail(&disk, dir)?;
+        let standing = Arc::new(Standing::new(&disk, dir, tail.next)?);
         if tail.log_id.is_none() && !options.create {
             return Err(Error::NotALog { path: dir.to_owned(), files: 0 });
         }
@@ -131,9 +129,10 @@ impl Log {
                 random()?
             }
         };
-        let gaps = gaps(&disk, dir)?;
+        let notes = [tail.notes(dir), gaps(&disk, dir)?].concat();
         let mut log = Log {
-            space: Space::new(&disk, dir, &options),
+            space: Space::new(&disk, &standing, dir, &options),
+            standing,
             disk,
             dir: dir.to_owned(),
             log_id,
@@ -145,12 +144,14 @@ impl Log {
             dirty: !tail.closed,
             direct: options.direct,
             stage: Stage::default(),
-            notes: gaps,
+            notes,
             poison: None,
             counters: Arc::default(),
             options,
-            _lock: lock,
+            lock,
         };
+        // Only now it is known that it is a log of ours, or is to become one.
+        sweep(log.disk.as_ref(), &next_path(dir))?;
         log.resume(tail)?;
         Ok(log)
     }
@@ -174,10 +175,7 @@ impl Log {
         }
         self.space.begin(&path, open.position, open.position);
         let blocks = self.open_blocks(&path);
-        let start = open.position / DIRECT_BLOCK * DIRECT_BLOCK;
-        let mut held = vec![0; usize::try_from(open.position - start).expect("less than a block")];
-        read_full(plain.as_ref(), &mut held, start)?;
-        self.stage.begin(&held);
+        self.stage.begin(&begun_block(plain.as_ref(), &path, open.position)?);
         let (header, position, tally, last_sum) = (open.header, open.position, open.tally, open.last_sum);
         let cipher = self.options.keys.newest().map(|key| SegmentCipher::new(key, &header));
         let age = Duration::from_micros(Time::now().0.saturating_sub(header.created.0));
@@ -238,11 +236,12 @@ impl Log {
 
     /// Begins the next segment: under another name until its header is durable.
     fn begin(&mut self) -> Result<(), Stop> {
-        let temp = self.dir.join(NEXT);
+        self.look_around()?;
+        let temp = next_path(&self.dir);
         match self.try_begin(&temp) {
             Err(error) if is_no_space(&error) => {
                 // Nothing of it has a segment's name yet.
-                let _ = clear_next(&self.disk, &temp);
+                let _ = sweep(self.disk.as_ref(), &temp);
                 Err(only("begin a segment in", &error))
             }
             other => Ok(other?),
@@ -252,11 +251,8 @@ impl Log {
     fn try_begin(&mut self, temp: &Path) -> Result<()> {
         let ready = self.space.take_next();
         let plain: Arc<dyn File> = match ready {
-            Some(_) => self.disk.open(temp, Open::WRITE)?.into(),
-            None => {
-                clear_next(&self.disk, temp)?;
-                self.disk.open(temp, Open::CREATE)?.into()
-            }
+            Some(_) => self.disk.open(temp, Open { sole: true, ..Open::WRITE })?.into(),
+            None => begin_file(self.disk.as_ref(), temp)?.into(),
         };
         let mut data = self.open_data(temp, &plain)?;
         let (key, salt) = (self.options.keys.newest().copied(), random()?);
@@ -284,6 +280,7 @@ impl Log {
         }
         plain.sync_all()?;
         let path = self.dir.join(segment_name(self.next));
+        self.standing.is_free(&path, self.next)?;
         self.disk.rename(temp, &path)?;
         // Without this a crash can lose the new file's name although its bytes were synced.
         self.disk.sync_dir(&self.dir)?;
@@ -307,6 +304,7 @@ impl Log {
     /// Finishes the active segment: everything in it durable, then the Seal, then the file cut to its length.
     fn seal(&mut self) -> Result<(), Stop> {
         self.space.retire();
+        self.look_around()?;
         self.sync_now()?;
         let Some(active) = &mut self.active else { return Ok(()) };
         let mut bytes = Vec::new();
@@ -361,7 +359,7 @@ impl Log {
             Stop::Poison(mut error) => {
                 // A segment is made under another name, which its descriptors still tell.
                 if let (Error::Io { path, .. }, Some(active)) = (&mut error, &self.active)
-                    && path.ends_with(NEXT)
+                    && path.file_name().and_then(|name| finished(name.to_str()?)).is_some()
                 {
                     path.clone_from(&active.path);
                 }
@@ -530,10 +528,22 @@ impl Log {
             self.write_close().map_err(|stop| self.stopped(stop))?;
             self.dirty = false;
         }
-        if self.space.take_next().is_some() {
-            let _ = clear_next(&self.disk, &self.dir.join(NEXT));
+        let looked = self.look_around().map_err(|stop| self.stopped(stop));
+        if self.space.take_next().is_some() && looked.is_ok() {
+            let _ = sweep(self.disk.as_ref(), &next_path(&self.dir));
         }
-        Ok(())
+        looked
+    }
+
+    /// Stops the writer when its folder, its lock or its segment has another name by now, or none.
+    fn look_around(&mut self) -> Result<(), Stop> {
+        let next = self.next;
+        let active =
+            self.active.as_ref().map(|a| Seen { path: &a.path, file: a.plain.as_ref(), lsns: (a.header.first_lsn, next) });
+        self.standing.check(&self.lock, active).map_err(|astray| {
+            self.durable = astray.lost.map_or(self.durable, |lost| self.durable.min(lost));
+            Stop::Poison(astray.error)
+        })
     }
 
     fn write_close(&mut self) -> Result<(), Stop> {
@@ -637,10 +647,4 @@ fn put(active: &mut Active, stage: &mut Stage, group: &[u8], ready: u64) -> Resu
     }
     stage.took(group);
     Ok(past_cache)
-}
-
-fn random<const N: usize>() -> Result<[u8; N]> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(|e| Error::Input { what: format!("no random numbers: {e}") })?;
-    Ok(bytes)
 }

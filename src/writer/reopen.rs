@@ -7,12 +7,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::space::{NEXT, clear_next};
-use crate::disk::{Cursor, Disk, EntryKind, File, Open};
+use crate::disk::{Cursor, DIRECT_BLOCK, Disk, Entry, EntryKind, File, Open, finished, read_full};
 use crate::model::{Error, Lsn, Result};
 use crate::native::{
-    Check, FRAME_HEADER, FrameHeader, HEADER_BYTES, HeaderState, Kind, MAGIC, MORE, Reader, SegmentHeader, Tally, due_over_hole,
-    find_seal, plain_length, segment_lsn, segment_name,
+    Check, FRAME_HEADER, FrameHeader, HEADER_BYTES, HeaderState, Kind, LOCK, MAGIC, MORE, Reader, SegmentHeader, Tally,
+    due_over_hole, find_seal, parse_cut_name, plain_length, segment_lsn, segment_name,
 };
 
 /// How a log ends.
@@ -31,6 +30,17 @@ pub(super) struct Tail {
     pub doubtful: bool,
     /// The last segment, if it can be gone on with.
     pub open: Option<OpenTail>,
+    /// Where there is no log yet: how many things of others are in the folder.
+    pub strangers: usize,
+}
+
+impl Tail {
+    /// What is to be said before anything is written: a log that begins in a folder of other files may be in the wrong place.
+    pub fn notes(&self, dir: &Path) -> Vec<String> {
+        let files = if self.strangers == 1 { "1 other file".to_owned() } else { format!("{} other files", self.strangers) };
+        let note = || format!("{} held no log but {files}: a new log begins there", dir.display());
+        (self.strangers > 0).then(note).into_iter().collect()
+    }
 }
 
 /// The end of a segment that is not sealed.
@@ -57,18 +67,24 @@ impl Walked {
     }
 }
 
-/// Looks where the log in `dir` ends, and clears away what a crash left of a segment that never was.
+/// Looks where the log in `dir` ends.
 pub(super) fn find_tail(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Tail> {
-    clear_next(disk, &dir.join(NEXT))?;
     let entries = disk.list(dir)?;
-    let mut firsts: Vec<Lsn> =
-        entries.iter().filter(|e| e.kind == EntryKind::File).filter_map(|e| segment_lsn(&e.name)).collect();
+    let mut firsts: Vec<Lsn> = entries.iter().filter_map(|e| segment_lsn(&e.name)).collect();
     firsts.sort();
+    // What cannot be reached is there all the same: its LSNs are not given again, and its name is not taken.
+    let last = firsts.last().map(|last| segment_name(*last));
+    if let Some(lost) = entries.iter().find(|e| e.kind != EntryKind::File && Some(&e.name) == last.as_ref()) {
+        let why = format!("it is {}, so nobody can tell where the log ends", lost.kind.words());
+        return Err(Error::Refused { path: dir.join(&lost.name), why });
+    }
     if firsts.first() == Some(&Lsn(0)) {
         let why = format!("{} is no segment of a log of walctl's: LSNs begin with 1", segment_name(Lsn(0)));
         return Err(Error::Refused { path: dir.to_owned(), why });
     }
-    let Some(last) = firsts.pop() else { return Ok(fresh(Lsn::FIRST, None, 0, true)) };
+    let Some(last) = firsts.pop() else {
+        return Ok(Tail { strangers: entries.iter().filter(|e| !is_ours(e)).count(), ..fresh(Lsn::FIRST, None, 0, true) });
+    };
     match look(disk, dir, last)? {
         // A log whose records were all pruned begins behind them, and is not one that may begin anywhere.
         Some(tail) => Ok(Tail { blank: tail.blank && last == Lsn::FIRST, ..tail }),
@@ -76,9 +92,30 @@ pub(super) fn find_tail(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Tail> {
     }
 }
 
+/// Whether something in a log's folder is the log's.
+fn is_ours(entry: &Entry) -> bool {
+    entry.name == LOCK
+        || segment_lsn(&entry.name).is_some()
+        || finished(&entry.name).is_some()
+        || parse_cut_name(&entry.name).is_some()
+}
+
+/// What stands in the block that the next write begins in, up to the writing place. All of it is there: the rest would be written over
+/// with zeros.
+pub(super) fn begun_block(file: &dyn File, path: &Path, position: u64) -> Result<Vec<u8>> {
+    let start = position / DIRECT_BLOCK * DIRECT_BLOCK;
+    let mut held = vec![0; usize::try_from(position - start).expect("less than a block")];
+    let read = read_full(file, &mut held, start)?;
+    if read < held.len() {
+        let why = format!("it ends at {} and ended at {position} a moment ago: somebody else cut it", start + read as u64);
+        return Err(Error::Refused { path: path.to_owned(), why });
+    }
+    Ok(held)
+}
+
 /// A log that goes on with a new segment.
 fn fresh(next: Lsn, log_id: Option<[u8; 16]>, chain: u32, blank: bool) -> Tail {
-    Tail { log_id, next, chain, blank, closed: true, doubtful: false, open: None }
+    Tail { log_id, next, chain, blank, closed: true, doubtful: false, open: None, strangers: 0 }
 }
 
 /// The last segment came to nothing in a crash: the log ends with the one before, and goes on under the same name.
@@ -144,7 +181,7 @@ fn look(disk: &Arc<dyn Disk>, dir: &Path, first: Lsn) -> Result<Option<Tail>> {
     }
     let open = OpenTail { header, position: walked.position, tally: walked.tally, last_sum: sum };
     let log_id = Some(header.log_id);
-    Ok(Some(Tail { log_id, next: walked.next, chain: sum, blank, closed, doubtful, open: Some(open) }))
+    Ok(Some(Tail { log_id, next: walked.next, chain: sum, blank, closed, doubtful, open: Some(open), strangers: 0 }))
 }
 
 /// Whether a Close stands at the end of the file.
@@ -228,6 +265,13 @@ fn refuse(reader: &mut Reader, path: &Path, at: u64, due: Lsn) -> Error {
     Error::Refused { path: path.to_owned(), why }
 }
 
+/// Numbers that nobody guesses: the id of a new log, the salt of a key.
+pub(super) fn random<const N: usize>() -> Result<[u8; N]> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|e| Error::Input { what: format!("no random numbers: {e}") })?;
+    Ok(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -239,6 +283,17 @@ mod tests {
         std::fs::write(dir.path().join(name), content).expect("room for a file");
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
         find_tail(&disk, dir.path())
+    }
+
+    #[test]
+    fn a_segment_that_was_cut_under_our_hands_is_not_gone_on_with_as_if_zeros_stood_there() {
+        let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
+        std::io::Write::write_all(&mut file, &[7; 5000]).expect("room");
+        let opened = RealDisk.open(file.path(), Open::READ).expect("it opens");
+        let held = |position| begun_block(opened.as_ref(), file.path(), position);
+        assert_eq!(held(5000).expect("it is all there"), [7; 904]);
+        assert!(held(4096).expect("nothing is wanted").is_empty());
+        assert!(matches!(held(5008), Err(Error::Refused { .. })));
     }
 
     #[test]

@@ -13,12 +13,13 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 use std::thread::JoinHandle;
 
 use super::options::Options;
+use super::standing::Standing;
 use super::sync::Preallocate;
-use crate::disk::{AlignedBytes, DIRECT_BLOCK, Disk, File, Open, write_full};
-use crate::model::Result;
+use crate::disk::{AlignedBytes, DIRECT_BLOCK, Disk, File, Open, begin_file, sweep, unfinished, write_full};
+use crate::model::{Error, Result};
 
-/// The name of the next segment's file while it is made ready.
-pub(super) const NEXT: &str = "next.tmp";
+/// What the next segment's file is called while it is made ready, before [`unfinished`] is put behind it.
+const NEXT: &str = "next";
 /// So much is written with one call: a group that comes meanwhile waits for that long.
 const PIECE: usize = 256 << 10;
 /// So much is made ready at a time, and more when much is made ready ahead.
@@ -40,6 +41,7 @@ pub(super) struct Space {
 #[derive(Debug)]
 struct Shared {
     disk: Arc<dyn Disk>,
+    standing: Arc<Standing>,
     next_path: PathBuf,
     segment_bytes: u64,
     ahead_bytes: u64,
@@ -103,10 +105,11 @@ enum Work {
 }
 
 impl Space {
-    pub fn new(disk: &Arc<dyn Disk>, dir: &Path, options: &Options) -> Space {
+    pub fn new(disk: &Arc<dyn Disk>, standing: &Arc<Standing>, dir: &Path, options: &Options) -> Space {
         let shared = Arc::new(Shared {
             disk: disk.clone(),
-            next_path: dir.join(NEXT),
+            standing: standing.clone(),
+            next_path: next_path(dir),
             segment_bytes: options.segment_bytes,
             ahead_bytes: if options.preallocate == Preallocate::Zero { options.ahead_bytes } else { 0 },
             warm: if options.background { WARM } else { 0 },
@@ -198,7 +201,7 @@ impl Space {
         state.active = None;
     }
 
-    /// The next segment's file at [`NEXT`], if it was begun: how many bytes of it are ready. It is the caller's then, until the
+    /// The next segment's file at [`next_path`], if it was begun: how many bytes of it are ready. It is the caller's then, until the
     /// next [`Space::begin`].
     pub fn take_next(&self) -> Option<u64> {
         let mut state = self.shared.state();
@@ -308,13 +311,18 @@ impl Shared {
                 let made = self.fill_next(file, from, to);
                 if made.is_err() {
                     // Where room is short, half a segment of zeros would only take it away from the records.
-                    let _ = clear_next(&self.disk, &self.next_path);
+                    let _ = self.clear_next();
                 }
                 self.state().next = made.map_or_else(|_| Next::Off, |file| Next::Made { file, ready: to, busy: false });
             }
         }
         self.done.notify_all();
         true
+    }
+
+    fn clear_next(&self) -> Result<()> {
+        self.standing.folder()?;
+        sweep(self.disk.as_ref(), &self.next_path)
     }
 
     fn fill_active(&self, path: &Path, file: Option<Arc<dyn File>>, from: u64, to: u64) -> Result<Arc<dyn File>> {
@@ -333,15 +341,16 @@ impl Shared {
         let mut file = match file {
             Some(file) => file,
             None => {
-                clear_next(&self.disk, &self.next_path)?;
-                let plain = self.disk.open(&self.next_path, Open::CREATE)?;
-                self.disk.open(&self.next_path, Open { direct: true, ..Open::WRITE }).unwrap_or(plain).into()
+                // The thread works when nobody looks: not in a folder that only has the path of the log's.
+                self.standing.folder()?;
+                let plain = begin_file(self.disk.as_ref(), &self.next_path)?;
+                self.disk.open(&self.next_path, Open { direct: true, sole: true, ..Open::WRITE }).unwrap_or(plain).into()
             }
         };
         match self.zeros(file.as_ref(), from, to) {
             // Some filesystems open a file for direct writes and then refuse them.
             Err(error) if error.errno() == Some(libc::EINVAL) => {
-                file = self.disk.open(&self.next_path, Open::WRITE)?.into();
+                file = self.disk.open(&self.next_path, Open { sole: true, ..Open::WRITE })?.into();
                 self.zeros(file.as_ref(), from, to)?;
             }
             other => other?,
@@ -376,15 +385,25 @@ impl Shared {
     }
 }
 
-/// Removes what an earlier writer left at the next segment's place.
-pub(super) fn clear_next(disk: &Arc<dyn Disk>, path: &Path) -> Result<()> {
-    if disk.look(path)?.is_some() { disk.remove(path) } else { Ok(()) }
+/// The system has no room for more: nothing else is wrong.
+pub(super) fn is_no_space(error: &Error) -> bool {
+    matches!(error.errno(), Some(libc::ENOSPC | libc::EDQUOT | libc::EFBIG))
+}
+
+/// Where the next segment's file grows.
+pub(super) fn next_path(dir: &Path) -> PathBuf {
+    unfinished(&dir.join(NEXT))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::disk::SimDisk;
+
+    fn made(disk: &Arc<dyn Disk>, options: &Options) -> Space {
+        let standing = Arc::new(Standing::new(disk, Path::new("/log"), crate::model::Lsn::FIRST).expect("the folder was made"));
+        Space::new(disk, &standing, Path::new("/log"), options)
+    }
 
     fn shared(space: &Space) -> Vec<Option<Work>> {
         let mut seen = Vec::new();
@@ -402,8 +421,9 @@ mod tests {
     #[test]
     fn the_next_segment_is_begun_when_this_one_is_two_fifths_full_and_not_before() {
         let disk: Arc<dyn Disk> = Arc::new(SimDisk::new());
+        disk.create_dir(Path::new("/log")).expect("folders can be made");
         let options = Options { background: false, ..Options::default() };
-        let space = Space::new(&disk, Path::new("/log"), &options);
+        let space = made(&disk, &options);
         space.begin(Path::new("/log/a"), 4096, 4096);
         space.shared.state().written = 1 << 20;
         let begin = Some(Work::Next(0, STEP));
@@ -418,7 +438,7 @@ mod tests {
         let path = Path::new("/log/a");
         let file = disk.open(path, Open::CREATE).expect("it can be made");
         let options = Options { background: false, segment_bytes: 1 << 20, ahead_bytes: 100_000, ..Options::default() };
-        let space = Space::new(&disk, Path::new("/log"), &options);
+        let space = made(&disk, &options);
         space.begin(path, 4096, 4096);
         let (mut at, group) = (4096, vec![7; 30_000]);
         while at + 30_000 < 1 << 20 {
@@ -441,7 +461,7 @@ mod tests {
     fn a_file_that_is_being_made_is_waited_for_and_not_made_twice() {
         let disk: Arc<dyn Disk> = Arc::new(SimDisk::new());
         disk.create_dir(Path::new("/log")).expect("folders can be made");
-        let space = Space::new(&disk, Path::new("/log"), &Options { background: false, ..Options::default() });
+        let space = made(&disk, &Options { background: false, ..Options::default() });
         space.shared.state().next = Next::Making;
         std::thread::scope(|scope| {
             let taken = scope.spawn(|| space.take_next());
@@ -459,7 +479,7 @@ mod tests {
         disk.create_dir(Path::new("/log")).expect("folders can be made");
         let file = disk.open(Path::new("/log/a"), Open::CREATE).expect("it can be made");
         sim.limit(50_000);
-        let space = Space::new(&disk, Path::new("/log"), &Options { background: false, ..Options::default() });
+        let space = made(&disk, &Options { background: false, ..Options::default() });
         space.begin(Path::new("/log/a"), 4096, 4096);
         space.claim(20_000);
         file.write_at(&[1; 10_000], 4096).expect("there is room for that");

@@ -18,6 +18,7 @@ mod from_dwb;
 mod fuzz;
 mod generated;
 mod hostile;
+mod hostile_files;
 mod keys;
 mod mend;
 mod mutate;

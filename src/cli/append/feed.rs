@@ -254,10 +254,13 @@ fn wait_for(source: BorrowedFd<'_>, take: &dyn Take) -> Result<bool, End> {
 
 /// A file as one record.
 pub fn whole_file(path: &Path, take: &mut dyn Take) -> Result<(), End> {
-    let cannot = |doing: &'static str| move |e| End::Failed(Error::io(doing, path)(e).into());
-    let file = File::open(path).map_err(cannot("open"))?;
+    let stream = walctl::disk::Stream::open("open", path, interrupt::caught).map_err(|e| End::Failed(e.into()))?;
     let mut content = Vec::new();
-    file.take(RECORD_LIMIT as u64 + 1).read_to_end(&mut content).map_err(cannot("read"))?;
+    let read = stream.take(RECORD_LIMIT as u64 + 1).read_to_end(&mut content);
+    if interrupt::caught() {
+        return Err(End::Stopped);
+    }
+    read.map_err(|e| End::Failed(Error::io("read", path)(e).into()))?;
     if content.len() > RECORD_LIMIT {
         let failure = Failure { exit: crate::cli::exit::Exit::Failed, message: String::new(), next: None };
         let message = format!("{} is longer than a record can be: {RECORD_LIMIT} bytes", path.display());

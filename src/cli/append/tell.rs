@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
 
-use walctl::disk::{Disk, RealDisk};
+use walctl::disk::{Disk, Open, RealDisk};
 use walctl::model::{Error, Lsn};
 use walctl::ops::{LedgerEntry, ledger_from, ledger_head};
 use walctl::writer::{Ack, GroupCommit};
@@ -181,14 +181,10 @@ impl Ledger {
     fn open(path: &Path, log_id: &[u8; 16], next: Lsn) -> anyhow::Result<Ledger> {
         use std::os::unix::fs::OpenOptionsExt;
         let cannot = |doing| Error::io(doing, path);
+        // It is ours to write to: no link is followed, and nothing but a file is waited for.
+        RealDisk.open(path, Open { or_create: true, ..Open::WRITE })?;
         let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
-        let mut file =
-            File::options().read(true).append(true).create(true).custom_flags(flags).open(path).map_err(cannot("open"))?;
-        if !file.metadata().map_err(cannot("look at"))?.is_file() {
-            return Err(
-                Failure::usage(format!("{} is no file; a ledger is written into a file of its own", path.display())).into()
-            );
-        }
+        let mut file = File::options().read(true).append(true).custom_flags(flags).open(path).map_err(cannot("open"))?;
         let head = ledger_head(log_id);
         let mut first = String::new();
         BufReader::new(std::io::Read::take(&mut file, 256)).read_line(&mut first).map_err(cannot("read"))?;

@@ -5,9 +5,11 @@ use std::path::Path;
 
 use anyhow::Context;
 use serde_json::Value;
+use walctl::disk::Stream;
 use walctl::ops::bench::{BenchPlace, Measured, Outcome, Rule, Ruling, Spread};
 
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::interrupt;
 use crate::cli::render::bench::json;
 use crate::cli::render::out::Out;
 
@@ -26,8 +28,9 @@ const LONGEST: u64 = 16 << 20;
 pub fn read(path: &Path) -> anyhow::Result<Baseline> {
     use std::io::Read;
     let mut text = String::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(LONGEST).read_to_string(&mut text))
+    Stream::open("read the baseline", path, interrupt::caught)?
+        .take(LONGEST)
+        .read_to_string(&mut text)
         .with_context(|| format!("cannot read the baseline {}", path.display()))?;
     parse(&text).with_context(|| format!("{} is nothing that `walctl bench --json` printed", path.display()))
 }

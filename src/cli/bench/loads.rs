@@ -153,7 +153,7 @@ fn from_log(path: &Path) -> anyhow::Result<Arc<Payloads>> {
             };
             let want = Want { payloads: true, ..Want::default() };
             let visit = Visit { source: &input.source, segment, keys: &input.keys, want, before: None };
-            match (input.format.walk)(&visit, &mut Sink::new(&mut take)) {
+            match input.format.walk(&visit, &mut Sink::new(&mut take)) {
                 Ok(_) | Err(Halt::Enough) => {}
                 Err(Halt::Failed(error)) => return Err(error.into()),
             }

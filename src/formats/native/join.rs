@@ -1,9 +1,9 @@
 //! What the walks over single segments mean together: chains, names, gaps, and what a later segment proves.
 
-use crate::disk::Source;
+use crate::disk::{EntryKind, Source};
 use crate::formats::{Ending, Summary, gap_between, later_segments_prove};
 use crate::model::{Damage, Facts, Kind, Look, Lsn, LsnRange, Span, Warning};
-use crate::native::{SegmentHeader, Tally};
+use crate::native::{SegmentHeader, Tally, segment_lsn};
 
 /// What a walk leaves for the join.
 #[derive(Debug, Default)]
@@ -27,6 +27,7 @@ pub struct Joint {
 /// Joins the walks over a log's segments.
 pub fn join(source: &Source, summaries: &mut [Summary]) -> Vec<Damage> {
     later_segments_prove(source, summaries);
+    name_unreachable(source, summaries);
     let mut found = Vec::new();
     let log_id = common_id(summaries);
     for index in 0..summaries.len().min(source.segments.len()) {
@@ -71,6 +72,16 @@ fn downgraded(source: &Source, summaries: &[Summary], log_id: Option<[u8; 16]>) 
         }));
     }
     found
+}
+
+/// Of a segment that cannot be reached the name still says which LSN it begins with.
+fn name_unreachable(source: &Source, summaries: &mut [Summary]) {
+    for (segment, summary) in source.segments.iter().zip(summaries).filter(|(segment, _)| segment.kind != EntryKind::File) {
+        summary.begins = segment_lsn(&segment.name);
+        for damage in summary.damage.kept_mut() {
+            damage.lsn = summary.begins;
+        }
+    }
 }
 
 fn joint(summary: &Summary) -> Option<&Joint> {

@@ -251,8 +251,10 @@ fn open_transactions(segments: &[SegmentFacts]) -> Vec<Vec<u64>> {
 /// be, nobody can tell what would go: that is an error.
 pub fn prune_facts(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Vec<SegmentFacts>> {
     let entries = disk.list(dir)?;
-    let mut firsts: Vec<Lsn> =
-        entries.iter().filter(|e| e.kind == EntryKind::File).filter_map(|e| segment_lsn(&e.name)).collect();
+    if let Some(lost) = entries.iter().find(|e| e.kind != EntryKind::File && segment_lsn(&e.name).is_some()) {
+        return Err(Error::Refused { path: dir.join(&lost.name), why: format!("it is {}, not a segment", lost.kind.words()) });
+    }
+    let mut firsts: Vec<Lsn> = entries.iter().filter_map(|e| segment_lsn(&e.name)).collect();
     firsts.sort();
     let mut segments: Vec<SegmentFacts> = Vec::with_capacity(firsts.len());
     // What the segment before leaves due, the sum of its last frame, and the sum that a hole at its end names.

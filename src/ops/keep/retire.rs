@@ -7,11 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::prune::{Fate, SegmentFacts, check_frames};
-use crate::disk::{Cursor, Disk, File, Open, crc32, make_dir, pieces, write_full};
+use crate::disk::{Cursor, Disk, File, Open, begin_file, crc32, make_dir, pieces, unfinished, write_full};
 use crate::model::{Error, Result};
-
-/// How a copy is called until it is complete.
-const UNFINISHED: &str = ".partly";
 
 /// Takes away what a plan lets go, and says of each segment when it is gone and where its copy is. The caller holds the log's lock
 /// since before the plan was made.
@@ -56,10 +53,8 @@ fn copy(disk: &Arc<dyn Disk>, dir: &Path, segment: &SegmentFacts, archive: &Path
         disk.open(&to, Open::WRITE)?.sync_all()?;
         disk.sync_dir(archive)?;
     } else {
-        let mut name = to.clone();
-        name.as_mut_os_string().push(UNFINISHED);
-        let target = disk.open(&name, Open { or_create: true, ..Open::WRITE })?;
-        target.set_length(0)?;
+        let name = unfinished(&to);
+        let target = begin_file(disk.as_ref(), &name)?;
         let mut at = 0;
         let written = pieces(source.as_ref(), 0, length, &mut |piece| {
             sum = crc32(sum, piece);

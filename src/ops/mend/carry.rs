@@ -6,9 +6,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::cutfile::{self, UNFINISHED, as_private, looks_cut, save, write_new};
+use super::cutfile::{self, as_private, looks_cut, save, write_new};
 use super::repair::{Cut, Plan};
-use crate::disk::{Cursor, Disk, File, Open, crc32, pieces, write_full};
+use crate::disk::{Cursor, Disk, EntryKind, File, Open, crc32, finished, pieces, unfinished, write_full};
 use crate::model::{Error, Result};
 
 /// Does what the plan says. The caller holds the log's lock since before the plan was made.
@@ -42,7 +42,7 @@ pub fn carry_out(disk: &Arc<dyn Disk>, plan: &Plan) -> Result<()> {
 /// Removes what an interrupted repair left unfinished: it was never used.
 fn sweep(disk: &Arc<dyn Disk>, dir: &Path) -> Result<()> {
     for entry in disk.list(dir)? {
-        if entry.name.ends_with(UNFINISHED) && looks_cut(&entry.name) {
+        if entry.kind == EntryKind::File && finished(&entry.name).is_some_and(looks_cut) {
             disk.remove(&dir.join(&entry.name))?;
         }
     }
@@ -74,7 +74,7 @@ fn must_be_new(disk: &Arc<dyn Disk>, path: &Path) -> Result<()> {
 
 /// Writes a segment that was not there, and gives it its name once all of it is synced.
 fn add(disk: &Arc<dyn Disk>, dir: &Path, cut: &Cut) -> Result<()> {
-    let unfinished = dir.join(format!("{}{UNFINISHED}", cut.saved_as));
+    let unfinished = unfinished(&dir.join(&cut.saved_as));
     let written = write_new(disk, &unfinished, &mut |new| {
         if let Some(like) = &cut.like {
             as_private(disk, &unfinished, like)?;
@@ -96,7 +96,7 @@ fn apply(disk: &Arc<dyn Disk>, dir: &Path, cut: &Cut) -> Result<()> {
         segment.sync_all()?;
     } else {
         // What stays and what is added must come together: one without the other is a log that its system reads wrongly.
-        let unfinished = dir.join(format!("{}{UNFINISHED}", cut.saved_as));
+        let unfinished = unfinished(&dir.join(&cut.saved_as));
         replace_end(disk, &cut.path, &unfinished, from.offset, &mut |new| write_full(new, &from.fill, from.offset))?;
     }
     disk.sync_dir(dir)

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::disk::{Cursor, Disk, EntryKind, File, Open, crc32, pieces, read_full, write_full};
+use crate::disk::{Cursor, Disk, EntryKind, File, Open, begin_file, crc32, finished, pieces, read_full, unfinished, write_full};
 use crate::model::{Error, Lsn, LsnRange, Result, Time};
 
 const FIRST_LINE: &str = "walctl cut 1 ";
@@ -22,8 +22,6 @@ const USUAL_HEAD: usize = 64 << 10;
 const LONGEST_HEAD: usize = 16 << 20;
 /// How much in front of a cut is summed, so that a cut is only put back where it came from.
 const CONTEXT: u64 = 4096;
-/// What a file is called that is not complete yet.
-pub const UNFINISHED: &str = ".tmp";
 
 /// Where cut bytes came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -262,7 +260,7 @@ pub fn context(cursor: &mut Cursor, offset: u64) -> Option<u32> {
 /// Whether a name is a cut file's, of any format, or of one that is not complete.
 #[must_use]
 pub fn looks_cut(name: &str) -> bool {
-    let place = name.strip_suffix(UNFINISHED).unwrap_or(name).rsplit_once(".cut-");
+    let place = finished(name).unwrap_or(name).rsplit_once(".cut-");
     place.is_some_and(|(segment, place)| {
         !segment.is_empty() && !place.is_empty() && place.bytes().all(|b| b.is_ascii_digit() || b == b'-')
     })
@@ -273,7 +271,7 @@ pub fn names(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Vec<String>> {
     let mut names: Vec<String> = disk
         .list(dir)?
         .into_iter()
-        .filter(|e| e.kind == EntryKind::File && looks_cut(&e.name) && !e.name.ends_with(UNFINISHED))
+        .filter(|e| e.kind == EntryKind::File && looks_cut(&e.name) && finished(&e.name).is_none())
         .map(|e| e.name)
         .collect();
     names.sort();
@@ -295,7 +293,8 @@ pub fn free_name(taken: &[String], segment: &str, offset: u64) -> String {
 
 /// Writes a cut file with bytes of a segment, and gives it its name once it is complete and synced.
 pub fn save(disk: &Arc<dyn Disk>, dir: &Path, name: &str, from: &Provenance, segment: &dyn File, like: &Path) -> Result<()> {
-    let (path, unfinished) = (dir.join(name), dir.join(format!("{name}{UNFINISHED}")));
+    let path = dir.join(name);
+    let unfinished = unfinished(&path);
     if disk.look(&path)?.is_some() {
         return Err(Error::Refused { path, why: "it is there already, and what it holds must not be lost".into() });
     }
@@ -331,10 +330,9 @@ pub fn as_private(disk: &Arc<dyn Disk>, path: &Path, other: &Path) -> Result<()>
     }
 }
 
-/// Makes a file, or empties it, has it filled, and syncs it.
+/// Makes an unfinished file, has it filled, and syncs it.
 pub fn write_new(disk: &Arc<dyn Disk>, path: &Path, fill: &mut dyn FnMut(&dyn File) -> Result<()>) -> Result<()> {
-    let file = disk.open(path, Open { write: true, or_create: true, ..Open::READ })?;
-    file.set_length(0)?;
+    let file = begin_file(disk.as_ref(), path)?;
     fill(file.as_ref())?;
     file.sync_all()
 }
@@ -423,6 +421,12 @@ mod tests {
         let taken = ["s.cut-7".to_owned(), "s.cut-7-2".to_owned()];
         assert_eq!(free_name(&taken, "s", 7), "s.cut-7-3");
         assert_eq!(free_name(&taken, "s", 8), "s.cut-8");
-        assert!(looks_cut("s.cut-7-3") && looks_cut("s.cut-7.tmp") && !looks_cut("s.cut-x") && !looks_cut(".cut-7"));
+        assert!(
+            looks_cut("s.cut-7-3")
+                && looks_cut("s.cut-7.walctl-unfinished")
+                && !looks_cut("s.cut-7.tmp")
+                && !looks_cut("s.cut-x")
+                && !looks_cut(".cut-7")
+        );
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::cutfile::as_private;
-use crate::disk::{Disk, EntryKind, File, Open, make_dir, write_full};
+use crate::disk::{Disk, EntryKind, File, Open, make_dir, unfinished, write_full};
 use crate::model::{Error, Hole, Keys, Lsn, LsnRange, Result, Time};
 use crate::native::{
     ENCRYPTED, FACTS_LIMIT, FRAME_HEADER, FrameFields, FrameHeader, HEADER_BYTES, Kind, MORE, Seed, SegmentCipher, SegmentHeader,
@@ -18,9 +18,6 @@ use crate::native::{
 const SEGMENT_BYTES: u64 = 64 << 20;
 /// What is encoded is written in pieces of this size.
 const PIECE: usize = 1 << 20;
-
-/// What is behind the name of the folder in which a new log grows.
-pub const UNFINISHED: &str = ".unfinished";
 
 /// A log under construction.
 pub struct NewLog {
@@ -106,7 +103,7 @@ impl NewLog {
             return refused(target, "it is there already; a new log is only written where nothing is");
         }
         let Some(name) = target.file_name() else { return refused(target, "it is no name for a new folder") };
-        let work = target.with_file_name(format!("{}{UNFINISHED}", name.to_string_lossy()));
+        let work = unfinished(&target.with_file_name(name));
         let key = match keys.newest() {
             Some(key) => Some((*key, random()?)),
             None => None,

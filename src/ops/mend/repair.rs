@@ -383,7 +383,7 @@ pub(super) fn each_frame(input: &Input, segment: &Segment, want: Want, take: &mu
         }
         Ok(())
     };
-    match (input.format.walk)(&visit, &mut Sink::new(&mut each)) {
+    match input.format.walk(&visit, &mut Sink::new(&mut each)) {
         Ok(_) | Err(Halt::Enough) => Ok(()),
         Err(Halt::Failed(error)) => Err(error),
     }

@@ -163,7 +163,7 @@ pub(super) fn each_record(
             }
             _ => Ok(()),
         };
-        match (input.format.walk)(&visit, &mut Sink::new(&mut each)) {
+        match input.format.walk(&visit, &mut Sink::new(&mut each)) {
             Ok(summary) => before = Some(summary),
             Err(Halt::Enough) => return Ok(()),
             Err(Halt::Failed(error)) => return Err(error),

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::carry::replace_end;
-use super::cutfile::{self, CutFile, Provenance, UNFINISHED};
-use crate::disk::{Cursor, Disk, File, Open, Segment, write_full};
+use super::cutfile::{self, CutFile, Provenance};
+use crate::disk::{Cursor, Disk, File, Open, Segment, unfinished, write_full};
 use crate::model::{Error, Result};
 use crate::ops::Input;
 
@@ -141,7 +141,7 @@ fn put_back(disk: &Arc<dyn Disk>, plan: &Undo, cut: &CutFile) -> Result<()> {
     }
     if !from.fill.is_empty() {
         // Cut shorter step by step, what was filled in could pass for whole without the rest that its system needs.
-        let unfinished = plan.dir.join(format!("{}{UNFINISHED}", cut.name));
+        let unfinished = unfinished(&plan.dir.join(&cut.name));
         replace_end(disk, &path, &unfinished, from.offset, &mut |new| {
             cut.each(disk, &mut |at, piece| write_full(new, piece, at))?;
             new.set_length(from.file_bytes)

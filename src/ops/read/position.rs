@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::disk::{Disk, Open, write_full};
+use crate::disk::{Disk, EntryKind, Open, begin_file, not_regular, unfinished, write_full};
 use crate::formats::Mark;
 use crate::model::{Error, Lsn, Record, Result};
 
@@ -75,14 +75,22 @@ impl Position {
         position.map(Some).ok_or_else(|| Error::Input { what: format!("{} is no cursor that walctl wrote", path.display()) })
     }
 
+    /// Whether a cursor can be kept under this name: in a file, or in one that is not there yet.
+    pub fn can_be_kept(disk: &dyn Disk, path: &Path) -> Result<()> {
+        match disk.look_at_name(path)? {
+            None | Some(EntryKind::File) => Ok(()),
+            Some(EntryKind::Link) => {
+                Err(not_regular("keep the cursor in", path, "a symbolic link; name the file that it leads to"))
+            }
+            Some(other) => Err(not_regular("keep the cursor in", path, &format!("{}, not a regular file", other.words()))),
+        }
+    }
+
     /// Writes a cursor file so that a crash leaves the old one or the new one, never half of it.
     pub fn save(&self, disk: &dyn Disk, path: &Path) -> Result<()> {
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(".new");
-        let new = path.with_file_name(name);
-        let file = disk.open(&new, Open { or_create: true, ..Open::WRITE })?;
+        let new = unfinished(path);
+        let file = begin_file(disk, &new)?;
         let line = self.to_json() + "\n";
-        file.set_length(0)?;
         write_full(file.as_ref(), line.as_bytes(), 0)?;
         file.sync_all()?;
         disk.rename(&new, path)?;

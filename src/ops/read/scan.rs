@@ -186,7 +186,7 @@ impl<'a> Scan<'a> {
             let want = self.want(mark, false);
             let before = if self.format.ordered && !apart { summaries.last().or(begin.before) } else { None };
             let visit = Visit { source: &source, segment, keys: self.keys, want, before };
-            match (self.format.walk)(&visit, &mut Sink::new(&mut |item| reader.item(segment, item))) {
+            match self.format.walk(&visit, &mut Sink::new(&mut |item| reader.item(segment, item))) {
                 Ok(summary) => {
                     reader.leave(segment, &summary)?;
                     summaries.push(summary);
@@ -249,7 +249,7 @@ impl<'a> Scan<'a> {
         let segment = &self.source.segments[index];
         let before = before.filter(|_| self.format.ordered);
         let visit = Visit { source: self.source, segment, keys: self.keys, want: self.want(mark, only_counts), before };
-        (self.format.walk)(&visit, sink)
+        self.format.walk(&visit, sink)
     }
 
     fn want(&self, start: Option<Mark>, only_counts: bool) -> Want {

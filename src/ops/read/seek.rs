@@ -140,7 +140,7 @@ pub(super) fn first_record(source: &Source, format: &'static Format, keys: &Keys
         }
         _ => Ok(()),
     };
-    match (format.walk)(&visit, &mut Sink::new(&mut take)) {
+    match format.walk(&visit, &mut Sink::new(&mut take)) {
         Ok(_) | Err(Halt::Enough) => Ok(first),
         Err(Halt::Failed(error)) => Err(error),
     }
@@ -153,7 +153,7 @@ pub fn last_lsn(source: &Source, format: &'static Format, keys: &Keys) -> Result
         for segment in &source.segments {
             let want = Want { counts_only: true, ..Want::default() };
             let visit = Visit { source, segment, keys, want, before: before.last() };
-            match (format.walk)(&visit, &mut Sink::new(&mut |_| Ok(()))) {
+            match format.walk(&visit, &mut Sink::new(&mut |_| Ok(()))) {
                 Ok(summary) => before = vec![keep_last(before.pop(), summary)],
                 Err(Halt::Enough) => break,
                 Err(Halt::Failed(error)) => return Err(error),
@@ -165,7 +165,7 @@ pub fn last_lsn(source: &Source, format: &'static Format, keys: &Keys) -> Result
         // Nothing but the end is of use: a sealed segment answers from its seal.
         let want = Want { counts_only: true, lsns: LsnRange::new(Lsn(u64::MAX), Lsn(u64::MAX)), ..Want::default() };
         let visit = Visit { source, segment, keys, want, before: None };
-        match (format.walk)(&visit, &mut Sink::new(&mut |_| Ok(()))) {
+        match format.walk(&visit, &mut Sink::new(&mut |_| Ok(()))) {
             Ok(Summary { lsns: Some(range), .. }) => return Ok(Some(range.last)),
             Ok(_) | Err(Halt::Enough) => {}
             // Pruned since it was listed, and whatever stands before it too.

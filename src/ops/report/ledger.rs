@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use crate::disk::Stream;
 use crate::formats::{Halt, Item, Sink, Visit, Want};
 use crate::model::{Damage, Error, Look, Lsn, LsnRange, Record, Result};
 use crate::native::{HEADER_FIELDS, HeaderFound, SegmentHeader};
@@ -256,11 +257,8 @@ impl<R: BufRead> Ledger<R> {
 /// # Errors
 /// If the ledger cannot be read, names no log, or names another one.
 pub fn check_ledger(input: &Input, path: &Path) -> Result<LedgerReport> {
-    let file = std::fs::File::open(path).map_err(Error::io("open", path))?;
-    if !file.metadata().map_err(Error::io("look at", path))?.is_file() {
-        return Err(Error::Input { what: format!("{} is no file, and so no ledger", path.display()) });
-    }
-    check_lines(input, BufReader::with_capacity(256 << 10, file), path)
+    let stream = Stream::open("open", path, || false)?;
+    check_lines(input, BufReader::with_capacity(256 << 10, stream), path)
 }
 
 /// The ids that the headers of a log's segments give.
@@ -313,7 +311,7 @@ fn check_lines(input: &Input, lines: impl BufRead, path: &Path) -> Result<Ledger
         };
         let want = Want { payloads: true, ..Want::default() };
         let visit = Visit { source: &input.source, segment, keys: &input.keys, want, before: None };
-        match (input.format.walk)(&visit, &mut Sink::new(&mut take)) {
+        match input.format.walk(&visit, &mut Sink::new(&mut take)) {
             Ok(_) | Err(Halt::Enough) => {}
             Err(Halt::Failed(error)) => return Err(error),
         }

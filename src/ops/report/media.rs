@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::disk::{Cursor, Disk, File, Open, Segment, crc32};
+use crate::disk::{Cursor, Disk, EntryKind, File, Open, Segment, crc32};
 use crate::formats::{Halt, Item, Sink, Visit, Want};
 use crate::model::{Error, Lsn, Result, SegmentId, Span, Value};
 use crate::native::{HEADER_BYTES, LOCK, UNSYNCED_UNKNOWN};
@@ -36,7 +36,7 @@ pub fn compare_media(input: &Input, progress: &Progress) -> Result<MediaView> {
     steady(input, |input| {
         let mut view = MediaView { direct: true, ..MediaView::default() };
         let live = input.source.disk.locked_by(&input.source.dir.join(LOCK)).is_some();
-        for segment in input.source.segments.iter().filter(|s| s.length != u64::MAX) {
+        for segment in input.source.segments.iter().filter(|s| s.length != u64::MAX && s.kind == EntryKind::File) {
             let below = if live && !segment.followed { durable_end(input, segment)? } else { u64::MAX };
             let mut pair = Pair::open(&input.source.disk, segment, below)?;
             view.direct &= pair.medium.is_direct();
@@ -81,7 +81,7 @@ fn durable_end(input: &Input, segment: &Segment) -> Result<u64> {
     };
     let want = Want { frames: true, live: true, ..Want::default() };
     let visit = Visit { source: &input.source, segment, keys: &input.keys, want, before: None };
-    match (input.format.walk)(&visit, &mut Sink::new(&mut take)) {
+    match input.format.walk(&visit, &mut Sink::new(&mut take)) {
         Ok(_) | Err(Halt::Enough) => Ok(durable),
         Err(Halt::Failed(error)) => Err(error),
     }
@@ -242,6 +242,9 @@ mod tests {
         }
         fn lock(&self, path: &Path) -> Result<Option<Box<dyn File>>> {
             self.cache.lock(path)
+        }
+        fn open_dir(&self, dir: &Path) -> Result<Box<dyn File>> {
+            self.cache.open_dir(dir)
         }
     }
 

@@ -263,7 +263,7 @@ fn walk(input: &Input, segment: &Segment, live: bool, before: Option<&Summary>, 
         }
         Ok(())
     };
-    let mut summary = match (input.format.walk)(&visit, &mut Sink::new(&mut take)) {
+    let mut summary = match input.format.walk(&visit, &mut Sink::new(&mut take)) {
         Ok(summary) => summary,
         Err(Halt::Failed(error)) => return Err(error),
         Err(Halt::Enough) => return Err(Error::Interrupted),
@@ -354,7 +354,7 @@ fn look_behind_pauses(input: &Input, counts: &mut Counts, parts: &[Part], segmen
             Ok(())
         };
         // Only a word more about the pause: what stops this walk is told where the log is checked.
-        let _ = (input.format.walk)(&visit, &mut Sink::new(&mut take));
+        let _ = input.format.walk(&visit, &mut Sink::new(&mut take));
         pause.group = Some(size).filter(|n| *n > 0);
     }
 }
@@ -399,7 +399,7 @@ fn sample(input: &Input, parts: &[Part]) -> Option<f64> {
     let want = Want { counts_only: true, start, ..Want::default() };
     let visit = Visit { source: &input.source, segment, keys: &input.keys, want, before: None };
     let begun = Instant::now();
-    (input.format.walk)(&visit, &mut Sink::new(&mut |_| Ok(()))).ok()?;
+    input.format.walk(&visit, &mut Sink::new(&mut |_| Ok(()))).ok()?;
     let bytes = part.used.saturating_sub(entry.map_or(0, |e| e.offset));
     (bytes > 0).then(|| rate(bytes, begun.elapsed()))
 }

@@ -278,7 +278,7 @@ fn walk_one(
         }
         Ok(())
     };
-    match (input.format.walk)(&visit, &mut Sink::new(&mut take)) {
+    match input.format.walk(&visit, &mut Sink::new(&mut take)) {
         Ok(summary) => {
             step(summary.length);
             Ok(summary)

@@ -76,6 +76,10 @@ impl Disk for HeldFolder {
     fn lock(&self, _: &Path) -> Result<Option<Box<dyn File>>> {
         read_only()
     }
+
+    fn open_dir(&self, _: &Path) -> Result<Box<dyn File>> {
+        read_only()
+    }
 }
 
 impl File for HeldFile {

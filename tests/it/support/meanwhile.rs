@@ -102,6 +102,10 @@ impl Disk for Meanwhile {
     fn lock(&self, path: &Path) -> Result<Option<Box<dyn File>>> {
         self.disk.lock(path)
     }
+
+    fn open_dir(&self, path: &Path) -> Result<Box<dyn File>> {
+        self.disk.open_dir(path)
+    }
 }
 
 impl File for Watched {

@@ -329,6 +329,7 @@ mod tests {
             sequence: 1,
             length: 0,
             followed: false,
+            kind: walctl::disk::EntryKind::File,
         };
         let way = Way { mark: None::<Mark>, ordinal: 0 };
         let shown = Shown { record, segment: &segment, matched: true, after_damage, way };

@@ -84,7 +84,7 @@ fn draw(input: &Input, report: &Report, segment: &SegmentReport, cells: usize) -
             Ok(())
         };
         // What could not be read has been reported; here the cells stay as they are.
-        let _walked: Result<_, Error> = match (input.format.walk)(&visit, &mut Sink::new(&mut take)) {
+        let _walked: Result<_, Error> = match input.format.walk(&visit, &mut Sink::new(&mut take)) {
             Err(Halt::Failed(error)) => Err(error),
             _ => Ok(()),
         };

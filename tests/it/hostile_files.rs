@@ -1,0 +1,380 @@
+//! Links, named pipes and folders where a file should be, strangers' files, and folders that are taken away: nothing hangs, nothing is
+//! written where it should not be, and nothing that is there counts as absent.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::support::sandbox::{Ran, Sandbox, code, finish};
+
+const FIRST: &str = "00000000000000000001.wal";
+const THREE: &str = "record alpha\nrecord beta\nseal\nsegment\nrecord gamma\nseal\nsegment\nrecord delta";
+
+/// Nothing here takes that long unless it hangs: `timeout` ends it with 124.
+fn quickly(sandbox: &Sandbox, line: &str) -> Ran {
+    finish(sandbox.shell(&format!("timeout -k 1 20 walctl {line}")), b"")
+}
+
+fn mkfifo(path: &Path) {
+    let status = Command::new("mkfifo").arg(path).status().expect("mkfifo is there");
+    assert!(status.success());
+}
+
+/// The segments of a log, in order.
+fn segments(sandbox: &Sandbox) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(sandbox.path().join("LOG"))
+        .expect("the log is there")
+        .map(|entry| entry.expect("it can be listed").file_name().to_string_lossy().into_owned())
+        .filter(|name| name.ends_with(".wal"))
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_lock_that_is_a_link_to_another_file_is_refused_and_the_file_keeps_its_content() {
+    for (hard, command) in [false, true]
+        .into_iter()
+        .flat_map(|hard| ["append LOG --text a", "rotate LOG", "repair LOG"].map(|command| (hard, command)))
+    {
+        // There must be something to repair.
+        let torn = if command.starts_with("repair") { "cut 10" } else { "" };
+        let sandbox = Sandbox::with(&format!("record alpha\nrecord beta\n{torn}"));
+        let (victim, lock) = (sandbox.path().join("victim"), sandbox.path().join("LOG/LOCK"));
+        fs::write(&victim, "precious").expect("room for a few bytes");
+        if hard { fs::hard_link(&victim, &lock) } else { symlink("../victim", &lock) }.expect("links can be made");
+        let before = sandbox.files("LOG");
+        let ran = quickly(&sandbox, command);
+        assert_eq!(fs::read_to_string(&victim).expect("it is there"), "precious", "{hard} {command}");
+        assert_eq!(ran.code, 1, "{hard} {command}: {ran:?}");
+        assert!(ran.stderr.contains("LOG/LOCK") && ran.stderr.contains("link"), "{hard} {command}: {ran:?}");
+        assert!(sandbox.files("LOG") == before, "{hard} {command}");
+    }
+}
+
+#[test]
+fn a_lock_file_with_words_that_no_writer_of_ours_left_is_not_emptied() {
+    let sandbox = Sandbox::with("record alpha");
+    fs::write(sandbox.path().join("LOG/LOCK"), "held by another program").expect("room for a few bytes");
+    let ran = quickly(&sandbox, "append LOG --text a");
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert_eq!(fs::read_to_string(sandbox.path().join("LOG/LOCK")).expect("it is there"), "held by another program");
+}
+
+#[test]
+fn a_segment_that_cannot_be_reached_is_unreadable_by_name_in_every_command_and_never_absent() {
+    for which in [0, 1, 2] {
+        for stand in ["link", "pipe", "folder"] {
+            let sandbox = Sandbox::with(THREE);
+            let names = segments(&sandbox);
+            let path = sandbox.path().join("LOG").join(&names[which]);
+            fs::remove_file(&path).expect("it is there");
+            match stand {
+                "link" => symlink("/nowhere/at/all.wal", &path).expect("links can be made"),
+                "pipe" => mkfifo(&path),
+                _ => fs::create_dir(&path).expect("folders can be made"),
+            }
+            let context = format!("{stand} as segment {which}");
+            for command in ["verify LOG", "dump LOG", "stats LOG", "verify LOG --media"] {
+                let ran = quickly(&sandbox, command);
+                assert_eq!(ran.code, 4, "{context}: {command}: {ran:?}");
+                let named = (ran.stdout + &ran.stderr).contains(&names[which]);
+                assert!(named || command.starts_with("stats"), "{context}: {command}");
+            }
+            let json = quickly(&sandbox, "verify LOG --json");
+            let report: serde_json::Value = serde_json::from_str(&json.stdout).expect("it is JSON");
+            assert_eq!(report["verdict"], "unreadable", "{context}: {report}");
+            assert_eq!(report["segments"].as_array().map(Vec::len), Some(3), "{context}: {report}");
+            let damage = &report["damage"][0];
+            assert_eq!((&damage["file"], &damage["verdict"]), (&names[which].as_str().into(), &"unreadable".into()), "{context}");
+            assert_eq!(damage["acknowledged"], "unknown", "{context}: {report}");
+        }
+    }
+}
+
+#[test]
+fn a_last_segment_that_cannot_be_reached_is_neither_written_behind_nor_replaced() {
+    for stand in ["link", "pipe", "folder"] {
+        let sandbox = Sandbox::with(THREE);
+        let last = segments(&sandbox).pop().expect("there are three");
+        let path = sandbox.path().join("LOG").join(&last);
+        fs::remove_file(&path).expect("it is there");
+        match stand {
+            "link" => symlink("/nowhere/at/all.wal", &path).expect("links can be made"),
+            "pipe" => mkfifo(&path),
+            _ => fs::create_dir(&path).expect("folders can be made"),
+        }
+        for command in
+            ["append LOG --text a", "append LOG --repair --text a", "rotate LOG", "repair LOG", "rotate LOG --keep-segments 1"]
+        {
+            let ran = quickly(&sandbox, command);
+            assert_eq!(ran.code, 4, "{stand}: {command}: {ran:?}");
+            assert!(ran.stdout.is_empty() || command.starts_with("repair"), "{stand}: {command}: {ran:?}");
+            assert!((ran.stdout + &ran.stderr).contains(&last), "{stand}: {command}");
+        }
+        let kind = fs::symlink_metadata(&path).expect("it is there").file_type();
+        assert!(!kind.is_file(), "{stand}: it was replaced");
+        assert_eq!(segments(&sandbox).len(), 3, "{stand}");
+    }
+}
+
+#[test]
+fn a_log_of_which_no_segment_can_be_reached_is_no_empty_log() {
+    let sandbox = Sandbox::new();
+    fs::create_dir(sandbox.path().join("LOG")).expect("folders can be made");
+    symlink("/nowhere/1.wal", sandbox.path().join("LOG").join(FIRST)).expect("links can be made");
+    for command in ["verify LOG", "dump LOG", "append LOG --text a"] {
+        let ran = quickly(&sandbox, command);
+        assert!(matches!(ran.code, 1 | 4), "{command}: {ran:?}");
+        assert!((ran.stdout + &ran.stderr).contains(FIRST), "{command}");
+    }
+    assert!(fs::symlink_metadata(sandbox.path().join("LOG").join(FIRST)).expect("it is there").is_symlink());
+}
+
+#[test]
+fn an_active_segment_behind_a_link_is_read_and_not_written() {
+    let sandbox = Sandbox::with("record alpha");
+    let (real, path) = (sandbox.path().join("elsewhere"), sandbox.path().join("LOG").join(FIRST));
+    fs::rename(&path, &real).expect("it moves");
+    symlink("../elsewhere", &path).expect("links can be made");
+    let before = fs::read(&real).expect("it reads");
+    assert_eq!(quickly(&sandbox, "verify LOG").code, 0);
+    for command in ["append LOG --text a", "rotate LOG"] {
+        let ran = quickly(&sandbox, command);
+        assert_eq!(ran.code, 1, "{command}: {ran:?}");
+        assert!(ran.stderr.contains("symbolic link"), "{command}: {ran:?}");
+    }
+    assert!(fs::read(&real).expect("it reads") == before);
+}
+
+#[test]
+fn a_cursor_that_is_a_pipe_or_a_link_is_refused_before_anything_is_shown() {
+    let sandbox = Sandbox::with("record alpha");
+    mkfifo(&sandbox.path().join("pipe"));
+    symlink("nothing-yet", sandbox.path().join("dangling")).expect("links can be made");
+    fs::write(sandbox.path().join("kept"), "").expect("room");
+    symlink("kept", sandbox.path().join("link")).expect("links can be made");
+    for name in ["pipe", "dangling", "link"] {
+        for follow in ["", " --follow"] {
+            let ran = quickly(&sandbox, &format!("dump LOG --cursor {name}{follow}"));
+            assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{name}: {ran:?}");
+            assert!(ran.stderr.contains(name), "{ran:?}");
+        }
+    }
+    assert!(!sandbox.path().join("nothing-yet").exists());
+    assert_eq!(fs::read(sandbox.path().join("kept")).expect("it is there"), b"");
+}
+
+#[test]
+fn a_new_cursor_is_not_written_through_a_link_that_waits_at_its_working_name() {
+    let sandbox = Sandbox::with("record alpha");
+    fs::write(sandbox.path().join("victim"), "precious").expect("room");
+    for name in ["cursor.new", "cursor.walctl-unfinished"] {
+        symlink("victim", sandbox.path().join(name)).expect("links can be made");
+    }
+    quickly(&sandbox, "dump LOG --cursor cursor");
+    assert_eq!(fs::read_to_string(sandbox.path().join("victim")).expect("it is there"), "precious");
+}
+
+#[test]
+fn a_ledger_is_not_written_through_a_link_nor_into_a_pipe() {
+    for stand in ["link", "pipe"] {
+        let sandbox = Sandbox::with("record alpha");
+        fs::write(sandbox.path().join("victim"), "").expect("room");
+        let path = sandbox.path().join("ledger");
+        if stand == "link" {
+            symlink("victim", &path).expect("links can be made")
+        } else {
+            mkfifo(&path)
+        }
+        let ran = quickly(&sandbox, "append LOG --text a --ledger ledger");
+        assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{stand}: {ran:?}");
+        assert_eq!(fs::read(sandbox.path().join("victim")).expect("it is there"), b"", "{stand}");
+    }
+}
+
+#[test]
+fn pipes_that_nobody_writes_to_hang_no_command() {
+    let sandbox = Sandbox::with(THREE);
+    mkfifo(&sandbox.path().join("pipe"));
+    for line in [
+        "verify pipe",
+        "dump pipe",
+        "verify LOG --key-file pipe",
+        "verify LOG --ledger pipe",
+        "append LOG --file pipe",
+        "rotate LOG --pin pipe --keep-segments 1",
+    ] {
+        let ran = quickly(&sandbox, line);
+        assert_eq!(ran.code, 1, "{line}: {ran:?}");
+        assert!(ran.stderr.contains("pipe"), "{line}: {ran:?}");
+    }
+    let archive = sandbox.path().join("archive");
+    fs::create_dir(&archive).expect("folders can be made");
+    mkfifo(&archive.join(FIRST));
+    let ran = quickly(&sandbox, "rotate LOG --keep-segments 1 --archive archive");
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("named pipe") && sandbox.path().join("LOG").join(FIRST).exists(), "{ran:?}");
+}
+
+#[test]
+fn a_pipe_that_somebody_writes_to_is_read_wherever_a_file_can_be_named() {
+    let sandbox = Sandbox::with("record alpha\nrecord beta");
+    let line = format!(
+        "bash -c 'walctl dump <(cat LOG/{FIRST}) --raw && walctl verify LOG --key-file <(sleep 0.2; cat KEYS) && walctl append LOG --file <(sleep 0.2; echo -n gamma) && walctl dump LOG --raw'"
+    );
+    let ran = finish(sandbox.shell(&line), b"");
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.stdout.starts_with("alpha\nbeta\n") && ran.stdout.ends_with("alpha\nbeta\ngamma\n"), "{ran:?}");
+}
+
+#[test]
+fn an_archive_or_out_dir_in_which_a_link_has_the_name_of_what_is_to_be_written_keeps_it() {
+    let sandbox = Sandbox::with(THREE);
+    let (archive, out) = (sandbox.path().join("archive"), sandbox.path().join("out"));
+    for dir in [&archive, &out] {
+        fs::create_dir(dir).expect("folders can be made");
+    }
+    symlink("../victim", archive.join(FIRST)).expect("links can be made");
+    symlink("../victim", out.join("00000000000000000001")).expect("links can be made");
+    for line in ["rotate LOG --keep-segments 1 --archive archive", "dump LOG --out-dir out"] {
+        let ran = quickly(&sandbox, line);
+        assert_eq!(ran.code, 1, "{line}: {ran:?}");
+        assert!(!sandbox.path().join("victim").exists(), "{line}");
+    }
+    assert!(fs::symlink_metadata(archive.join(FIRST)).expect("it is there").is_symlink());
+    assert!(sandbox.path().join("LOG").join(FIRST).exists());
+}
+
+/// An appender that has acknowledged one record and waits for more.
+fn appender(sandbox: &Sandbox, more: &[&str]) -> std::process::Child {
+    let mut child = sandbox
+        .command(&[&["append", "LOG"][..], more].concat())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    child.stdin.as_mut().expect("it was piped").write_all(b"first\n").expect("it takes bytes");
+    let mut told = [0; 2];
+    std::io::Read::read_exact(child.stdout.as_mut().expect("it was piped"), &mut told).expect("it answers");
+    assert_eq!(&told, b"1\n");
+    child
+}
+
+type Act = fn(&Path);
+
+#[test]
+fn a_writer_whose_log_is_taken_away_or_replaced_stops_with_6_and_says_so() {
+    let cases: [(&str, Act); 5] = [
+        ("deleted", |dir| fs::remove_dir_all(dir).expect("it goes")),
+        ("moved", |dir| fs::rename(dir, dir.with_extension("old")).expect("it moves")),
+        ("replaced", |dir| {
+            fs::rename(dir, dir.with_extension("old")).expect("it moves");
+            fs::create_dir(dir).expect("folders can be made");
+        }),
+        ("segment deleted", |dir| fs::remove_file(dir.join(FIRST)).expect("it goes")),
+        ("segment replaced", |dir| {
+            fs::rename(dir.join(FIRST), dir.join("aside")).expect("it moves");
+            fs::copy(dir.join("aside"), dir.join(FIRST)).expect("it is copied");
+        }),
+    ];
+    for (name, act) in cases {
+        for rotates in [false, true] {
+            let sandbox = Sandbox::new();
+            let dir = sandbox.path().join("LOG");
+            let flags: &[&str] = if rotates { &["--segment-records", "1"] } else { &[] };
+            let mut child = appender(&sandbox, flags);
+            act(&dir);
+            let mut stdin = child.stdin.take().expect("it was piped");
+            let _ = stdin.write_all(b"second\nthird\n");
+            drop(stdin);
+            let output = child.wait_with_output().expect("it ends");
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(code(output.status), 6, "{name} {rotates}: {said}");
+            assert!(said.contains("LOG") && !said.contains("dmesg"), "{name} {rotates}: {said}");
+            // Nothing is made in what has the path now.
+            let there = fs::read_dir(&dir).map_or(0, Iterator::count);
+            assert!(there <= 3 && (name != "replaced" || there == 0), "{name} {rotates}: {there}");
+        }
+    }
+}
+
+#[test]
+fn a_writer_whose_lock_file_is_gone_or_another_stops_with_6() {
+    for replaced in [false, true] {
+        let sandbox = Sandbox::new();
+        let mut child = appender(&sandbox, &[]);
+        let lock = sandbox.path().join("LOG/LOCK");
+        fs::remove_file(&lock).expect("it is there");
+        if replaced {
+            fs::write(&lock, "").expect("room");
+        }
+        drop(child.stdin.take());
+        let output = child.wait_with_output().expect("it ends");
+        assert_eq!(code(output.status), 6, "{replaced}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("LOCK"), "{replaced}");
+    }
+}
+
+#[test]
+fn a_folder_with_the_name_of_the_next_segment_is_not_blamed_on_the_disk() {
+    let sandbox = Sandbox::with("record alpha\nrecord beta");
+    fs::create_dir(sandbox.path().join("LOG/00000000000000000003.wal")).expect("folders can be made");
+    for line in ["rotate LOG", "append LOG --text a"] {
+        let ran = quickly(&sandbox, line);
+        assert_eq!(ran.code, 4, "{line}: {ran:?}");
+        assert!(ran.stderr.contains("00000000000000000003.wal") && ran.stderr.contains("folder"), "{line}: {ran:?}");
+        assert!(!ran.stderr.contains("dmesg") && !ran.stderr.contains("kernel"), "{line}: {ran:?}");
+    }
+}
+
+#[test]
+fn a_log_that_is_begun_among_other_files_is_said_to_be() {
+    let sandbox = Sandbox::new();
+    let dir = sandbox.path().join("home");
+    fs::create_dir(&dir).expect("folders can be made");
+    for name in ["letter.txt", "photo.jpg"] {
+        fs::write(dir.join(name), name).expect("room");
+    }
+    let ran = quickly(&sandbox, "append home --text a");
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "1\n"), "{ran:?}");
+    assert!(ran.stderr.contains("home") && ran.stderr.contains("2 other"), "{ran:?}");
+    for line in ["append home --text a", "append fresh --text a"] {
+        let ran = quickly(&sandbox, line);
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{line}: {ran:?}");
+    }
+}
+
+#[test]
+fn a_strangers_file_with_a_working_name_is_never_deleted() {
+    let names = ["next.tmp", "x.wal.cut-4144.tmp", "cursor.new", "00000000000000000001.wal.partly"];
+    for recipe in ["", "record alpha\nrecord beta\ncut 10"] {
+        let sandbox = Sandbox::with("record alpha\nrecord beta\ncut 10");
+        if recipe.is_empty() {
+            fs::remove_file(sandbox.path().join("LOG").join(FIRST)).expect("it is there");
+        }
+        for name in names {
+            fs::write(sandbox.path().join("LOG").join(name), "a stranger's").expect("room");
+        }
+        quickly(&sandbox, "append LOG --text a");
+        quickly(&sandbox, "append LOG --repair --text a");
+        quickly(&sandbox, "rotate LOG");
+        for name in names {
+            let content = fs::read_to_string(sandbox.path().join("LOG").join(name)).unwrap_or_default();
+            assert_eq!(content, "a stranger's", "{recipe:?} {name}");
+        }
+    }
+}
+
+#[test]
+fn a_log_that_a_crash_of_an_earlier_version_left_with_the_next_segment_half_made_opens() {
+    let sandbox = Sandbox::with("record alpha");
+    fs::write(sandbox.path().join("LOG/next.tmp"), vec![0; 100_000]).expect("room");
+    assert_eq!(quickly(&sandbox, "verify LOG").code, 0);
+    let ran = quickly(&sandbox, "append LOG --text a");
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "2\n"), "{ran:?}");
+    assert_eq!(quickly(&sandbox, "rotate LOG").code, 0);
+}
