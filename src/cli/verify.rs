@@ -1,9 +1,6 @@
 //! `walctl verify`: is a log whole, and if not, what does that mean.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::time::Duration;
 
 use walctl::disk::Io;
 use walctl::model::{Error, Result, Verdict};
@@ -172,21 +169,7 @@ fn watched<T: Send>(
     let progress = ops::Progress::default();
     let total = input.source.segments.iter().map(|s| if s.length == u64::MAX { 0 } else { s.length }).sum();
     let bar = Progress::new(out, format!("{doing} {}", escape::line(&input.source.path.display().to_string())), total);
-    let done = std::thread::scope(|scope| {
-        let (tell, told) = channel();
-        let worker = scope.spawn(|| {
-            // Dropped at the end, also by a panic: that is how the watcher knows.
-            let _tell: std::sync::mpsc::Sender<()> = tell;
-            work(&progress)
-        });
-        while let Err(RecvTimeoutError::Timeout) = told.recv_timeout(Duration::from_millis(100)) {
-            bar.reached(progress.done.load(Ordering::Relaxed));
-        }
-        worker.join()
-    });
+    let done = bar.watch(&progress.done, || work(&progress));
     bar.finish();
-    match done {
-        Ok(done) => Ok(done?),
-        Err(panic) => std::panic::resume_unwind(panic),
-    }
+    Ok(done?)
 }

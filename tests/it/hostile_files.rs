@@ -320,6 +320,20 @@ fn a_writer_whose_lock_file_is_gone_or_another_stops_with_6() {
 }
 
 #[test]
+fn without_a_thread_to_be_had_a_command_does_with_fewer_or_says_so() {
+    let sandbox = Sandbox::with("record alpha\nrecord beta\ncut 10");
+    sandbox.log("MANY", THREE);
+    // The limit is on address space, so that not even the stack of a thread fits.
+    for kib in [9000, 10_000, 11_000, 12_288, 14_000, 16_000, 20_000, 30_000] {
+        for line in ["verify MANY", "verify LOG", "repair LOG --dry-run", "append NEW --text a", "stats MANY"] {
+            let ran = finish(sandbox.shell(&format!("ulimit -v {kib}; walctl {line}")), b"");
+            assert_ne!(ran.code, 101, "{kib} {line}: {ran:?}");
+            assert!(!ran.stderr.contains("panicked"), "{kib} {line}: {ran:?}");
+        }
+    }
+}
+
+#[test]
 fn a_folder_with_the_name_of_the_next_segment_is_not_blamed_on_the_disk() {
     let sandbox = Sandbox::with("record alpha\nrecord beta");
     fs::create_dir(sandbox.path().join("LOG/00000000000000000003.wal")).expect("folders can be made");

@@ -1,8 +1,8 @@
 //! A bar on standard error for what lasts over a second, and only on a terminal.
 
 use std::io::{IsTerminal, stderr};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -55,14 +55,18 @@ impl Progress {
             return work();
         }
         let (here, over) = (std::thread::current(), AtomicBool::new(false));
+        // Where there is no thread to be had, the work is given back and done here, without a bar.
+        let work = Mutex::new(Some(work));
+        let take = || work.lock().ok().and_then(|mut work| work.take());
         std::thread::scope(|scope| {
-            let worker = scope.spawn(|| {
-                let result = work();
+            let worker = std::thread::Builder::new().spawn_scoped(scope, || {
+                let result = take().map(|work| work());
                 // A thread that wakes us is not finished yet: asked for that alone, it would often be waited for once more in vain.
                 over.store(true, Ordering::Release);
                 here.unpark();
                 result
             });
+            let Ok(worker) = worker else { return take().map(|work| work()) };
             while !over.load(Ordering::Acquire) && !worker.is_finished() {
                 std::thread::park_timeout(Duration::from_millis(100));
                 self.reached(done.load(Ordering::Relaxed));
@@ -72,6 +76,7 @@ impl Progress {
                 Err(panic) => std::panic::resume_unwind(panic),
             }
         })
+        .expect("the work is taken once")
     }
 
     fn show(&self, done: u64) {

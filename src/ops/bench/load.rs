@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
 use super::cell::Cell;
@@ -46,7 +46,8 @@ struct Stage<'a> {
     cell: &'a Cell,
     phase: AtomicU8,
     failed: AtomicBool,
-    ready: Barrier,
+    /// Held until all appenders are there.
+    ready: RwLock<()>,
 }
 
 /// What one appender has seen.
@@ -75,17 +76,19 @@ pub(super) fn run(disk: &Arc<dyn Disk>, dir: &Path, load: &Load<'_>, watch: &Wat
     };
     let log = GroupCommit::open(disk.clone(), dir, options)?;
     let begun = log.append(&vec![0x5a; BEGINNING][..])?;
-    let stage =
-        Stage { cell, phase: AtomicU8::new(WARMING), failed: AtomicBool::new(false), ready: Barrier::new(cell.appenders + 1) };
+    let stage = Stage { cell, phase: AtomicU8::new(WARMING), failed: AtomicBool::new(false), ready: RwLock::new(()) };
     let mut run = Run { acked_in_all: begun.last_lsn.0 - begun.lsn.0 + 1, ..Run::default() };
-    let seen: Vec<Seen> = std::thread::scope(|scope| {
+    let seen: Result<Vec<Seen>> = std::thread::scope(|scope| {
+        let ready = stage.ready.write();
         let appenders: Vec<_> = (0..cell.appenders)
             .map(|index| {
                 let (log, stage) = (log.clone(), &stage);
-                scope.spawn(move || appender(&log, stage, index, load.round))
+                let spawned = std::thread::Builder::new().spawn_scoped(scope, move || appender(&log, stage, index, load.round));
+                // Those that were started begin as soon as it is let go, and find that it is over.
+                spawned.inspect_err(|_| stage.phase.store(OVER, Ordering::Relaxed)).map_err(Error::io("start a thread for", dir))
             })
-            .collect();
-        stage.ready.wait();
+            .collect::<Result<_>>()?;
+        drop(ready);
         pause(load.warmup, &stage, watch);
         let device = Device::look(load.place);
         let (before, cpu, since) = (log.counts(), cpu_time(), Instant::now());
@@ -100,10 +103,10 @@ pub(super) fn run(disk: &Arc<dyn Disk>, dir: &Path, load: &Load<'_>, watch: &Wat
         let written = Device::look(load.place).zip(device).map(|(after, before)| after.since(&before));
         run.device_bytes = written.map(|device| device.bytes);
         run.device_flushes = written.map(|device| device.flushes);
-        appenders.into_iter().map(|thread| thread.join().expect("an appender does not panic")).collect()
+        Ok(appenders.into_iter().map(|thread| thread.join().expect("an appender does not panic")).collect())
     });
     let mut told: Vec<u64> = Vec::new();
-    for one in seen {
+    for one in seen? {
         if let Some(error) = one.error {
             return Err(error);
         }
@@ -155,7 +158,7 @@ fn appender(log: &GroupCommit, stage: &Stage<'_>, index: usize, round: usize) ->
     let mut seen = Seen::default();
     // Each begins at another place of the pool, and each round elsewhere.
     let turn = index.wrapping_mul(7919).wrapping_add(round.wrapping_mul(104_729));
-    stage.ready.wait();
+    drop(stage.ready.read());
     let done = match stage.cell.rate {
         None if stage.cell.inflight <= 1 => closed(log, stage, turn, &mut seen),
         rate => with_tickets(log, stage, turn, rate, index, &mut seen),

@@ -242,14 +242,15 @@ fn walk_several(
             }
         }
     };
-    match jobs.min(todo.len()) {
-        0 | 1 => work(),
-        jobs => std::thread::scope(|scope| {
-            for _ in 0..jobs {
-                scope.spawn(work);
+    std::thread::scope(|scope| {
+        for _ in 1..jobs.min(todo.len()) {
+            // Where there is no thread to be had, fewer do the work: this one at the least.
+            if std::thread::Builder::new().spawn_scoped(scope, work).is_err() {
+                break;
             }
-        }),
-    }
+        }
+        work();
+    });
     results.into_inner().expect("no walk panics while it stores its result")
 }
 
