@@ -5,7 +5,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use super::args::Global;
 use super::exit::Exit;
 use super::render::out::{Out, say_json};
-use super::{append, bench, dump, generate, repair, rotate, stats, verify};
+use super::{append, bench, dump, generate, interrupt, repair, rotate, stats, verify};
 
 const AFTER_HELP: &str = "\
 A log is named by its folder. Reading never writes and needs no lock. Exit codes: 0 clean, 1 could not do it, 2 wrong usage, 3 torn \
@@ -80,6 +80,7 @@ pub fn run() -> Exit {
     });
     match ended {
         Ok(exit) => exit,
+        Err(error) if out.is_closing(&error) && interrupt::caught() => Exit::Interrupted,
         Err(error) if out.is_closing(&error) => Exit::Done,
         Err(error) => out.failure(&error),
     }

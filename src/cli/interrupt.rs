@@ -1,20 +1,27 @@
 //! Ctrl-C and a polite kill: at once by default, at the next safe point where a command asks for that.
+//!
+//! A command that ends at a safe point must come to it. What it waits for in the system, output that nobody takes for one, is woken
+//! once a second; and when ten seconds were not enough, the process ends as if nothing had been promised. Nothing is lost by that: what
+//! was acknowledged is durable, and a log that was not closed opens.
 
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 
 use super::exit::Exit;
 
 static CAUGHT: AtomicI32 = AtomicI32::new(0);
 static POLITE: AtomicBool = AtomicBool::new(false);
+/// Seconds since the first interruption.
+static WAITED: AtomicU32 = AtomicU32::new(0);
+/// A command that was interrupted is given so many seconds to come to its end.
+const PATIENCE: u32 = 10;
 
 /// From here on an interruption ends the process with its own code and not by the signal.
 pub fn install() {
     // A limit of file size is told as an error, which says what was acknowledged; death says nothing.
     // SAFETY: ignoring a signal has no preconditions.
     unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
-    for signal in [libc::SIGINT, libc::SIGTERM] {
-        let handler: extern "C" fn(libc::c_int) = on_signal;
-        // SAFETY: the handler only touches atomics and calls _exit, both allowed in a signal handler; the action is fully
+    for (signal, handler) in [(libc::SIGINT, on_signal as Handler), (libc::SIGTERM, on_signal), (libc::SIGALRM, on_alarm)] {
+        // SAFETY: the handlers only touch atomics and call _exit and alarm, all allowed in a signal handler; the action is fully
         // initialised before it is handed over, and a null old action is allowed.
         unsafe {
             let mut action: libc::sigaction = std::mem::zeroed();
@@ -26,15 +33,32 @@ pub fn install() {
     }
 }
 
+type Handler = extern "C" fn(libc::c_int);
+
 extern "C" fn on_signal(signal: libc::c_int) {
     // The second signal always ends it: whoever presses twice means it.
     if !POLITE.load(Ordering::Relaxed) || CAUGHT.swap(signal, Ordering::Relaxed) != 0 {
         // SAFETY: _exit is async-signal-safe and does not return.
         unsafe { libc::_exit(i32::from(Exit::Interrupted.code())) }
     }
+    // SAFETY: alarm is async-signal-safe.
+    unsafe { libc::alarm(1) };
 }
 
-/// Promises that [`caught`] is asked often: the first interruption only sets it, the second one ends the process.
+/// Wakes what waits: a system call comes back, and whoever made it asks whether to go on.
+extern "C" fn on_alarm(_: libc::c_int) {
+    if CAUGHT.load(Ordering::Relaxed) == 0 {
+        return;
+    }
+    if WAITED.fetch_add(1, Ordering::Relaxed) >= PATIENCE {
+        // SAFETY: _exit is async-signal-safe and does not return.
+        unsafe { libc::_exit(i32::from(Exit::Interrupted.code())) }
+    }
+    // SAFETY: alarm is async-signal-safe.
+    unsafe { libc::alarm(1) };
+}
+
+/// Promises that [`caught`] is asked often: the first interruption only sets it, the second one ends the process, and so does time.
 pub fn be_polite() {
     POLITE.store(true, Ordering::Relaxed);
 }

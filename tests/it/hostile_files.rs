@@ -6,8 +6,9 @@ use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use crate::support::sandbox::{Ran, Sandbox, code, finish};
+use crate::support::sandbox::{Ran, Sandbox, code, finish, wait};
 
 const FIRST: &str = "00000000000000000001.wal";
 const THREE: &str = "record alpha\nrecord beta\nseal\nsegment\nrecord gamma\nseal\nsegment\nrecord delta";
@@ -246,6 +247,40 @@ fn an_archive_or_out_dir_in_which_a_link_has_the_name_of_what_is_to_be_written_k
     }
     assert!(fs::symlink_metadata(archive.join(FIRST)).expect("it is there").is_symlink());
     assert!(sandbox.path().join("LOG").join(FIRST).exists());
+}
+
+#[test]
+fn a_command_whose_output_nobody_takes_ends_at_the_first_signal() {
+    for words in [&["dump", "LOG", "--follow"][..], &["append", "LOG", "--count", "200000"]] {
+        for signal in ["-TERM", "-INT"] {
+            let sandbox = Sandbox::with("times 20000 record the quick brown fox jumps over the lazy dog");
+            let (reader, writer) = std::io::pipe().expect("a pipe can be made");
+            let other = writer.try_clone().expect("descriptors can be doubled");
+            let mut child = sandbox.command(words).stdout(writer).stderr(Stdio::null()).spawn().expect("it starts");
+            // It is stuck once the pipe is full, or will be with its next write.
+            until(|| !takes_more(&other));
+            let killed = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill is there");
+            assert!(killed.success());
+            assert_eq!(code(wait(&mut child)), 130, "{words:?} {signal}");
+            drop(reader);
+        }
+    }
+}
+
+fn takes_more(pipe: &std::io::PipeWriter) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut [PollFd::new(pipe, PollFlags::OUT)], Some(&now)).expect("a pipe can be asked") > 0
+}
+
+fn until(mut met: impl FnMut() -> bool) {
+    for _ in 0..12_000 {
+        if met() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("it never came to that");
 }
 
 /// An appender that has acknowledged one record and waits for more.

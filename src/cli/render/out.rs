@@ -11,6 +11,7 @@ use super::escape;
 use crate::cli::args::{Colour, Global};
 use crate::cli::exit::Exit;
 use crate::cli::hint;
+use crate::cli::interrupt;
 
 /// What a piece of text is, for those who see colours. Nothing is told by colour alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,11 +68,19 @@ struct Stdout {
 
 impl Write for Stdout {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.closed {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
         self.file.write(bytes).map_err(|error| {
-            self.closed |= error.kind() == io::ErrorKind::BrokenPipe;
             if error.kind() == io::ErrorKind::Interrupted {
-                return error;
+                if !interrupt::caught() {
+                    return error;
+                }
+                // Nobody takes the output, and the command is to end: it is as if nobody read it.
+                self.closed = true;
+                return io::Error::new(io::ErrorKind::BrokenPipe, format!("{REFUSED}interrupted"));
             }
+            self.closed |= error.kind() == io::ErrorKind::BrokenPipe;
             io::Error::new(error.kind(), format!("{REFUSED}{}", plain(&error)))
         })
     }
