@@ -3,13 +3,17 @@
 //! A mapped file that shrinks, or a bad sector below it, is a SIGBUS and not an error value. A handler puts a page of zeros where
 //! the fault was and counts it. Zeros fail every checksum, so the reader comes to look, sees the count, and reads that place again
 //! with a system call, which answers in words.
+//!
+//! The handler is the process's, so a program that embeds this library shares it: it is installed at the first mapping, in front of
+//! the action that SIGBUS had, and hands every fault on to that one which is not in a mapping of ours. A handler that the program
+//! installs later must do the same for us; without that, read with [`Io::Read`](super::Io::Read), which maps nothing.
 
 use std::ffi::c_int;
 use std::fmt;
 use std::fs;
 use std::ptr;
-use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Once, OnceLock};
 
 use memmap2::{Advice, Mmap, MmapOptions};
 
@@ -80,23 +84,30 @@ fn claim(start: usize, length: usize) -> Option<&'static Slot> {
 
 static PAGE: AtomicUsize = AtomicUsize::new(4096);
 static INSTALL: Once = Once::new();
+/// The action that SIGBUS had before ours. It is set before ours can run, and never changed.
+static BEFORE: OnceLock<libc::sigaction> = OnceLock::new();
 
+/// Puts our handler in front of the action that SIGBUS has, at the first mapping and once a process.
 fn install() {
     INSTALL.call_once(|| {
         PAGE.store(rustix::param::page_size(), Ordering::Relaxed);
-        // SAFETY: the action is fully initialised, the handler has the signature that SA_SIGINFO asks for, and it calls only
-        // mmap and sigaction, both plain system calls.
+        // SAFETY: the actions are fully initialised, the handler has the signature that SA_SIGINFO asks for, and it calls only what
+        // may be called in a handler.
         unsafe {
+            let mut before: libc::sigaction = std::mem::zeroed();
+            libc::sigaction(libc::SIGBUS, ptr::null(), &mut before);
+            let _ = BEFORE.set(before);
             let mut action: libc::sigaction = std::mem::zeroed();
             action.sa_sigaction = on_fault as *const () as usize;
-            action.sa_flags = libc::SA_SIGINFO;
-            libc::sigemptyset(&mut action.sa_mask);
+            // On the stack that the thread has for signals, if it has one: a runtime with small stacks counts on that.
+            action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | (before.sa_flags & libc::SA_NODEFER);
+            action.sa_mask = before.sa_mask;
             libc::sigaction(libc::SIGBUS, &action, ptr::null_mut());
         }
     });
 }
 
-extern "C" fn on_fault(_signal: c_int, info: *mut libc::siginfo_t, _context: *mut libc::c_void) {
+extern "C" fn on_fault(signal: c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     // SAFETY: the kernel hands over a valid siginfo with SA_SIGINFO.
     let address = unsafe { (*info).si_addr() } as usize;
     let page = PAGE.load(Ordering::Relaxed);
@@ -121,12 +132,33 @@ extern "C" fn on_fault(_signal: c_int, info: *mut libc::siginfo_t, _context: *mu
             return;
         }
     }
-    // Not ours: take the handler away, so that the same fault comes again and ends the process as it would have.
-    // SAFETY: SIG_DFL with an empty mask is a valid action.
-    unsafe {
-        let mut action: libc::sigaction = std::mem::zeroed();
-        action.sa_sigaction = libc::SIG_DFL;
-        libc::sigaction(libc::SIGBUS, &action, ptr::null_mut());
+    pass_on(signal, info, context);
+}
+
+/// A fault that is not in a mapping of ours belongs to the action that was there before.
+fn pass_on(signal: c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    let before = BEFORE.get().filter(|before| !matches!(before.sa_sigaction, libc::SIG_DFL | libc::SIG_IGN));
+    match before {
+        Some(before) if before.sa_flags & libc::SA_SIGINFO != 0 => {
+            // SAFETY: with SA_SIGINFO the action is a function of these three, and they are handed on as they came.
+            let handler: extern "C" fn(c_int, *mut libc::siginfo_t, *mut libc::c_void) =
+                unsafe { std::mem::transmute(before.sa_sigaction) };
+            handler(signal, info, context);
+        }
+        Some(before) => {
+            // SAFETY: without SA_SIGINFO the action is a function of the signal alone.
+            let handler: extern "C" fn(c_int) = unsafe { std::mem::transmute(before.sa_sigaction) };
+            handler(signal);
+        }
+        // Nobody handled it: take our handler away, so that the same fault comes again and ends the process as it would have.
+        None => {
+            // SAFETY: SIG_DFL with an empty mask is a valid action.
+            unsafe {
+                let mut action: libc::sigaction = std::mem::zeroed();
+                action.sa_sigaction = libc::SIG_DFL;
+                libc::sigaction(libc::SIGBUS, &action, ptr::null_mut());
+            }
+        }
     }
 }
 

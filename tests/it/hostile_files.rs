@@ -427,3 +427,71 @@ fn a_log_that_a_crash_of_an_earlier_version_left_with_the_next_segment_half_made
     assert_eq!((ran.code, ran.stdout.as_str()), (0, "2\n"), "{ran:?}");
     assert_eq!(quickly(&sandbox, "rotate LOG").code, 0);
 }
+
+/// What the handler of the process that embeds us was called with.
+static FAULTS: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+
+extern "C" fn embedder(_: libc::c_int, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
+    FAULTS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    // SAFETY: the page is in a mapping of this test's own, and is replaced by one that can be read.
+    unsafe {
+        let page = ((*info).si_addr() as usize & !4095) as *mut libc::c_void;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED;
+        libc::mmap(page, 4096, libc::PROT_READ, flags, -1, 0);
+    }
+}
+
+/// Maps a file by hand, cuts it, and reads behind its end.
+fn fault(dir: &Path) {
+    use std::os::fd::AsRawFd;
+    let path = dir.join("own");
+    fs::write(&path, [1; 8192]).expect("room");
+    let file = fs::File::options().read(true).write(true).open(&path).expect("it is there");
+    // SAFETY: a mapping of two pages over a file that is two pages long; it is read at a byte of the second one.
+    unsafe {
+        let map = libc::mmap(std::ptr::null_mut(), 8192, libc::PROT_READ, libc::MAP_SHARED, file.as_raw_fd(), 0);
+        assert_ne!(map, libc::MAP_FAILED);
+        file.set_len(4096).expect("it can be cut");
+        assert_eq!(map.cast::<u8>().add(4096).read_volatile(), 0);
+    }
+}
+
+#[test]
+fn a_fault_outside_our_mappings_goes_to_the_handler_that_was_there_before_and_on_its_stack() {
+    const NAME: &str = "hostile_files::a_fault_outside_our_mappings_goes_to_the_handler_that_was_there_before_and_on_its_stack";
+    use walctl::disk::{Disk, Open, RealDisk};
+    if std::env::var_os("WALCTL_TEST_FAULT").is_none() {
+        // A process of its own: handlers are the whole process's.
+        let status = Command::new(std::env::current_exe().expect("we run"))
+            .args([NAME, "--exact"])
+            .env("WALCTL_TEST_FAULT", "1")
+            .stdout(Stdio::null())
+            .status()
+            .expect("it starts");
+        assert_eq!(code(status), 0);
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    // SAFETY: the action is fully initialised, and its handler calls only mmap.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = embedder as *const () as usize;
+        action.sa_flags = libc::SA_SIGINFO;
+        libc::sigaction(libc::SIGBUS, &action, std::ptr::null_mut());
+    }
+    let path = dir.path().join("segment");
+    fs::write(&path, [7; 8192]).expect("room");
+    let mapping = RealDisk.open(&path, Open::READ).expect("it opens").map(8192).expect("it maps");
+    fault(dir.path());
+    assert_eq!((FAULTS.load(std::sync::atomic::Ordering::Relaxed), mapping.faults()), (1, 0));
+    fs::File::options().write(true).open(&path).expect("it opens").set_len(4096).expect("it can be cut");
+    assert_eq!((mapping.bytes()[4096], mapping.faults()), (0, 1));
+    assert_eq!(FAULTS.load(std::sync::atomic::Ordering::Relaxed), 1, "ours is not handed on");
+    // SAFETY: a null action only asks.
+    let flags = unsafe {
+        let mut now: libc::sigaction = std::mem::zeroed();
+        libc::sigaction(libc::SIGBUS, std::ptr::null(), &mut now);
+        now.sa_flags
+    };
+    assert_ne!(flags & libc::SA_ONSTACK, 0);
+}
