@@ -161,10 +161,10 @@ impl Reader {
         let (mut offset, mut summed) = (HEADER_BYTES, 0);
         let finder = Finder::new(&FRAME_MAGIC);
         while summed < TOLD_BYTES {
-            if let Some((seed, next)) = self.told_seed(offset, &mut summed) {
-                if self.told_seed(next, &mut summed).is_some_and(|(other, _)| other == seed) {
-                    return Some(seed);
-                }
+            if let Some((seed, next)) = self.told_seed(offset, &mut summed)
+                && self.told_seed(next, &mut summed).is_some_and(|(other, _)| other == seed)
+            {
+                return Some(seed);
             }
             let chunk = self.cursor.bytes(offset + 1, CHUNK);
             if chunk.len() < FRAME_HEADER {
