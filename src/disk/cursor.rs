@@ -254,6 +254,8 @@ impl Cursor {
                     // Past the cache a read ends inside a grain only where the file ends. It may grow at this moment, and the next
                     // read would begin inside that grain, which the system refuses: that is no damage.
                     if self.direct && !count.is_multiple_of(GRAIN as usize) {
+                        // Where the medium has less than the cache showed, that is the end.
+                        self.end_met(at + count as u64);
                         break;
                     }
                 }
