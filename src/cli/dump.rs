@@ -172,7 +172,11 @@ pub fn run(args: &DumpArgs, out: &mut Out) -> anyhow::Result<Exit> {
             match (Run { args, log, disk: &disk }).show(&mut print, out) {
                 Ok(ended) => worst = worst.or_worse(ended),
                 // Nobody reads any more, so nothing more is read; the damage that was met still counts.
-                Err(error) if out.is_closing(&error) => return Ok(worst.or_worse(print.met)),
+                Err(error) if out.is_closing(&error) => {
+                    // An interruption ends the wait for output that nobody takes as if nobody read it.
+                    let ended = if interrupt::caught() { Exit::Interrupted } else { Exit::Done };
+                    return Ok(worst.or_worse(print.met).or_worse(ended));
+                }
                 Err(error) => {
                     // What was read before it failed is whole, and is shown.
                     print.flush(out)?;

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::count::Counts;
-use crate::disk::Segment;
+use crate::disk::{EntryKind, Segment};
 use crate::formats::native::Joint;
 use crate::formats::{Ending, Halt, Item, Mark, Sink, State, Summary, Visit, Want};
 use crate::model::{Damage, Error, Lsn, LsnRange, Result, Time, Value, Verdict};
@@ -223,6 +223,9 @@ fn count(input: &Input, scan: bool, progress: &Progress) -> Result<Stats> {
 ///
 /// The names, the headers and the Seals of neighbours prove a hole between them without a scan, so they are joined like walks.
 fn from_seal(input: &Input, segment: &Segment) -> Result<Option<Part>> {
+    if segment.kind != EntryKind::File {
+        return Ok(None);
+    }
     let mut cursor = input.source.cursor(segment)?;
     let Some(HeaderFound::Good(header)) = cursor.array(0).map(|head| SegmentHeader::decode(&head)) else { return Ok(None) };
     let Some(seal) = find_seal(&mut cursor, header.seed()) else { return Ok(None) };
