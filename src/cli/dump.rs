@@ -286,7 +286,9 @@ impl Taking<'_> {
 impl Run<'_> {
     fn show(&self, print: &mut Print, out: &mut Out) -> anyhow::Result<Exit> {
         let (args, log) = (self.args, self.log);
-        if !args.kind.is_empty() && !args.kind.iter().any(|kind| has_kind(log.format, kind)) {
+        // A log of ours that was salvaged from another system's keeps the kinds of that.
+        let own = log.format.name == "native";
+        if !own && !args.kind.is_empty() && !args.kind.iter().any(|kind| has_kind(log.format, kind)) {
             let (name, kinds) = (log.source.path.display(), log.format.kinds.join(", "));
             return Err(usage(format!("{name}: {} has no such kind of record; it has {kinds}", log.format.name)));
         }

@@ -241,24 +241,18 @@ impl Cursor {
             if self.refused_at(at).is_some() {
                 return;
             }
-            let from = self.window.skip + self.window.filled;
+            // Past the cache a read ends inside a grain where the file ends. It may grow at this moment, and a read that begins inside
+            // a grain is refused, which is no damage: so that grain is read again.
+            let again = if self.direct { self.window.filled % GRAIN as usize } else { 0 };
+            let from = self.window.skip + self.window.filled - again;
             let until = self.next_refused(at).map_or(size, |(from, _)| usize::try_from(from - start).unwrap_or(size).min(size));
             let into = &mut self.window.room[from..self.window.skip + until];
-            match self.file.read_at(into, at) {
-                Ok(0) => {
+            match self.file.read_at(into, at - again as u64) {
+                Ok(count) if count <= again => {
                     self.end_met(at);
                     break;
                 }
-                Ok(count) => {
-                    self.window.filled += count;
-                    // Past the cache a read ends inside a grain only where the file ends. It may grow at this moment, and the next
-                    // read would begin inside that grain, which the system refuses: that is no damage.
-                    if self.direct && !count.is_multiple_of(GRAIN as usize) {
-                        // Where the medium has less than the cache showed, that is the end.
-                        self.end_met(at + count as u64);
-                        break;
-                    }
-                }
+                Ok(count) => self.window.filled += count - again,
                 Err(_) => self.narrow(at, until),
             }
         }

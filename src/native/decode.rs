@@ -222,6 +222,31 @@ impl Reader {
         Check::BadSum(header, computed)
     }
 
+    /// The header at `offset`, whatever its sum says, without moving the window away from where reading goes on.
+    pub fn peek(&mut self, offset: u64) -> Option<FrameHeader> {
+        if self.cursor.is_mapped() {
+            return FrameHeader::parse(&self.cursor.array(offset)?);
+        }
+        if self.cursor.length().saturating_sub(offset) < FRAME_HEADER as u64 {
+            return None;
+        }
+        let mut head = [0; FRAME_HEADER];
+        (self.read(&mut head, offset)? == FRAME_HEADER).then(|| FrameHeader::parse(&head)).flatten()
+    }
+
+    /// Checks a frame that stands apart from where reading goes on: the window has to go there and come back, so what does not match
+    /// costs more than its own bytes, and when too much was spent nothing is found there any more. A search finds it all the same.
+    pub fn check_afar(&mut self, offset: u64) -> Check {
+        if self.spent > self.budget() {
+            return Check::NoMagic;
+        }
+        let check = self.check(offset);
+        if !matches!(check, Check::Good(_)) && !self.cursor.is_mapped() {
+            self.spent = self.spent.saturating_add(2 * CHUNK as u64);
+        }
+        check
+    }
+
     /// How much may be spent on sums that do not match. Bytes can be made so that each eighth of them begins a header that claims
     /// megabytes, and summing each claim would never end: when that has cost more than reading everything twice, sums of long claims
     /// come from prefixes that are summed once.

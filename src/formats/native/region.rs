@@ -1,6 +1,7 @@
 //! What a bad region is: its kind, how far it goes, and whether it looks like an interrupted write.
 
-use crate::model::{Kind as Damaged, Look, Lsn};
+use super::found;
+use crate::model::{Kind as Damaged, Look, Lsn, SegmentId, Span, Warning};
 use crate::native::{Check, FRAME_HEADER, FRAME_MAGIC, FrameHeader, HEADER_BYTES, Kind, Reader};
 
 /// A bad region that was classified.
@@ -69,6 +70,32 @@ pub fn classify(reader: &mut Reader, check: Check, (start, due): (u64, Lsn), nex
             Region::new(Damaged::NotAFrame, end, look, expected, format!("{} bytes that are no frame", end - start))
         }
     }
+}
+
+/// The whole frame that follows at once, if the bad one at `start` leads to it by its own length: then the damage is inside. A wrong
+/// length may lead across whole frames.
+pub fn follower(reader: &mut Reader, check: Check, start: u64, due: Lsn) -> Option<(u64, FrameHeader)> {
+    let Check::BadSum(header, _) = check else { return None };
+    let at = start + header.span();
+    // Looked at from afar first: hostile lengths lead all over the segment, and each way there and back costs two windows.
+    if header.lsn != due || reader.peek(at)?.lsn != header.due_behind() {
+        return None;
+    }
+    match reader.check_afar(at) {
+        Check::Good(next) => Some((at, next)),
+        _ => None,
+    }
+}
+
+/// The zeros behind a payload are under no sum: a warning when they are none.
+pub fn padding(reader: &mut Reader, segment: SegmentId, offset: u64, header: &FrameHeader) -> Option<Warning> {
+    let from = offset + FRAME_HEADER as u64 + u64::from(header.length);
+    let to = offset + header.span();
+    let want = usize::try_from(to - from).expect("at most 7");
+    if reader.cursor.bytes(from, want).iter().all(|b| *b == 0) {
+        return None;
+    }
+    Some(found::padding(Span::new(segment, from, to), header))
 }
 
 /// How much of a frame's magic stands at `start`, when less than all of it does and only zeros follow to the end of the file.

@@ -6,7 +6,7 @@ use super::begin::{Begin, Begun, begin};
 use super::beside::{Beside, deliver_control, known_hole, resumes_with};
 use super::found;
 use super::join::Joint;
-use super::region::classify;
+use super::region::{classify, follower, padding};
 use super::unit::{Dress, Unit, Unopened, deliver_record, deliver_unit};
 use super::wounds::Wounds;
 use crate::formats::{Ending, Halt, Mark, Sink, Summary, Visit, Walk};
@@ -203,7 +203,8 @@ impl<'v> Walker<'v> {
         }
         let (offset, span) = (self.offset, header.span());
         if !header.length.is_multiple_of(8) {
-            self.check_padding(header);
+            let warning = padding(&mut self.reader, self.visit.segment.id, self.offset, header);
+            warning.into_iter().for_each(|warning| self.summary.warnings.push(warning));
         }
         if let Some(tally) = &mut self.joint.tally {
             let plain = plain_length(&mut self.reader.cursor, header, offset);
@@ -497,14 +498,7 @@ impl<'v> Walker<'v> {
     /// Bad bytes at the offset: says what they are, and goes on behind them. The ending, if nothing valid follows.
     fn bad(&mut self, check: Check, sink: &mut Sink<'_>) -> Result<Option<Ending>, Halt> {
         let start = self.offset;
-        let jump = match check {
-            // If its own length leads to the very next frame, the damage is inside. A wrong length may lead across whole frames.
-            Check::BadSum(header, _) if header.lsn == self.due => match self.reader.check(start + header.span()) {
-                Check::Good(next) if next.lsn == header.due_behind() => Some((start + header.span(), next)),
-                _ => None,
-            },
-            _ => None,
-        };
+        let jump = follower(&mut self.reader, check, start, self.due);
         let found = match jump {
             Some(frame) => crate::native::Found { frame: Some(frame), content_end: frame.0 },
             None => self.reader.search(start + 8, self.due),
@@ -561,16 +555,6 @@ impl<'v> Walker<'v> {
                 Ok(None)
             }
             _ => Ok(Some(Ending::Damage)),
-        }
-    }
-
-    /// The zeros behind a payload are under no sum: say so when they are none.
-    fn check_padding(&mut self, header: &FrameHeader) {
-        let from = self.offset + FRAME_HEADER as u64 + u64::from(header.length);
-        let to = self.offset + header.span();
-        let want = usize::try_from(to - from).expect("at most 7");
-        if self.reader.cursor.bytes(from, want).iter().any(|b| *b != 0) {
-            self.summary.warnings.push(found::padding(Span::new(self.visit.segment.id, from, to), header));
         }
     }
 
