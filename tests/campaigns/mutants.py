@@ -1,0 +1,432 @@
+#!/usr/bin/env python3
+"""Which faults in the sources would the fast tests notice?
+
+Takes a sample of the mutants that cargo-mutants lists (an operator replaced, a body that returns a constant, a match arm deleted, and
+the like) and puts all of them into one build of a copy of the tree, each behind a switch that the environment sets. Then it runs the
+fast tests once for each mutant, and names those that no test noticed.
+
+    cargo install cargo-mutants
+    tests/campaigns/mutants.py src/writer src/native --sample 300 --seed 1 --work /tmp/mutants
+    tests/campaigns/mutants.py src/ops --except src/ops/bench --sample 300 --jobs 2 --it 'cases:: mend:: verify::'
+
+A function with mutants in it becomes `match id() { 17 => { its body with mutant 17 } … _ => { its body } }`, so a mutant costs no build,
+and no expression has to be taken apart. Mutants that do not compile are found by their lines, dropped and counted. Constants, statics
+and `const fn` cannot look at a switch: they are counted apart and not run.
+
+Each mutant meets three stages until one fails: the unit tests of its own folder, all unit tests, and the tests of `tests/it` that are not
+ignored (`--it` narrows them to filters; `tidy` never runs, because the copy is not tidy). A stage ends at the first test that fails. One
+that takes longer than its limit counts as noticed and is listed apart. The unchanged build must pass all stages first.
+
+With `--work` the folder stays: its `results.jsonl` lets a run that was ended go on, and its `target` makes the next build faster. Only the
+standard library is used. Nothing is written outside of the work folder and the temporary folders of the tests.
+"""
+
+import argparse
+import collections
+import concurrent.futures
+import json
+import os
+import pathlib
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SWITCH = "WALCTL_MUTANT"
+SWITCH_SOURCE = f"""//! Which mutant is on.
+
+/// Its number; 0 for none.
+#[inline]
+pub fn id() -> u32 {{
+    static ID: std::sync::OnceLock<u32> = std::sync::OnceLock::new();
+    *ID.get_or_init(|| std::env::var("{SWITCH}").ok().and_then(|id| id.parse().ok()).unwrap_or(0))
+}}
+"""
+# A mutant may loop and write or allocate for ever.
+MOST_MEMORY = 8 << 30
+MOST_FILE = 2 << 30
+
+
+class Mutant:
+    def __init__(self, listed, text):
+        self.name, self.file, self.replacement = listed["name"], listed["file"], listed["replacement"]
+        self.start, self.end = offset(text, listed["span"]["start"]), offset(text, listed["span"]["end"])
+        function = listed["function"]
+        self.function = function and (offset(text, function["span"]["start"]), offset(text, function["span"]["end"]))
+        self.id = 0
+
+
+def offset(text, place):
+    """Where a line and column counted from 1 stand in a list of lines."""
+    return sum(len(line) for line in text[: place["line"] - 1]) + place["column"] - 1
+
+
+def tokens(source):
+    """Every bracket of Rust source that is not in a comment, string or character, with its place."""
+    at, end = 0, len(source)
+    while at < end:
+        c = source[at]
+        if source.startswith("//", at):
+            at = source.find("\n", at)
+            at = end if at < 0 else at
+        elif source.startswith("/*", at):
+            at = source.index("*/", at) + 2
+        elif c == '"':
+            at += 1
+            while source[at] != '"':
+                at += 2 if source[at] == "\\" else 1
+            at += 1
+        elif c == "r" and (source.startswith('r"', at) or source.startswith("r#", at)) and not identifier(source, at - 1):
+            hashes = len(source[at + 1 :]) - len(source[at + 1 :].lstrip("#"))
+            if source[at + 1 + hashes] != '"':
+                at += 1
+                continue
+            closing = '"' + "#" * hashes
+            at = source.index(closing, at + 2 + hashes) + len(closing)
+        elif c == "'":
+            if source[at + 1] == "\\":
+                at = source.index("'", at + 3) + 1
+            elif source[at + 2] == "'":
+                at += 3
+            else:
+                at += 1
+        else:
+            if c in "{}":
+                yield at, c
+            at += 1
+
+
+def identifier(source, at):
+    return at >= 0 and (source[at].isalnum() or source[at] == "_")
+
+
+def body(source, start, end):
+    """The inside of the braces that a function ends with, and what stands in front of them."""
+    open_at = []
+    for at, bracket in tokens(source[start:end]):
+        if bracket == "{":
+            open_at.append(at)
+        else:
+            last = open_at.pop()
+            if at == end - start - 1:
+                return start + last + 1, end - 1, source[start : start + last]
+    return None
+
+
+def listed(folders, excepted):
+    command = ["cargo", "mutants", "--list", "--json"]
+    for folder in folders:
+        command += ["-f", folder if folder.endswith(".rs") else folder.rstrip("/") + "/**"]
+    for folder in excepted:
+        command += ["-e", folder if folder.endswith(".rs") else folder.rstrip("/") + "/**"]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
+    lines, found = {}, []
+    for entry in json.loads(done.stdout):
+        file = entry["file"]
+        if file not in lines:
+            lines[file] = (ROOT / file).read_text().splitlines(keepends=True)
+        found.append(Mutant(entry, lines[file]))
+    return found
+
+
+def sort_out(mutants):
+    """Those that a switch can reach, each with the body it is in; and how many it cannot reach."""
+    sources = {mutant.file: (ROOT / mutant.file).read_text() for mutant in mutants}
+    outer = collections.defaultdict(list)
+    for mutant in mutants:
+        if mutant.function and mutant.function not in outer[mutant.file]:
+            outer[mutant.file].append(mutant.function)
+    reached, apart = [], []
+    for mutant in mutants:
+        if not mutant.function:
+            apart.append(mutant)
+            continue
+        # A function within another goes with that.
+        mutant.function = max(
+            (f for f in outer[mutant.file] if f[0] <= mutant.function[0] and mutant.function[1] <= f[1]), key=lambda f: f[1] - f[0]
+        )
+        found = body(sources[mutant.file], *mutant.function)
+        head = found and found[2].rsplit("fn ", 1)[0].splitlines()
+        if not found or "const" in head[-1:][0].split() if head else not found:
+            apart.append(mutant)
+            continue
+        mutant.body = found[:2]
+        if not mutant.body[0] <= mutant.start <= mutant.end <= mutant.body[1]:
+            apart.append(mutant)
+            continue
+        reached.append(mutant)
+    return reached, apart
+
+
+def rewrite(copy, mutants):
+    """Puts these into the copy. For each file the lines of each mutant's body, and of each function."""
+    by_file = collections.defaultdict(lambda: collections.defaultdict(list))
+    for mutant in mutants:
+        by_file[mutant.file][mutant.body].append(mutant)
+    places = {}
+    for file, bodies in by_file.items():
+        source = (ROOT / file).read_text()
+        module = "walctl" if file.startswith("src/cli/") or file == "src/main.rs" else "crate"
+        out, done, line, marks = [], 0, 1, []
+
+        def put(text):
+            nonlocal line
+            out.append(text)
+            line += text.count("\n")
+
+        for (start, end), inside in sorted(bodies.items()):
+            put(source[done:start])
+            begun = line
+            put(f" match {module}::mutant::id() {{\n")
+            for mutant in inside:
+                first = line
+                put(f"{mutant.id} => {{")
+                put(source[start : mutant.start] + mutant.replacement + source[mutant.end : end])
+                put("}\n")
+                marks.append((first, line - 1, [mutant]))
+            put("_ => {" + source[start:end] + "}\n}")
+            marks.append((begun, line, inside))
+            done = end
+        put(source[done:])
+        (copy / file).write_text("".join(out))
+        places[file] = marks
+    return places
+
+
+def blamed(message, places):
+    """The mutants that an error of the compiler points at: those of the narrowest range that any of its spans is in."""
+    best = None
+    stack = [message]
+    while stack:
+        one = stack.pop()
+        stack += one.get("children", [])
+        for span in one.get("spans", []):
+            for first, last, inside in places.get(span["file_name"], []):
+                if first <= span["line_start"] <= last and (best is None or last - first < best[0]):
+                    best = (last - first, inside)
+    return best and best[1]
+
+
+def cargo(copy, words):
+    command = ["cargo", *words, "--message-format=json"]
+    done = subprocess.run(command, cwd=copy, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    messages = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    return done, messages
+
+
+def settle(copy, mutants):
+    """Drops mutants until the rest compiles. Those that stayed and those that went."""
+    left, gone = list(mutants), []
+    while True:
+        for file in {mutant.file for mutant in mutants}:
+            shutil.copyfile(ROOT / file, copy / file)
+        places = rewrite(copy, left)
+        done, messages = cargo(copy, ["check", "--lib", "--bins"])
+        if done.returncode == 0:
+            return left, gone
+        errors = [m["message"] for m in messages if m.get("reason") == "compiler-message" and m["message"]["level"] == "error"]
+        drop = set()
+        for error in errors:
+            drop.update(mutant.id for mutant in blamed(error, places) or [])
+        if not drop:
+            sys.exit(done.stderr + "\n".join(e.get("rendered") or "" for e in errors) + "\nno mutant explains these errors")
+        gone += [mutant for mutant in left if mutant.id in drop]
+        left = [mutant for mutant in left if mutant.id not in drop]
+        print(f"  {len(drop)} do not compile, {len(left)} left", flush=True)
+
+
+def copy_tree(copy):
+    names = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, stdout=subprocess.PIPE, check=True)
+    for name in filter(None, names.stdout.decode().split("\0")):
+        source, target = ROOT / name, copy / name
+        if source.is_file():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if not target.is_file() or target.read_bytes() != source.read_bytes():
+                shutil.copy(source, target)
+    (copy / "src/mutant.rs").write_text(SWITCH_SOURCE)
+    library = copy / "src/lib.rs"
+    library.write_text(library.read_text() + "\npub mod mutant;\n")
+
+
+def programs(copy):
+    """Builds the tests. The unit tests' program and that of tests/it."""
+    done, messages = cargo(copy, ["test", "--no-run", "--lib", "--test", "it"])
+    if done.returncode != 0:
+        sys.exit(done.stderr)
+    found = {}
+    for message in messages:
+        if message.get("reason") == "compiler-artifact" and message["profile"]["test"] and message.get("executable"):
+            found[message["target"]["name"]] = message["executable"]
+    return found["walctl"], found["it"]
+
+
+def limits():
+    os.nice(5)
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (MOST_FILE, MOST_FILE))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def run(copy, number, program, words, seconds):
+    """Runs tests until one fails. What became of them: '' when all passed, or the test that failed, or 'time'."""
+    folder = tempfile.mkdtemp(prefix="mutant-")
+    environment = dict(os.environ, **{SWITCH: str(number), "TMPDIR": folder, "CARGO_MANIFEST_DIR": str(copy), "RUST_BACKTRACE": "0"})
+    environment.pop("CI", None)
+    child = subprocess.Popen(
+        [program, *words], cwd=copy, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, errors="replace", start_new_session=True, preexec_fn=limits,
+    )
+    late = threading.Event()
+
+    def end():
+        late.set()
+        stop(child)
+
+    timer = threading.Timer(seconds, end)
+    timer.start()
+    failed = ""
+    try:
+        for line in child.stdout:
+            if line.startswith("test ") and line.rstrip().endswith("FAILED"):
+                failed = line.split()[1]
+                break
+        stop(child) if failed else None
+        code = child.wait()
+    finally:
+        timer.cancel()
+        stop(child)
+        child.wait()
+        child.stdout.close()
+        shutil.rmtree(folder, ignore_errors=True)
+    if late.is_set():
+        return "time"
+    return failed or ("" if code == 0 else f"ended with {code}")
+
+
+def stop(child):
+    try:
+        os.killpg(child.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def module_of(file):
+    return "::".join(file.removeprefix("src/").removesuffix(".rs").split("/")[:-1]) + "::"
+
+
+def stages(arguments, unit, whole, file):
+    """What a mutant in this file meets: a name, a program, its words and a limit of time."""
+    threads = ["--test-threads", str(arguments.threads)]
+    skips = [word for skip in ["tidy::", *arguments.skip] for word in ("--skip", skip)]
+    yield "near", unit, [module_of(file), *threads], arguments.unit_limit
+    yield "unit", unit, threads, arguments.unit_limit
+    if not arguments.unit_only:
+        yield "it", whole, [*arguments.it.split(), *skips, *threads], arguments.it_limit
+
+
+def meet(arguments, copy, unit, whole, mutant):
+    begun = time.monotonic()
+    for stage, program, words, seconds in stages(arguments, unit, whole, mutant.file):
+        outcome = run(copy, mutant.id, program, words, seconds)
+        if outcome:
+            kind = "time" if outcome == "time" else "caught"
+            return {"name": mutant.name, "outcome": kind, "stage": stage, "by": outcome, "seconds": time.monotonic() - begun}
+    return {"name": mutant.name, "outcome": "missed", "stage": "", "by": "", "seconds": time.monotonic() - begun}
+
+
+def baseline(arguments, copy, unit, whole, files):
+    seen = set()
+    for file in files:
+        for stage, program, words, seconds in stages(arguments, unit, whole, file):
+            if (program, *words) in seen:
+                continue
+            seen.add((program, *words))
+            begun = time.monotonic()
+            outcome = run(copy, 0, program, words, seconds)
+            print(f"  without a mutant: {stage} {' '.join(words)}: {time.monotonic() - begun:.1f} s {outcome}", flush=True)
+            if outcome:
+                sys.exit("the tests must pass without a mutant")
+
+
+def campaign(arguments, work):
+    copy, results = work / "tree", work / "results.jsonl"
+    found = listed(arguments.folders, arguments.excepted)
+    known = {}
+    if results.is_file():
+        known = {entry["name"]: entry for entry in map(json.loads, results.read_text().splitlines())}
+    reached, apart = sort_out(found)
+    print(f"{len(found)} mutants; {len(apart)} in constants and const fn, which a switch cannot reach", flush=True)
+    reached.sort(key=lambda mutant: mutant.name)
+    random.Random(arguments.seed).shuffle(reached)
+    if arguments.only:
+        names = pathlib.Path(arguments.only).read_text().splitlines()
+        reached = [mutant for mutant in reached if any(mutant.name.split(": ", 1)[1] == name.split(": ", 1)[1] for name in names)]
+    # About a quarter does not compile.
+    batch = reached[: arguments.sample * 8 // 5]
+    for number, mutant in enumerate(batch, 1):
+        mutant.id = number
+    copy.mkdir(parents=True, exist_ok=True)
+    os.environ["CARGO_TARGET_DIR"] = str(work / "target")
+    copy_tree(copy)
+    left, gone = settle(copy, batch)
+    sample = left[: arguments.sample]
+    print(f"{len(sample)} in the sample, {len(gone)} of {len(batch)} do not compile", flush=True)
+    unit, whole = programs(copy)
+    todo = [mutant for mutant in sample if mutant.name not in known]
+    if todo and not arguments.no_baseline:
+        baseline(arguments, copy, unit, whole, sorted({mutant.file for mutant in todo}))
+    with results.open("a") as log, concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+        for entry in concurrent.futures.as_completed([pool.submit(meet, arguments, copy, unit, whole, m) for m in todo]):
+            entry = entry.result()
+            known[entry["name"]] = entry
+            log.write(json.dumps(entry) + "\n")
+            log.flush()
+            print(f"  {entry['outcome']:6} {entry['seconds']:5.0f} s {entry['name']} {entry['by']}", flush=True)
+    tell([known[mutant.name] for mutant in sample], arguments)
+
+
+def tell(entries, arguments):
+    by = collections.Counter(entry["outcome"] for entry in entries)
+    noticed = by["caught"] + by["time"]
+    print(f"seed {arguments.seed}: {len(entries)} mutants, {by['caught']} caught, {by['time']} out of time, {by['missed']} missed: ", end="")
+    print(f"{100 * noticed / max(len(entries), 1):.1f} % noticed")
+    for outcome in ("time", "missed"):
+        for entry in sorted(entries, key=lambda entry: entry["name"]):
+            if entry["outcome"] == outcome:
+                print(f"{outcome}: {entry['name']}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", nargs="+", help="folders or files whose mutants are wanted")
+    parser.add_argument("--except", dest="excepted", action="append", default=[], help="a folder or file to leave out")
+    parser.add_argument("--sample", type=int, default=300)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", help="a file with names of mutants, one a line: no others; their line numbers may have changed")
+    parser.add_argument("--work", help="a folder that stays; otherwise a temporary one")
+    parser.add_argument("--jobs", type=int, default=1, help="mutants at a time")
+    parser.add_argument("--threads", type=int, default=2, help="tests at a time for one mutant")
+    parser.add_argument("--it", default="", help="filters for tests/it, in one word")
+    parser.add_argument("--skip", action="append", default=[], help="a filter of tests/it to leave out")
+    parser.add_argument("--unit-only", action="store_true")
+    parser.add_argument("--no-baseline", action="store_true", help="the unchanged build is known to pass")
+    parser.add_argument("--unit-limit", type=float, default=60, help="seconds")
+    parser.add_argument("--it-limit", type=float, default=300, help="seconds")
+    arguments = parser.parse_args()
+    if arguments.work:
+        work = pathlib.Path(arguments.work).resolve()
+        work.mkdir(parents=True, exist_ok=True)
+        campaign(arguments, work)
+    else:
+        with tempfile.TemporaryDirectory(prefix="mutants-") as work:
+            campaign(arguments, pathlib.Path(work))
+
+
+if __name__ == "__main__":
+    main()
