@@ -448,6 +448,20 @@ mod tests {
     }
 
     #[test]
+    fn a_medium_that_holds_less_than_the_cache_showed_ends_where_it_ends() {
+        use crate::disk::{Fault, SimDisk};
+        let sim = SimDisk::new();
+        let (disk, path): (Arc<dyn Disk>, _) = (Arc::new(sim.clone()), Path::new("/a"));
+        let file: Arc<dyn File> = disk.open(path, Open::CREATE).expect("it is new").into();
+        file.write_at(&[7; 600], 0).and_then(|_| file.sync_data()).expect("the disk is well");
+        sim.fail_at(sim.operations() + 2, Fault::Errno(libc::EIO));
+        file.write_at(&[8; 400], 600).expect("the cache takes it");
+        file.sync_data().expect_err("the medium does not get it");
+        let mut cursor = Cursor::direct(&disk, path, file.clone(), 1000).expect("it opens");
+        assert_eq!((cursor.bytes(0, 1000).len(), cursor.length()), (600, 600));
+    }
+
+    #[test]
     fn a_file_that_grows_while_it_is_read_past_the_cache_refuses_nothing() {
         let file: Arc<dyn File> = Arc::new(Growing(15_480.into()));
         let mut cursor = Cursor { direct: true, ..Cursor::new(file, 15_480) };
