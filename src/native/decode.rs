@@ -610,4 +610,84 @@ mod tests {
         assert!(reader.spent > reader.budget());
         assert!(reader.prefixes.known_to() > 4096);
     }
+
+    #[test]
+    fn a_search_without_a_find_says_where_the_content_ends() {
+        for (length, last) in [(5000, 4999), (300_000, 4500), (300_000, 262_144), (600_000, 599_998)] {
+            let mut bytes = log(&[b"alpha"]);
+            bytes.resize(length, 0);
+            bytes[last] = 7;
+            let (mut reader, _) = open(&bytes);
+            let found = reader.search(4200, Lsn(0));
+            assert_eq!((found.frame, found.content_end), (None, last as u64 + 1), "{length}");
+        }
+    }
+
+    #[test]
+    fn a_frame_that_is_summed_a_piece_at_a_time_is_good_and_each_change_in_it_is_found() {
+        let payload = vec![0x5A; IN_ONE_PIECE + 77];
+        let mut bytes = log(&[b"alpha", &payload]);
+        let (mut reader, _) = open(&bytes);
+        let at = 4096 + 48;
+        assert!(matches!(reader.check(at), Check::Good(frame) if frame.lsn == Lsn(2)));
+        let whole = usize::try_from(at).expect("small") + FRAME_HEADER + payload.len();
+        for place in [whole - 1, whole / 2, 4096 + 48 + FRAME_HEADER] {
+            bytes[place] ^= 1;
+            assert!(matches!(open(&bytes).0.check(at), Check::BadSum(..)), "{place}");
+            bytes[place] ^= 1;
+        }
+        bytes.truncate(whole - 1);
+        assert!(matches!(open(&bytes).0.check(at), Check::Short(_)));
+    }
+
+    #[test]
+    fn a_flipped_bit_in_a_frame_that_ends_with_the_file_is_explained() {
+        let whole = log(&[b"eight by"]);
+        assert_eq!(whole.len(), 4096 + FRAME_HEADER + 8);
+        // In the payload, the sum, the magic, and the length.
+        for (byte, bit) in [(4096 + FRAME_HEADER + 7, 6), (4096 + 4, 0), (4096 + 1, 3), (4096 + 8, 4)] {
+            let mut bytes = whole.clone();
+            bytes[byte] ^= 1 << bit;
+            let (mut reader, _) = open(&bytes);
+            let found = reader.explain(4096).map(|(header, at, bit)| (header.lsn, header.length, at, bit));
+            assert_eq!(found, Some((Lsn(1), 8, byte as u64, bit)));
+        }
+    }
+
+    #[test]
+    fn a_header_that_is_cut_off_is_none_and_two_frames_of_any_length_tell_their_seed() {
+        let mut bytes = log(&[b"alpha", b"much longer than the first"]);
+        assert_eq!(open(&bytes[..HEADER_USED - 1]).1, HeaderState::Lost);
+        bytes[..4096].fill(0);
+        assert_eq!(open(&bytes).1, HeaderState::Guessed(header().seed()));
+    }
+
+    #[test]
+    fn so_many_damaged_frames_are_explained_and_no_more() {
+        let mut bytes = log(&[b"alpha"]);
+        bytes[4096 + 41] ^= 1;
+        let (mut reader, _) = open(&bytes);
+        for _ in 0..EXPLANATIONS {
+            assert!(reader.explain(4096).is_some());
+        }
+        assert_eq!(reader.explain(4096), None);
+    }
+
+    #[test]
+    fn zeros_at_the_end_or_in_a_whole_sector_or_a_missing_end_look_interrupted() {
+        let mut bytes = vec![0xEE; 8192];
+        let looks = |bytes: &[u8], from, to| open(bytes).0.looks_interrupted(from, to, None);
+        assert!(!looks(&bytes, 4100, 6000), "garbage has no zeros");
+        assert!(!looks(&bytes, 4100, 8192), "it ends with the file");
+        assert!(looks(&bytes, 4100, 8193), "the file ends before it");
+        bytes[5000..5100].fill(0);
+        assert!(!looks(&bytes, 4100, 6000), "a run of zeros is no sector");
+        assert!(looks(&bytes, 4100, 5050), "it ends with zeros");
+        assert!(!looks(&bytes, 4100, 5101));
+        let until = |next| open(&bytes).0.looks_interrupted(4100, 6000, Some(next));
+        assert!(!until(5050), "zeros in front of the next frame are padding");
+        bytes[5120..5632].fill(0);
+        assert!(looks(&bytes, 4100, 6000), "a sector never came");
+        assert!(!looks(&bytes, 4100, 5001 - 2), "what comes behind it does not count");
+    }
 }

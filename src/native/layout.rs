@@ -532,4 +532,13 @@ mod tests {
         assert_eq!(Kind::from_name("nonsense"), None);
         assert_eq!((0..=255).filter(|b| Kind::from_byte(*b).is_some()).count(), Kind::ALL.len());
     }
+
+    #[test]
+    fn behind_a_record_the_next_number_is_due_and_behind_a_control_frame_its_own() {
+        let frame = |kind| FrameHeader { sum: 0, length: 0, kind, flags: 0, unsynced: 0, lsn: Lsn(5), time: Time(0), tag: 0 };
+        for (kind, due) in [(Kind::Full as u8, 6), (Kind::Last as u8, 6), (Kind::Close as u8, 5), (Kind::Pad as u8, 5), (200, 6)]
+        {
+            assert_eq!(frame(kind).due_behind(), Lsn(due), "kind {kind}");
+        }
+    }
 }

@@ -155,4 +155,34 @@ mod tests {
         assert!(!compress(b"", &mut Vec::new()));
         assert!(!compress(b"abcdefg", &mut Vec::new()));
     }
+
+    #[test]
+    fn the_length_before_compression_is_told_by_the_flags_and_the_first_bytes() {
+        use crate::disk::{Disk, Open, RealDisk};
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        let mut bytes = vec![0; FRAME_HEADER];
+        bytes.extend_from_slice(&70_000u32.to_le_bytes());
+        std::fs::write(file.path(), &bytes).expect("room for a few bytes");
+        let opened: std::sync::Arc<dyn crate::disk::File> = RealDisk.open(file.path(), Open::READ).expect("it is there").into();
+        let mut cursor = Cursor::new(opened, bytes.len() as u64);
+        let more = crate::native::MORE;
+        let sealed = 100 - ENCRYPTION_BYTES as u64;
+        for (flags, length) in
+            [(0, 100), (more, 100), (LZ4, 70_000), (LZ4 | more, 70_000), (ENCRYPTED, sealed), (ENCRYPTED | LZ4, sealed)]
+        {
+            assert_eq!(plain_length(&mut cursor, &header(flags, 100), 0), length, "{flags:#x}");
+        }
+        // Where the file ends before the length, the stored one is all that is known.
+        assert_eq!(plain_length(&mut cursor, &header(LZ4, 100), 4), 100);
+    }
+
+    #[test]
+    fn a_payload_of_the_longest_length_is_opened_and_a_longer_one_is_not() {
+        for (length, opens) in [(OPEN_LIMIT, true), (OPEN_LIMIT + 1, false)] {
+            let (mut packed, mut out) = (Vec::new(), Vec::new());
+            assert!(compress(&vec![7; length], &mut packed));
+            let found = open(&header(LZ4, packed.len()), 4096, &packed, &Opener::default(), &mut out);
+            assert_eq!((found == Opened::Plain, out.len() == length), (opens, opens), "{length}");
+        }
+    }
 }

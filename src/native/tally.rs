@@ -346,4 +346,34 @@ mod tests {
             assert_eq!(bucket(number), expected, "{number}");
         }
     }
+
+    #[test]
+    fn the_longest_pause_is_the_first_of_its_length() {
+        let mut tally = Tally::default();
+        for (lsn, time) in (1..).zip([10, 50, 60, 100, 90, 130]) {
+            tally.observe(&FrameHeader { time: Time(time), ..frame(lsn, 0, Kind::Full, 0, 0) }, 4096, 0);
+        }
+        assert_eq!((tally.pause, tally.pause_lsn), (40, 2));
+        assert_eq!((tally.min_time, tally.max_time, tally.first_time, tally.last_time), (10, 130, 10, 130));
+    }
+
+    #[test]
+    fn lists_of_tags_and_transactions_end_where_they_say_so() {
+        let kept = TRANSACTIONS_KEPT as u64;
+        for (kind, count, more) in [
+            (Kind::TxnBegin, kept, false),
+            (Kind::TxnBegin, kept + 1, true),
+            (Kind::TxnAbort, kept, false),
+            (Kind::TxnCommit, kept + 1, true),
+            (Kind::Full, TAGS_KEPT as u64, false),
+            (Kind::Full, TAGS_KEPT as u64 + 1, true),
+        ] {
+            let mut tally = Tally::default();
+            (1..=count).for_each(|n| tally.observe(&frame(n, 0, kind, 0, n), 4096, 0));
+            let seen = (tally.open.len() + tally.ended.len(), tally.more_transactions, tally.tags.len(), tally.more_tags);
+            let listed = if kind == Kind::Full { 0 } else { TRANSACTIONS_KEPT };
+            let (transactions, tags) = (kind != Kind::Full && more, count > TAGS_KEPT as u64);
+            assert_eq!(seen, (listed, transactions, TAGS_KEPT, tags), "{count} of {kind:?}");
+        }
+    }
 }

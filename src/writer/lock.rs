@@ -218,4 +218,17 @@ mod tests {
         let _held = disk.lock(Path::new("/x/LOCK")).expect("it answers").expect("nobody holds it");
         assert!(refusal(&disk, Path::new("/x")).contains("another process"));
     }
+
+    #[test]
+    fn words_of_another_process_than_the_one_that_holds_the_lock_are_not_repeated() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        let _held = WriterLock::take(&disk, dir.path(), "x").expect("nobody holds it");
+        std::fs::write(dir.path().join(LOCK), "pid 1\ncommand stale\nsince b\n").expect("room for a few bytes");
+        let own = std::process::id();
+        assert_eq!(
+            WriterLock::holder(&disk, dir.path()),
+            Some(format!("process {own}, which has not yet said more about itself"))
+        );
+    }
 }

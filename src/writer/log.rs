@@ -648,3 +648,139 @@ fn put(active: &mut Active, stage: &mut Stage, group: &[u8], ready: u64) -> Resu
     stage.took(group);
     Ok(past_cache)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::{Luck, SimDisk};
+    use crate::writer::GroupCommit;
+
+    fn open(sim: &SimDisk, options: &Options) -> GroupCommit {
+        GroupCommit::open(Arc::new(sim.clone()), Path::new("/log"), options.clone()).expect("it opens")
+    }
+
+    fn segments(sim: &SimDisk) -> usize {
+        let names = sim.list(Path::new("/log")).expect("it lists");
+        names.iter().filter(|entry| crate::native::segment_lsn(&entry.name).is_some()).count()
+    }
+
+    #[test]
+    fn a_write_that_is_its_own_sync_is_one_past_the_cache_too() {
+        let sim = SimDisk::new();
+        let options = Options { sync: SyncMode::Dsync, segment_bytes: 1 << 20, background: false, ..Options::default() };
+        let log = open(&sim, &options);
+        for number in 1..=60 {
+            log.append(&[7; 3000][..]).expect("the disk is well");
+            let after = sim.after_power_failure(Luck::None);
+            assert_eq!(open(&after, &options).next_lsn(), Lsn(number + 1), "record {number} was acknowledged");
+        }
+        assert!(log.counts().past_cache > 30, "{:?}", log.counts());
+    }
+
+    #[test]
+    fn a_segment_that_was_begun_in_another_mode_is_sealed_and_the_next_is_begun() {
+        for (first, then, count) in [(false, false, 1), (true, true, 1), (false, true, 2), (true, false, 2)] {
+            let sim = SimDisk::new();
+            let options = |direct| Options { direct, background: false, segment_bytes: 1 << 20, ..Options::default() };
+            for (direct, lsn) in [(first, 1), (then, 2)] {
+                let log = open(&sim, &options(direct));
+                assert_eq!(log.append(&b"record"[..]).expect("the disk is well").lsn, Lsn(lsn));
+                log.close().expect("the disk is well");
+            }
+            assert_eq!(segments(&sim), count, "direct: {first}, then {then}");
+        }
+    }
+
+    #[test]
+    fn two_logs_have_two_names_of_their_own() {
+        let ids = [(); 2].map(|()| open(&SimDisk::new(), &Options::default()).log_id());
+        assert_ne!(ids[0], ids[1]);
+    }
+
+    fn plain() -> Options {
+        Options { buffered: true, preallocate: Preallocate::None, background: false, ..Options::default() }
+    }
+
+    #[test]
+    fn what_no_sync_was_asked_for_is_durable_after_one_and_a_second_one_costs_nothing() {
+        let sim = SimDisk::new();
+        let options = Options { sync: SyncMode::None, ..plain() };
+        let log = open(&sim, &options);
+        log.append(&b"record"[..]).expect("the disk is well");
+        assert_eq!(open(&sim.after_power_failure(Luck::None), &options).next_lsn(), Lsn(1));
+        log.sync().expect("the disk is well");
+        assert_eq!(open(&sim.after_power_failure(Luck::None), &options).next_lsn(), Lsn(2));
+        let operations = sim.operations();
+        log.sync().expect("the disk is well");
+        assert_eq!(sim.operations(), operations, "there was nothing to sync");
+    }
+
+    #[test]
+    fn a_segment_for_which_there_is_no_room_fails_its_group_alone() {
+        let sim = SimDisk::new();
+        let log = open(&sim, &plain());
+        sim.limit(1000);
+        assert!(!matches!(log.append(&b"record"[..]), Ok(_) | Err(Error::Poisoned { .. })));
+        sim.limit(0);
+        assert_eq!(log.append(&b"record"[..]).expect("there is room again").lsn, Lsn(1));
+    }
+
+    #[test]
+    fn a_segment_takes_what_just_fits_and_not_a_byte_more() {
+        let sim = SimDisk::new();
+        let log = open(&sim, &Options { segment_bytes: 8192, ..plain() });
+        let half = vec![7; 2048 - crate::native::FRAME_HEADER];
+        let rotations: Vec<u64> = (0..4)
+            .map(|_| {
+                log.append(&half[..]).expect("the disk is well");
+                log.counts().rotations
+            })
+            .collect();
+        assert_eq!(rotations, [0, 0, 1, 1]);
+    }
+
+    #[test]
+    fn a_segment_without_a_record_is_not_sealed_for_one_that_is_larger_than_a_segment() {
+        let sim = SimDisk::new();
+        let options = Options { segment_bytes: 8192, ..plain() };
+        open(&sim, &options).close().expect("the disk is well");
+        let log = open(&sim, &options);
+        assert_eq!(log.append(&[7; 10_000][..]).expect("the disk is well").lsn, Lsn(1));
+        assert_eq!((log.counts().rotations, segments(&sim)), (0, 1));
+    }
+
+    #[test]
+    fn what_only_the_cache_shows_behind_the_end_is_not_written_beside() {
+        let sim = SimDisk::new();
+        let log = open(&sim, &plain());
+        log.append(&b"alpha"[..]).expect("the disk is well");
+        // A write, then a sync, after which the medium never gets the bytes.
+        sim.fail_at(sim.operations() + 2, crate::disk::Fault::Errno(libc::EIO));
+        log.append(&b"beta"[..]).expect_err("its sync failed");
+        drop(log);
+        let log = open(&sim, &plain());
+        assert_eq!(log.append(&b"gamma"[..]).expect("the disk is well").lsn, Lsn(2));
+        assert_eq!(segments(&sim), 2, "it went on where the medium and the cache differ");
+    }
+
+    #[test]
+    fn a_file_that_opens_for_direct_writes_and_refuses_them_is_written_through_the_cache() {
+        let sim = SimDisk::new();
+        let log = open(&sim, &Options { direct: true, background: false, ..Options::default() });
+        // The file is created, then its header written.
+        sim.fail_at(sim.operations() + 2, crate::disk::Fault::Errno(libc::EINVAL));
+        assert_eq!(log.append(&b"record"[..]).expect("it is written all the same").lsn, Lsn(1));
+        assert_eq!(log.notes(), ["/log takes no direct writes: they are buffered"]);
+        drop(log);
+        assert_eq!(open(&sim, &plain()).next_lsn(), Lsn(2));
+        assert_eq!(segments(&sim), 1);
+    }
+
+    #[test]
+    fn no_record_gets_a_number_before_the_first() {
+        let log = open(&SimDisk::new(), &plain());
+        let pinned = crate::writer::Draft { lsn: Some(Lsn(0)), ..crate::writer::Draft::of(b"x") };
+        assert!(matches!(log.append(pinned), Err(Error::Input { .. })));
+        assert_eq!(log.append(&b"y"[..]).expect("the disk is well").lsn, Lsn(1));
+    }
+}

@@ -307,4 +307,87 @@ mod tests {
         }
         assert!(matches!(opened(&segment_name(Lsn(0)), b""), Err(Error::Refused { .. })), "no segment of ours has that name");
     }
+
+    /// A log of one segment: a batch of two records, one more, and whatever comes behind.
+    fn three(behind: Option<Kind>, unsynced: u16) -> Vec<u8> {
+        use crate::model::Time;
+        use crate::native::{FrameFields, encode_frame, encode_header};
+        let header = SegmentHeader { key: None, block: 0, log_id: [9; 16], first_lsn: Lsn(1), created: Time(0), chain: 0 };
+        let mut bytes = encode_header(&header);
+        let kinds = [Some(Kind::Full), Some(Kind::Full), Some(Kind::Full), behind];
+        for (lsn, kind) in (1..).zip(kinds.into_iter().flatten()) {
+            let unsynced = if lsn == 3 { unsynced } else { 0 };
+            let fields = FrameFields { kind, flags: 0, unsynced, lsn: Lsn(lsn), time: Time(5), tag: 0 };
+            let offset = bytes.len() as u64;
+            encode_frame(&mut bytes, &fields, if kind.is_data() { b"payload!" } else { b"" }, header.seed(), offset);
+        }
+        bytes
+    }
+
+    #[test]
+    fn why_nothing_is_appended_is_told_by_what_stands_behind_the_damage() {
+        let own = segment_name(Lsn(1));
+        let why = |mut bytes: Vec<u8>| {
+            bytes[4096 + 48 + 44] ^= 0xFF;
+            opened(&own, &bytes).expect_err("the second record is damaged").to_string()
+        };
+        assert!(opened(&own, &three(None, 0)).is_ok_and(|tail| tail.next == Lsn(4)));
+        let proven = why(three(None, 0));
+        assert!(proven.contains("corrupt at 4144: the frame at 4192 says that LSN 2 had been synced"), "{proven}");
+        let unproven = why(three(None, 2));
+        assert!(unproven.contains("the tail is not whole: LSN 2 was due at 4144; it must be repaired"), "{unproven}");
+    }
+
+    #[test]
+    fn a_segment_that_begins_otherwise_than_its_name_says_is_refused_with_both_numbers() {
+        let why = opened(&segment_name(Lsn(7)), &three(None, 0)).expect_err("it begins with 1").to_string();
+        assert!(why.contains("it says that it begins with LSN 1, not as its name does"), "{why}");
+    }
+
+    #[test]
+    fn a_close_ends_a_log_and_a_payload_that_looks_like_one_does_not() {
+        use crate::model::Time;
+        use crate::native::{FrameFields, encode_frame};
+        let own = segment_name(Lsn(1));
+        let closed = |bytes: &[u8]| opened(&own, bytes).expect("it is whole").closed;
+        assert!(closed(&three(Some(Kind::Close), 0)) && !closed(&three(None, 0)));
+        let whole = three(None, 0);
+        let seed = SegmentHeader { key: None, block: 0, log_id: [9; 16], first_lsn: Lsn(1), created: Time(0), chain: 0 }.seed();
+        let fields = |kind| FrameFields { kind, flags: 0, unsynced: 0, lsn: Lsn(4), time: Time(5), tag: 0 };
+        let mut payload = vec![7; 8];
+        encode_frame(&mut payload, &fields(Kind::Close), b"", seed, whole.len() as u64 + FRAME_HEADER as u64 + 8);
+        let mut bytes = whole;
+        let offset = bytes.len() as u64;
+        encode_frame(&mut bytes, &fields(Kind::Full), &payload, seed, offset);
+        assert!(!closed(&bytes));
+    }
+
+    #[test]
+    fn what_is_not_finished_at_the_end_is_no_record_and_nothing_is_appended_behind_it() {
+        use crate::model::Time;
+        use crate::native::{FrameFields, encode_frame};
+        for (kind, flags) in [(Kind::First, 0), (Kind::Full, MORE)] {
+            let mut bytes = three(None, 0);
+            let seed =
+                SegmentHeader { key: None, block: 0, log_id: [9; 16], first_lsn: Lsn(1), created: Time(0), chain: 0 }.seed();
+            let fields = FrameFields { kind, flags, unsynced: 0, lsn: Lsn(4), time: Time(5), tag: 0 };
+            let offset = bytes.len() as u64;
+            encode_frame(&mut bytes, &fields, b"half", seed, offset);
+            let why = opened(&segment_name(Lsn(1)), &bytes).expect_err("it is not whole").to_string();
+            assert!(why.contains("the tail is not whole: LSN 4 was due at 4240"), "{kind:?}: {why}");
+        }
+    }
+
+    #[test]
+    fn a_header_alone_is_a_log_and_one_whose_records_were_pruned_is_not_blank() {
+        use crate::model::Time;
+        use crate::native::encode_header;
+        for (first, blank) in [(1, true), (5, false)] {
+            let first_lsn = Lsn(first);
+            let bytes =
+                encode_header(&SegmentHeader { key: None, block: 0, log_id: [9; 16], first_lsn, created: Time(0), chain: 0 });
+            let tail = opened(&segment_name(first_lsn), &bytes).expect("it is whole");
+            assert_eq!((tail.log_id, tail.next, tail.blank), (Some([9; 16]), first_lsn, blank));
+        }
+    }
 }

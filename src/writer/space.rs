@@ -487,4 +487,72 @@ mod tests {
         space.retire();
         assert_eq!(space.take_next(), None);
     }
+
+    #[test]
+    fn steps_grow_with_what_was_written_and_end_with_the_segment() {
+        let disk: Arc<dyn Disk> = Arc::new(SimDisk::new());
+        disk.create_dir(Path::new("/log")).expect("folders can be made");
+        let options = Options { background: false, ..Options::default() };
+        let space = made(&disk, &options);
+        space.begin(Path::new("/log/a"), 4096, 4096);
+        let step = |written: u64, place: u64| {
+            let mut state = space.shared.state();
+            state.written = written;
+            let active = state.active.as_mut().expect("it was begun");
+            (active.claimed, active.ready) = (place, place);
+            space.shared.find_work(&state)
+        };
+        // Sixteen times what was written goes ahead, an eighth of that at a time, up to a multiple of the step.
+        assert_eq!(step(4096, 4096), Some(Work::Active(4096, STEP)));
+        assert_eq!(step(1 << 20, 4096), Some(Work::Active(4096, 2 << 20)));
+        assert_eq!(step(1 << 20, 3 << 20), Some(Work::Active(3 << 20, 4 << 20)));
+        assert_eq!(step(8 << 20, 4096), Some(Work::Active(4096, LONGEST_STEP)));
+        assert_eq!(step(8 << 20, (64 << 20) - 8192), Some(Work::Active((64 << 20) - 8192, 64 << 20)));
+        assert_eq!(step(8 << 20, 64 << 20), Some(Work::Next(0, STEP)));
+        // The next segment's file is begun at two fifths, where this one has room.
+        let with_room = |place: u64| {
+            let mut state = space.shared.state();
+            let active = state.active.as_mut().expect("it was begun");
+            (active.claimed, active.ready) = (place, 64 << 20);
+            space.shared.find_work(&state)
+        };
+        assert_eq!([with_room(25 << 20), with_room(26 << 20)], [None, Some(Work::Next(0, STEP))]);
+        let file: Arc<dyn File> = disk.open(Path::new("/log/b"), Open::CREATE).expect("it can be made").into();
+        space.shared.state().next = Next::Made { file, ready: STEP, busy: false };
+        assert_eq!(step(8 << 20, 64 << 20), Some(Work::Next(STEP, 2 * STEP)));
+    }
+
+    #[test]
+    fn room_is_zeros_that_are_written_to_the_end_of_the_step() {
+        let disk: Arc<dyn Disk> = Arc::new(SimDisk::new());
+        disk.create_dir(Path::new("/log")).expect("folders can be made");
+        let path = Path::new("/log/a");
+        let file = disk.open(path, Open::CREATE).expect("it can be made");
+        let space = made(&disk, &Options { background: false, ..Options::default() });
+        space.begin(path, 4096, 4096);
+        space.shared.state().written = 1 << 20;
+        assert!(space.shared.work_once());
+        assert_eq!((file.length().expect("it answers"), space.claim(4097)), (2 << 20, 2 << 20));
+    }
+
+    #[test]
+    fn the_next_segments_file_is_made_once_and_grows_with_what_is_left_of_this_one() {
+        let sim = SimDisk::new();
+        let disk: Arc<dyn Disk> = Arc::new(sim.clone());
+        disk.create_dir(Path::new("/log")).expect("folders can be made");
+        let options = Options { background: false, segment_bytes: 2 << 20, ..Options::default() };
+        let space = made(&disk, &options);
+        space.begin(Path::new("/log/a"), 4096, 2 << 20);
+        space.shared.state().written = 1 << 20;
+        let mut lengths = Vec::new();
+        for place in [1 << 20, 3 << 19, 2 << 20] {
+            assert_eq!(space.claim(place), 2 << 20);
+            while space.shared.work_once() {}
+            let file = disk.open(&space.shared.next_path, Open::READ).expect("it was begun");
+            lengths.push(file.length().expect("it answers"));
+        }
+        assert_eq!(lengths, [2 * STEP, 6 * STEP, 8 * STEP]);
+        assert_eq!(sim.trace().iter().filter(|line| line.contains("create") && line.contains(NEXT)).count(), 1);
+        assert_eq!(space.take_next(), Some(2 << 20));
+    }
 }

@@ -220,4 +220,17 @@ mod tests {
         let interval = SyncMode::Interval(Duration::from_millis(10));
         assert!(!interval.promises() && interval.loss().is_some_and(|l| l.contains("10ms")));
     }
+
+    #[test]
+    fn each_unit_of_a_duration_prints_the_largest_number_that_is_exact() {
+        for text in ["2d", "49h", "90m", "61s", "1500ms", "1001us", "1000001ns", "1d", "1h", "1m", "1s", "1ms", "1us", "1ns"] {
+            assert_eq!(Pause(parse_duration(text).expect("it is one")).to_string(), text);
+        }
+        for (text, shorter) in
+            [("48h", "2d"), ("120min", "2h"), ("60s", "1m"), ("1000ms", "1s"), ("3000us", "3ms"), ("1000ns", "1us")]
+        {
+            assert_eq!(Pause(parse_duration(text).expect("it is one")).to_string(), shorter);
+        }
+        assert_eq!(Pause(Duration::ZERO).to_string(), "0");
+    }
 }

@@ -254,16 +254,17 @@ def copy_tree(copy):
     library.write_text(library.read_text() + "\npub mod mutant;\n")
 
 
-def programs(copy):
+def programs(copy, unit_only):
     """Builds the tests. The unit tests' program and that of tests/it."""
-    done, messages = cargo(copy, ["test", "--no-run", "--lib", "--test", "it"])
+    done, messages = cargo(copy, ["test", "--no-run", "--lib", *([] if unit_only else ["--test", "it"])])
     if done.returncode != 0:
-        sys.exit(done.stderr)
+        errors = [m["message"]["rendered"] for m in messages if m.get("reason") == "compiler-message"]
+        sys.exit("\n".join(error for error in errors if error.startswith("error")) + done.stderr)
     found = {}
     for message in messages:
         if message.get("reason") == "compiler-artifact" and message["profile"]["test"] and message.get("executable"):
             found[message["target"]["name"]] = message["executable"]
-    return found["walctl"], found["it"]
+    return found["walctl"], found.get("it")
 
 
 def limits():
@@ -316,6 +317,12 @@ def stop(child):
         pass
 
 
+def without_line(name):
+    """A mutant's name without where it stands in its file."""
+    place, what = name.split(": ", 1)
+    return place.split(":")[0], what
+
+
 def module_of(file):
     return "::".join(file.removeprefix("src/").removesuffix(".rs").split("/")[:-1]) + "::"
 
@@ -365,8 +372,8 @@ def campaign(arguments, work):
     reached.sort(key=lambda mutant: mutant.name)
     random.Random(arguments.seed).shuffle(reached)
     if arguments.only:
-        names = pathlib.Path(arguments.only).read_text().splitlines()
-        reached = [mutant for mutant in reached if any(mutant.name.split(": ", 1)[1] == name.split(": ", 1)[1] for name in names)]
+        wanted = {without_line(name) for name in pathlib.Path(arguments.only).read_text().splitlines()}
+        reached = [mutant for mutant in reached if without_line(mutant.name) in wanted]
     # About a quarter does not compile.
     batch = reached[: arguments.sample * 8 // 5]
     for number, mutant in enumerate(batch, 1):
@@ -377,7 +384,7 @@ def campaign(arguments, work):
     left, gone = settle(copy, batch)
     sample = left[: arguments.sample]
     print(f"{len(sample)} in the sample, {len(gone)} of {len(batch)} do not compile", flush=True)
-    unit, whole = programs(copy)
+    unit, whole = programs(copy, arguments.unit_only)
     todo = [mutant for mutant in sample if mutant.name not in known]
     if todo and not arguments.no_baseline:
         baseline(arguments, copy, unit, whole, sorted({mutant.file for mutant in todo}))

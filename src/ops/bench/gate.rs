@@ -172,4 +172,22 @@ mod tests {
         assert!(matches!(slow.rule(&Spread::flat(900.0), None), Ruling::Broken(_)));
         assert_eq!(slow.rule(&Spread::flat(1000.0), None), Ruling::Kept);
     }
+
+    #[test]
+    fn a_figure_at_its_limit_keeps_the_rule_and_one_beyond_it_does_not() {
+        let ruling = |rule: &str, median: f64| {
+            let spread = Spread { median, min: median, max: median };
+            rule.parse::<Rule>().expect("a rule").rule(&spread, Some(&Spread { median: 1e6, min: 1e6, max: 1e6 }))
+        };
+        for (rule, figure, kept) in [
+            ("p99>2ms", 2e6, true),
+            ("p99>2ms", 2.1e6, false),
+            ("rate<10000", 1e4, true),
+            ("rate<10000", 9999.0, false),
+            ("p99>+50%", 1.5e6, true),
+            ("p99>+50%", 1.6e6, false),
+        ] {
+            assert_eq!(matches!(ruling(rule, figure), Ruling::Kept), kept, "{rule} and {figure}");
+        }
+    }
 }

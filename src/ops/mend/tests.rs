@@ -377,3 +377,26 @@ fn a_segment_whose_header_is_lost_is_not_cut_behind_an_lsn_for_its_frames_tell_o
     let plan = plan(&input, &report, &Permit { at: Some(Lsn(1)), ..Permit::default() }).expect("it is planned");
     assert_eq!((plan.cuts.len(), plan.refusal.map(|r| r.kind)), (0, Some(crate::ops::Obstacle::Damage)));
 }
+
+#[test]
+fn a_segment_that_changed_since_the_plan_was_made_is_not_cut() {
+    let (whole, _) = segment(1, 0, &[(1, 0, 0, b"alpha"), (2, 0, 0, &[7; 3000])]);
+    let length = whole.len() - 700;
+    let name = segment_name(Lsn(1));
+    let torn = vec![(name.clone(), whole[..length].to_vec())];
+    let end = length as u64;
+    // It grew; what was to be cut is another; so is what stands in front of the cut.
+    for (changed, at) in [(true, end), (true, end - 10), (true, 4144 - 4), (false, 0)] {
+        let disk = disk_with(&torn);
+        let (input, report) = look(&disk).expect("it can be looked at");
+        let plan = plan(&input, &report, &Permit::default()).expect("it can be planned");
+        if changed {
+            let file = disk.open(&Path::new(DIR).join(&name), Open::WRITE).expect("it is there");
+            write_full(file.as_ref(), &[0x99], at).expect("there is room");
+        }
+        let before = segments(&files(&disk));
+        let done = carry_out(&input.source.disk, &plan);
+        assert_eq!(matches!(done, Err(Error::Refused { .. })), changed, "a change at {at}: {done:?}");
+        assert_eq!(segments(&files(&disk)) == before, changed, "a change at {at}");
+    }
+}

@@ -314,4 +314,19 @@ mod tests {
             assert!(parse_moment(wrong, now).is_err(), "{wrong}");
         }
     }
+
+    #[test]
+    fn words_are_the_same_without_their_case_and_their_strokes_and_no_word_is_the_beginning_of_another() {
+        for (a, b, same) in [
+            ("txn-begin", "TxnBegin", true),
+            ("txn_begin", "txn-begin", true),
+            ("full", "ful", false),
+            ("ful", "full", false),
+            ("full", "fuel", false),
+            ("full", "null", false),
+            ("", "-", true),
+        ] {
+            assert_eq!(same_word(a, b), same, "{a} {b}");
+        }
+    }
 }
