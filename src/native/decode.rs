@@ -684,8 +684,9 @@ mod tests {
         assert!(!looks(&bytes, 4100, 6000), "a run of zeros is no sector");
         assert!(looks(&bytes, 4100, 5050), "it ends with zeros");
         assert!(!looks(&bytes, 4100, 5101));
-        let until = |next| open(&bytes).0.looks_interrupted(4100, 6000, Some(next));
+        let until = |next| open(&bytes).0.looks_interrupted(4100, 5080, Some(next));
         assert!(!until(5050), "zeros in front of the next frame are padding");
+        assert!(until(5080) && until(5088), "that frame begins where this one should end");
         bytes[5120..5632].fill(0);
         assert!(looks(&bytes, 4100, 6000), "a sector never came");
         assert!(!looks(&bytes, 4100, 5001 - 2), "what comes behind it does not count");

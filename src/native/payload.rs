@@ -185,4 +185,14 @@ mod tests {
             assert_eq!((found == Opened::Plain, out.len() == length), (opens, opens), "{length}");
         }
     }
+
+    #[test]
+    fn an_empty_payload_is_encrypted_and_opened_and_fewer_bytes_than_that_are_none() {
+        let header = header(ENCRYPTED, ENCRYPTION_BYTES);
+        let stored = SegmentCipher::new(&[7; 32], &segment()).encrypt(&header, 4096, b"").expect("it encrypts");
+        let mut out = Vec::new();
+        assert_eq!((open(&header, 4096, &stored, &opener(7), &mut out), out.len()), (Opened::Plain, 0));
+        let short = open(&header, 4096, &stored[1..], &opener(7), &mut out);
+        assert!(matches!(short, Opened::Bad(_)), "{short:?}");
+    }
 }

@@ -215,4 +215,27 @@ mod tests {
         greedy[count_at..count_at + 8].copy_from_slice(&u64::MAX.to_le_bytes());
         assert!(decode_body(&greedy).is_none());
     }
+
+    #[test]
+    fn a_record_whose_content_ends_like_a_seal_is_none_and_neither_is_a_seal_without_its_end_mark() {
+        use crate::disk::{Disk, File, Open, RealDisk};
+        use crate::native::{FrameFields, SegmentHeader, encode_frame, encode_header};
+        let header = SegmentHeader { key: None, block: 0, log_id: [9; 16], first_lsn: Lsn(1), created: Time(0), chain: 0 };
+        let found = |kind, body: &[u8]| {
+            let mut bytes = encode_header(&header);
+            let fields = FrameFields { kind, flags: 0, unsynced: 0, lsn: Lsn(1), time: Time(5), tag: 0 };
+            encode_frame(&mut bytes, &fields, body, header.seed(), HEADER_BYTES);
+            let file = tempfile::NamedTempFile::new().expect("a temporary file");
+            std::fs::write(file.path(), &bytes).expect("room for a small log");
+            let opened: std::sync::Arc<dyn File> = RealDisk.open(file.path(), Open::READ).expect("it is there").into();
+            find_seal(&mut Cursor::new(opened, bytes.len() as u64), header.seed()).is_some()
+        };
+        let body = encode_body(tally(), HEADER_BYTES);
+        assert!(found(Kind::Seal, &body));
+        assert!(!found(Kind::Full, &body), "a record may hold anything");
+        let mut unmarked = body;
+        let last = unmarked.len() - 1;
+        unmarked[last] ^= 1;
+        assert!(!found(Kind::Seal, &unmarked));
+    }
 }

@@ -376,4 +376,19 @@ mod tests {
             assert_eq!(seen, (listed, transactions, TAGS_KEPT, tags), "{count} of {kind:?}");
         }
     }
+
+    #[test]
+    fn each_run_of_frames_that_belong_together_is_one_batch_and_the_stride_doubles_when_the_index_is_full() {
+        let mut tally = Tally::default();
+        for (lsn, flags) in (1..).zip([MORE, 0, MORE, MORE, 0, 0, MORE, 0]) {
+            tally.observe(&frame(lsn, 0, Kind::Full, flags, 0), 4096, 0);
+        }
+        assert_eq!(tally.batches, 3);
+        let mut tally = Tally::default();
+        for n in 0..=INDEX_KEPT as u64 {
+            assert_eq!(tally.stride, INDEX_STRIDE);
+            tally.observe(&frame(n + 1, 0, Kind::Full, 0, 0), 4096 + n * INDEX_STRIDE, 0);
+        }
+        assert_eq!((tally.stride, tally.index.len()), (2 * INDEX_STRIDE, INDEX_KEPT / 2));
+    }
 }

@@ -783,4 +783,14 @@ mod tests {
         assert!(matches!(log.append(pinned), Err(Error::Input { .. })));
         assert_eq!(log.append(&b"y"[..]).expect("the disk is well").lsn, Lsn(1));
     }
+
+    #[test]
+    fn a_log_whose_power_failed_behind_its_last_record_goes_on_in_the_same_segment() {
+        let sim = SimDisk::new();
+        let log = open(&sim, &plain());
+        log.append(&b"alpha"[..]).expect("the disk is well");
+        let after = sim.after_power_failure(Luck::All);
+        assert_eq!(open(&after, &plain()).append(&b"beta"[..]).expect("the disk is well").lsn, Lsn(2));
+        assert_eq!(segments(&after), 1);
+    }
 }

@@ -390,4 +390,13 @@ mod tests {
             assert_eq!((tail.log_id, tail.next, tail.blank), (Some([9; 16]), first_lsn, blank));
         }
     }
+
+    #[test]
+    fn a_folder_in_the_folder_of_a_log_is_nobodys_business() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        std::fs::create_dir(dir.path().join("lost+found")).expect("room for a folder");
+        std::fs::write(dir.path().join(segment_name(Lsn(1))), three(None, 0)).expect("room for a file");
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        assert_eq!(find_tail(&disk, dir.path()).expect("it is whole").next, Lsn(4));
+    }
 }

@@ -555,4 +555,23 @@ mod tests {
         assert_eq!(sim.trace().iter().filter(|line| line.contains("create") && line.contains(NEXT)).count(), 1);
         assert_eq!(space.take_next(), Some(2 << 20));
     }
+
+    #[test]
+    fn room_is_due_when_half_a_step_is_lacking_and_not_while_a_group_goes_beyond_it() {
+        let disk: Arc<dyn Disk> = Arc::new(SimDisk::new());
+        disk.create_dir(Path::new("/log")).expect("folders can be made");
+        let space = made(&disk, &Options { background: false, ..Options::default() });
+        disk.open(Path::new("/log/a"), Open::CREATE).expect("it can be made");
+        let work = || space.shared.find_work(&space.shared.state());
+        space.begin(Path::new("/log/a"), 4096, 4096 + STEP / 2);
+        assert_eq!(work(), Some(Work::Active(4096 + STEP / 2, STEP)));
+        assert_eq!(space.claim(4096 + STEP / 2), 4096 + STEP / 2);
+        assert!(work().is_some(), "a group within what is ready grows nothing");
+        space.begin(Path::new("/log/a"), 4096, 4096 + STEP / 2 + 1);
+        assert_eq!(work(), None);
+        space.claim(4096 + STEP);
+        assert_eq!(work(), None, "the group grows the file by itself");
+        space.wrote(STEP);
+        assert!(space.shared.state().active.as_ref().is_some_and(|active| active.ready > 4096 + STEP));
+    }
 }
