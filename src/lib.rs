@@ -85,30 +85,70 @@ pub mod native {
 
 /// Appending to our own log.
 pub mod writer {
-    mod batch;
     mod counters;
+    mod frames;
     mod gaps;
-    mod group;
+    /// Group commit: one sync for many.
+    mod group {
+        mod api;
+        mod completion;
+        mod leader;
+        mod primitives;
+        mod queue;
+        #[cfg(test)]
+        mod queue_tests;
+        #[cfg(test)]
+        mod tests;
+        mod threads;
+        mod ticket;
+        use super::log;
+        pub use api::GroupCommit;
+        pub use ticket::Ticket;
+    }
+    /// The same sources once more, over threads that a model checker runs.
+    #[cfg(test)]
+    #[allow(
+        dead_code,
+        clippy::duplicate_mod,
+        reason = "compiled a second time, for the checker's threads; the properties need a part"
+    )]
+    mod group_model {
+        #[path = "../group/api.rs"]
+        mod api;
+        #[path = "../group/completion.rs"]
+        mod completion;
+        #[path = "../group/leader.rs"]
+        mod leader;
+        mod log;
+        mod primitives;
+        mod properties;
+        #[path = "../group/queue.rs"]
+        mod queue;
+        #[path = "../group/threads.rs"]
+        mod threads;
+        #[path = "../group/ticket.rs"]
+        mod ticket;
+    }
     mod key;
     mod lock;
     mod log;
     mod options;
-    mod queue;
+    mod outcome;
     mod reopen;
+    mod segment;
     mod space;
     mod stage;
     mod standing;
     mod sync;
-    mod ticket;
-    pub use batch::Draft;
     pub use counters::{Counters, Counts};
+    pub use frames::Draft;
     pub use gaps::MISSING;
-    pub use group::GroupCommit;
+    pub use group::{GroupCommit, Ticket};
     pub use lock::WriterLock;
     pub use log::Rotated;
     pub use options::{Options, PRESETS, Preset, RECORD_LIMIT, SEGMENT_LEAST};
+    pub use outcome::{Ack, Times};
     pub use sync::{Pause, Preallocate, SyncMode, Window, parse_duration};
-    pub use ticket::{Ack, Ticket, Times};
 }
 
 /// Every log format that can be read.

@@ -425,6 +425,12 @@ impl Summary {
         }
     }
 
+    /// Whether `lsn` lies among the records that were seen.
+    #[must_use]
+    pub fn has(&self, lsn: Lsn) -> bool {
+        self.lsns.is_some_and(|seen| seen.contains(lsn))
+    }
+
     /// Counts the LSNs of a valid frame or record.
     #[inline]
     pub fn saw(&mut self, first: Lsn, last: Lsn) {

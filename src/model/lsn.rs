@@ -9,6 +9,8 @@ pub struct Lsn(pub u64);
 impl Lsn {
     /// The first LSN of a new log.
     pub const FIRST: Lsn = Lsn(1);
+    /// The last LSN that a record can get. The number after it is due when a log is full, and nothing ever gets it.
+    pub const LAST: Lsn = Lsn(u64::MAX - 1);
 
     /// The number after this one; the last possible one stays where it is.
     #[must_use]

@@ -1,7 +1,8 @@
 //! What a writer did: for statistics and benchmarks.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use crate::model::Lsn;
 use crate::native::{BUCKETS, bucket};
 
 /// Counted since the writer was opened. Reading takes no lock.
@@ -15,6 +16,8 @@ pub struct Counters {
     payload_bytes: AtomicU64,
     rotations: AtomicU64,
     sizes: [AtomicU64; BUCKETS],
+    durable: AtomicU64,
+    direct_refused: AtomicBool,
 }
 
 /// The numbers of [`Counters`] at one moment.
@@ -49,6 +52,8 @@ impl Default for Counters {
             payload_bytes: AtomicU64::new(0),
             rotations: AtomicU64::new(0),
             sizes: std::array::from_fn(|_| AtomicU64::new(0)),
+            durable: AtomicU64::new(0),
+            direct_refused: AtomicBool::new(false),
         }
     }
 }
@@ -80,6 +85,25 @@ impl Counters {
 
     pub(super) fn groups(&self) -> u64 {
         self.groups.load(Ordering::Relaxed)
+    }
+
+    /// Everything below `lsn` is durable.
+    pub(super) fn durable_below(&self, lsn: Lsn) {
+        self.durable.store(lsn.before().unwrap_or(Lsn(0)).0, Ordering::Release);
+    }
+
+    /// The last LSN that is known durable; 0 for none.
+    pub(super) fn durable(&self) -> Lsn {
+        Lsn(self.durable.load(Ordering::Acquire))
+    }
+
+    /// The filesystem takes no direct writes although they were asked for.
+    pub(super) fn refuse_direct(&self) {
+        self.direct_refused.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn direct_refused(&self) -> bool {
+        self.direct_refused.load(Ordering::Relaxed)
     }
 
     /// The numbers as they stand now.

@@ -7,18 +7,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::batch::{Batch, Place, pad_frame, pad_room};
 use super::counters::Counters;
+use super::frames::{Group, Numbering, pad_frame, pad_room};
 use super::gaps::gaps;
 use super::key;
 use super::lock::WriterLock;
 use super::options::Options;
+use super::outcome::{Failure, Outcome, Written};
 use super::reopen::{Tail, begun_block, find_tail, random};
+use super::segment::{Active, put};
 use super::space::{Space, is_no_space, next_path};
-use super::stage::{LARGEST, Stage};
+use super::stage::Stage;
 use super::standing::{Standing, Written as Seen};
 use super::sync::{Preallocate, SyncMode};
-use super::ticket::{Failure, Outcome, Written};
 use crate::disk::{AlignedBytes, DIRECT_BLOCK, Disk, EntryKind, File, Open, begin_file, finished, make_dir, sweep, write_full};
 use crate::model::{Error, Lsn, Result, Time};
 use crate::native::{
@@ -48,31 +49,13 @@ pub(super) struct Log {
     dirty: bool,
     direct: bool,
     stage: Stage,
+    /// What its opening had to say.
     notes: Vec<String>,
+    /// It was closed: nothing may stand behind its end.
+    closed: bool,
     poison: Option<Failure>,
     standing: Arc<Standing>,
     lock: WriterLock,
-}
-
-/// The segment that is written.
-#[derive(Debug)]
-pub(super) struct Active {
-    /// For syncs, and for what is not a group.
-    pub plain: Arc<dyn File>,
-    /// For groups: opened as the mode wants it.
-    pub data: Arc<dyn File>,
-    /// For groups in whole blocks, past the page cache.
-    pub blocks: Option<Arc<dyn File>>,
-    pub path: PathBuf,
-    pub header: SegmentHeader,
-    /// What encrypts its payloads.
-    pub cipher: Option<SegmentCipher>,
-    /// Where the next frame goes.
-    pub position: u64,
-    pub tally: Tally,
-    pub last_sum: u32,
-    /// When its first record came. Counted by a clock that nobody sets; what it missed before the log was opened is subtracted.
-    pub since: Option<Instant>,
 }
 
 /// What stopped a group.
@@ -145,11 +128,13 @@ impl Log {
             direct: options.direct,
             stage: Stage::default(),
             notes,
+            closed: false,
             poison: None,
             counters: Arc::default(),
             options,
             lock,
         };
+        log.durable_to(log.durable);
         // Only now it is known that it is a log of ours, or is to become one.
         sweep(log.disk.as_ref(), &next_path(dir))?;
         log.resume(tail)?;
@@ -231,7 +216,7 @@ impl Log {
 
     fn no_direct(&mut self) {
         self.direct = false;
-        self.notes.push(format!("{} takes no direct writes: they are buffered", self.dir.display()));
+        self.counters.refuse_direct();
     }
 
     /// Begins the next segment: under another name until its header is durable.
@@ -332,8 +317,8 @@ impl Log {
         if let Err(worse) = active.plain.set_length(active.position).and_then(|()| active.plain.sync_all()) {
             return Stop::Poison(worse);
         }
-        self.durable = self.next;
         self.space.begin(&active.path, active.position, active.position);
+        self.durable_to(self.next);
         only("write to", &error)
     }
 
@@ -344,7 +329,7 @@ impl Log {
         {
             active.plain.sync_data()?;
             self.counters.sync();
-            self.durable = self.next;
+            self.durable_to(self.next);
         }
         Ok(())
     }
@@ -363,32 +348,31 @@ impl Log {
                 {
                     path.clone_from(&active.path);
                 }
-                let durable = self.durable.before().unwrap_or(Lsn(0));
-                let failure = Failure::Poisoned { durable, cause: error.to_string() };
-                self.poison = Some(failure.clone());
-                failure
+                self.abandon(&error.to_string())
             }
         }
     }
 
     /// Writes a group and makes it durable, as far as the mode does that.
-    pub fn write(&mut self, batch: &mut Batch, led: Instant, gathered: Instant) -> Outcome {
-        if let Some(failure) = &self.poison {
-            return Err(failure.clone());
+    pub fn write(&mut self, group: &mut Group, led: Instant, gathered: Instant) -> Outcome {
+        match &self.poison {
+            Some(failure) => return Err(failure.clone()),
+            None if self.closed => return Err(Failure::Closed),
+            None => {}
         }
-        self.try_write(batch, led, gathered).map_err(|stop| self.fail(stop))
+        self.try_write(group, led, gathered).map_err(|stop| self.fail(stop))
     }
 
-    fn try_write(&mut self, batch: &mut Batch, led: Instant, gathered: Instant) -> Result<Written, Stop> {
-        self.keep_pin(batch)?;
-        if self.is_full_for(batch) {
+    fn try_write(&mut self, group: &mut Group, led: Instant, gathered: Instant) -> Result<Written, Stop> {
+        self.keep_pin(group)?;
+        if self.is_full_for(group) {
             self.seal()?;
         }
         if self.active.is_none() {
             self.begin()?;
         }
         let active = self.active.as_mut().expect("it was begun just now if it was not there");
-        let place = Place {
+        let place = Numbering {
             base: self.next,
             durable: self.durable,
             time: Time::now(),
@@ -396,11 +380,11 @@ impl Log {
             offset: active.position,
             cipher: active.cipher.as_ref(),
         };
-        let mut last = batch.number(&place).map_err(|error| Stop::Only(Failure::Input(error.to_string())))?;
+        let mut last = group.number(&place).map_err(|error| Stop::Only(Failure::Input(error.to_string())))?;
         if self.direct {
-            last = batch.pad(&place, DIRECT_BLOCK, last);
+            last = group.pad(&place, DIRECT_BLOCK, last);
         }
-        let bytes = batch.bytes.bytes();
+        let bytes = group.bytes.bytes();
         let end = active.position + bytes.len() as u64;
         self.dirty = true;
         match put(active, &mut self.stage, bytes, self.space.claim(end)) {
@@ -415,26 +399,26 @@ impl Log {
             SyncMode::Dsync | SyncMode::None | SyncMode::Interval(_) => {}
         }
         let synced = Instant::now();
-        batch.tell(&mut active.tally, active.position);
-        self.counters.group(batch.records, bytes.len() as u64, batch.payload_bytes);
+        group.count_into(&mut active.tally, active.position);
+        self.counters.group(group.records, bytes.len() as u64, group.payload_bytes);
         active.position = end;
         active.last_sum = last;
         active.since.get_or_insert(gathered);
         self.space.wrote(bytes.len() as u64);
         let first = self.next;
-        self.next = first.plus(batch.frames as u64);
+        self.next = first.plus(group.frames as u64);
         self.blank = false;
         let durable = self.options.sync.promises();
         if durable {
             self.counters.sync();
-            self.durable = self.next;
+            self.durable_to(self.next);
         }
-        Ok(Written { first, number: self.counters.groups(), records: batch.records, led, gathered, written, synced, durable })
+        Ok(Written { first, number: self.counters.groups(), records: group.records, led, gathered, written, synced, durable })
     }
 
     /// A group whose first LSN is given gets it, or is refused.
-    fn keep_pin(&mut self, batch: &Batch) -> Result<(), Stop> {
-        let Some(pinned) = batch.pinned.filter(|pinned| *pinned != self.next) else { return Ok(()) };
+    fn keep_pin(&mut self, group: &Group) -> Result<(), Stop> {
+        let Some(pinned) = group.pinned.filter(|pinned| *pinned != self.next) else { return Ok(()) };
         if !self.blank || pinned < self.next {
             let due = self.next;
             return Err(Stop::Only(Failure::Input(format!("LSN {pinned} is not the one that is due: {due}"))));
@@ -445,19 +429,20 @@ impl Log {
             self.disk.remove(&active.path)?;
             self.disk.sync_dir(&self.dir)?;
         }
-        (self.next, self.durable) = (pinned, pinned);
+        self.next = pinned;
+        self.durable_to(pinned);
         Ok(())
     }
 
-    fn is_full_for(&self, batch: &Batch) -> bool {
+    fn is_full_for(&self, group: &Group) -> bool {
         let Some(active) = &self.active else { return false };
         let options = &self.options;
         let age = || active.since.map_or(Duration::ZERO, |since| since.elapsed());
         // A segment without a record, which a clean end may have left, is never sealed: the next one would get its name.
         active.tally.last_lsn > 0
-            && (batch.rotate
-                || active.position + batch.bytes.len() as u64 > options.segment_bytes
-                || options.segment_records.is_some_and(|most| active.tally.records + batch.records as u64 > most)
+            && (group.rotate
+                || active.position + group.bytes.len() as u64 > options.segment_bytes
+                || options.segment_records.is_some_and(|most| active.tally.records + group.records as u64 > most)
                 || options.segment_age.is_some_and(|most| age() >= most))
     }
 
@@ -505,7 +490,7 @@ impl Log {
         match result {
             Ok(()) => {
                 self.counters.sync();
-                self.durable = self.durable.max(up_to);
+                self.durable_to(self.durable.max(up_to));
                 Ok(())
             }
             Err(error) => Err(self.stopped(Stop::Poison(error))),
@@ -528,6 +513,7 @@ impl Log {
             self.write_close().map_err(|stop| self.stopped(stop))?;
             self.dirty = false;
         }
+        self.closed = true;
         let looked = self.look_around().map_err(|stop| self.stopped(stop));
         if self.space.take_next().is_some() && looked.is_ok() {
             let _ = sweep(self.disk.as_ref(), &next_path(&self.dir));
@@ -541,7 +527,7 @@ impl Log {
         let active =
             self.active.as_ref().map(|a| Seen { path: &a.path, file: a.plain.as_ref(), lsns: (a.header.first_lsn, next) });
         self.standing.check(&self.lock, active).map_err(|astray| {
-            self.durable = astray.lost.map_or(self.durable, |lost| self.durable.min(lost));
+            self.durable_to(astray.lost.map_or(self.durable, |lost| self.durable.min(lost)));
             Stop::Poison(astray.error)
         })
     }
@@ -588,8 +574,15 @@ impl Log {
     fn check(&self) -> Result<()> {
         match &self.poison {
             Some(failure) => Err(failure.error(&self.dir)),
+            None if self.closed => Err(Failure::Closed.error(&self.dir)),
             None => Ok(()),
         }
+    }
+
+    /// Ends the writer: what is on the disk is in doubt.
+    pub fn abandon(&mut self, cause: &str) -> Failure {
+        let durable = self.durable.before().unwrap_or(Lsn(0));
+        self.poison.get_or_insert_with(|| Failure::Poisoned { durable, cause: cause.into() }).clone()
     }
 
     /// Why nothing more is accepted, if that is so.
@@ -605,14 +598,17 @@ impl Log {
         self.next
     }
 
-    pub fn durable(&self) -> Lsn {
-        self.durable
+    /// Everything below `lsn` is durable, and whoever asks hears of it without waiting for this log.
+    fn durable_to(&mut self, lsn: Lsn) {
+        self.durable = lsn;
+        self.counters.durable_below(lsn);
     }
 
     pub fn is_blank(&self) -> bool {
         self.blank
     }
 
+    /// What its opening had to say.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
@@ -625,28 +621,6 @@ impl Log {
     pub fn place(&self) -> (u64, u64) {
         self.active.as_ref().map_or((HEADER_BYTES, 0), |active| (active.position, active.tally.records))
     }
-}
-
-/// Writes a group: past the page cache where there is `ready` room for all blocks that it touches. Tells whether it went that way.
-fn put(active: &mut Active, stage: &mut Stage, group: &[u8], ready: u64) -> Result<bool> {
-    let (at, end) = (active.position, active.position + group.len() as u64);
-    let Some(blocks) = &active.blocks else {
-        write_full(active.data.as_ref(), group, at)?;
-        return Ok(active.header.block != 0);
-    };
-    let mut past_cache = end.next_multiple_of(DIRECT_BLOCK) <= ready && group.len() <= LARGEST;
-    if past_cache {
-        match write_full(blocks.as_ref(), stage.lay(group), at / DIRECT_BLOCK * DIRECT_BLOCK) {
-            // Some filesystems open a file for direct writes and then refuse them.
-            Err(error) if error.errno() == Some(libc::EINVAL) => (past_cache, active.blocks) = (false, None),
-            wrote => wrote?,
-        }
-    }
-    if !past_cache {
-        write_full(active.data.as_ref(), group, at)?;
-    }
-    stage.took(group);
-    Ok(past_cache)
 }
 
 #[cfg(test)]

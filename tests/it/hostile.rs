@@ -174,8 +174,8 @@ fn foreign(format: &str, claim: impl Fn(usize) -> usize) -> (&'static str, Vec<u
 #[test]
 fn hostile_headers_of_other_systems_cost_a_small_multiple_of_their_length() {
     for format in ["ironwal", "nodedb", "rivven"] {
-        let claims: [(&str, fn(usize) -> usize); 3] =
-            [("all", |left| left.saturating_sub(100)), ("half", |left| left / 2), ("64 KiB", |_| 64 << 10)];
+        type Claim = (&'static str, fn(usize) -> usize);
+        let claims: [Claim; 3] = [("all", |left| left.saturating_sub(100)), ("half", |left| left / 2), ("64 KiB", |_| 64 << 10)];
         for (what, claim) in claims {
             let (name, bytes) = foreign(format, claim);
             let cost = cost(format, name, bytes, Want { counts_only: true, ..Want::default() });

@@ -72,6 +72,10 @@ fn folders_import_only_what_lies_below_them() {
             broken.push(format!("src/{folder} is in no layer"));
             continue;
         };
+        // A file of tests may look further, as tests at the end of a file may.
+        if file.ends_with("tests.rs") {
+            continue;
+        }
         for (number, line) in without_tests(&text).lines().enumerate() {
             if line.trim_start().starts_with("//") {
                 continue;

@@ -46,7 +46,7 @@ pub fn padding(span: Span, header: &FrameHeader) -> Warning {
 
 /// A frame with another LSN than was due, and no bytes between to blame.
 pub fn jump(segment: SegmentId, offset: u64, due: Lsn, header: &FrameHeader) -> Damage {
-    let back = header.lsn < due;
+    let back = header.lsn <= due;
     Damage {
         kind: if back { Kind::LsnBack } else { Kind::LsnGap },
         span: Span::new(segment, offset, if back { offset + header.span() } else { offset }),
@@ -90,5 +90,18 @@ pub fn unfinished(segment: SegmentId, offset: u64, unit: &Unit, look: Look) -> D
         expected: format!("the rest of the {what} that begins with LSN {}", unit.first),
         found: format!("its frames up to LSN {} and no more", unit.last),
         facts: Facts::of(look),
+    }
+}
+
+/// The file became shorter or unreadable under its mapping: what was handed out of it may be wrong.
+pub fn shrunk(segment: SegmentId, length: u64, begins: Option<Lsn>) -> Damage {
+    Damage {
+        kind: Kind::ReadError,
+        span: Span::new(segment, 0, length),
+        lsn: begins,
+        doubt: None,
+        expected: "a file that stays as it is".into(),
+        found: "it became shorter or unreadable while it was read".into(),
+        facts: Facts::of(Look::Refused),
     }
 }

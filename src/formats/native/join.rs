@@ -18,8 +18,6 @@ pub struct Joint {
     pub named_chain: Option<u32>,
     /// It ends with a Seal.
     pub sealed: bool,
-    /// Its last frame is a Close.
-    pub closed: bool,
     /// What was counted, when that was wanted.
     pub tally: Option<Tally>,
 }
@@ -161,7 +159,7 @@ fn between(source: &Source, summaries: &[Summary], index: usize, log_id: Option<
     let summary = summaries.get(index)?;
     let header = joint(summary)?.header.as_ref()?;
     if let (Some(due), Some(begins)) = (before.due, summary.begins)
-        && begins < due
+        && (begins < due || repeats_the_last(before, summary))
     {
         let damage = whole_header(
             source,
@@ -184,6 +182,12 @@ fn between(source: &Source, summaries: &[Summary], index: usize, log_id: Option<
         format!("sum {:08x}", header.chain),
     )?;
     Some(Damage { lsn: Some(header.first_lsn), ..damage })
+}
+
+/// Both segments have a record with the last number there is.
+fn repeats_the_last(before: &Summary, summary: &Summary) -> bool {
+    let last = before.lsns.map(|lsns| lsns.last);
+    last.is_some_and(|last| last > Lsn::LAST) && summary.lsns.is_some_and(|lsns| Some(lsns.first) == last)
 }
 
 /// Says which transactions were begun and neither committed nor aborted, when that was counted.

@@ -195,7 +195,8 @@ impl<'v> Walker<'v> {
         if kind == Kind::Hole {
             self.hole(header, sink)?;
         }
-        if header.lsn != self.due {
+        // The last number there is follows itself in arithmetic: given twice, it is no less a repetition.
+        if header.lsn != self.due || (header.lsn > Lsn::LAST && kind.is_data() && self.summary.has(header.lsn)) {
             self.lsn_differs(header, sink)?;
         }
         if self.wounds.wait() {
@@ -608,15 +609,7 @@ impl<'v> Walker<'v> {
     fn finish(mut self, ending: Ending) -> Summary {
         // Pages that turned into zeros after they had been checked: what was handed out then may be wrong.
         if self.reader.cursor.is_faulty() && self.reader.cursor.unmap_if_faulty() {
-            self.wounds.push(Damage {
-                kind: Damaged::ReadError,
-                span: Span::new(self.visit.segment.id, 0, self.summary.length),
-                lsn: self.summary.begins,
-                doubt: None,
-                expected: "a file that stays as it is".into(),
-                found: "it became shorter or unreadable while it was read".into(),
-                facts: Facts::of(Look::Refused),
-            });
+            self.wounds.push(found::shrunk(self.visit.segment.id, self.summary.length, self.summary.begins));
         }
         let mut summary = self.summary;
         summary.damage = self.wounds.into_damage();
@@ -628,7 +621,6 @@ impl<'v> Walker<'v> {
         summary.whole = !self.partial;
         summary.due = summary.whole.then_some(self.due);
         self.joint.sealed = ending == Ending::Sealed || self.seal.is_some();
-        self.joint.closed = ending == Ending::Closed;
         if self.partial || ending == Ending::Damage {
             self.joint.last_sum = None;
         }

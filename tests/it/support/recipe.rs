@@ -347,7 +347,7 @@ impl Kitchen {
         options.time.get_or_insert(self.time);
         self.time += 1000;
         if kind < 16 {
-            self.next_lsn = lsn + 1;
+            self.next_lsn = lsn.saturating_add(1);
         }
         let before = self.group.map_or(0, |first| lsn.saturating_sub(first));
         options.unsynced.get_or_insert(u16::try_from(before).unwrap_or(u16::MAX));

@@ -4,11 +4,8 @@
 //! durable) is filled in when the group is taken.
 
 use std::borrow::Cow;
-use std::sync::Arc;
-use std::time::Instant;
 
 use super::options::{Options, RECORD_LIMIT};
-use super::ticket::Group;
 use crate::disk::{AlignedBytes, crc32};
 use crate::model::{Error, Lsn, Result, Time};
 use crate::native::{
@@ -143,22 +140,17 @@ pub(super) enum Part {
 
 /// The frames of one group.
 #[derive(Debug, Default)]
-pub(super) struct Batch {
+pub(super) struct Group {
     pub bytes: AlignedBytes,
     /// Data frames.
     pub frames: usize,
     pub records: usize,
     /// Bytes that callers gave.
     pub payload_bytes: u64,
-    /// Callers that wait for it and do nothing else meanwhile.
-    pub callers: usize,
     /// The LSN that the first frame must get.
     pub pinned: Option<Lsn>,
     /// A new segment begins with this group.
     pub rotate: bool,
-    /// When the first record came.
-    pub opened: Option<Instant>,
-    pub group: Arc<Group>,
     /// Payload lengths before compression, when there is any.
     plains: Vec<usize>,
     /// Where the data frames begin to be followed by padding.
@@ -167,7 +159,7 @@ pub(super) struct Batch {
 
 /// What the leader knows when it takes a group.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place<'a> {
+pub(super) struct Numbering<'a> {
     pub base: Lsn,
     /// Everything below is durable.
     pub durable: Lsn,
@@ -177,7 +169,7 @@ pub(super) struct Place<'a> {
     pub cipher: Option<&'a SegmentCipher>,
 }
 
-impl Place<'_> {
+impl Numbering<'_> {
     fn unsynced(&self, lsn: Lsn) -> u16 {
         unsynced(lsn, self.durable)
     }
@@ -188,7 +180,7 @@ pub(super) fn unsynced(lsn: Lsn, durable: Lsn) -> u16 {
     u16::try_from(lsn.0.saturating_sub(durable.0)).unwrap_or(UNSYNCED_UNKNOWN)
 }
 
-impl Batch {
+impl Group {
     pub fn is_empty(&self) -> bool {
         self.frames == 0
     }
@@ -242,7 +234,7 @@ impl Batch {
     }
 
     /// Gives each frame its number, what is unsynced before it, its time, and its sum. The last sum is the answer.
-    pub fn number(&mut self, place: &Place<'_>) -> Result<u32> {
+    pub fn number(&mut self, place: &Numbering<'_>) -> Result<u32> {
         let bytes = &mut self.bytes.bytes_mut()[..self.data_end];
         let (mut at, mut lsn, mut last) = (0, place.base, 0);
         while let Some(frame) = bytes.get_mut(at..).filter(|rest| !rest.is_empty()) {
@@ -270,7 +262,7 @@ impl Batch {
     }
 
     /// Fills the group up to a multiple of `block` bytes, so that no block of it is ever written again.
-    pub fn pad(&mut self, place: &Place<'_>, block: u64, last: u32) -> u32 {
+    pub fn pad(&mut self, place: &Numbering<'_>, block: u64, last: u32) -> u32 {
         self.bytes_to_data_end();
         let Some(room) = pad_room(place.offset + self.data_end as u64, block, 0) else { return last };
         let lsn = place.base.plus(self.frames as u64);
@@ -286,7 +278,7 @@ impl Batch {
     }
 
     /// Counts all frames, once they are written.
-    pub fn tell(&self, tally: &mut Tally, offset: u64) {
+    pub fn count_into(&self, tally: &mut Tally, offset: u64) {
         let bytes = self.bytes.bytes();
         let (mut at, mut index) = (0, 0);
         while let Some(header) = bytes.get(at..).and_then(|b| b.first_chunk()).and_then(FrameHeader::parse) {
@@ -308,7 +300,7 @@ impl Batch {
         bytes.clear(16 << 20);
         let mut plains = std::mem::take(&mut self.plains);
         plains.clear();
-        *self = Batch { bytes, plains, ..Batch::default() };
+        *self = Group { bytes, plains, ..Group::default() };
     }
 }
 
@@ -340,8 +332,8 @@ mod tests {
     use super::*;
     use crate::native::{Opener, SegmentHeader};
 
-    fn place(base: u64, durable: u64) -> Place<'static> {
-        Place {
+    fn place(base: u64, durable: u64) -> Numbering<'static> {
+        Numbering {
             base: Lsn(base),
             durable: Lsn(durable),
             time: Time(9),
@@ -351,8 +343,8 @@ mod tests {
         }
     }
 
-    fn headers(batch: &Batch, place: &Place<'_>) -> Vec<FrameHeader> {
-        let (bytes, mut at, mut out) = (batch.bytes.bytes(), 0, Vec::new());
+    fn headers(group: &Group, place: &Numbering<'_>) -> Vec<FrameHeader> {
+        let (bytes, mut at, mut out) = (group.bytes.bytes(), 0, Vec::new());
         while let Some(header) = bytes.get(at..).and_then(|b| b.first_chunk()).and_then(FrameHeader::parse) {
             let size = FRAME_HEADER + header.length as usize;
             let sum = crc32(place.seed.at(place.offset + at as u64), &bytes[at + 8..at + size]);
@@ -367,12 +359,12 @@ mod tests {
     #[test]
     fn frames_of_a_group_count_from_the_first_one_that_is_not_durable() {
         let (options, place) = (Options::default(), place(11, 8));
-        let mut batch = Batch::default();
+        let mut group = Group::default();
         for payload in [&b"a"[..], b"", b"ccc"] {
-            batch.push(&Prepared::new(Draft::of(payload), &options).expect("it is short"), Part::Alone, &options);
+            group.push(&Prepared::new(Draft::of(payload), &options).expect("it is short"), Part::Alone, &options);
         }
-        batch.number(&place).expect("nothing is encrypted");
-        let frames: Vec<_> = headers(&batch, &place).iter().map(|h| (h.lsn.0, h.unsynced, h.time.0)).collect();
+        group.number(&place).expect("nothing is encrypted");
+        let frames: Vec<_> = headers(&group, &place).iter().map(|h| (h.lsn.0, h.unsynced, h.time.0)).collect();
         assert_eq!(frames, [(11, 3, 9), (12, 4, 9), (13, 5, 9)]);
         assert_eq!(unsynced(Lsn(65_535), Lsn(1)), 65_534);
         assert_eq!(unsynced(Lsn(65_536), Lsn(1)), UNSYNCED_UNKNOWN);
@@ -382,13 +374,13 @@ mod tests {
     #[test]
     fn a_long_record_is_split_and_a_batch_says_that_more_follows() {
         let options = Options { frame_limit: 4, ..Options::default() };
-        let mut batch = Batch::default();
-        let kinds = |batch: &Batch| headers(batch, &place(1, 1)).iter().map(|h| (h.kind, h.flags)).collect::<Vec<_>>();
-        batch.push(&Prepared::new(Draft::of(b"z"), &options).expect("it is short"), Part::Within, &options);
-        batch.push(&Prepared::new(Draft::of(b"abcdefghi"), &options).expect("it is short"), Part::Last, &options);
-        batch.number(&place(1, 1)).expect("nothing is encrypted");
-        assert_eq!(kinds(&batch), [(0, MORE), (1, MORE), (2, MORE), (3, 0)]);
-        assert_eq!((batch.frames, batch.records), (4, 2));
+        let mut group = Group::default();
+        let kinds = |group: &Group| headers(group, &place(1, 1)).iter().map(|h| (h.kind, h.flags)).collect::<Vec<_>>();
+        group.push(&Prepared::new(Draft::of(b"z"), &options).expect("it is short"), Part::Within, &options);
+        group.push(&Prepared::new(Draft::of(b"abcdefghi"), &options).expect("it is short"), Part::Last, &options);
+        group.number(&place(1, 1)).expect("nothing is encrypted");
+        assert_eq!(kinds(&group), [(0, MORE), (1, MORE), (2, MORE), (3, 0)]);
+        assert_eq!((group.frames, group.records), (4, 2));
         let checkpoint = Draft { kind: Kind::Checkpoint, ..Draft::of(b"abcdefghi") };
         assert!(Prepared::new(checkpoint, &options).is_err(), "its kind would be lost");
         assert!(Prepared::new(Draft { kind: Kind::Seal, ..Draft::of(b"") }, &options).is_err());
@@ -399,15 +391,15 @@ mod tests {
     fn padding_ends_at_a_block_and_is_never_shorter_than_a_header() {
         for length in 0..4200usize {
             let (options, place) = (Options::default(), place(1, 1));
-            let mut batch = Batch::default();
-            batch.push(&Prepared::new(Draft::of(&vec![7; length]), &options).expect("it is short"), Part::Alone, &options);
-            assert_eq!(batch.bytes.len(), frame_bytes(length));
-            let last = batch.number(&place).expect("nothing is encrypted");
-            batch.pad(&place, 4096, last);
-            assert_eq!(batch.bytes.len() % 4096, 0, "{length}");
-            assert!(batch.bytes.len() <= frame_bytes(length) + 4096 + 40);
+            let mut group = Group::default();
+            group.push(&Prepared::new(Draft::of(&vec![7; length]), &options).expect("it is short"), Part::Alone, &options);
+            assert_eq!(group.bytes.len(), frame_bytes(length));
+            let last = group.number(&place).expect("nothing is encrypted");
+            group.pad(&place, 4096, last);
+            assert_eq!(group.bytes.len() % 4096, 0, "{length}");
+            assert!(group.bytes.len() <= frame_bytes(length) + 4096 + 40);
             if length % 97 == 0 {
-                let kinds: Vec<u8> = headers(&batch, &place).iter().map(|h| h.kind).collect();
+                let kinds: Vec<u8> = headers(&group, &place).iter().map(|h| h.kind).collect();
                 assert!(matches!(kinds[..], [0] | [0, 16]), "{kinds:?}");
             }
         }
@@ -420,25 +412,25 @@ mod tests {
         let header = SegmentHeader { key: None, block: 0, log_id: [1; 16], first_lsn: Lsn(1), created: Time(1), chain: 0 };
         let header = header.keyed(&[7; 32], [2; 16]);
         let cipher = SegmentCipher::new(&[7; 32], &header);
-        let place = Place { cipher: Some(&cipher), ..place(1, 1) };
-        let mut batch = Batch::default();
+        let place = Numbering { cipher: Some(&cipher), ..place(1, 1) };
+        let mut group = Group::default();
         let long = b"abc".repeat(100);
         for payload in [&b"alpha"[..], &long] {
             let prepared = Prepared::new(Draft::of(payload), &options).expect("it is short");
-            let before = batch.bytes.len();
-            batch.push(&prepared, Part::Alone, &options);
-            assert_eq!(batch.bytes.len() - before, prepared.bytes());
+            let before = group.bytes.len();
+            group.push(&prepared, Part::Alone, &options);
+            assert_eq!(group.bytes.len() - before, prepared.bytes());
         }
-        batch.number(&place).expect("it encrypts");
-        let headers = headers(&batch, &place);
+        group.number(&place).expect("it encrypts");
+        let headers = headers(&group, &place);
         assert_eq!(headers.iter().map(|h| h.flags).collect::<Vec<_>>(), [ENCRYPTED, ENCRYPTED | LZ4]);
         let mut out = Vec::new();
-        let stored = &batch.bytes.bytes()[FRAME_HEADER..FRAME_HEADER + headers[0].length as usize];
+        let stored = &group.bytes.bytes()[FRAME_HEADER..FRAME_HEADER + headers[0].length as usize];
         let opener = Opener::new(&keys, Some(&header), None);
         assert_eq!(crate::native::open(&headers[0], place.offset, stored, &opener, &mut out), crate::native::Opened::Plain);
         assert_eq!(out, b"alpha");
         let mut tally = Tally::default();
-        batch.tell(&mut tally, 4096);
+        group.count_into(&mut tally, 4096);
         assert_eq!((tally.plain_bytes, tally.records), (305, 2));
     }
 }

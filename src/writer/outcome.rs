@@ -1,23 +1,9 @@
-//! What came of a group, and the ticket that leads to it.
+//! What came of a group, and what each caller in it is told.
 
 use std::path::Path;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use rustix::thread::futex;
-
 use crate::model::{Error, Lsn};
-
-/// The group is written, or has failed. Below it nudges are counted.
-const DONE: u32 = 1 << 31;
-
-/// A group that many callers wait for. One word wakes them all, and none of them takes a lock on its way out.
-#[derive(Debug, Default)]
-pub(super) struct Group {
-    word: AtomicU32,
-    outcome: OnceLock<Outcome>,
-}
 
 /// What came of a group.
 pub(super) type Outcome = Result<Written, Failure>;
@@ -48,6 +34,8 @@ pub(super) enum Failure {
     System { doing: &'static str, errno: i32 },
     /// What the caller wanted cannot be.
     Input(String),
+    /// The log was closed before.
+    Closed,
 }
 
 impl Failure {
@@ -58,86 +46,23 @@ impl Failure {
             }
             Failure::System { doing, errno } => Error::io(doing, dir)(std::io::Error::from_raw_os_error(*errno)),
             Failure::Input(what) => Error::Input { what: what.clone() },
+            Failure::Closed => Error::Refused { path: dir.to_owned(), why: "this writer was closed".into() },
         }
     }
 }
 
-impl Group {
-    /// What came of it, if it is over.
+impl Written {
+    /// What the caller is told whose record has `frames` frames from the group's frame `index` on, and came at `came`.
     #[inline]
-    pub fn outcome(&self) -> Option<&Outcome> {
-        if self.word.load(Ordering::Acquire) & DONE == 0 {
-            return None;
-        }
-        self.outcome.get()
-    }
-
-    /// To be called before looking whether somebody leads: a nudge after it is not missed by [`Group::sleep`].
-    #[inline]
-    pub fn seen(&self) -> u32 {
-        self.word.load(Ordering::Acquire)
-    }
-
-    /// Waits until the group is over, or somebody is nudged to lead, or no reason at all.
-    pub fn sleep(&self, seen: u32) {
-        if seen & DONE == 0 {
-            // A signal or a word that changed meanwhile: the caller looks again anyway.
-            let _ = futex::wait(&self.word, futex::Flags::PRIVATE, seen, None);
-        }
-    }
-
-    /// Wakes one that waits, so that it leads. True if there was one.
-    pub fn nudge(&self) -> bool {
-        self.word.fetch_add(1, Ordering::Release);
-        futex::wake(&self.word, futex::Flags::PRIVATE, 1).is_ok_and(|woken| woken > 0)
-    }
-
-    /// Says what came of it. `crowd` tells whether anybody but the caller may wait.
-    pub fn finish(&self, outcome: Outcome, crowd: bool) {
-        // Only the one leader of this group comes here, once.
-        let _ = self.outcome.set(outcome);
-        self.word.fetch_or(DONE, Ordering::Release);
-        if crowd {
-            let _ = futex::wake(&self.word, futex::Flags::PRIVATE, i32::MAX as u32);
-        }
-    }
-}
-
-/// A record on its way. [`super::GroupCommit::wait`] redeems it; one that is dropped loses nothing but the answer.
-#[derive(Clone, Debug)]
-#[must_use]
-pub struct Ticket {
-    pub(super) group: std::sync::Arc<Group>,
-    /// Its first frame among those of the group, and how many it has.
-    pub(super) index: u32,
-    pub(super) frames: u32,
-    pub(super) came: Instant,
-}
-
-impl Ticket {
-    /// Whether waiting for it would return at once.
-    #[must_use]
-    pub fn is_over(&self) -> bool {
-        self.group.outcome().is_some()
-    }
-
-    pub(super) fn redeem(&self, outcome: &Outcome, dir: &Path) -> Result<Ack, Error> {
-        match outcome {
-            Ok(written) => Ok(self.ack(written)),
-            Err(failure) => Err(failure.error(dir)),
-        }
-    }
-
-    #[inline]
-    fn ack(&self, written: &Written) -> Ack {
-        let lsn = written.first.plus(u64::from(self.index));
+    pub fn ack(&self, index: u32, frames: u32, came: Instant) -> Ack {
+        let lsn = self.first.plus(u64::from(index));
         Ack {
             lsn,
-            last_lsn: lsn.plus(u64::from(self.frames) - 1),
-            group: written.number,
-            group_size: written.records,
-            durable: written.durable,
-            times: Times { came: self.came, written: *written, woken: None },
+            last_lsn: lsn.plus(u64::from(frames) - 1),
+            group: self.number,
+            group_size: self.records,
+            durable: self.durable,
+            times: Times { came, written: *self, woken: None },
         }
     }
 }

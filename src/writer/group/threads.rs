@@ -1,0 +1,124 @@
+//! The threads of a writer: one commits tickets that nobody waits for, one syncs at intervals, one seals old segments.
+
+use std::time::Duration;
+
+use super::leader::Shared;
+use super::log::Log;
+use super::primitives::{Arc, JoinHandle, MutexGuard, Ordering, lock, spawn, wait_for};
+use crate::model::{Error, Result};
+use crate::writer::sync::SyncMode;
+
+/// When a segment is old and there is no room for the next one, it is tried again after this long.
+const RETRY: Duration = Duration::from_secs(1);
+
+impl Shared {
+    /// Starts the threads that the options ask for.
+    pub fn start(self: &Arc<Self>) -> Result<()> {
+        let mut threads = lock(&self.threads);
+        if let SyncMode::Interval(every) = self.options.sync {
+            threads.syncer = Some(self.thread("walctl-sync", move |own| own.sync_each(every))?);
+        }
+        if self.options.segment_age.is_some() {
+            threads.sealer = Some(self.thread("walctl-age", Shared::seal_when_old)?);
+        }
+        Ok(())
+    }
+
+    fn thread(self: &Arc<Self>, name: &str, run: impl FnOnce(&Shared) + Send + 'static) -> Result<JoinHandle<()>> {
+        let own = self.clone();
+        spawn(name, move || run(&own)).map_err(Error::io("start a thread for", &self.dir))
+    }
+
+    /// Sees to it that there is a thread that leads for tickets nobody waits for.
+    pub fn need_committer(self: &Arc<Self>) -> Result<()> {
+        if self.committer.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let mut threads = lock(&self.threads);
+        if threads.committer.is_none() && !self.stop.load(Ordering::Acquire) {
+            threads.committer = Some(self.thread("walctl-commit", Shared::commit)?);
+            self.committer.store(true, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// Wakes the committer if nobody leads and it sleeps.
+    #[inline]
+    pub fn start_committer(&self, mut queue: MutexGuard<'_, super::queue::Queue>) {
+        let wake = !queue.busy && std::mem::take(&mut queue.committer_idle);
+        drop(queue);
+        if wake {
+            self.wake_committer();
+        }
+    }
+
+    pub fn wake_committer(&self) {
+        self.committer_word.0.fetch_add(1, Ordering::Release);
+        self.committer_word.wake(1);
+    }
+
+    fn commit(&self) {
+        loop {
+            let seen = self.committer_word.0.load(Ordering::Acquire);
+            let mut queue = self.queue();
+            if !queue.busy && !queue.is_empty() {
+                self.lead(queue);
+                continue;
+            }
+            if self.stop.load(Ordering::Acquire) {
+                return;
+            }
+            queue.committer_idle = true;
+            drop(queue);
+            self.committer_word.wait(seen);
+        }
+    }
+
+    fn sync_each(&self, every: Duration) {
+        let mut queue = self.queue();
+        while !self.stop.load(Ordering::Acquire) {
+            queue = wait_for(&self.time, queue, every);
+            drop(queue);
+            self.sync_behind();
+            queue = self.queue();
+        }
+    }
+
+    /// Syncs what is written without keeping anybody from writing more.
+    pub fn sync_behind(&self) {
+        let due = lock(&self.log).to_sync();
+        if let Some((file, up_to)) = due {
+            let result = file.sync_data();
+            let _ = self.hold().was_synced(up_to, result);
+        }
+    }
+
+    /// Seals a segment that gets old while nobody appends, so that whoever archives and prunes can have it.
+    fn seal_when_old(&self) {
+        let mut queue = self.queue();
+        while !self.stop.load(Ordering::Acquire) && queue.poison.is_none() {
+            drop(queue);
+            // Without room nothing is lost: the next group begins a segment, or fails. What ends the writer is told to all.
+            let again = self.rotate_with(Log::rotate_if_old).unwrap_or(RETRY).max(Duration::from_millis(1));
+            queue = self.queue();
+            if !self.stop.load(Ordering::Acquire) {
+                queue = wait_for(&self.time, queue, again);
+            }
+        }
+    }
+
+    /// Ends the threads; what was handed over is written before.
+    pub fn halt(&self) {
+        self.stop.store(true, Ordering::Release);
+        self.wake_committer();
+        // Whoever looked at `stop` before it was set, under this lock, is asleep when it is free.
+        drop(self.queue());
+        self.company.notify_all();
+        self.time.notify_all();
+        let threads = std::mem::take(&mut *lock(&self.threads));
+        for thread in [threads.committer, threads.syncer, threads.sealer].into_iter().flatten() {
+            // One that panicked has ended the writer, and everybody was told.
+            let _ = thread.join();
+        }
+    }
+}

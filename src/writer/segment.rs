@@ -1,0 +1,53 @@
+//! The segment that is written, and the way a group takes into it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::stage::{LARGEST, Stage};
+use crate::disk::{DIRECT_BLOCK, File, write_full};
+use crate::model::Result;
+use crate::native::{SegmentCipher, SegmentHeader, Tally};
+
+/// The segment that is written.
+#[derive(Debug)]
+pub(super) struct Active {
+    /// For syncs, and for what is not a group.
+    pub plain: Arc<dyn File>,
+    /// For groups: opened as the mode wants it.
+    pub data: Arc<dyn File>,
+    /// For groups in whole blocks, past the page cache.
+    pub blocks: Option<Arc<dyn File>>,
+    pub path: PathBuf,
+    pub header: SegmentHeader,
+    /// What encrypts its payloads.
+    pub cipher: Option<SegmentCipher>,
+    /// Where the next frame goes.
+    pub position: u64,
+    pub tally: Tally,
+    pub last_sum: u32,
+    /// When its first record came. Counted by a clock that nobody sets; what it missed before the log was opened is subtracted.
+    pub since: Option<Instant>,
+}
+
+/// Writes a group: past the page cache where there is `ready` room for all blocks that it touches. Tells whether it went that way.
+pub(super) fn put(active: &mut Active, stage: &mut Stage, group: &[u8], ready: u64) -> Result<bool> {
+    let (at, end) = (active.position, active.position + group.len() as u64);
+    let Some(blocks) = &active.blocks else {
+        write_full(active.data.as_ref(), group, at)?;
+        return Ok(active.header.block != 0);
+    };
+    let mut past_cache = end.next_multiple_of(DIRECT_BLOCK) <= ready && group.len() <= LARGEST;
+    if past_cache {
+        match write_full(blocks.as_ref(), stage.lay(group), at / DIRECT_BLOCK * DIRECT_BLOCK) {
+            // Some filesystems open a file for direct writes and then refuse them.
+            Err(error) if error.errno() == Some(libc::EINVAL) => (past_cache, active.blocks) = (false, None),
+            wrote => wrote?,
+        }
+    }
+    if !past_cache {
+        write_full(active.data.as_ref(), group, at)?;
+    }
+    stage.took(group);
+    Ok(past_cache)
+}
