@@ -395,4 +395,52 @@ mod tests {
             assert!(moment(&Text { raw: wrong.as_bytes(), escaped: false }, &mut Sum::default()).is_none(), "{wrong}");
         }
     }
+
+    #[test]
+    fn the_usual_spelling_of_a_moment_is_known_at_its_edges() {
+        for text in [
+            "2026-11-20T15:32:46Z",
+            "1999-09-29T23:59:59Z",
+            "0000-01-01T00:00:00Z",
+            "9999-12-31T19:49:39.999Z",
+            "2024-02-29T00:00:00.123456Z",
+            "2026-11-20T15:32:46.338261809Z",
+        ] {
+            assert!(usual(text.as_bytes()), "{text}");
+        }
+        for text in [
+            "2026-11-20t15:32:46Z",
+            "2026-11-20T15:32:46z",
+            "2026-11-20T24:00:00Z",
+            "2026-11-20T00:60:00Z",
+            "2026-11-20T00:00:60Z",
+            "2026-11-00T00:00:00Z",
+            "2026-11-31T00:00:00Z",
+            "2026-13-01T00:00:00Z",
+            "2026-00-01T00:00:00Z",
+            "2025-02-29T00:00:00Z",
+            "2026/11-20T15:32:46Z",
+            "2026-11/20T15:32:46Z",
+            "2026-11-20T15.32:46Z",
+            "2026-11-20T15:32.46Z",
+            "2026-11-20T15:32:46,338Z",
+            "2026-11-20T15:32:46.33xZ",
+            "2026-11-20T15:32:46.000Z",
+            "2026-11-20T15:32:46.338000Z",
+            "2026-11-20T15:32:46.33Z",
+            "2:26-11-20T15:32:46Z",
+            "202/-11-20T15:32:46Z",
+        ] {
+            assert!(!usual(text.as_bytes()), "{text}");
+        }
+    }
+
+    #[test]
+    fn levels_of_a_payload_count_behind_the_two_of_the_entry() {
+        for (payload, depth) in [("5", 2), ("{}", 3), ("[[[1]]]", 5), ("[[],[[],[[]]]]", 6)] {
+            let line = LINE.replacen("{\"a\":[1,\"\\\"x\\\"\"]}", payload, 1);
+            assert_ne!(line, LINE);
+            assert_eq!(read(line.as_bytes()).expect("payloads are not covered").depth, depth, "{payload}");
+        }
+    }
 }

@@ -219,4 +219,20 @@ mod tests {
         assert!(room.capacity() <= 2 * HELD);
         assert!(decompress(b"no LZ4 frame at all", &mut room).is_err());
     }
+
+    #[test]
+    fn a_header_is_plausible_up_to_as_many_entries_as_its_bytes_can_hold() {
+        for (kind, stored, entries, plausible) in
+            [(0, 12, 3, true), (0, 11, 3, false), (1, 1, 63, true), (1, 1, 64, false), (1, 0, 1, false), (2, 12, 3, false)]
+        {
+            let mut bytes = [0; HEADER];
+            bytes[..4].copy_from_slice(&MAGIC);
+            bytes[16..20].copy_from_slice(&u32::to_le_bytes(entries));
+            bytes[20] = kind;
+            bytes[21..25].copy_from_slice(&u32::to_le_bytes(stored));
+            assert_eq!(Header::parse(&bytes).plausible(), plausible, "{entries} entries in {stored} bytes of kind {kind}");
+            bytes[8..16].copy_from_slice(&u64::MAX.to_le_bytes());
+            assert!(!Header::parse(&bytes).plausible(), "its last number is none");
+        }
+    }
 }

@@ -190,4 +190,18 @@ mod tests {
             assert_eq!(matches!(ruling(rule, figure), Ruling::Kept), kept, "{rule} and {figure}");
         }
     }
+
+    #[test]
+    fn times_are_read_in_each_unit_and_shares_in_percent() {
+        for (text, limit) in [
+            ("p99>500ns", Limit::Number(500.0)),
+            ("p99>7us", Limit::Number(7e3)),
+            ("max>7ms", Limit::Number(7e6)),
+            ("p99>7s", Limit::Number(7e9)),
+            ("rate<7", Limit::Number(7.0)),
+            ("rate<+7%", Limit::Share(0.07)),
+        ] {
+            assert_eq!(text.parse::<Rule>().expect("a rule").limit, limit, "{text}");
+        }
+    }
 }

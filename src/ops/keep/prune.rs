@@ -589,4 +589,20 @@ mod tests {
         let fates = plan_prune(facts, &all());
         assert_eq!(fates[0].kept, [Reason::Transactions(vec![7])]);
     }
+
+    #[test]
+    fn a_segment_is_above_the_checkpoint_by_its_last_record_or_by_what_it_begins_with() {
+        for (first, last, safe, stays) in [
+            (31, 40, 40, false),
+            (31, 40, 39, true),
+            (41, 40, 40, false),
+            (41, 40, 41, false),
+            (41, 40, 39, true),
+            (41, 40, 30, true),
+        ] {
+            let reason = above(&segment(first, last), Some(Lsn(safe)), true);
+            assert_eq!(reason.is_some(), stays, "{first}-{last} and a checkpoint of {safe}");
+        }
+        assert!(above(&segment(1, 9), None, true).is_some() && above(&segment(1, 9), None, false).is_none());
+    }
 }

@@ -518,4 +518,14 @@ mod tests {
         assert!(check(&disk, &twice).expect_err("it goes down").to_string().starts_with("ledger:5: "));
         assert!(check(&disk, &"x".repeat(100_000)).is_err());
     }
+
+    #[test]
+    fn so_many_ranges_of_lacking_records_are_listed_and_all_are_counted() {
+        let mut report = LedgerReport::default();
+        (0..=LISTED as u64).for_each(|n| report.lack(Lsn(1 + 2 * n)));
+        assert_eq!((report.lacks.len(), report.lacking), (LISTED, LISTED as u64 + 1));
+        let mut report = LedgerReport::default();
+        [3, 4, 5, 9].into_iter().for_each(|n| report.lack(Lsn(n)));
+        assert_eq!(report.lacks.iter().map(|range| (range.first.0, range.last.0)).collect::<Vec<_>>(), [(3, 5), (9, 9)]);
+    }
 }
