@@ -109,6 +109,7 @@ Register-ArgumentCompleter -Native -CommandName 'walctl' -ScriptBlock {
             [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Say what would be done, and stop there')
             [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Say what would be done, and stop there')
             [CompletionResult]::new('--accept-suspect', '--accept-suspect', [CompletionResultType]::ParameterName, 'Also cut a tail of which nobody can tell whether it is torn or rotten')
+            [CompletionResult]::new('--accept-running', '--accept-running', [CompletionResultType]::ParameterName, 'Mend another system''s log although a process has it open or locked')
             [CompletionResult]::new('--yes', '--yes', [CompletionResultType]::ParameterName, 'Yes, do what --at or --accept-hole would do')
             [CompletionResult]::new('--from-dwb', '--from-dwb', [CompletionResultType]::ParameterName, 'Put a torn end back from nodedb''s double-write file, and cut only what that does not hold')
             [CompletionResult]::new('--undo', '--undo', [CompletionResultType]::ParameterName, 'Put the cuts of the newest repair back, unless the log has grown since')

@@ -470,7 +470,7 @@ _walctl() {
             return 0
             ;;
         walctl__subcmd__repair)
-            opts="-n -q -h -V --format --io --key-file --dry-run --accept-suspect --max-cut --at --accept-hole --yes --from-dwb --undo --salvage --json --quiet --color --help --version"
+            opts="-n -q -h -V --format --io --key-file --dry-run --accept-suspect --accept-running --max-cut --at --accept-hole --yes --from-dwb --undo --salvage --json --quiet --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

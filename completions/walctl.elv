@@ -103,6 +103,7 @@ set edit:completion:arg-completer[walctl] = {|@words|
             cand -n 'Say what would be done, and stop there'
             cand --dry-run 'Say what would be done, and stop there'
             cand --accept-suspect 'Also cut a tail of which nobody can tell whether it is torn or rotten'
+            cand --accept-running 'Mend another system''s log although a process has it open or locked'
             cand --yes 'Yes, do what --at or --accept-hole would do'
             cand --from-dwb 'Put a torn end back from nodedb''s double-write file, and cut only what that does not hold'
             cand --undo 'Put the cuts of the newest repair back, unless the log has grown since'

@@ -128,6 +128,7 @@ always\t'Also into files and pipes'
 never\t'Nowhere'"
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -s n -l dry-run -d 'Say what would be done, and stop there'
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -l accept-suspect -d 'Also cut a tail of which nobody can tell whether it is torn or rotten'
+complete -c walctl -n "__fish_walctl_using_subcommand repair" -l accept-running -d 'Mend another system\'s log although a process has it open or locked'
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -l yes -d 'Yes, do what --at or --accept-hole would do'
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -l from-dwb -d 'Put a torn end back from nodedb\'s double-write file, and cut only what that does not hold'
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -l undo -d 'Put the cuts of the newest repair back, unless the log has grown since'

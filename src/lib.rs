@@ -42,6 +42,7 @@ pub mod disk {
     mod source;
     mod stream;
     mod unfinished;
+    mod users;
     pub use checksum::{PREFIX_BLOCK, PrefixSums, crc32, crc32c, flipped_bit, seed_of};
     pub use cursor::{Cursor, Io, LARGEST_PIECE, pieces, zero_prefix};
     pub use direct::{AlignedBytes, DIRECT_BLOCK};
@@ -53,6 +54,7 @@ pub mod disk {
     pub use source::{Segment, Source};
     pub use stream::Stream;
     pub use unfinished::{begin_file, finished, sweep, unfinished};
+    pub use users::User;
 }
 
 #[doc = include_str!("native/FORMAT.md")]
@@ -153,6 +155,7 @@ pub mod writer {
 
 /// Every log format that can be read.
 pub mod formats {
+    mod again;
     mod format;
     mod hunt;
     mod registry;
@@ -217,6 +220,7 @@ pub mod formats {
         mod diagnose;
         mod host;
         mod log;
+        mod numbers;
         mod record;
         #[cfg(test)]
         mod tests;
@@ -224,8 +228,8 @@ pub mod formats {
         pub use walk::FORMAT;
     }
     pub use format::{
-        Capped, Ending, Format, Halt, Item, KnownHole, Likeness, Mark, Mend, Restored, Restorer, Sample, Sink, State, Summary,
-        Visit, Walk, Want, gap_between, later_segments_prove, looks_interrupted,
+        Capped, Drawing, Ending, Format, Halt, Item, KnownHole, Likeness, Mark, Mend, Restored, Restorer, Sample, Sink, State,
+        Summary, Visit, Walk, Want, gap_between, later_segments_prove, looks_interrupted,
     };
     pub use registry::{ALL, by_name, recognise};
 }
@@ -329,6 +333,7 @@ pub mod ops {
     }
     mod keyfit;
     mod open;
+    mod settle;
     pub use keep::*;
     pub use keyfit::{KeyFit, key_fit, need_key};
     pub use mend::*;

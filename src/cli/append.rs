@@ -272,7 +272,7 @@ fn repair_first(dir: &Path, out: &mut Out) -> anyhow::Result<()> {
         // What is no log yet has no tail.
         _ => return Ok(()),
     };
-    let hold = Hold::take(&disk, &logs[0], false)?;
+    let hold = Hold::take(&disk, &logs[0], false, false)?;
     logs = ops::open(&disk, dir, &choice)?;
     let Some(input) = logs.first() else { return Ok(()) };
     let report = super::look::look(input, out)?;

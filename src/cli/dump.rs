@@ -425,7 +425,9 @@ impl Run<'_> {
                 break;
             }
             let mut take = |event: Event<'_>| taking.event(scan, event);
-            step = follow.step(&Scan { live: self.live(), ..*scan }, &mut take)?;
+            // To look for a lock costs nothing; to look through all processes does, and is done once.
+            let live = if self.lock().is_some() { self.live() } else { scan.live };
+            step = follow.step(&Scan { live, ..*scan }, &mut take)?;
             if !matches!(step, Step::Quiet) {
                 wait.busy();
             }
@@ -459,10 +461,15 @@ impl Run<'_> {
         }))
     }
 
+    /// The lock that a writer holds; other systems have none that tells.
+    fn lock(&self) -> Option<&'static str> {
+        (self.log.format == &walctl::formats::native::FORMAT).then_some(LOCK)
+    }
+
     /// Whether a writer holds the log.
     fn live(&self) -> bool {
         let source = &self.log.source;
-        source.disk.locked_by(&source.dir.join(LOCK)).is_some() && source.segments.iter().any(|s| !s.followed)
+        source.segments.iter().any(|s| !s.followed) && source.writer(self.lock()).is_some()
     }
 }
 

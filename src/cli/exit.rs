@@ -94,7 +94,7 @@ impl Exit {
             return failure.exit;
         }
         match error.chain().find_map(|cause| cause.downcast_ref::<Error>()) {
-            Some(Error::Locked { .. }) => Exit::Locked,
+            Some(Error::Locked { .. } | Error::InUse { .. }) => Exit::Locked,
             Some(Error::Poisoned { .. }) => Exit::WriteFailed,
             Some(Error::Interrupted) => Exit::Interrupted,
             _ => Exit::Failed,

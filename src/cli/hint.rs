@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use walctl::disk::EntryKind;
 use walctl::formats::Mend;
-use walctl::model::{Damage, Error, Verdict};
+use walctl::model::{Damage, Error, Look, Verdict};
 use walctl::ops::{Help, Input, help_for, looks_cut};
 
 use super::exit::Failure;
@@ -31,6 +31,11 @@ pub fn for_error(command: &str, error: &anyhow::Error) -> Option<String> {
             Some(format!("say which one: walctl {command} --format {} {}", formats.first()?, show(path)))
         }
         Error::Unknown { .. } => Some("read it with the version of walctl that wrote it, or a newer one".into()),
+        Error::InUse { path, .. } => Some(format!(
+            "stop that process, then run the same command again; if it surely writes no more, add --accept-running; reading needs no pause: \
+             walctl verify {}",
+            show(path)
+        )),
         Error::Locked { path, .. } => Some(format!("wait for it; reading needs no lock: walctl verify {}", show(path))),
         // A cut file is no log; its first lines are for people.
         Error::Refused { path, .. } if path.file_name().is_some_and(|name| looks_cut(&name.to_string_lossy())) => {
@@ -105,6 +110,7 @@ pub fn for_damage(input: &Input, damage: &Damage) -> String {
     let format = if input.named { format!(" --format {}", input.format.name) } else { String::new() };
     let (log, salvaged) = (format!("{}{format}", show(path)), show(&beside(path)));
     match (damage.verdict(), &input.format.mend) {
+        _ if damage.facts.look == Look::Skipped => "compare with a backup or a replica: walctl verify BACKUP".into(),
         // What a copy beside the log gives back must not be cut.
         (Verdict::Torn | Verdict::Suspect, _) if has_copy(input, damage) => format!("walctl repair {log} --from-dwb"),
         (Verdict::Torn, Mend::Cut | Mend::CutAndFill(_)) => format!("walctl repair {log}"),

@@ -23,8 +23,9 @@ pub enum Hold {
 }
 
 impl Hold {
-    /// Takes the lock; only looks at it for a `dry` run, which changes nothing.
-    pub fn take(disk: &Arc<dyn Disk>, input: &Input, dry: bool) -> Result<Hold> {
+    /// Takes the lock; only looks at it for a `dry` run, which changes nothing. Other systems that run are seen by what they have open;
+    /// with `running` that is accepted.
+    pub fn take(disk: &Arc<dyn Disk>, input: &Input, dry: bool, running: bool) -> Result<Hold> {
         let dir = &input.source.dir;
         let locked = |holder: String| Error::Locked { path: input.source.path.clone(), holder };
         if input.format.name == "native" {
@@ -33,6 +34,10 @@ impl Hold {
             }
             let who: Vec<String> = std::env::args().collect();
             return Ok(Hold::Native(WriterLock::visit(disk, dir, &who.join(" "))?));
+        }
+        let user = disk.users_of(dir).into_iter().find(|user| user.file != FOREIGN);
+        if let Some(user) = user.filter(|_| !running) {
+            return Err(Error::InUse { path: input.source.path.clone(), by: user.to_string() });
         }
         if dry {
             return Ok(Hold::Nobody);

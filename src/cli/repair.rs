@@ -33,6 +33,12 @@ pub struct RepairArgs {
     /// Also cut a tail of which nobody can tell whether it is torn or rotten
     #[arg(long)]
     accept_suspect: bool,
+    /// Mend another system's log although a process has it open or locked
+    ///
+    /// Without it, repair refuses then and ends with 5. What that process writes meanwhile can be lost. A process that this user may not
+    /// look into, or one on another machine, is not seen.
+    #[arg(long, conflicts_with = "salvage")]
+    accept_running: bool,
     /// Refuse to cut more than this from a segment
     #[arg(long, value_name = "BYTES", value_parser = parse_bytes, default_value_t = MAX_CUT)]
     max_cut: u64,
@@ -124,7 +130,7 @@ impl Job<'_> {
             .into());
         }
         let disk = input.source.disk.clone();
-        let hold = Hold::take(&disk, &input, self.args.dry_run)?;
+        let hold = Hold::take(&disk, &input, self.args.dry_run, self.args.accept_running)?;
         // What was there before the lock was taken may have changed until then.
         let input = self.reopen(&input)?;
         let ended = if self.args.undo { self.undo(&disk, &input, out) } else { self.mend(&disk, &input, out) };
@@ -191,6 +197,7 @@ impl Job<'_> {
         Typed {
             input: args.input.typed(),
             suspect: args.accept_suspect,
+            running: args.accept_running,
             max_cut: Some(args.max_cut).filter(|bytes| *bytes != MAX_CUT),
             from_dwb: args.from_dwb,
             at: args.at,

@@ -73,16 +73,16 @@ pub fn run(args: &RotateArgs, out: &mut Out) -> anyhow::Result<Exit> {
     let rules = args.rules(disk.as_ref())?;
     let log = args.look(&disk)?;
     if args.dry_run {
-        let _hold = Hold::take(&disk, &log, true)?;
+        let _hold = Hold::take(&disk, &log, true, false)?;
         // A dry run takes no lock. What looks like damage under a writer that came meanwhile is its work.
         return args.foretell(&disk, &rules, out).or_else(|error| {
-            Hold::take(&disk, &log, true)?;
+            Hold::take(&disk, &log, true, false)?;
             Err(error)
         });
     }
     // Nothing is judged before the lock is held: beside a writer any look may come at the wrong moment. It is held as a visitor first,
     // since opening for writing would touch a log that is refused.
-    let hold = Hold::take(&disk, &log, false)?;
+    let hold = Hold::take(&disk, &log, false, false)?;
     let last = prune_facts(&disk, &args.dir).map_err(|error| args.refused(error))?.pop();
     drop(hold);
     let keys = args.key.keys()?;

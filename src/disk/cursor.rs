@@ -99,6 +99,12 @@ impl Cursor {
         Ok(())
     }
 
+    /// Reads with system calls from now on.
+    pub fn unmap(&mut self) {
+        self.mapping = None;
+        self.window.filled = 0;
+    }
+
     /// Waits a little, looks again, and says whether anything from `offset` on has changed since: the length of the file, or the
     /// bytes there. For tails that somebody may be writing at this moment.
     pub fn look_again(&mut self, offset: u64, wait: Duration) -> Result<bool> {

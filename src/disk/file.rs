@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use super::Mapping;
+use super::{Mapping, User};
 use crate::model::{Error, Result};
 
 /// A machine's files, or something that stands in for them.
@@ -36,6 +36,10 @@ pub trait Disk: Send + Sync + fmt::Debug {
     /// The process that holds the lock (flock) on a file, found without touching the lock: 0 when the system does not say which.
     fn locked_by(&self, _path: &Path) -> Option<u32> {
         None
+    }
+    /// The other processes that have locked a file of a folder, or have one open for writing, as far as the system shows them.
+    fn users_of(&self, _dir: &Path) -> Vec<User> {
+        Vec::new()
     }
     /// Opens a file, made when it is not there, and locks it against everybody else (flock) until it is dropped or the process
     /// ends, however it ends. `None` when somebody else holds it. It is opened as for writing, and must have one name only.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FallocateFlags, SeekFrom};
 
-use super::{Disk, Entry, EntryKind, File, Identity, Mapping, Open, Whereabouts, not_regular};
+use super::{Disk, Entry, EntryKind, File, Identity, Mapping, Open, User, Whereabouts, not_regular};
 use crate::model::{Error, Result};
 
 /// Files as the operating system has them.
@@ -132,6 +132,10 @@ impl Disk for RealDisk {
             let here = place.strip_suffix(inode.as_str()).is_some_and(|dev| dev == device);
             (held && here).then(|| pid.parse().unwrap_or(0))
         })
+    }
+
+    fn users_of(&self, dir: &Path) -> Vec<User> {
+        super::users::users_of(dir)
     }
 
     fn lock(&self, path: &Path) -> Result<Option<Box<dyn File>>> {

@@ -136,6 +136,15 @@ impl Source {
 
     /// A reader over a segment. Segments that others follow are no longer written, so they may be mapped.
     pub fn cursor(&self, segment: &Segment) -> Result<Cursor> {
+        self.reader(segment, segment.followed)
+    }
+
+    /// The same where a system writes to segments that others follow: files are made ahead, or the oldest one is written to.
+    pub fn cursor_never_finished(&self, segment: &Segment) -> Result<Cursor> {
+        self.reader(segment, false)
+    }
+
+    fn reader(&self, segment: &Segment, finished: bool) -> Result<Cursor> {
         let file = self.file(segment)?;
         // The listing may be old by now: what counts is how long the file is when reading begins.
         let length = file.length()?;
@@ -144,9 +153,19 @@ impl Source {
             _ => Cursor::new(file, length),
         };
         if self.io == Io::Map || (self.io == Io::Auto && segment.followed) {
-            cursor.map(segment.followed);
+            cursor.map(finished);
         }
         Ok(cursor)
+    }
+
+    /// A process that writes to the log: the one that holds our lock or, for a log of another system, has a file of it open.
+    #[must_use]
+    pub fn writer(&self, lock: Option<&str>) -> Option<u32> {
+        match lock {
+            Some(name) => self.disk.locked_by(&self.dir.join(name)),
+            None if self.given.is_some() => None,
+            None => self.disk.users_of(&self.dir).first().map(|user| user.pid),
+        }
     }
 
     /// A reader over another file of the folder, if it is there: sidecars of a segment.

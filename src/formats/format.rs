@@ -32,9 +32,14 @@ pub struct Format {
     pub mend: Mend,
     /// What copies beside the log give back of a segment's damaged end, for systems that keep such copies.
     pub restore: Option<Restorer>,
-    /// The fields of a frame's header, for drawing them over its bytes: name, offset, length. The payload follows the last one.
-    pub drawing: &'static [(&'static str, usize, usize)],
+    /// The fields of a record's header, for drawing them over its bytes. The payload follows the last one.
+    pub drawing: fn(&Record<'_>) -> Drawing,
+    /// Which bytes of whole records can change without any check of this format seeing it, in words; empty when there are none.
+    pub unprotected: &'static str,
 }
+
+/// Fields of a header: name, offset, length.
+pub type Drawing = &'static [(&'static str, usize, usize)];
 
 impl Format {
     /// Walks one segment by itself. One that cannot be reached is damage as a whole, in every format alike.

@@ -49,6 +49,13 @@ pub enum Error {
         /// Who, in words: `process 4121 (walctl append wal), since 2026-…`.
         holder: String,
     },
+    /// Another system's log is in use by that system, as far as can be seen.
+    InUse {
+        /// The log.
+        path: PathBuf,
+        /// Who uses it and how, in words: `process 4121 (rivvend) has open for writing 00000000000000000000.wal`.
+        by: String,
+    },
     /// The log is in a state in which this must not be done.
     Refused {
         /// The log or segment.
@@ -129,6 +136,7 @@ impl fmt::Display for Error {
             }
             Error::Ambiguous { path, formats } => write!(f, "{} could be {}", path.display(), formats.join(" or ")),
             Error::Unknown { path, offset, what } => write!(f, "{}:{offset}: {what} is unknown to this version", path.display()),
+            Error::InUse { path, by } => write!(f, "{} is in use: {by}", path.display()),
             Error::Locked { path, holder } => write!(f, "{} is locked by {holder}", path.display()),
             Error::Refused { path, why } | Error::WrongKey { path, why } => write!(f, "{}: {why}", path.display()),
             Error::Poisoned { path, durable, cause } if durable.0 == 0 => {

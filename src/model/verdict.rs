@@ -13,6 +13,8 @@ pub enum Look {
     Wrong,
     /// There are no bytes to blame: numbers are missing between whole neighbours.
     Absent,
+    /// The same, and the system that wrote the log leaves such holes itself when nothing is lost.
+    Skipped,
     /// Everything is there and its sum is right, and it is not what the holder of the log's key wrote: no disk does that.
     Altered,
     /// The bytes are whole and belong to another history.
@@ -23,7 +25,8 @@ pub enum Look {
 
 impl Look {
     /// All of them, for tables and tests.
-    pub const ALL: [Look; 6] = [Look::Interrupted, Look::Wrong, Look::Absent, Look::Altered, Look::Mixed, Look::Refused];
+    pub const ALL: [Look; 7] =
+        [Look::Interrupted, Look::Wrong, Look::Absent, Look::Skipped, Look::Altered, Look::Mixed, Look::Refused];
 }
 
 /// What proves that a bad region had been synced.
@@ -187,6 +190,7 @@ pub const fn judge(facts: &Facts) -> (Verdict, Acknowledged) {
         (Look::Refused, _, _) => (Verdict::Unreadable, Acknowledged::Unknown),
         (Look::Mixed, _, _) => (Verdict::Foreign, Acknowledged::Yes),
         (Look::Absent, _, _) => (Verdict::Missing, Acknowledged::Yes),
+        (Look::Skipped, _, _) => (Verdict::Suspect, Acknowledged::Unknown),
         (_, true, _) => (Verdict::Corrupt, Acknowledged::Yes),
         // What stood there before is unknown, and with it whether it had been synced. A tail to be cut it is not.
         (Look::Altered, false, _) => (Verdict::Corrupt, Acknowledged::Unknown),
@@ -202,10 +206,11 @@ mod tests {
 
     /// The table of the design, written a second time as rules that each combination must meet exactly once.
     type Row = (&'static str, fn(&Facts) -> bool, Verdict, Acknowledged);
-    const TABLE: [Row; 8] = [
+    const TABLE: [Row; 9] = [
         ("unreadable", |f| f.look == Look::Refused, Verdict::Unreadable, Acknowledged::Unknown),
         ("foreign", |f| f.look == Look::Mixed, Verdict::Foreign, Acknowledged::Yes),
         ("missing", |f| f.look == Look::Absent, Verdict::Missing, Acknowledged::Yes),
+        ("missing or skipped", |f| f.look == Look::Skipped, Verdict::Suspect, Acknowledged::Unknown),
         (
             "corrupt",
             |f| matches!(f.look, Look::Interrupted | Look::Wrong | Look::Altered) && f.proof.is_some(),

@@ -13,6 +13,7 @@ mod crash_log_writes;
 mod crash_model;
 mod exit_codes;
 mod follow;
+mod foreign;
 mod formats;
 mod from_dwb;
 mod fuzz;

@@ -72,6 +72,8 @@ pub struct Typed {
     pub input: String,
     /// `--accept-suspect`.
     pub suspect: bool,
+    /// `--accept-running`.
+    pub running: bool,
     /// `--max-cut`, where it is not what it is anyway.
     pub max_cut: Option<u64>,
     /// `--from-dwb`.
@@ -88,6 +90,9 @@ impl Typed {
         let mut line = format!("walctl repair {}{}", show(log), self.input);
         if self.suspect {
             line += " --accept-suspect";
+        }
+        if self.running {
+            line += " --accept-running";
         }
         if let Some(bytes) = self.max_cut {
             line += &format!(" --max-cut {bytes}");

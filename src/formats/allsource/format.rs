@@ -27,7 +27,9 @@ pub const FORMAT: Format = Format {
     join: join::join,
     mend: Mend::Cut,
     restore: None,
-    drawing: &[("sequence", 0, 12)],
+    drawing: |_| &[("sequence", 0, 12)],
+    unprotected: "the checksum covers sequence, append time and event id alone: a payload, entity, tenant, type, metadata, event time or \
+                  version that changed and is still JSON looks as good",
 };
 
 fn recognise(sample: &Sample<'_>) -> Likeness {

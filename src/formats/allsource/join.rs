@@ -63,19 +63,23 @@ pub(super) fn join(source: &Source, summaries: &mut [Summary]) -> Vec<Damage> {
 }
 
 /// A later file with content proves that everything before it had been written out; not the tail of the file that is appended to.
+/// An empty one proves it too where it is named after a sequence that is in no file: that had been given before it was begun.
 fn prove(source: &Source, summaries: &mut [Summary], places: &[Place]) {
     let latest = places.iter().max_by_key(|p| p.run.last).map(|p| p.file);
+    let highest = places.iter().map(|p| p.run.last).max().unwrap_or(0);
+    let named = source.segments.iter().filter_map(|s| sequence(&s.name)).max().unwrap_or(0);
+    let given = named > highest && !source.alone;
     let mut followed = source.alone && source.segments.last().is_some_and(|s| s.followed);
     for (file, summary) in summaries.iter_mut().enumerate().rev() {
         let tail = summary.end;
         if followed {
             for damage in summary.damage.kept_mut() {
-                if latest != Some(file) || damage.span.start() < tail || source.alone {
+                if given || latest != Some(file) || damage.span.start() < tail || source.alone {
                     damage.facts.proof.get_or_insert(Proof::LaterSegment);
                 }
             }
         }
-        followed |= summary.length > 0;
+        followed |= summary.length > 0 || given && source.segments.get(file).is_some_and(|s| s.sequence == named);
     }
 }
 

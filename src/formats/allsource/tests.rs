@@ -230,6 +230,18 @@ fn a_bad_end_is_torn_in_the_newest_file_and_corrupt_in_an_older_one() {
 }
 
 #[test]
+fn an_empty_newest_file_proves_the_sequence_that_it_is_named_after() {
+    let torn = format!("{}{}", lines(1..=3), &lines(4..=4)[..90]);
+    // Begun after sequence 4 was written: what is torn of it was whole once.
+    let proven = walk(&[(0, torn.as_bytes()), (4, b"")], Want::default());
+    assert_eq!((proven.verdict(), proven.damage.len()), (Verdict::Corrupt, 1));
+    assert_eq!(proven.damage[0].doubt.map(|d| d.to_string()).as_deref(), Some("4"));
+    // Begun by a restart that found 3 to be the last.
+    let restarted = walk(&[(0, torn.as_bytes()), (3, b"")], Want::default());
+    assert_eq!((restarted.verdict(), restarted.damage.len()), (Verdict::Torn, 1));
+}
+
+#[test]
 fn swapped_and_doubled_lines_are_told_apart() {
     let swapped = [entry(1, "1"), entry(3, "1"), entry(2, "1"), entry(4, "1")].join("\n") + "\n";
     let seen = one(&swapped);

@@ -2,6 +2,7 @@
 
 use memchr::{memchr, memmem, memrchr};
 
+use super::super::again::Looks;
 use super::entry::{DEEPEST, Entry, Fault, read, read_prefix};
 use super::join::{Own, Run, sequence};
 use crate::disk::Cursor;
@@ -41,13 +42,15 @@ struct Walker<'v, 's, 'o> {
     bad: Option<Bad>,
     /// The line at this offset is bad although it was read again past a faulty mapping.
     settled: Option<u64>,
+    looks: Looks,
     mapped: bool,
     told: u64,
     deep: u64,
 }
 
 pub(super) fn walk(visit: &Visit<'_>, out: &mut Sink<'_>) -> Walk {
-    let mut cursor = visit.source.cursor(visit.segment)?;
+    // Older releases write to the oldest file after a restart.
+    let mut cursor = visit.source.cursor_never_finished(visit.segment)?;
     let mut summary = Summary::new(visit.segment, cursor.length());
     summary.begins = sequence(&visit.segment.name).map(|n| Lsn(n).next());
     let start = visit.want.start.map_or(0, |mark| mark.offset);
@@ -59,6 +62,7 @@ pub(super) fn walk(visit: &Visit<'_>, out: &mut Sink<'_>) -> Walk {
         highest: visit.want.start.and_then(|mark| mark.due.before()).map(|lsn| lsn.0),
         bad: None,
         settled: None,
+        looks: Looks::default(),
         mapped: false,
         told: start,
         deep: 0,
@@ -99,11 +103,9 @@ impl Walker<'_, '_, '_> {
                         continue;
                     }
                     // A line without its end may be on its way: looks again before it is called torn.
-                    if !self.mapped && !self.visit.segment.followed {
-                        cursor.refresh()?;
-                        if cursor.length() > reached {
-                            continue;
-                        }
+                    let stop = self.looks.stop(cursor, at);
+                    if !self.is_whole(cursor, at, given) && self.looks.tail_moves(&stop, cursor, self.visit.want.live)? {
+                        continue;
                     }
                     self.settled = Some(at);
                     let tail = cursor.bytes(at, given).to_vec();
@@ -113,6 +115,11 @@ impl Walker<'_, '_, '_> {
             }
             at = self.long_line(cursor, at)?;
         }
+    }
+
+    /// Whether a line that lacks its newline lacks nothing else.
+    fn is_whole(&self, cursor: &mut Cursor, at: u64, given: usize) -> bool {
+        read(cursor.bytes(at, given)).is_ok()
     }
 
     fn tell(&mut self, at: u64) -> Result<(), Halt> {

@@ -1,5 +1,6 @@
 //! What stands where no whole frame stands: where the next one is, and what the bytes between look like.
 
+use super::super::again::Stop;
 use super::super::hunt::{Sums, find};
 use super::super::{Ending, Halt, looks_interrupted};
 use super::frame::{HEADER, Header, MAGIC};
@@ -21,6 +22,7 @@ impl State<'_, '_> {
     /// No frame stands where one was due. Finds the next one and reports what lies between; false when there is none.
     pub(super) fn damage(&mut self) -> Result<bool, Halt> {
         let start = self.at;
+        let stop = self.looks.stop(&mut self.cursor, start);
         let header = self.cursor.array(start).map(|bytes| Header::parse(&bytes));
         let own_end = header.filter(|h| h.magic).map(|h| start + h.length());
         let due = self.due;
@@ -29,7 +31,7 @@ impl State<'_, '_> {
             Chain::End(last, header) => self.search(last, Some(header)),
             Chain::Broken => self.search(start, None),
         };
-        if found.is_none() && self.grown_meanwhile(start)? {
+        if self.written_meanwhile(&stop, start, found.is_some())? {
             return Ok(true);
         }
         let end = found.map_or_else(|| self.cursor.length().max(start), |(at, _)| at);
@@ -48,13 +50,15 @@ impl State<'_, '_> {
             self.entries(&header)?;
         }
         if let Some((at, next)) = found {
-            if extended {
+            if let Some(zeros) = extended {
                 self.warn(
                     "torn-frame-grown-with-zeros",
                     format!(
-                        "the frame at {start} was torn, and instead of cutting it something filled it with zeros and wrote on behind it, as \
-                         ironwal 0.6.3 does at the first write after a crash: records from id {} on are whole, but ironwal stops reading \
-                         before them; upgrade to 0.6.9 and salvage the stream",
+                        "the frame at {start} ends in {} zero bytes with whole frames behind it: if a crash tore it, that is what ironwal \
+                         0.6.3 makes of a torn frame at its first write after the crash (0.6.9 cuts it off instead); if no crash came \
+                         before, or 0.6.3 never wrote here, its bytes changed on the disk. Records from id {} on are whole, but ironwal \
+                         stops reading before them: salvage the stream",
+                        zeros,
                         next.start
                     ),
                 );
@@ -87,13 +91,19 @@ impl State<'_, '_> {
         Ok(false)
     }
 
-    /// What stood unfinished at the end may have been on its way: looks again before it is called torn.
-    fn grown_meanwhile(&mut self, start: u64) -> Result<bool, Halt> {
-        if self.visit.segment.followed || self.cursor.is_mapped() {
-            return Ok(false);
+    /// Whether a writer was in the middle of this: the stop is read again before it means anything.
+    fn written_meanwhile(&mut self, stop: &Stop, start: u64, followed: bool) -> Result<bool, Halt> {
+        let moved = if followed {
+            // What a later segment follows is finished but for its end, which may still be in its writer's memory.
+            !self.visit.segment.followed && self.looks.hole_again(&mut self.cursor)? && self.whole_at(start).is_some()
+        } else {
+            self.looks.tail_moves(stop, &mut self.cursor, self.visit.want.live)?
+        };
+        if moved {
+            // Sums were taken over what has changed.
+            self.sums = None;
         }
-        self.cursor.refresh()?;
-        Ok(self.whole_at(start).is_some())
+        Ok(moved)
     }
 
     /// Follows the lengths of bad frames: payloads may hold whole frames, and must not be searched while lengths lead on.
@@ -143,10 +153,12 @@ impl State<'_, '_> {
         found
     }
 
-    /// A full-length frame whose payload ends in zeros, with a frame right behind it.
-    fn zero_extended(&mut self, start: u64, end: u64, header: Option<Header>, followed: bool) -> bool {
-        let Some(header) = header.filter(Header::plausible) else { return false };
-        followed && start + header.length() == end && header.stored > 0 && self.trailing_zeros(start + HEADER as u64, end) >= 4
+    /// How many zeros a full-length frame with a frame right behind it ends in, where they are more than it may have ended in when it
+    /// was whole: an LZ4 frame ends in a mark of four zeros, a small number or the end of a text in fewer.
+    fn zero_extended(&mut self, start: u64, end: u64, header: Option<Header>, followed: bool) -> Option<u64> {
+        let header = header.filter(Header::plausible).filter(|h| followed && h.stored > 0 && start + h.length() == end)?;
+        let zeros = self.trailing_zeros(start + HEADER as u64, end);
+        (zeros >= 4 + header.zeros_of_a_whole_one()).then_some(zeros)
     }
 
     fn trailing_zeros(&mut self, from: u64, to: u64) -> u64 {
@@ -207,7 +219,7 @@ impl State<'_, '_> {
         let sum = self.cursor.fold(payload, u64::from(header.stored), header.seed, crc32).unwrap_or_default();
         let sums = format!("checksum {:08x} stored, {sum:08x} computed", header.crc);
         let zeros = self.trailing_zeros(payload, frame_end);
-        if zeros >= 16 {
+        if zeros >= 16 + header.zeros_of_a_whole_one() {
             return (Kind::Zeroed, Look::Interrupted, frame, format!("zeros for its last {zeros} bytes ({sums})"));
         }
         let look = if looks_interrupted(&mut self.cursor, payload, frame_end) { Look::Interrupted } else { Look::Wrong };

@@ -87,6 +87,12 @@ impl Header {
         crc32(0, &fields)
     }
 
+    /// How many zero bytes a whole payload of this type always ends in: an LZ4 frame ends in a mark of four.
+    #[must_use]
+    pub fn zeros_of_a_whole_one(&self) -> u64 {
+        if self.kind == 1 { 4 } else { 0 }
+    }
+
     /// The id behind its last entry.
     #[must_use]
     pub fn next(&self) -> u64 {

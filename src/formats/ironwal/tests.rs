@@ -169,6 +169,27 @@ fn a_flipped_payload_bit_stops_ironwal_and_not_us() {
 }
 
 #[test]
+fn a_flipped_bit_in_a_compressed_batch_is_not_told_as_a_frame_that_0_6_3_filled_with_zeros() {
+    let text = batch(&[&b"abcdefgh".repeat(200)]);
+    let stored = lz4(&text);
+    assert!(stored.ends_with(&[0; 4]), "the mark at the end of an LZ4 frame");
+    let whole = frame_of(1, 1, 1, &stored, text.len());
+    for bit in 32 * 8..(whole.len() - 4) * 8 {
+        let mut hurt = whole.clone();
+        hurt[bit / 8] ^= 1 << (bit % 8);
+        let seen = found(&[(0, [frame(0, &[b"a"]), hurt, frame(2, &[b"c"])].concat())]);
+        assert_eq!((seen.ids(), seen.verdict()), (vec![0, 2], Verdict::Corrupt), "bit {bit}");
+        assert_eq!(seen.warnings, ["iteration-stops-here"], "bit {bit}");
+    }
+    // One that was cut and filled up is told, as what it may be.
+    let mut torn = whole.clone();
+    let cut = torn.len() - 9;
+    torn[cut..].fill(0);
+    let seen = found(&[(0, [frame(0, &[b"a"]), torn, frame(2, &[b"c"])].concat())]);
+    assert_eq!(seen.warnings, ["torn-frame-grown-with-zeros"]);
+}
+
+#[test]
 fn sizes_outside_the_checksum_are_compared_with_what_is_there() {
     let plain = batch(&[&[7; 500], &[8; 500]]);
     let right = frame_of(0, 2, 1, &lz4(&plain), plain.len());

@@ -1,5 +1,6 @@
 //! Walking one segment of an ironwal stream: its frames, and what stands where a frame was due.
 
+use super::super::again::Looks;
 use super::super::hunt::Sums;
 use super::super::{Ending, Format, Halt, Mark, Mend, Sink, Summary, Visit, Walk};
 use super::frame::{HEADER, HELD, Header};
@@ -21,16 +22,20 @@ pub const FORMAT: Format = Format {
     join: log::join,
     mend: Mend::Cut,
     restore: None,
-    drawing: &[
-        ("magic", 0, 4),
-        ("crc", 4, 4),
-        ("start id", 8, 8),
-        ("entries", 16, 4),
-        ("type", 20, 1),
-        ("disk size", 21, 4),
-        ("uncompressed size", 25, 4),
-        ("reserved", 29, 3),
-    ],
+    drawing: |_| {
+        &[
+            ("magic", 0, 4),
+            ("crc", 4, 4),
+            ("start id", 8, 8),
+            ("entries", 16, 4),
+            ("type", 20, 1),
+            ("disk size", 21, 4),
+            ("uncompressed size", 25, 4),
+            ("reserved", 29, 3),
+        ]
+    },
+    // Magic and uncompressed size are compared with what is there, and nothing is in the reserved bytes.
+    unprotected: "",
 };
 
 /// How far a walk goes between two marks, and between two signs of life.
@@ -50,6 +55,7 @@ pub(super) struct State<'a, 's> {
     pub(super) high: u64,
     /// A bad region ends here: a jump in ids is its doing.
     pub(super) after_damage: bool,
+    pub(super) looks: Looks,
     pub(super) sums: Option<Sums>,
     pub(super) batch: Vec<u8>,
     /// Whether the first misfit of an unprotected field was told.
@@ -71,6 +77,7 @@ fn walk(visit: &Visit<'_>, sink: &mut Sink<'_>) -> Walk {
         high: visit.segment.sequence,
         // A stream has no name that would tell its first id.
         after_damage: !named,
+        looks: Looks::default(),
         sums: None,
         batch: Vec::new(),
         misfit_told: false,

@@ -27,17 +27,20 @@ pub const FORMAT: Format = Format {
     join,
     mend: Mend::Cut,
     restore: None,
-    drawing: &[
-        ("magic", 0, 4),
-        ("sum", 4, 4),
-        ("length", 8, 4),
-        ("kind", 12, 1),
-        ("flags", 13, 1),
-        ("unsynced", 14, 2),
-        ("lsn", 16, 8),
-        ("time", 24, 8),
-        ("tag", 32, 8),
-    ],
+    drawing: |_| {
+        &[
+            ("magic", 0, 4),
+            ("sum", 4, 4),
+            ("length", 8, 4),
+            ("kind", 12, 1),
+            ("flags", 13, 1),
+            ("unsynced", 14, 2),
+            ("lsn", 16, 8),
+            ("time", 24, 8),
+            ("tag", 32, 8),
+        ]
+    },
+    unprotected: "",
 };
 
 const KINDS: [&str; Kind::ALL.len()] = {

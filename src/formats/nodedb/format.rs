@@ -11,8 +11,8 @@ use super::join::sequence;
 use super::record::{self, Header, Layout};
 use super::{dwb, join, preamble, walk};
 use crate::disk::{Segment, Source, crc32c};
-use crate::formats::{Format, Likeness, Mend, Sample, Sink, Visit, Want};
-use crate::model::{Error, Keys};
+use crate::formats::{Drawing, Format, Likeness, Mend, Sample, Sink, Visit, Want};
+use crate::model::{Error, Keys, Record, Value};
 
 /// nodedb's log.
 pub const FORMAT: Format = Format {
@@ -29,7 +29,14 @@ pub const FORMAT: Format = Format {
     join: join::join,
     mend: Mend::CutAndFill(fill),
     restore: Some(dwb::restore),
-    drawing: &[
+    drawing,
+    // Padding bears nothing, and a changed preamble opens no payload.
+    unprotected: "",
+};
+
+/// The headers of both layouts: releases 0.6 put three fields more before the checksum.
+fn drawing(record: &Record<'_>) -> Drawing {
+    const LONG: [(&str, usize, usize); 12] = [
         ("magic", 0, 4),
         ("version", 4, 2),
         ("type", 6, 4),
@@ -42,8 +49,21 @@ pub const FORMAT: Format = Format {
         ("source", 50, 1),
         ("hlc", 51, 8),
         ("checksum", 59, 4),
-    ],
-};
+    ];
+    const SHORT: [(&str, usize, usize); 10] = {
+        let mut fields = [("", 0, 0); 10];
+        let mut at = 0;
+        while at < 8 {
+            fields[at] = LONG[at];
+            at += 1;
+        }
+        fields[8] = ("reserved", 42, 8);
+        fields[9] = ("checksum", 50, 4);
+        fields
+    };
+    let bytes = record.fields.iter().find(|f| f.name == "header_bytes").map(|f| f.value);
+    if matches!(bytes, Some(Value::Number(54))) { &SHORT } else { &LONG }
+}
 
 fn recognise(sample: &Sample<'_>) -> Likeness {
     let named = sample.name.is_some_and(|name| sequence(name).is_some());

@@ -105,6 +105,11 @@ impl Reader {
         far_bytes(&mut self.cursor, known, end - known, |rest| crc32c(sum, rest))
     }
 
+    /// Forgets sums over bytes that may have changed.
+    pub fn forget_sums(&mut self) {
+        self.prefixes = None;
+    }
+
     /// The first whole record from `from` on whose LSN is above `above`.
     pub(super) fn next_frame(&mut self, from: u64, above: Option<Lsn>) -> Option<Frame> {
         let mut at = from;

@@ -1,5 +1,6 @@
 //! Walking one nodedb segment: records, padding, damage, and what its writer is known to do wrong.
 
+use super::super::again::{Looks, Stop};
 use super::diagnose::{Region, diagnose};
 use super::dwb;
 use super::join::{Own, sequence};
@@ -39,6 +40,7 @@ struct Walker<'v, 's, 'o> {
     unopened: Vec<Damage>,
     opened: bool,
     notes: Notes,
+    looks: Looks,
     plain: Vec<u8>,
     fields: [Field<'static>; USUAL],
     /// What is delivered is a copy: where it was due, and the name of the file that holds it.
@@ -65,6 +67,7 @@ pub(super) fn walk(visit: &Visit<'_>, out: &mut Sink<'_>) -> Walk {
         unopened: Vec::new(),
         opened: false,
         notes: Notes::default(),
+        looks: Looks::default(),
         plain: Vec::new(),
         fields: NAMES.map(|name| Field { name, value: Value::Number(0) }),
         copy: None,
@@ -293,8 +296,9 @@ impl Walker<'_, '_, '_> {
             self.padding(at, end);
             return Ok(Some(end));
         }
+        let stop = self.looks.stop(&mut self.reader.cursor, at);
         let next = self.follow_claim(at).or_else(|| self.reader.next_frame(at + 1, self.highest));
-        if next.is_none() && self.written_meanwhile(at)? {
+        if self.written_meanwhile(&stop, at, next.is_some())? {
             return Ok(Some(at));
         }
         let end = next.map_or(self.reader.cursor.length(), |frame| frame.at);
@@ -302,13 +306,19 @@ impl Walker<'_, '_, '_> {
         Ok(next.map(|frame| frame.at))
     }
 
-    /// What stood unfinished at the end may have been on its way: looks again before it is called torn.
-    fn written_meanwhile(&mut self, at: u64) -> Result<bool, Halt> {
-        if self.visit.segment.followed || self.reader.cursor.is_mapped() {
+    /// Whether a writer was in the middle of this: the stop is read again before it means anything.
+    fn written_meanwhile(&mut self, stop: &Stop, at: u64, followed: bool) -> Result<bool, Halt> {
+        let cursor = &mut self.reader.cursor;
+        if !followed {
+            let moved = self.looks.tail_moves(stop, cursor, self.visit.want.live)?;
+            self.reader.forget_sums();
+            return Ok(moved);
+        }
+        if self.visit.segment.followed || !self.looks.hole_again(cursor)? {
             return Ok(false);
         }
-        self.reader.cursor.refresh()?;
-        Ok(self.reader.frame_at(at, self.layout).is_some())
+        self.reader.forget_sums();
+        Ok(Layout::BOTH.into_iter().any(|layout| self.reader.frame_at(at, layout).is_some()))
     }
 
     /// The record that the bad one's own length leads to, if its LSN is higher.

@@ -1,5 +1,6 @@
 //! What stands where no whole record stands: where the next one is, and what the bytes between look like.
 
+use super::super::again::Stop;
 use super::super::hunt::{Sums, find, last_content};
 use super::super::{Ending, Halt, looks_interrupted};
 use super::record::{HAS_CHECKSUM, HEADER, Header, MAGIC};
@@ -22,6 +23,7 @@ impl State<'_, '_> {
     /// No record stands where one was due. Finds the next one and reports what lies between; false when there is none.
     pub(super) fn damage(&mut self) -> Result<bool, Halt> {
         let start = self.at;
+        let stop = self.looks.stop(&mut self.cursor, start);
         let header = self.cursor.array(start).map(|bytes| Header::parse(&bytes));
         let (chain, count) = self.chain(start);
         let found = match chain {
@@ -29,7 +31,7 @@ impl State<'_, '_> {
             Chain::End(last, header) => self.search(last, Some(header)),
             Chain::Broken => self.search(start, None),
         };
-        if found.is_none() && self.grown_meanwhile(start)? {
+        if self.written_meanwhile(&stop, start, found.is_some())? {
             return Ok(true);
         }
         let end = found.unwrap_or_else(|| last_content(&mut self.cursor, start));
@@ -70,13 +72,18 @@ impl State<'_, '_> {
         Ok(true)
     }
 
-    /// What stood unfinished at the end may have been on its way: looks again before it is called torn.
-    fn grown_meanwhile(&mut self, start: u64) -> Result<bool, Halt> {
-        if self.visit.segment.followed || self.cursor.is_mapped() {
-            return Ok(false);
+    /// Whether a writer was in the middle of this: the stop is read again before it means anything.
+    fn written_meanwhile(&mut self, stop: &Stop, start: u64, followed: bool) -> Result<bool, Halt> {
+        let moved = if followed {
+            self.looks.hole_again(&mut self.cursor)? && matches!(self.look(start), Found::Record(_))
+        } else {
+            self.looks.tail_moves(stop, &mut self.cursor, self.visit.want.live)?
+        };
+        if moved {
+            // Sums were taken over what has changed.
+            self.sums = None;
         }
-        self.cursor.refresh()?;
-        Ok(matches!(self.look(start), Found::Record(_)))
+        Ok(moved)
     }
 
     /// Follows the lengths of bad records: payloads may hold whole records, and must not be searched while lengths lead on.

@@ -2,15 +2,14 @@
 
 use memchr::memmem;
 
-use super::super::{Ending, Likeness, Sample, State, Summary};
+use super::super::{Likeness, Sample, State, Summary};
+use super::numbers::{self, Numbers};
 use super::record::{ENCRYPTED, HAS_CHECKSUM, HEADER, Header, MAGIC};
 use crate::disk::{EntryKind, Source, zero_prefix};
-use crate::model::{Damage, Facts, Kind, Look, Lsn, LsnRange, Proof, Span, Warning};
+use crate::model::{Damage, Facts, Kind, Look, Lsn, LsnRange, Span, Warning};
 
 /// How far the host says that it has replayed the log: decimal text.
 const MARKER: &str = ".last_replayed_lsn";
-/// A restart into a file that was made ahead skips at least this many numbers.
-const JUMP: u64 = 1024;
 
 /// What the join needs to know of a segment besides its summary.
 #[derive(Debug, Default)]
@@ -61,11 +60,13 @@ fn later_record(head: &[u8]) -> bool {
     })
 }
 
-/// Which segment, name, text, place.
-type Warnings = Vec<(usize, &'static str, String)>;
+/// Which segment, name, text.
+pub(super) type Warnings = Vec<(usize, &'static str, String)>;
 
 pub fn join(source: &Source, summaries: &mut [Summary]) -> Vec<Damage> {
-    prove(source, summaries);
+    let numbers = Numbers::new(source, summaries);
+    let followed = source.alone && source.segments.last().is_some_and(|s| s.followed) && later_content(source);
+    numbers::prove(&numbers, summaries, followed);
     // What is written to is the last file with content; those behind it are made ahead.
     if let Some(last) = summaries.iter_mut().rfind(|s| !s.blank).filter(|_| !source.alone) {
         last.state = State::Active;
@@ -73,10 +74,14 @@ pub fn join(source: &Source, summaries: &mut [Summary]) -> Vec<Damage> {
     let filled: Vec<usize> = (0..summaries.len()).filter(|i| !summaries[*i].blank).collect();
     let mut between = Vec::new();
     let mut warnings = Warnings::new();
-    for pair in filled.windows(2) {
-        between.extend(compare(source, summaries, [pair[0], pair[1]], &filled, &mut warnings));
+    for (at, before) in filled.iter().enumerate() {
+        let until = filled.get(at + 1).copied().unwrap_or(summaries.len());
+        let back = if until < summaries.len() { goes_back(source, summaries, [*before, until], &mut warnings) } else { None };
+        match back {
+            Some(back) => between.push(back),
+            None => between.extend(numbers::between(&numbers, summaries, [*before, until], &mut warnings)),
+        }
     }
-    between.extend(ahead(source, summaries, &filled, &mut warnings));
     if let Some(index) = (0..summaries.len()).find(|i| summaries[*i].own::<Own>().is_some_and(|own| own.encrypted.is_some())) {
         let text = "records are encrypted: the replay of rivven-core 0.0.22 is given no key, skips every such file and reports success \
                     without records; read the log with walctl dump --key-file instead";
@@ -90,19 +95,6 @@ pub fn join(source: &Source, summaries: &mut [Summary]) -> Vec<Damage> {
     between
 }
 
-/// A later file proves that this one had been synced, but only if something was written to it: files are made ahead.
-fn prove(source: &Source, summaries: &mut [Summary]) {
-    let mut followed = source.alone && source.segments.last().is_some_and(|s| s.followed) && later_content(source);
-    for summary in summaries.iter_mut().rev() {
-        if followed {
-            for damage in summary.damage.kept_mut() {
-                damage.facts.proof.get_or_insert(Proof::LaterSegment);
-            }
-        }
-        followed |= !summary.blank;
-    }
-}
-
 /// Whether a later file in the folder of a single segment holds anything but zeros.
 fn later_content(source: &Source) -> bool {
     let Some(own) = source.segments.last().map(|s| s.sequence) else { return false };
@@ -113,119 +105,34 @@ fn later_content(source: &Source) -> bool {
     })
 }
 
-/// Two files that hold records, one after the other: does the later one begin with the number that is due?
-fn compare(
-    source: &Source,
-    summaries: &mut [Summary],
-    [before, later]: [usize; 2],
-    filled: &[usize],
-    warnings: &mut Warnings,
-) -> Option<Damage> {
+/// Whether a file begins with a number that the one before it has given already.
+fn goes_back(source: &Source, summaries: &[Summary], [before, later]: [usize; 2], warnings: &mut Warnings) -> Option<Damage> {
     let (due, begins) = (summaries[before].due?, summaries[later].begins?);
     let lost = summaries[before].own::<Own>().map_or(0, |own| own.lost);
     let (earlier, name) = (&source.segments[before], &source.segments[later].name);
-    if begins.0 < due.0.saturating_sub(lost) {
-        let text = format!(
-            "{name} begins with LSN {begins}, and {} goes on to {}: rivven-core 0.0.13 counts from a lower number after a restart, names \
-             files after it, and overwrites an older file of the same name from its start; acknowledged records may be gone with no damage \
-             to see: upgrade, and compare with a replica before trusting this log",
-            earlier.name,
-            due.0 - 1
-        );
-        // One such restart leads to the next.
-        if !warnings.iter().any(|(_, name, _)| *name == "restart-reused-lsns") {
-            warnings.push((later, "restart-reused-lsns", text));
-        }
-        return Some(Damage {
-            kind: Kind::LsnBack,
-            span: Span::new(source.segments[later].id, 0, 0),
-            lsn: Some(due),
-            doubt: due.before().and_then(|last| LsnRange::new(begins, last)),
-            expected: format!("LSN {due} next, after {}", earlier.name),
-            found: format!("a file that begins with LSN {begins}"),
-            facts: Facts::of(Look::Mixed),
-        });
-    }
-    if begins <= due {
+    if begins.0 >= due.0.saturating_sub(lost) {
         return None;
     }
-    let gap = begins.0 - due.0;
-    // Bytes that are to blame hold what is missing: now it is known how much that was.
-    if let Some(damage) = summaries[before].damage.kept_mut().last_mut() {
-        let first = damage.doubt.map_or(damage.lsn?, |d| d.first);
-        let counted = damage.doubt.map_or(0, |d| d.count());
-        damage.doubt = LsnRange::new(first, Lsn(first.0.saturating_add(counted).saturating_add(gap) - 1));
-        return None;
+    let text = format!(
+        "{name} begins with LSN {begins}, and {} goes on to {}: rivven-core 0.0.13 counts from a lower number after a restart, names files \
+         after it, and overwrites an older file of the same name from its start; if that happened here, acknowledged records are gone \
+         with no damage to see: compare with a replica before trusting this log, and upgrade",
+        earlier.name,
+        due.0 - 1
+    );
+    // One such restart leads to the next.
+    if !warnings.iter().any(|(_, name, _)| *name == "restart-reused-lsns") {
+        warnings.push((later, "restart-reused-lsns", text));
     }
-    // A file that was rotated away is cut to its length; one with zeros at its end was left by a restart.
-    let ahead = source.segments[later].sequence.saturating_sub(earlier.sequence);
-    if ahead == JUMP || ahead > JUMP && summaries[before].ending == Ending::Zeros {
-        let text = format!(
-            "LSNs jump from {due} to {begins} at {name}: rivven-core 0.0.22 was restarted and went on in a file that it had made ahead under \
-             an estimated number; nothing need be missing"
-        );
-        warnings.push((later, "lsn-jump-after-restart", text));
-        return None;
-    }
-    if may_be_restarts(summaries, filled.iter().rev().skip(1), gap) {
-        warnings.push((later, "lsn-gap-in-segment-names", skipped(name, gap)));
-        return None;
-    }
-    Some(missing(source, before, summaries[before].end, due, begins, name))
-}
-
-fn skipped(name: &str, gap: u64) -> String {
-    format!(
-        "the number of {name} is {gap} higher than the records before it account for: each restart of rivven-core 0.0.22 inside a rotated \
-         file skips one, so nothing need be missing; if it was not restarted that often, compare with a replica"
-    )
-}
-
-fn missing(source: &Source, before: usize, end: u64, due: Lsn, begins: Lsn, name: &str) -> Damage {
-    Damage {
-        kind: Kind::MissingSegment,
-        span: Span::new(source.segments[before].id, end, end),
+    Some(Damage {
+        kind: Kind::LsnBack,
+        span: Span::new(source.segments[later].id, 0, 0),
         lsn: Some(due),
-        doubt: begins.before().and_then(|last| LsnRange::new(due, last)),
-        expected: format!("LSN {due} next"),
-        found: format!("{name} begins with LSN {begins}; rivven does not notice a missing file"),
-        facts: Facts::of(Look::Absent),
-    }
-}
-
-/// Whether a gap is small enough to come from restarts: a missing file leaves a gap like the number of records of the others.
-fn may_be_restarts<'a>(summaries: &[Summary], rotated: impl Iterator<Item = &'a usize>, gap: u64) -> bool {
-    let smallest = rotated.map(|i| summaries[*i].records).filter(|n| *n > 0).min();
-    gap < 2 || smallest.is_none_or(|smallest| gap.saturating_mul(2) < smallest)
-}
-
-/// Files without any content: made at a rotation, or made ahead.
-fn ahead(source: &Source, summaries: &[Summary], filled: &[usize], warnings: &mut Warnings) -> Option<Damage> {
-    let last = *filled.last()?;
-    let due = summaries[last].due?;
-    for index in last + 1..summaries.len() {
-        let segment = &source.segments[index];
-        let (begins, name) = (Lsn(segment.sequence), &segment.name);
-        if begins <= due {
-            continue;
-        }
-        if summaries[index].length > 0 {
-            let text = format!(
-                "{name} is all zeros: rivven-core made it ahead under an estimated number, and the log ends in {}; when 0.0.22 is restarted \
-                 it goes on in this file and LSNs jump to {begins}: remove it before, if that matters",
-                source.segments[last].name
-            );
-            warnings.push((index, "unused-preallocated-segment", text));
-        } else if summaries[last].damage.is_empty() {
-            // An empty file got its name when the one before it was full, so it tells how far that one had come.
-            let gap = begins.0 - due.0;
-            if !may_be_restarts(summaries, filled.iter(), gap) {
-                return Some(missing(source, last, summaries[last].end, due, begins, name));
-            }
-            warnings.push((index, "lsn-gap-in-segment-names", skipped(name, gap)));
-        }
-    }
-    None
+        doubt: due.before().and_then(|last| LsnRange::new(begins, last)),
+        expected: format!("LSN {due} next, after {}", earlier.name),
+        found: format!("a file that begins with LSN {begins}"),
+        facts: Facts::of(Look::Mixed),
+    })
 }
 
 /// What the host noted as replayed, against what is there.

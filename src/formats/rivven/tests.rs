@@ -172,6 +172,78 @@ fn files_made_ahead_are_neither_an_end_nor_a_hole() {
     assert_eq!(used.warnings, ["lsn-jump-after-restart"]);
 }
 
+/// Records that take at least so many bytes.
+fn bytes_of_records(least: usize) -> (usize, Vec<u8>) {
+    let one = record(&[b'x'; 250]);
+    let count = least.div_ceil(one.len());
+    (count, one.repeat(count))
+}
+
+#[test]
+fn a_restart_that_jumps_over_a_file_without_content_is_no_missing_file() {
+    // A limit of 256 KiB; the rotation came with the last record, and the estimate is 2,048 above the file that it began.
+    let (count, full) = bytes_of_records(256 << 10);
+    let begun = count as u64 + 1;
+    let jumped = begun + 2048;
+    for room in [Vec::new(), vec![0; 4096]] {
+        let seen = found(&[(0, full.clone()), (begun, room), (jumped, records(2))]);
+        assert_eq!((seen.verdict(), seen.warnings), (Verdict::Clean, vec!["lsn-jump-after-restart"]));
+    }
+    // The same names where the file before cannot have been rotated away at that limit.
+    let (few, short) = bytes_of_records(100 << 10);
+    let begun = few as u64 + 1;
+    let seen = found(&[(0, short), (begun, Vec::new()), (begun + 2048, records(2))]);
+    assert_eq!((seen.verdict(), seen.damage[0].kind), (Verdict::Missing, Kind::MissingSegment));
+}
+
+#[test]
+fn a_restart_behind_a_file_that_outgrew_its_room_is_no_missing_file() {
+    let (count, full) = bytes_of_records(256 << 10);
+    let begun = count as u64 + 1;
+    // Made with room for less than it holds, so no zeros stand at its end; and below the limit, so no rotation finished it.
+    let (_, outgrown) = bytes_of_records(200 << 10);
+    let seen = found(&[(0, full.clone()), (begun, outgrown.clone()), (begun + 2048, records(2))]);
+    assert_eq!((seen.verdict(), seen.warnings), (Verdict::Clean, vec!["lsn-jump-after-restart"]));
+    // One that is full was rotated away, so the next file has a number of its own.
+    let seen = found(&[(0, full.clone()), (begun, [full, records(9)].concat()), (begun + 2048, records(2))]);
+    assert_eq!((seen.verdict(), seen.damage[0].kind), (Verdict::Missing, Kind::MissingSegment));
+}
+
+#[test]
+fn a_file_made_ahead_whose_room_was_not_made_yet_is_no_hole() {
+    let (count, full) = bytes_of_records(140 << 10);
+    let begun = count as u64 + 1;
+    let seen = found(&[(0, full), (begun, [records(3), vec![0; 500]].concat()), (begun + 1120, Vec::new())]);
+    assert_eq!((seen.verdict(), seen.warnings), (Verdict::Clean, vec!["unused-preallocated-segment"]));
+}
+
+#[test]
+fn a_small_file_that_is_missing_is_suspect_and_the_one_number_of_a_restart_is_not() {
+    let by_gap = |gap: u64| {
+        let seen = found(&[(0, records(40)), (41 + gap, records(40)), (81 + gap, records(1))]);
+        (seen.verdict(), seen.warnings.len())
+    };
+    assert_eq!(by_gap(1), (Verdict::Clean, 1));
+    for gap in 2..20 {
+        assert_eq!(by_gap(gap), (Verdict::Suspect, 0), "{gap} numbers");
+    }
+    for gap in [20, 40, 79] {
+        assert_eq!(by_gap(gap), (Verdict::Missing, 0), "{gap} numbers");
+    }
+}
+
+#[test]
+fn an_empty_file_that_a_rotation_named_proves_that_the_one_before_it_was_synced() {
+    let torn = [records(3), record(b"d")[..10].to_vec()].concat();
+    for room in [Vec::new(), vec![0; 4096]] {
+        let seen = found(&[(0, torn.clone()), (5, room.clone())]);
+        assert_eq!((seen.verdict(), seen.damage.len()), (Verdict::Corrupt, 1));
+        assert_eq!(seen.damage[0].doubt.map(|d| d.to_string()).as_deref(), Some("4"));
+        // Its number was due when it was begun: what is torn before it came later.
+        assert_eq!(found(&[(0, torn.clone()), (4, room)]).verdict(), Verdict::Torn);
+    }
+}
+
 #[test]
 fn a_name_tells_how_much_a_bad_region_held() {
     let bytes = [records(3), vec![7; 300], records(3)].concat();

@@ -1,5 +1,6 @@
 //! Walking one file of a rivven log: its records, and what stands where a record was due.
 
+use super::super::again::Looks;
 use super::super::hunt::Sums;
 use super::super::{Ending, Format, Halt, Mark, Mend, Sink, Summary, Visit, Walk};
 use super::cipher::Opener;
@@ -22,7 +23,9 @@ pub const FORMAT: Format = Format {
     join: log::join,
     mend: Mend::Cut,
     restore: None,
-    drawing: &[("magic", 0, 4), ("crc", 4, 4), ("length", 8, 4), ("type", 12, 1), ("flags", 13, 1)],
+    drawing: |_| &[("magic", 0, 4), ("crc", 4, 4), ("length", 8, 4), ("type", 12, 1), ("flags", 13, 1)],
+    unprotected: "a record's type and flags can change to others that a writer may use; LSNs are not written, so records that are \
+                  swapped, or an older version of a file, look as good",
 };
 
 /// How far a walk goes between two marks, and between two signs of life.
@@ -40,6 +43,7 @@ pub(super) struct State<'a, 's> {
     pub(super) due: u64,
     /// The number of records in a bad region was guessed: numbers behind it are uncertain.
     pub(super) guessed: bool,
+    pub(super) looks: Looks,
     pub(super) sums: Option<Sums>,
     pub(super) opener: Opener,
     /// A record in fragments is under way.
@@ -51,7 +55,8 @@ pub(super) struct State<'a, 's> {
 }
 
 fn walk(visit: &Visit<'_>, sink: &mut Sink<'_>) -> Walk {
-    let cursor = visit.source.cursor(visit.segment)?;
+    // A file that others follow can be the one that is written to: those are made ahead.
+    let cursor = visit.source.cursor_never_finished(visit.segment)?;
     let mut state = State {
         visit,
         sink,
@@ -61,6 +66,7 @@ fn walk(visit: &Visit<'_>, sink: &mut Sink<'_>) -> Walk {
         at: 0,
         due: log::first_lsn(visit.segment.sequence),
         guessed: false,
+        looks: Looks::default(),
         sums: None,
         opener: Opener::new(visit.keys),
         in_fragments: false,

@@ -10,7 +10,7 @@ use super::accept::{Help, help_for_all, plan_hole};
 use super::cutfile::{self, CutFile, Provenance};
 use crate::disk::{Cursor, Segment, crc32};
 use crate::formats::{Halt, Item, Mark, Mend, Restored, Sink, Visit, Want};
-use crate::model::{Acknowledged, Damage, Error, Hole, Kind, Lsn, LsnRange, Record, Result, Time, Verdict};
+use crate::model::{Acknowledged, Damage, Error, Hole, Kind, Look, Lsn, LsnRange, Record, Result, Time, Verdict};
 use crate::ops::{Input, Report};
 
 /// How much may be cut unless the caller says otherwise: what one group can be, and one long record that begins in it.
@@ -168,6 +168,10 @@ pub fn decide(report: &Report, mend: &Mend, native: bool, permit: &Permit) -> De
     }
     if let Mend::Refuse(why) = mend {
         return refuse(Obstacle::Format, *why);
+    }
+    // A hole has no bytes that could be cut.
+    if let Some(hole) = report.damage.iter().find(|d| d.facts.look == Look::Skipped) {
+        return refuse(Obstacle::Damage, format!("{}: {}", place(report, hole), hole.found));
     }
     let suspect = report.damage.iter().find(|d| d.verdict() == Verdict::Suspect);
     if let Some(damage) = suspect.filter(|_| !permit.suspect) {

@@ -300,7 +300,8 @@ fn undo_refuses_what_would_lose_bytes() {
     write_full(file.as_ref(), b"x", 4100).expect("there is room");
     assert!(why(&other).contains("is not what stood there"));
     let later = mended();
-    later.open(&Path::new(DIR).join(segment_name(Lsn(9))), Open::CREATE).expect("it is new");
+    let begun = later.open(&Path::new(DIR).join(segment_name(Lsn(9))), Open::CREATE).expect("it is new");
+    write_full(begun.as_ref(), &segment(9, 0, &[]).0, 0).expect("there is room");
     assert!(why(&later).contains("begun behind it"));
     let rotten = mended();
     let cut = files(&rotten).iter().find(|(n, _)| n.contains(".cut-")).expect("the cut was saved").0.clone();
@@ -399,4 +400,16 @@ fn a_segment_that_changed_since_the_plan_was_made_is_not_cut() {
         assert_eq!(matches!(done, Err(Error::Refused { .. })), changed, "a change at {at}: {done:?}");
         assert_eq!(segments(&files(&disk)) == before, changed, "a change at {at}");
     }
+}
+
+#[test]
+fn a_later_segment_without_a_byte_does_not_keep_a_cut_from_being_put_back() {
+    let (_, before, permit) = hurt().remove(0);
+    let disk = disk_with(&before);
+    repair(&disk, &permit).expect("nothing fails");
+    let later = Path::new(DIR).join(segment_name(Lsn(9)));
+    disk.open(&later, Open::CREATE).expect("it is new");
+    put_back(&disk).expect("nothing was written since");
+    disk.remove(&later).expect("it is there");
+    assert!(files(&disk) == before);
 }

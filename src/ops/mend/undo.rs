@@ -49,11 +49,11 @@ pub fn plan_undo(input: &Input) -> Result<Undo> {
     }
     let number = |name: &str| (input.format.sequence)(name);
     let newest_cut = cuts.iter().filter_map(|c| number(&c.from.segment)).max();
-    // Other systems make files of zeros ahead of need; nothing was written to those.
+    // Nothing was written to a segment without a byte, or, where systems make files ahead of need, to one of zeros.
     let foreign = input.format != &crate::formats::native::FORMAT;
     let ahead = |segment: &Segment| {
-        let made = |mut cursor: Cursor| cursor.length() > 0 && cursor.zeros_end(0) >= cursor.length();
-        foreign && source.cursor(segment).is_ok_and(made)
+        let nothing = |mut cursor: Cursor| cursor.length() == 0 || foreign && cursor.zeros_end(0) >= cursor.length();
+        source.cursor(segment).is_ok_and(nothing)
     };
     let later = source.segments.iter().find(|s| Some(s.sequence) > newest_cut && !ahead(s));
     // A known hole lies in the middle of a log: what stands behind it stood there before.

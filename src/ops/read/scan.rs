@@ -1,9 +1,10 @@
 //! Reading a log from a place on: the records that are wanted, the damage between them, and what was established at the end.
 
 use super::seek::{Chosen, narrow, segments_of_use};
-use crate::disk::{Segment, Source};
+use crate::disk::{EntryKind, Segment, Source};
 use crate::formats::{Format, Halt, Item, Mark, Sink, Summary, Visit, Walk, Want};
 use crate::model::{Damage, Keys, Lsn, LsnRange, Record, Result};
+use crate::ops::settle::settle;
 use crate::ops::{Position, Selection, is_gone};
 
 /// A log, and what is wanted of it.
@@ -180,6 +181,9 @@ impl<'a> Scan<'a> {
         while let Some(segment) = source.segments.get(summaries.len()) {
             let index = summaries.len();
             let apart = parted.last().is_some_and(|passed| passed.index == index);
+            if !apart && !self.catch_up(&source, &mut summaries, &mut reader)? {
+                break;
+            }
             let mark = begin.mark.filter(|_| index == 0 && !apart);
             reader.enter(mark);
             reader.passing = index < passed;
@@ -209,7 +213,43 @@ impl<'a> Scan<'a> {
             }
         }
         let (stopped, position) = (reader.stopped, reader.position);
+        if stopped.is_none() && parted.is_empty() {
+            settle(&source, self.format, self.keys, self.want(None, true), &mut summaries)?;
+        }
         Ok(Outcome { passed: parted.clone(), ..finish(self.format, source, summaries, &parted, stopped, position) })
+    }
+
+    /// Delivers what came to segments behind the place that they were read to: another system may have begun the next one before the end
+    /// of the last one had left its memory, or while it was read. False when the receiver has enough.
+    fn catch_up(&self, source: &Source, summaries: &mut [Summary], reader: &mut Reader<'_, '_>) -> Result<bool> {
+        if source.alone || self.format.ordered || self.format == &crate::formats::native::FORMAT {
+            return Ok(true);
+        }
+        let first = summaries.iter().rposition(|s| !s.blank).unwrap_or(0);
+        for (index, summary) in summaries.iter_mut().enumerate().skip(first) {
+            let Some(segment) = source.segments.get(index).filter(|s| s.kind == EntryKind::File) else { continue };
+            if source.file(segment)?.length()? == summary.length {
+                continue;
+            }
+            reader.enter(None);
+            let shown = summary.end;
+            let visit = Visit { source, segment, keys: self.keys, want: self.want(None, false), before: None };
+            let mut more = |item: Item<'_>| match item {
+                Item::Record(record) if record.span.start() < shown => {
+                    reader.way.ordinal += 1;
+                    Ok(())
+                }
+                Item::Hurt(damage) if damage.span.start() < shown => Ok(()),
+                item => reader.item(segment, item),
+            };
+            match self.format.walk(&visit, &mut Sink::new(&mut more)) {
+                Ok(again) => *summary = again,
+                Err(Halt::Enough) => return Ok(false),
+                Err(Halt::Failed(error)) => return Err(error),
+            }
+            reader.leave(segment, summary)?;
+        }
+        Ok(reader.stopped.is_none())
     }
 
     /// Lists the log again because the segment at `index` is gone, and puts what is to be read behind those that were read. Whether

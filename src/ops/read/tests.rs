@@ -31,7 +31,8 @@ static LINES: Format = Format {
     join,
     mend: Mend::Cut,
     restore: None,
-    drawing: &[],
+    drawing: |_| &[],
+    unprotected: "",
 };
 
 fn join(source: &Source, summaries: &mut [Summary]) -> Vec<Damage> {
@@ -454,4 +455,26 @@ fn a_cursor_behind_the_end_of_a_file_that_was_cut_begins_at_the_files_start() {
     assert_eq!(step(&log, &mut follow).0.len(), 10);
     fs::write(log.path().join("1.txt"), "1 1 a\n").expect("it is replaced");
     assert_eq!(step(&log, &mut follow).0, [""; 0]);
+}
+
+#[test]
+fn what_a_segment_grew_by_while_it_was_read_is_shown_before_the_next_one() {
+    let log = Log::of(1);
+    log.add(14, "14 14000 p14\n");
+    let mut seen = Vec::new();
+    let outcome = log.scan(
+        &Selection::default(),
+        |_| {},
+        |scan| {
+            scan.forward(&Begin::default(), &mut |event| {
+                // The end of the segment leaves its writer's memory when the segment has just been read.
+                if matches!(&event, Event::Record(shown) if shown.record.lsn == Some(Lsn(10))) {
+                    (11..14).for_each(|lsn| log.add(1, &format!("{lsn} {} p{lsn}\n", lsn * 1000)));
+                }
+                note(&mut seen, event)
+            })
+        },
+    );
+    let all: Vec<String> = (1..=14).map(|lsn| lsn.to_string()).collect();
+    assert_eq!((seen, outcome.expect("it reads").damage), (all, Vec::new()));
 }

@@ -10,6 +10,7 @@ use crate::formats::native::Joint;
 use crate::formats::{Ending, Halt, Item, Mark, Sink, State, Summary, Visit, Want};
 use crate::model::{Damage, Error, Lsn, LsnRange, Result, Time, Value, Verdict};
 use crate::native::{HEADER_BYTES, HeaderFound, LOCK, SegmentHeader, Tally, UNSYNCED_UNKNOWN, find_seal, segment_lsn};
+use crate::ops::settle::settle;
 use crate::ops::{Input, Progress, steady};
 
 /// How many bytes are read to learn how fast a scan is.
@@ -165,7 +166,7 @@ fn count(input: &Input, scan: bool, progress: &Progress) -> Result<Stats> {
     progress.done.store(0, Ordering::Relaxed);
     let source = &input.source;
     let native = input.format.name == "native";
-    let live = if native { source.disk.locked_by(&source.dir.join(LOCK)) } else { None };
+    let live = source.writer(native.then_some(LOCK));
     let mut counts = Counts::default();
     let mut parts: Vec<Part> = Vec::with_capacity(source.segments.len());
     let (mut read_bytes, mut read_time) = (0, Duration::ZERO);
@@ -191,7 +192,7 @@ fn count(input: &Input, scan: bool, progress: &Progress) -> Result<Stats> {
         }
         parts.push(part);
     }
-    let (parts, verdict, damage) = judged(input, parts);
+    let (parts, verdict, damage) = judged(input, live.is_some(), parts)?;
     let unchecked = parts.iter().filter(|p| !p.walked).count() as u64;
     let segments = describe(input, &parts, &counts);
     // Frames of a batch or a record that is not whole are counted by kind and size; the records in them are not given out.
@@ -277,9 +278,11 @@ fn walk(input: &Input, segment: &Segment, live: bool, before: Option<&Summary>, 
 }
 
 /// What the walks found, and what joining them with each other and with the Seals that were believed shows.
-fn judged(input: &Input, mut parts: Vec<Part>) -> (Vec<Part>, Verdict, u64) {
+fn judged(input: &Input, live: bool, mut parts: Vec<Part>) -> Result<(Vec<Part>, Verdict, u64)> {
     let blank = |(part, segment): (&mut Part, &Segment)| std::mem::replace(&mut part.summary, Summary::new(segment, 0));
     let mut summaries: Vec<Summary> = parts.iter_mut().zip(&input.source.segments).map(blank).collect();
+    let want = Want { tally: true, live, ..Want::default() };
+    settle(&input.source, input.format, &input.keys, want, &mut summaries)?;
     let mut damage: Vec<Damage> = (input.format.join)(&input.source, &mut summaries);
     let mut beyond = 0;
     for (part, summary) in parts.iter_mut().zip(summaries) {
@@ -288,7 +291,7 @@ fn judged(input: &Input, mut parts: Vec<Part>) -> (Vec<Part>, Verdict, u64) {
         part.summary = summary;
     }
     let verdict = damage.iter().map(Damage::verdict).max().unwrap_or(Verdict::Clean);
-    (parts, verdict, damage.len() as u64 + beyond)
+    Ok((parts, verdict, damage.len() as u64 + beyond))
 }
 
 fn describe(input: &Input, parts: &[Part], counts: &Counts) -> Vec<SegmentStats> {

@@ -10,6 +10,7 @@ use crate::disk::{Segment, Source};
 use crate::formats::{Ending, Halt, Item, KnownHole, Sink, State, Summary, Visit, Want};
 use crate::model::{Acknowledged, Damage, Error, HoleOrigin, Kind, LsnRange, Result, SegmentId, Verdict, Warning};
 use crate::native::LOCK;
+use crate::ops::settle::settle;
 use crate::ops::{Input, steady};
 
 /// What to check, and how hard.
@@ -40,6 +41,8 @@ pub struct Report {
     pub source: Source,
     /// The name of its format.
     pub format: &'static str,
+    /// What can change in whole records without any check of the format seeing it; empty when nothing can.
+    pub unprotected: &'static str,
     /// The worst verdict.
     pub verdict: Verdict,
     /// A writer held the log meanwhile; its process, where the system tells.
@@ -167,13 +170,15 @@ impl Walked {
 fn check(input: &Input, checks: &Checks, progress: &Progress, walked: &mut Walked) -> Result<Report> {
     let source = &input.source;
     // Who holds the lock here, to repair or to begin to write, does not write meanwhile.
-    let other = source.disk.locked_by(&source.dir.join(LOCK)).filter(|pid| *pid != std::process::id());
+    let lock = (input.format == &crate::formats::native::FORMAT).then_some(LOCK);
+    let other = source.writer(lock).filter(|pid| *pid != std::process::id());
     let live = other.filter(|_| !source.alone || source.segments.iter().any(|s| !s.followed));
     let total = source.segments.iter().map(|s| if s.length == u64::MAX { 0 } else { s.length }).sum();
     progress.done.store(0, Ordering::Relaxed);
     progress.total.store(total, Ordering::Relaxed);
     let want = Want { counts_only: true, deep: checks.deep, tally: checks.tally, live: live.is_some(), ..Want::default() };
     let mut summaries = walk_all(input, want, checks, progress, walked)?;
+    settle(source, input.format, &input.keys, want, &mut summaries)?;
     let between = (input.format.join)(source, &mut summaries);
     Ok(report(input, live, summaries, between))
 }
@@ -354,6 +359,7 @@ fn report(input: &Input, live: Option<u32>, mut summaries: Vec<Summary>, between
         log: input.source.path.clone(),
         source: input.source.clone(),
         format: input.format.name,
+        unprotected: input.format.unprotected,
         verdict: worst(None),
         live,
         records: summaries.iter().map(|s| s.records).sum(),

@@ -44,7 +44,7 @@ impl Hex {
         let file = self.file(shown.segment)?;
         let mut parts: Vec<(&str, u64)> = Vec::new();
         let mut covered = 0;
-        for (name, offset, length) in self.format.drawing {
+        for (name, offset, length) in (self.format.drawing)(record) {
             let (offset, length) = (*offset as u64, *length as u64);
             if offset != covered || offset + length > record.span.length {
                 break;

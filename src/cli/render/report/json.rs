@@ -20,7 +20,7 @@ pub fn write(out: &mut Out, input: &Input, report: &Report, beside: &Beside) -> 
         out,
         "{{\"log\": {}, \"format\": {}, \"verdict\": \"{}\", \"live\": {}, \"records\": {}, \"first_lsn\": {first}, \
          \"last_lsn\": {last}, \"valid_bytes\": {}, \"segments\": [{}], \"damage\": [{}], \"damage_beyond\": {}, \
-         \"acknowledged_lost\": \"{}\", \"writer_pid\": {}, \"warnings\": [{}]",
+         \"acknowledged_lost\": \"{}\", \"writer_pid\": {}, \"unprotected\": {}, \"warnings\": [{}]",
         json_text(&report.log.display().to_string()),
         json_text(report.format),
         report.verdict,
@@ -32,6 +32,7 @@ pub fn write(out: &mut Out, input: &Input, report: &Report, beside: &Beside) -> 
         report.beyond,
         report.acknowledged(),
         report.live.map_or_else(|| "null".to_owned(), |pid| pid.to_string()),
+        if report.unprotected.is_empty() { "null".to_owned() } else { json_text(report.unprotected) },
         warnings.join(", "),
     )?;
     let holes: Vec<String> = report.known_holes.iter().map(|known| known_hole(input, known)).collect();

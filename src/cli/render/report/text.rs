@@ -282,6 +282,9 @@ fn verdict(out: &mut Out, input: &Input, report: &Report) -> io::Result<()> {
     {
         writeln!(out, "  readable: {ranges}")?;
     }
+    if !report.unprotected.is_empty() {
+        writeln!(out, "  not protected by {}: {}", report.format, report.unprotected)?;
+    }
     if let Mend::Refuse(why) = input.format.mend
         && report.verdict != Verdict::Clean
     {

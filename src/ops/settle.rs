@@ -1,0 +1,71 @@
+//! A second look at segments whose ends do not meet, in a log that is being written.
+//!
+//! A writer can begin a segment before the end of the last one has left its memory, and a walk can read the last one before it grew.
+//! So where numbers do not meet, or an end is bad, and a process has the log open, the segment is walked again until it meets its
+//! neighbour, or stays as it is for a while. Formats that we write ourselves say what had been synced, and are not asked twice.
+
+use std::time::Duration;
+
+use crate::disk::Source;
+use crate::formats::{Ending, Format, Halt, Sink, Summary, Visit, Want};
+use crate::model::{Keys, Result};
+
+/// How long to wait before each look, in milliseconds.
+const WAITS: [u64; 8] = [0, 2, 5, 10, 20, 40, 80, 160];
+
+/// Walks again what did not meet. `summaries` are those of the source's first segments, not joined yet.
+pub fn settle(source: &Source, format: &Format, keys: &Keys, want: Want, summaries: &mut [Summary]) -> Result<()> {
+    let begun = begun_behind(summaries);
+    let apart = source.alone || format.ordered || format == &crate::formats::native::FORMAT;
+    if apart || begun.is_none() && unmet(summaries).is_empty() || !want.live && source.writer(None).is_none() {
+        return Ok(());
+    }
+    let patient = want.live;
+    let want = Want { counts_only: true, live: true, start: None, ..want };
+    let again = |index: usize, summaries: &mut [Summary]| -> Result<()> {
+        let Some(segment) = source.segments.get(index) else { return Ok(()) };
+        let visit = Visit { source, segment, keys, want, before: None };
+        match format.walk(&visit, &mut Sink::new(&mut |_| Ok(()))) {
+            Ok(summary) => summaries[index] = summary,
+            Err(Halt::Enough) => {}
+            Err(Halt::Failed(error)) => return Err(error),
+        }
+        Ok(())
+    };
+    // What was written before a later segment got its number is there by now.
+    if let Some(index) = begun {
+        again(index, summaries)?;
+    }
+    for (look, wait) in WAITS.into_iter().enumerate() {
+        if unmet(summaries).is_empty() {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(wait));
+        for index in unmet(summaries) {
+            let Some(segment) = source.segments.get(index) else { continue };
+            // A bad end was looked at patiently already where it was known that somebody writes.
+            if look == 0 && !patient || source.file(segment)?.length()? != summaries[index].length {
+                again(index, summaries)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The last segment with content, if segments without any stand behind it: their numbers tell how far it had come when they were begun.
+fn begun_behind(summaries: &[Summary]) -> Option<usize> {
+    summaries.iter().rposition(|s| !s.blank).filter(|last| last + 1 < summaries.len())
+}
+
+/// The segments that end badly, or before the number that the next one with content begins with.
+fn unmet(summaries: &[Summary]) -> Vec<usize> {
+    let meets = |index: usize| {
+        let later = summaries[index + 1..].iter().find(|s| !s.blank);
+        match (summaries[index].due, later.and_then(|s| s.begins)) {
+            (Some(due), Some(begins)) => begins <= due,
+            _ => true,
+        }
+    };
+    let bad = |summary: &Summary| summary.ending == Ending::Damage;
+    (0..summaries.len()).filter(|index| bad(&summaries[*index]) || !summaries[*index].blank && !meets(*index)).collect()
+}
