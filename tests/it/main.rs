@@ -21,6 +21,7 @@ mod generated;
 mod hostile;
 mod hostile_files;
 mod keys;
+mod live_crates;
 mod mend;
 mod mutate;
 mod mutate_formats;

@@ -255,7 +255,8 @@ fn the_package_holds_what_its_tests_read_and_stays_small() {
         all_files(&root().join(folder), &mut paths);
         for path in paths {
             let name = path.strip_prefix(root()).expect("it lies below").display().to_string();
-            if !listed.contains(&name) {
+            // A package of its own, for .ci/run alone: cargo never packs one into another.
+            if !listed.contains(&name) && !name.starts_with("tests/crates/") {
                 lacking.push(format!("{name} is not in the package; `exclude` in Cargo.toml keeps it out"));
             }
         }
