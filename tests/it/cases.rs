@@ -72,6 +72,23 @@ fn every_case_gets_the_answer_that_is_written() {
     assert!(failures.is_empty(), "{} of {} cases:\n\n{}", failures.len(), paths.len(), failures.join("\n"));
 }
 
+/// The recipes of all cases, and where they stand.
+pub fn recipes() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
+    let (mut paths, mut recipes) = (Vec::new(), Vec::new());
+    collect(&root, &mut paths);
+    for path in paths {
+        let case = parse(&fs::read_to_string(&path).expect("it is text")).expect("it is a case");
+        let name = path.strip_prefix(&root).expect("it lies below").display().to_string();
+        for (what, recipe) in case.made {
+            if let Make::Log(log) = what {
+                recipes.push((format!("{name} {log}"), recipe));
+            }
+        }
+    }
+    recipes
+}
+
 fn collect(dir: &Path, into: &mut Vec<PathBuf>) {
     let Ok(entries) = fs::read_dir(dir) else { return };
     for entry in entries {

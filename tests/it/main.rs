@@ -26,6 +26,7 @@ mod mend;
 mod mutate;
 mod mutate_formats;
 mod pipes;
+mod properties;
 mod readme;
 mod rotate_model;
 mod salvage;
@@ -45,6 +46,7 @@ mod support {
     pub mod sandbox;
     pub mod stream;
     pub mod tearing;
+    pub mod wounds;
 }
 
 #[global_allocator]
