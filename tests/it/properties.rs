@@ -140,6 +140,8 @@ macro_rules! demand {
 struct Seen {
     report: Report,
     records: Vec<Got>,
+    /// Where payloads begin that are damage in themselves: they are shown as what they are, and there is nothing to save of them.
+    spoilt: Vec<u64>,
 }
 
 /// Dumps a log.
@@ -223,7 +225,8 @@ fn look(input: &Input) -> Result<Option<Seen>, Fails> {
     check_selections(input, &records)?;
     let many = one(3, false).map_err(|error| format!("verify --jobs 3 ends with: {error}"))?;
     demand!(many.damage == report.damage && many.records == count, "verify --jobs 3 finds something else");
-    Ok(Some(Seen { report, records }))
+    let spoilt = deep.damage.iter().filter(|d| d.kind == Kind::BadPayload).map(|d| d.span.start()).collect();
+    Ok(Some(Seen { report, records, spoilt }))
 }
 
 /// What is asked for by number comes as it does when all is asked for.
@@ -477,7 +480,7 @@ fn check_salvage(input: &Input, seen: &Seen) -> Result<(), Fails> {
         let other = other.map_err(|error| format!("what was left out does not open: {error}"))?;
         aside = dump(&other, false).map_err(|error| format!("what was left out cannot be read: {error}"))?.0;
     }
-    for got in &seen.records {
+    for got in seen.records.iter().filter(|got| !seen.spoilt.contains(&got.offset)) {
         if let Some(count @ 1..) = there.get_mut(&(got.payload.as_slice(), number(got), facts(got))) {
             *count -= 1;
         } else if let Some(at) = aside.iter().position(|other| other.payload == got.payload) {

@@ -211,7 +211,8 @@ impl Work {
         self.pass(record);
         let lsns = self.numbers.of(record, self.log.next);
         // A number that was given before would make two histories of one log. The first one stays.
-        if self.done.lsns.is_some() && lsns.first < self.log.next {
+        // The last number there is has none behind it, so it is compared with what was kept.
+        if self.done.lsns.is_some_and(|kept| lsns.first < self.log.next || lsns.first <= kept.last) {
             return self.aside(record, file, &payload);
         }
         let facts = self.facts_of(record, lsns.first);

@@ -321,7 +321,8 @@ impl<'a> Backward<'a> {
             }
             Ok(())
         };
-        match scan.walk(index, None, true, self.before(index), &mut Sink::new(&mut take)) {
+        // Whether an encrypted payload was altered shows only when it is opened, and the verdict must be that of a forward scan.
+        match scan.walk(index, None, scan.keys.is_empty(), self.before(index), &mut Sink::new(&mut take)) {
             Ok(summary) => {
                 let segment = scan.source.segments[index].name.clone();
                 let after_damage = first_hurt.is_some();

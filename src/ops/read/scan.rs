@@ -162,6 +162,7 @@ impl<'a> Scan<'a> {
             scan: self,
             take,
             last_wanted: self.selection.lsns.filter(|_| chosen.ascending).map(|range| range.last),
+            last_seen: None,
             begun_after: begin.after,
             position: begin.after.cloned(),
             after_damage: begin.after_damage || begin.after.is_some_and(|p| p.after_damage),
@@ -312,6 +313,8 @@ struct Reader<'a, 't> {
     take: &'t mut Take<'t>,
     /// Where LSNs ascend: nothing behind this one is wanted.
     last_wanted: Option<Lsn>,
+    /// The LSN that was read last.
+    last_seen: Option<Lsn>,
     /// Where the scan before this one ended.
     begun_after: Option<&'a Position>,
     position: Option<Position>,
@@ -388,7 +391,10 @@ impl Reader<'_, '_> {
         if !self.held_back.is_empty() {
             self.let_out(segment)?;
         }
-        if self.last_wanted.is_some_and(|last| record.lsn.is_some_and(|lsn| lsn > last)) {
+        // A single record that jumps ahead may be a copy in a wrong place: what is wanted can still follow it.
+        let follows = record.lsn.is_some() && record.lsn == self.last_seen.map(Lsn::next);
+        self.last_seen = record.lsns().map(|lsns| lsns.last).or(self.last_seen);
+        if follows && self.last_wanted.is_some_and(|last| record.lsn > Some(last)) {
             return self.stop(Stopped::Past);
         }
         if self.scan.selection.head(record) {

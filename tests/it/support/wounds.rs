@@ -370,7 +370,7 @@ pub fn choose(base: &Base, frames: &BTreeMap<String, Vec<(usize, usize)>>, dice:
         let number = (base.format.sequence)(&file).unwrap_or(0);
         let width = file.chars().filter(char::is_ascii_digit).count();
         // The same name with another number in it, as far as the format writes it in decimal.
-        file.replace(&format!("{number:0width$}"), &format!("{:0width$}", number + 1))
+        file.replace(&format!("{number:0width$}"), &format!("{:0width$}", number.saturating_add(1)))
     };
     Some(match dice.roll(22) {
         0..=2 => Wound::Flip { file, at, bit: dice.roll(8) as u32 },
