@@ -99,6 +99,12 @@ impl Cursor {
         Ok(())
     }
 
+    /// Whether others can reach the file, and so write to it. Bytes in memory stay as they are.
+    #[must_use]
+    pub fn may_be_written(&self) -> bool {
+        self.file.identity().is_some()
+    }
+
     /// Reads with system calls from now on.
     pub fn unmap(&mut self) {
         self.mapping = None;

@@ -64,7 +64,12 @@ impl Looks {
         if stop.moved(cursor)? {
             return Ok(true);
         }
-        for wait in if live { &LIVE_WAITS[..] } else { &WAITS[..] } {
+        let waits = match (cursor.may_be_written(), live) {
+            (false, _) => &[][..],
+            (true, false) => &WAITS[..],
+            (true, true) => &LIVE_WAITS[..],
+        };
+        for wait in waits {
             std::thread::sleep(Duration::from_millis(*wait));
             if stop.moved(cursor)? {
                 return Ok(true);
