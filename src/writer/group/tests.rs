@@ -542,3 +542,63 @@ fn the_last_number_is_given_once_and_a_full_log_opens_and_closes() {
     assert!(other.append(last(Lsn(u64::MAX))).is_err());
     assert_eq!(other.append(&b"z"[..]).expect("nothing was taken").lsn, Lsn(1));
 }
+
+/// The calls that once never came back, beside appenders that never stop. A hang shows as a test that does not end.
+#[test]
+#[ignore = "slow: 100,000 calls of each kind"]
+fn a_hundred_thousand_calls_beside_appenders_all_come_back() {
+    type Call = (&'static str, u32, fn(&GroupCommit));
+    let calls: [Call; 4] = [
+        ("sync", 100_000, |log| assert!(log.sync().is_ok())),
+        ("submit and wait", 100_000, |log| {
+            let ticket = log.submit(&b"ticket"[..]).expect("the disk is well");
+            assert!(log.wait(&ticket).is_ok());
+        }),
+        ("drop", 100_000, |log| drop(log.clone())),
+        ("rotate", 10_000, |log| assert!(log.rotate().is_ok())),
+    ];
+    for appenders in [1, 2, 4] {
+        for (what, count, call) in calls {
+            let (_, log) = sim(Options { window: Window::Fixed(Duration::from_micros(1)), ..quiet() });
+            let stop = std::sync::atomic::AtomicBool::new(false);
+            let acknowledged: u64 = thread::scope(|scope| {
+                let appending: Vec<_> = (0..appenders)
+                    .map(|_| {
+                        let (log, stop) = (log.clone(), &stop);
+                        scope.spawn(move || {
+                            let more = || !stop.load(std::sync::atomic::Ordering::Relaxed);
+                            (0..50_000).take_while(|_| more() && log.append(&b"x"[..]).is_ok()).count() as u64
+                        })
+                    })
+                    .collect();
+                (0..count).for_each(|_| call(&log));
+                stop.store(true, std::sync::atomic::Ordering::Relaxed);
+                appending.into_iter().map(|t| t.join().expect("it does not panic")).sum()
+            });
+            let submitted = if what.starts_with("submit") { u64::from(count) } else { 0 };
+            assert_eq!(log.close().expect("the disk is well").0, acknowledged + submitted, "{what} beside {appenders}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "slow: 10,000 logs"]
+fn ten_thousand_closes_beside_appenders_all_come_back_and_lose_nothing() {
+    for round in 0..10_000usize {
+        let (_, log) = sim(quiet());
+        let appenders = [1, 2, 4][round % 3];
+        let acknowledged: u64 = thread::scope(|scope| {
+            let appending: Vec<_> = (0..appenders)
+                .map(|_| {
+                    let log = log.clone();
+                    scope.spawn(move || (0..100).take_while(|_| log.append(&b"x"[..]).is_ok()).count() as u64)
+                })
+                .collect();
+            let durable = log.close().expect("the disk is well").0;
+            let acknowledged = appending.into_iter().map(|t| t.join().expect("it does not panic")).sum();
+            assert_eq!(durable, acknowledged, "round {round}");
+            acknowledged
+        });
+        assert_eq!(log.counts().records, acknowledged);
+    }
+}
