@@ -15,8 +15,8 @@ use std::time::Instant;
 use walctl::disk::{Disk, Io, RealDisk};
 use walctl::model::{Lsn, Time, Verdict};
 use walctl::native::{
-    FRAME_HEADER, FrameFields, FrameHeader, HEADER_BYTES, Kind, SegmentHeader, Tally, encode_frame, encode_header, encode_seal,
-    segment_name,
+    FRAME_HEADER, FrameFields, FrameHeader, FrameKind, HEADER_BYTES, SegmentHeader, Tally, encode_frame, encode_header,
+    encode_seal, segment_name,
 };
 use walctl::ops::{Checks, Choice, Input, Progress, open, verify};
 
@@ -44,7 +44,7 @@ fn make(dir: &Path, payload: usize, segments: u64, bytes: u64) -> u64 {
         let mut out = encode_header(&header);
         let (mut written, mut tally) = (0u64, Tally::default());
         while written + (out.len() as u64) < bytes {
-            let fields = FrameFields { kind: Kind::Full, flags: 0, unsynced: 0, lsn: Lsn(lsn), time: Time(lsn), tag: 0 };
+            let fields = FrameFields { kind: FrameKind::Full, flags: 0, unsynced: 0, lsn: Lsn(lsn), time: Time(lsn), tag: 0 };
             let (at, start) = (written + out.len() as u64, out.len());
             encode_frame(&mut out, &fields, &payload, header.seed(), at);
             let frame = FrameHeader::parse(out[start..].first_chunk().expect("a frame")).expect("its magic");

@@ -17,7 +17,7 @@ pub mod model {
     mod record;
     mod time;
     mod verdict;
-    pub use damage::{CATALOGUE, Damage, Entry, Kind, Warning};
+    pub use damage::{CATALOGUE, CatalogueEntry, Damage, DamageKind, Warning};
     pub use error::{Error, Result, plain};
     pub use hole::{Hole, HoleOrigin};
     pub use keys::Keys;
@@ -70,14 +70,14 @@ pub mod native {
     mod seal;
     mod tally;
     pub use cipher::{ENCRYPTION_BYTES, Opener, SegmentCipher, key_hint};
-    pub use decode::{Check, Found, HeaderState, Reader};
+    pub use decode::{Check, Found, FrameReader, HeaderState};
     pub use encode::{FrameFields, encode_frame, encode_header, frame_bytes, header_of};
-    pub use facts::{FACTS_LIMIT, Fact, Facts};
+    pub use facts::{FACTS_LIMIT, Fact, RecordFacts};
     pub use hole::{HoleFound, due_over_hole, hole_at};
     pub use layout::{
-        ALIGN, ENCRYPTED, FRAME_HEADER, FRAME_LIMIT, FRAME_MAGIC, FrameHeader, HEADER_BYTES, HEADER_COPY, HEADER_FIELDS,
-        HEADER_USED, HeaderFound, KeyHint, Kind, LZ4, MAGIC, MORE, SEGMENT_BOUND, SEGMENT_ENCRYPTED, Seed, SegmentHeader,
-        UNSYNCED_UNKNOWN, VERSION,
+        ALIGN, ENCRYPTED, FRAME_HEADER, FRAME_LIMIT, FRAME_MAGIC, FrameHeader, FrameKind, HEADER_BYTES, HEADER_COPY,
+        HEADER_FIELDS, HEADER_USED, HeaderFound, KeyHint, LZ4, MAGIC, MORE, SEGMENT_BOUND, SEGMENT_ENCRYPTED, Seed,
+        SegmentHeader, UNSYNCED_UNKNOWN, VERSION,
     };
     pub use name::{LOCK, cut_name, parse_cut_name, segment_lsn, segment_name};
     pub use payload::{OPEN_LIMIT, Opened, compress, open, plain_length};
@@ -157,8 +157,8 @@ pub mod writer {
 pub mod formats {
     mod again;
     mod format;
-    mod hunt;
     mod registry;
+    mod resync;
     /// ironwal's streams.
     pub mod ironwal {
         mod diagnose;
@@ -187,29 +187,29 @@ pub mod formats {
         mod dwb;
         mod format;
         mod join;
-        mod notes;
         mod preamble;
         mod record;
         mod search;
         #[cfg(test)]
         mod tests;
         mod walk;
+        mod warnings;
         pub use dwb::{Restore, restorable};
         pub use format::FORMAT;
     }
     /// Our own segments, seen as a format.
     pub mod native {
-        mod begin;
+        mod assemble;
         mod beside;
+        mod classify;
         mod format;
         mod found;
+        mod header;
         mod join;
-        mod region;
+        mod proofs;
         #[cfg(test)]
         mod tests;
-        mod unit;
         mod walk;
-        mod wounds;
         pub use format::FORMAT;
         pub use join::Joint;
     }
@@ -264,9 +264,9 @@ pub mod ops {
         pub use gate::{GATE_FIGURES, Limit, Rule, Ruling};
         pub use payloads::Payloads;
         pub use place::{BenchPlace, look_around};
-        pub use plan::{Measured, Outcome, Pace, measure};
-        pub use probe::{Cost, PROBE_STEPS, Probe, Room, Way, probe};
-        pub use target::{Found, Goal, Step, TARGET_STEPS, find_rate};
+        pub use plan::{Measured, Measurements, Pace, measure};
+        pub use probe::{Cost, PROBE_STEPS, Probe, Room, SyncWay, probe};
+        pub use target::{FoundRate, Goal, TARGET_STEPS, TriedRate, find_rate};
         pub use watch::Watch;
     }
     /// Going through a log: what is chosen, in which direction, and while it grows.
@@ -274,7 +274,7 @@ pub mod ops {
         mod backward;
         mod context;
         mod follow;
-        mod held;
+        mod owned;
         mod position;
         mod scan;
         mod seek;
@@ -283,9 +283,9 @@ pub mod ops {
         mod tests;
         pub use context::{Context, Put};
         pub use follow::{Follow, Step, had_enough, unread};
-        pub use held::Held;
+        pub use owned::OwnedRecord;
         pub use position::Position;
-        pub use scan::{Begin, Event, Outcome, Passed, Scan, Shown, Stopped, Take, Way};
+        pub use scan::{Event, Passed, Scan, ScanOutcome, ScanStart, Shown, Stopped, Take, Way};
         pub use seek::last_lsn;
         pub use select::{Bound, Content, LsnWish, Selection, parse_moment, same_word};
     }
@@ -296,7 +296,7 @@ pub mod ops {
         mod media;
         mod stats;
         mod verify;
-        pub use count::{Amount, Buckets, Counts, Pause, bucket_end};
+        pub use count::{Amount, Buckets, LogCounts, WriteGap, bucket_end};
         pub use ledger::{LedgerEntry, LedgerReport, PayloadDigest, check_ledger, ledger_from, ledger_head, payload_digest};
         pub use media::{MediaView, compare_media};
         pub use stats::{NOT_CHECKED, Pinned, SegmentStats, Stats, stats};
@@ -305,8 +305,8 @@ pub mod ops {
     /// Cutting a tail and putting it back, and saving what is valid from a log that cannot be mended.
     mod mend {
         mod accept;
+        mod apply;
         mod aside;
-        mod carry;
         mod cutfile;
         mod newlog;
         mod numbers;
@@ -318,7 +318,7 @@ pub mod ops {
         mod tests;
         mod undo;
         pub use accept::{Help, help_for};
-        pub use carry::carry_out;
+        pub use apply::carry_out;
         pub use cutfile::{CutFile, Provenance, looks_cut};
         pub use repair::{Cut, Decision, MAX_CUT, Obstacle, Permit, Plan, Refusal, decide, plan};
         pub use salvage::{Gap, Neighbour, Salvaged, salvage};

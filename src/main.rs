@@ -13,8 +13,8 @@ mod cli {
     pub mod hint;
     pub mod hold;
     pub mod interrupt;
-    pub mod look;
     pub mod units;
+    pub mod verify_with_bar;
 
     pub mod append;
     pub mod bench;
@@ -61,7 +61,7 @@ mod cli {
             pub mod map;
             mod shared;
             pub mod text;
-            pub use shared::Beside;
+            pub use shared::LookedBeside;
             use shared::{log_path, merged, place, readable, segment_name, some_of};
         }
     }

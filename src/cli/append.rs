@@ -1,9 +1,9 @@
 //! `walctl append`: write records.
 
+mod acks;
 pub mod feed;
 pub mod flags;
-mod hand;
-mod tell;
+mod submit;
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -17,20 +17,20 @@ use std::sync::mpsc;
 use clap::ValueHint;
 use walctl::disk::{Disk, EntryKind, Open, RealDisk};
 use walctl::model::{Error, Verdict};
-use walctl::native::{Kind, MAGIC, segment_lsn};
+use walctl::native::{FrameKind, MAGIC, segment_lsn};
 use walctl::ops::{self, Checks, Choice, Permit};
 use walctl::writer::GroupCommit;
 
+use self::acks::Tell;
 use self::feed::{Delimiter, End};
 use self::flags::WriteFlags;
-use self::hand::Hand;
-use self::tell::Tell;
-use super::exit::{Exit, Failure, usage};
+use self::submit::Hand;
+use super::exit::{CommandFailure, Exit, usage};
 use super::hint::show;
 use super::hold::Hold;
 use super::interrupt;
 use super::render::out::{Out, told};
-use super::render::progress::Progress;
+use super::render::progress::WorkBar;
 use super::units::parse_bytes;
 
 const AFTER_HELP: &str = "\
@@ -67,7 +67,7 @@ pub struct AppendArgs {
     rate: Option<NonZeroU64>,
     /// What the records are: full, checkpoint, txn-begin, txn-commit or txn-abort [default: full]
     #[arg(long, value_name = "KIND", value_parser = kind)]
-    kind: Option<Kind>,
+    kind: Option<FrameKind>,
     /// The number that the records bear; in a checkpoint, the LSN up to which state is safe elsewhere [default: 0]
     #[arg(long, value_name = "N")]
     tag: Option<u64>,
@@ -104,9 +104,9 @@ fn batch(text: &str) -> Result<Batch, String> {
     text.parse().map(Batch::Each).map_err(|_| format!("`{text}` is neither a number from 1 on nor `all`"))
 }
 
-fn kind(text: &str) -> Result<Kind, String> {
-    let whole = |kind: &Kind| kind.is_data() && !matches!(kind, Kind::First | Kind::Middle | Kind::Last);
-    Kind::from_name(text)
+fn kind(text: &str) -> Result<FrameKind, String> {
+    let whole = |kind: &FrameKind| kind.is_data() && !matches!(kind, FrameKind::First | FrameKind::Middle | FrameKind::Last);
+    FrameKind::from_name(text)
         .filter(whole)
         .ok_or_else(|| format!("`{text}` is no kind of record: full, checkpoint, txn-begin, txn-commit or txn-abort"))
 }
@@ -179,12 +179,12 @@ pub fn run(args: &AppendArgs, out: &mut Out) -> anyhow::Result<Exit> {
 fn with(error: anyhow::Error, sentence: &str) -> anyhow::Error {
     let exit = Exit::of_error(&error);
     let next = super::hint::for_error("append", &error);
-    Failure { exit, message: format!("{}; {sentence}", told(&error)), next }.into()
+    CommandFailure { exit, message: format!("{}; {sentence}", told(&error)), next }.into()
 }
 
 /// All records, from wherever they come.
 fn feed_all(args: &AppendArgs, json: bool, hand: &mut Hand<'_>) -> Result<(), End> {
-    use feed::Take;
+    use feed::Receive;
     if let Some(count) = args.count {
         return feed::generate(count, usize::try_from(args.size).unwrap_or(usize::MAX), hand);
     }
@@ -224,7 +224,7 @@ fn only_ours(dir: &Path) -> anyhow::Result<()> {
         None => Ok(()),
         Some(log) => {
             let message = format!("{} is a log of {}; walctl appends only to its own logs", dir.display(), log.format.title);
-            Err(Failure { exit: Exit::Failed, message, next: None }.into())
+            Err(CommandFailure { exit: Exit::Failed, message, next: None }.into())
         }
     }
 }
@@ -244,12 +244,12 @@ pub fn refusal(dir: &Path, error: Error) -> anyhow::Error {
     let inputs = ops::open(&disk, dir, &Choice::default()).unwrap_or_default();
     let report = inputs.first().and_then(|input| ops::verify(input, &Checks::default(), &ops::Progress::default()).ok());
     if let Error::Refused { path, .. } = &error
-        && disk.look(path).is_ok_and(|there| {
+        && disk.stat(path).is_ok_and(|there| {
             there.is_some_and(|there| !matches!(there.kind, EntryKind::File | EntryKind::Folder)) || path != dir && path.is_dir()
         })
     {
         let next = format!("see what it is, and whether a volume is not mounted: ls -l {}", show(path));
-        return Failure { exit: Exit::Damaged, message: error.to_string(), next: Some(next) }.into();
+        return CommandFailure { exit: Exit::Damaged, message: error.to_string(), next: Some(next) }.into();
     }
     let dir = show(dir);
     let (exit, next) = match report.map(|report| report.verdict) {
@@ -260,7 +260,7 @@ pub fn refusal(dir: &Path, error: Error) -> anyhow::Error {
         Some(Verdict::Clean) | None => return error.into(),
         Some(_) => (Exit::Damaged, format!("keep what is valid: walctl repair {dir} --salvage {dir}-salvaged")),
     };
-    Failure { exit, message: error.to_string(), next: Some(next) }.into()
+    CommandFailure { exit, message: error.to_string(), next: Some(next) }.into()
 }
 
 /// Cuts a torn tail before anything is appended, and says what was cut. Anything worse is left to the refusal that follows.
@@ -275,7 +275,7 @@ fn repair_first(dir: &Path, out: &mut Out) -> anyhow::Result<()> {
     let hold = Hold::take(&disk, &logs[0], false, false)?;
     logs = ops::open(&disk, dir, &choice)?;
     let Some(input) = logs.first() else { return Ok(()) };
-    let report = super::look::look(input, out)?;
+    let report = super::verify_with_bar::verify_with_bar(input, out)?;
     let plan = ops::plan(input, &report, &Permit::default())?;
     if plan.refusal.is_none() {
         for cut in &plan.cuts {
@@ -295,10 +295,10 @@ fn input_bytes() -> Option<u64> {
 }
 
 /// A bar over the input, where its size is known.
-fn progress(args: &AppendArgs, out: &Out) -> Option<Progress> {
+fn progress(args: &AppendArgs, out: &Out) -> Option<WorkBar> {
     let given = args.count.is_some() || !args.text.is_empty() || !args.file.is_empty();
     let total = if given { None } else { input_bytes() }?;
-    Some(Progress::new(out, format!("appending to {}", args.dir.display()), total))
+    Some(WorkBar::new(out, format!("appending to {}", args.dir.display()), total))
 }
 
 /// Everything that was said so far is out.

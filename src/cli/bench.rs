@@ -13,8 +13,8 @@ use clap::ValueHint;
 use walctl::disk::{Disk, RealDisk};
 use walctl::model::Error;
 use walctl::ops::bench::{
-    BenchFolder, BenchPlace, Cell, CrashPlan, CrashVerdict, Goal, Outcome, PROBE_STEPS, Probe, Rule, TARGET_STEPS, Watch, advise,
-    crash_test, doubts, find_rate, look_around, measure, probe,
+    BenchFolder, BenchPlace, Cell, CrashPlan, CrashVerdict, Goal, Measurements, PROBE_STEPS, Probe, Rule, TARGET_STEPS, Watch,
+    advise, crash_test, doubts, find_rate, look_around, measure, probe,
 };
 use walctl::writer::{Preallocate, SyncMode, Window};
 
@@ -135,7 +135,7 @@ pub fn run(args: &BenchArgs, out: &mut Out) -> anyhow::Result<Exit> {
     if let Some(baseline) = &baseline {
         gates::refuse_unlike(baseline, &place, args.unlike)?;
     }
-    let mut found = look(args, &folder, place, out)?;
+    let mut found = survey(args, &folder, place, out)?;
     // Files go before anything is said, so that whoever stops reading leaves nothing behind.
     drop(folder);
     let interrupted = interrupt::caught();
@@ -151,7 +151,7 @@ pub fn run(args: &BenchArgs, out: &mut Out) -> anyhow::Result<Exit> {
     gates::hold(&args.fail_if, baseline.as_ref(), &found.outcome, out)
 }
 
-fn look(args: &BenchArgs, folder: &BenchFolder, place: BenchPlace, out: &mut Out) -> anyhow::Result<Session> {
+fn survey(args: &BenchArgs, folder: &BenchFolder, place: BenchPlace, out: &mut Out) -> anyhow::Result<Session> {
     let begun = Instant::now();
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let stop = || interrupt::caught();
@@ -166,7 +166,7 @@ fn look(args: &BenchArgs, folder: &BenchFolder, place: BenchPlace, out: &mut Out
         probe: probed,
         after: Probe::default(),
         doubts,
-        outcome: Outcome::default(),
+        outcome: Measurements::default(),
         advice: None,
         targets: Vec::new(),
         took: Duration::ZERO,

@@ -12,23 +12,23 @@ use clap::ValueHint;
 use regex::bytes::Regex;
 use walctl::disk::{Disk, RealDisk};
 use walctl::formats::{Format, Halt};
-use walctl::model::{Kind, LsnRange, Result, Time};
+use walctl::model::{DamageKind, LsnRange, Result, Time};
 use walctl::native::LOCK;
 use walctl::ops::{
-    Begin, Context, Event, Follow, Input as Log, LsnWish, Outcome, Passed, Position, Scan, Selection, Step, Stopped, had_enough,
-    last_lsn, parse_moment, same_word, unread,
+    Context, Event, Follow, Input as Log, LsnWish, Passed, Position, Scan, ScanOutcome, ScanStart, Selection, Step, Stopped,
+    had_enough, last_lsn, parse_moment, same_word, unread,
 };
 
 use self::print::Print;
 use self::wait::{Wait, Woken};
 use super::args::Input;
-use super::exit::{Exit, Failure, usage};
+use super::exit::{CommandFailure, Exit, usage};
 use super::interrupt;
 use super::render::formats;
 use super::render::out::Out;
-use super::render::progress::Progress;
+use super::render::progress::WorkBar;
 use super::render::records::payload::View;
-use super::render::records::raw::Delimiter;
+use super::render::records::raw::Separator;
 use super::units::count;
 
 const AFTER_HELP: &str = "\
@@ -104,7 +104,7 @@ pub struct DumpArgs {
     raw: bool,
     /// What stands between raw payloads
     #[arg(long, value_name = "WHAT", default_value = "lf", requires = "raw", help_heading = HOW)]
-    delimiter: Delimiter,
+    delimiter: Separator,
     /// Payloads only, each into a file of its own in this folder, named by its LSN
     #[arg(long, value_name = "DIR", group = "shape", value_hint = ValueHint::DirPath, help_heading = HOW)]
     out_dir: Option<PathBuf>,
@@ -123,7 +123,7 @@ fn kind(text: &str) -> Result<String, String> {
     if walctl::formats::ALL.iter().any(|format| has_kind(format, text)) {
         return Ok(text.to_owned());
     }
-    let kinds: Vec<&str> = walctl::native::Kind::ALL.into_iter().map(walctl::native::Kind::name).collect();
+    let kinds: Vec<&str> = walctl::native::FrameKind::ALL.into_iter().map(walctl::native::FrameKind::name).collect();
     Err(format!("no format has records of the kind `{text}`; walctl's own has {}", kinds.join(", ")))
 }
 
@@ -169,7 +169,7 @@ pub fn run(args: &DumpArgs, out: &mut Out) -> anyhow::Result<Exit> {
                 continue;
             }
             print.log(log, paths.len() > 1 || logs.len() > 1);
-            match (Run { args, log, disk: &disk }).show(&mut print, out) {
+            match (LogDump { args, log, disk: &disk }).show(&mut print, out) {
                 Ok(ended) => worst = worst.or_worse(ended),
                 // Nobody reads any more, so nothing more is read; the damage that was met still counts.
                 Err(error) if out.is_closing(&error) => {
@@ -203,7 +203,7 @@ fn check(args: &DumpArgs, out: &Out, paths: &[PathBuf]) -> anyhow::Result<()> {
     if args.raw && out.is_terminal() {
         let next = Some("walctl dump --raw ... > FILE".to_owned());
         let message = "raw bytes could steer the terminal; redirect them to a file or a pipe".to_owned();
-        return Err(Failure { exit: Exit::Usage, message, next }.into());
+        return Err(CommandFailure { exit: Exit::Usage, message, next }.into());
     }
     if (args.raw || args.out_dir.is_some()) && args.payload != View::Auto {
         return Err(usage("--raw and --out-dir give payloads as they are; --payload goes with the other shapes"));
@@ -220,7 +220,7 @@ fn check(args: &DumpArgs, out: &Out, paths: &[PathBuf]) -> anyhow::Result<()> {
 }
 
 /// One log to be shown.
-struct Run<'a> {
+struct LogDump<'a> {
     args: &'a DumpArgs,
     log: &'a Log,
     disk: &'a Arc<dyn Disk>,
@@ -233,7 +233,7 @@ struct Taking<'a> {
     context: Context,
     limit: Option<u64>,
     taken: u64,
-    progress: Option<(Progress, String, u64, u64)>,
+    progress: Option<(WorkBar, String, u64, u64)>,
     polite: bool,
     interrupted: bool,
     /// What stood in earlier steps of following.
@@ -283,7 +283,7 @@ impl Taking<'_> {
     }
 }
 
-impl Run<'_> {
+impl LogDump<'_> {
     fn show(&self, print: &mut Print, out: &mut Out) -> anyhow::Result<Exit> {
         let (args, log) = (self.args, self.log);
         // A log of ours that was salvaged from another system's keeps the kinds of that.
@@ -316,7 +316,7 @@ impl Run<'_> {
         let limit = if args.reverse { [args.limit, args.tail].into_iter().flatten().min() } else { args.limit };
         let total = log.source.segments.iter().map(|s| s.length).filter(|l| *l != u64::MAX).sum();
         let progress = (!out.is_terminal() && !args.follow)
-            .then(|| (Progress::new(out, format!("reading {}", log.source.path.display()), total), String::new(), 0, 0));
+            .then(|| (WorkBar::new(out, format!("reading {}", log.source.path.display()), total), String::new(), 0, 0));
         let context = Context::new(args.context);
         let shown_before = print.shown;
         let mut taking = Taking { print, out, context, limit, taken: 0, progress, polite, interrupted: false, worst: Exit::Done };
@@ -346,9 +346,9 @@ impl Run<'_> {
     }
 
     /// What could not be handed out, or not searched, because no key opens it.
-    fn locked(&self, scan: &Scan<'_>, print: &mut Print, outcome: &Outcome) -> Option<walctl::model::Error> {
+    fn locked(&self, scan: &Scan<'_>, print: &mut Print, outcome: &ScanOutcome) -> Option<walctl::model::Error> {
         // What the log's own key does not open was altered: that is damage, and told as such.
-        let altered = || outcome.damage.iter().filter(|damage| damage.kind == Kind::BadPayload);
+        let altered = || outcome.damage.iter().filter(|damage| damage.kind == DamageKind::BadPayload);
         let mut left_out = std::mem::take(&mut print.locked);
         left_out.count = left_out.count.saturating_sub(altered().count() as u64 + outcome.more_damage);
         let unsearched = scan.selection.unsearched.get().filter(|lsn| !altered().any(|damage| damage.lsn == Some(*lsn)));
@@ -366,17 +366,17 @@ impl Run<'_> {
         Some(walctl::model::Error::WrongKey { path: self.log.source.path.clone(), why })
     }
 
-    fn read(&self, scan: &Scan<'_>, taking: &mut Taking<'_>) -> anyhow::Result<Outcome> {
+    fn read(&self, scan: &Scan<'_>, taking: &mut Taking<'_>) -> anyhow::Result<ScanOutcome> {
         let args = self.args;
         if args.limit == Some(0) {
-            return Ok(Outcome::nothing(scan.source));
+            return Ok(ScanOutcome::nothing(scan.source));
         }
         let context = u64::try_from(args.context).unwrap_or(u64::MAX);
         let mut take = |event: Event<'_>| taking.event(scan, event);
         let first = match (&args.cursor, args.tail) {
             _ if args.reverse => scan.reverse(&mut take)?,
             (_, Some(count)) => scan.tail(count, context, &mut take)?,
-            (None, None) => scan.forward(&Begin::default(), &mut take)?,
+            (None, None) => scan.forward(&ScanStart::default(), &mut take)?,
             (Some(path), None) => {
                 let position = Position::load(self.disk.as_ref(), path)?;
                 let mut follow = Follow::new(scan.source.clone(), position);
@@ -392,7 +392,7 @@ impl Run<'_> {
     }
 
     /// Reads on while the log grows, and keeps the cursor.
-    fn follow(&self, scan: &Scan<'_>, taking: &mut Taking<'_>, mut follow: Follow, first: Step) -> anyhow::Result<Outcome> {
+    fn follow(&self, scan: &Scan<'_>, taking: &mut Taking<'_>, mut follow: Follow, first: Step) -> anyhow::Result<ScanOutcome> {
         let mut wait = self.args.follow.then(|| Wait::new(&scan.source.dir));
         let mut step = first;
         let mut last = None;
@@ -432,7 +432,7 @@ impl Run<'_> {
                 wait.busy();
             }
         }
-        Ok(last.map_or_else(|| Outcome::nothing(scan.source), |outcome| *outcome))
+        Ok(last.map_or_else(|| ScanOutcome::nothing(scan.source), |outcome| *outcome))
     }
 
     /// The conditions; nothing when no record can meet them.

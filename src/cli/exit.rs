@@ -90,7 +90,7 @@ impl Exit {
 
     /// What a failure ends with: its own code when a command gave it one, else by the kind of the library's error.
     pub fn of_error(error: &anyhow::Error) -> Exit {
-        if let Some(failure) = error.downcast_ref::<Failure>() {
+        if let Some(failure) = error.downcast_ref::<CommandFailure>() {
             return failure.exit;
         }
         match error.chain().find_map(|cause| cause.downcast_ref::<Error>()) {
@@ -120,7 +120,7 @@ impl From<Exit> for ExitCode {
 
 /// A failure for which a command knows the exit code and the next step better than the table of errors does.
 #[derive(Debug)]
-pub struct Failure {
+pub struct CommandFailure {
     /// How to end.
     pub exit: Exit,
     /// What went wrong: path first, lower case, no full stop.
@@ -129,24 +129,24 @@ pub struct Failure {
     pub next: Option<String>,
 }
 
-impl Failure {
+impl CommandFailure {
     /// Wrong usage that only shows once the arguments are looked at together.
-    pub fn usage(message: impl Into<String>) -> Failure {
-        Failure { exit: Exit::Usage, message: message.into(), next: None }
+    pub fn usage(message: impl Into<String>) -> CommandFailure {
+        CommandFailure { exit: Exit::Usage, message: message.into(), next: None }
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for CommandFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
     }
 }
 
-impl std::error::Error for Failure {}
+impl std::error::Error for CommandFailure {}
 
 /// Wrong usage, in the words of the command line parser.
 pub fn usage(message: impl Into<String>) -> anyhow::Error {
-    Failure::usage(message).into()
+    CommandFailure::usage(message).into()
 }
 
 #[cfg(test)]
@@ -168,7 +168,7 @@ mod tests {
     fn an_error_keeps_its_code_under_any_context() {
         let locked = anyhow::Error::new(Error::Locked { path: "wal".into(), holder: "process 7".into() });
         assert_eq!(Exit::of_error(&locked.context("while opening")), Exit::Locked);
-        let own = Failure { exit: Exit::GateMissed, message: "p99 is 12 ms".into(), next: None };
+        let own = CommandFailure { exit: Exit::GateMissed, message: "p99 is 12 ms".into(), next: None };
         assert_eq!(Exit::of_error(&own.into()), Exit::GateMissed);
         assert_eq!(Exit::of_error(&anyhow::anyhow!("something else")), Exit::Failed);
         // Ctrl-C inside a walk comes back as an error of the library.

@@ -9,13 +9,13 @@ use walctl::formats::Mend;
 use walctl::model::{Damage, Error, Look, Verdict};
 use walctl::ops::{Help, Input, help_for, looks_cut};
 
-use super::exit::Failure;
+use super::exit::CommandFailure;
 use super::render::escape;
 use super::render::mend::{accept_hole, restore};
 
 /// What to try next, if there is something better than reading the message again.
 pub fn for_error(command: &str, error: &anyhow::Error) -> Option<String> {
-    if let Some(failure) = error.downcast_ref::<Failure>() {
+    if let Some(failure) = error.downcast_ref::<CommandFailure>() {
         return failure.next.clone();
     }
     match error.chain().find_map(|cause| cause.downcast_ref::<Error>())? {

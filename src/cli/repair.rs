@@ -10,13 +10,13 @@ use walctl::model::{Error, Lsn, LsnRange, Time, Verdict};
 use walctl::ops::{self, MAX_CUT, Permit, Plan, Undo};
 
 use super::args::Input;
-use super::exit::{Exit, Failure, usage};
+use super::exit::{CommandFailure, Exit, usage};
 use super::hint::show;
 use super::hold::Hold;
-use super::look::look;
 use super::render::mend::{self, Typed};
 use super::render::out::Out;
 use super::units::parse_bytes;
+use super::verify_with_bar::verify_with_bar;
 
 /// Cut torn tails after saving their bytes, or salvage what is valid
 ///
@@ -96,7 +96,7 @@ pub fn run(args: &RepairArgs, out: &mut Out) -> anyhow::Result<Exit> {
                 .as_ref()
                 .map(|target| format!("walctl repair {}{} --salvage {}", show(first), args.input.typed(), show(target)));
             let message = "--salvage makes one log from one log; name each alone, with a folder of its own".into();
-            return Err(Failure { exit: Exit::Usage, message, next }.into());
+            return Err(CommandFailure { exit: Exit::Usage, message, next }.into());
         }
         for log in logs {
             if let Err(error) = args.input.check_keys(&log) {
@@ -122,7 +122,7 @@ impl Job<'_> {
     fn run(&self, input: ops::Input, out: &mut Out) -> anyhow::Result<Exit> {
         if input.source.alone && input.format.name == "native" {
             let dir = if input.source.dir.as_os_str().is_empty() { Path::new(".") } else { &input.source.dir };
-            return Err(Failure {
+            return Err(CommandFailure {
                 exit: Exit::Usage,
                 message: format!("{} is one segment of a log; a log is mended as a whole", input.source.path.display()),
                 next: Some(format!("walctl repair {}", show(dir))),
@@ -153,7 +153,7 @@ impl Job<'_> {
             from_copies: args.from_dwb,
             hole: args.accept_hole.map(|lsns| (lsns, Time::now())),
         };
-        let report = look(input, out)?;
+        let report = verify_with_bar(input, out)?;
         let plan = ops::plan(input, &report, &permit)?;
         let dry = args.dry_run || (self.asks() && !args.yes);
         if !out.json() && !out.quiet() {
@@ -174,7 +174,7 @@ impl Job<'_> {
             return self.not_done(&plan);
         }
         ops::carry_out(disk, &plan).map_err(write_failed)?;
-        let after = look(&self.reopen(input)?, out)?;
+        let after = verify_with_bar(&self.reopen(input)?, out)?;
         if out.quiet() {
             // The exit code tells.
         } else if out.json() {
@@ -220,7 +220,7 @@ impl Job<'_> {
                 Some(lsns) => format!("LSN {lsns} would be given up for good; nothing was written"),
                 None => "--at drops records that were acknowledged; nothing was cut".into(),
             };
-            return Err(Failure {
+            return Err(CommandFailure {
                 exit: Exit::Usage,
                 message,
                 next: Some(format!("if that is what you want: {}", self.typed().command(&plan.log))),
@@ -245,7 +245,7 @@ impl Job<'_> {
         let mut after = None;
         if !dry {
             ops::undo(disk, &plan).map_err(write_failed)?;
-            after = Some(look(&self.reopen(input)?, out)?);
+            after = Some(verify_with_bar(&self.reopen(input)?, out)?);
         }
         if out.quiet() {
             // The exit code tells.
@@ -273,5 +273,5 @@ fn write_failed(error: Error) -> anyhow::Error {
         Some(next) => format!("{next}; then run the same command again"),
         None => "mend what is wrong with the disk, then run the same command again".into(),
     };
-    Failure { exit: if failed { Exit::WriteFailed } else { Exit::Failed }, message, next: Some(next) }.into()
+    CommandFailure { exit: if failed { Exit::WriteFailed } else { Exit::Failed }, message, next: Some(next) }.into()
 }

@@ -9,14 +9,14 @@ use clap::ValueHint;
 use serde_json::{Value, json};
 use walctl::disk::{Disk, EntryKind, RealDisk};
 use walctl::model::{Error, Lsn, LsnRange, Time};
-use walctl::native::{HEADER_BYTES, Kind, segment_lsn, segment_name};
+use walctl::native::{FrameKind, HEADER_BYTES, segment_lsn, segment_name};
 use walctl::ops::{self, Choice, Fate, Pin, Position, Reason, Rules, SegmentFacts, plan_prune, prune_facts, retire};
 use walctl::writer::{Draft, GroupCommit, Options, Preallocate};
 
 use super::append::flags::command_line;
 use super::append::{open, refusal};
 use super::args::KeyFlag;
-use super::exit::{Exit, Failure, usage};
+use super::exit::{CommandFailure, Exit, usage};
 use super::hint::show;
 use super::hold::Hold;
 use super::render::escape;
@@ -71,7 +71,7 @@ pub struct RotateArgs {
 pub fn run(args: &RotateArgs, out: &mut Out) -> anyhow::Result<Exit> {
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let rules = args.rules(disk.as_ref())?;
-    let log = args.look(&disk)?;
+    let log = args.open_log(&disk)?;
     if args.dry_run {
         let _hold = Hold::take(&disk, &log, true, false)?;
         // A dry run takes no lock. What looks like damage under a writer that came meanwhile is its work.
@@ -143,8 +143,8 @@ impl RotateArgs {
     }
 
     /// What stands at the path must be one log of ours: nothing is made or locked in another folder.
-    fn look(&self, disk: &Arc<dyn Disk>) -> anyhow::Result<ops::Input> {
-        let entry = disk.look(&self.dir)?.ok_or_else(|| Error::io("open", &self.dir)(io::ErrorKind::NotFound.into()))?;
+    fn open_log(&self, disk: &Arc<dyn Disk>) -> anyhow::Result<ops::Input> {
+        let entry = disk.stat(&self.dir)?.ok_or_else(|| Error::io("open", &self.dir)(io::ErrorKind::NotFound.into()))?;
         if entry.kind != EntryKind::Folder {
             return Err(usage(format!("{} is no folder; a log is rotated as a whole", self.dir.display())));
         }
@@ -165,7 +165,7 @@ impl RotateArgs {
         if log.format.name != "native" {
             let message = format!("{} is a log of {}; only walctl's own logs are rotated", self.dir.display(), log.format.title);
             let next = Some(format!("let its own system rotate it; to look at it: walctl stats {}", show(&self.dir)));
-            return Err(Failure { exit: Exit::Failed, message, next }.into());
+            return Err(CommandFailure { exit: Exit::Failed, message, next }.into());
         }
         Ok(log)
     }
@@ -191,7 +191,7 @@ impl RotateArgs {
     fn seal(&self, log: &GroupCommit, before: Vec<SegmentFacts>) -> anyhow::Result<Done<'_>> {
         let mut checkpoint = None;
         if let Some(lsn) = self.check_checkpoint(&before)? {
-            checkpoint = Some((log.append(Draft { kind: Kind::Checkpoint, tag: lsn.0, ..Draft::of(b"") })?.lsn, lsn));
+            checkpoint = Some((log.append(Draft { kind: FrameKind::Checkpoint, tag: lsn.0, ..Draft::of(b"") })?.lsn, lsn));
         }
         let rotated = log.rotate()?;
         let next = log.next_lsn();
@@ -228,7 +228,7 @@ impl RotateArgs {
             more => format!("{} are gone from it", count(more, "segment")),
         };
         let next = super::hint::for_error("rotate", &anyhow::Error::new(error_of(error)));
-        Failure { exit, message: format!("{error}; the log is whole, and {gone}"), next }.into()
+        CommandFailure { exit, message: format!("{error}; the log is whole, and {gone}"), next }.into()
     }
 
     fn say_gone(&self, out: &mut Out, segment: &SegmentFacts, copy: Option<&Path>) -> io::Result<()> {

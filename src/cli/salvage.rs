@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 use walctl::model::Error;
 use walctl::ops::{self, Gap, Neighbour, Report, Salvaged};
 
-use super::exit::{Exit, Failure};
+use super::exit::{CommandFailure, Exit};
 use super::hint::{beside, for_error, show};
-use super::look::look;
 use super::render::mend::{do_it, paragraph};
 use super::render::out::Out;
 use super::units::count;
+use super::verify_with_bar::verify_with_bar;
 
 /// So many gaps are shown to people; programs get all of them.
 const SHOWN: usize = 50;
@@ -24,9 +24,9 @@ pub fn run(log: &ops::Input, target: &Path, typed: &str, dry: bool, out: &mut Ou
     if lies_in(target, log) {
         let path = log.source.path.display();
         let message = format!("{}: it would lie inside {path}, which is to be left alone", target.display());
-        return Err(Failure { exit: Exit::Failed, message, next: Some(again(&beside(&log.source.path))) }.into());
+        return Err(CommandFailure { exit: Exit::Failed, message, next: Some(again(&beside(&log.source.path))) }.into());
     }
-    let report = look(log, out)?;
+    let report = verify_with_bar(log, out)?;
     if dry {
         if !out.quiet() {
             plan(out, &report, target)?;
@@ -40,7 +40,7 @@ pub fn run(log: &ops::Input, target: &Path, typed: &str, dry: bool, out: &mut Ou
     let choice = ops::Choice { format: walctl::formats::by_name("native"), keys: log.keys.clone(), ..ops::Choice::default() };
     let new = ops::open(&log.source.disk, target, &choice)?;
     let after = match new.first() {
-        Some(new) => Some(look(new, out)?),
+        Some(new) => Some(verify_with_bar(new, out)?),
         None => None,
     };
     if out.quiet() {
@@ -74,12 +74,12 @@ fn failed(error: Error, log: &ops::Input, target: &Path, again: &dyn Fn(&Path) -
     let written = matches!(&error, Error::Io { doing, .. } if !matches!(*doing, "open" | "read" | "look at" | "list" | "create"));
     if taken {
         let name = beside(&log.source.path);
-        return Failure { exit: Exit::Failed, message: error.to_string(), next: Some(again(&name)) }.into();
+        return CommandFailure { exit: Exit::Failed, message: error.to_string(), next: Some(again(&name)) }.into();
     }
     if let Error::Input { what } = &error {
         let message = format!("{}: {what}", log.source.path.display());
         let next = (!again(target).contains(" --key-file ")).then(|| format!("{} --key-file FILE", again(target)));
-        return Failure { exit: Exit::Failed, message, next }.into();
+        return CommandFailure { exit: Exit::Failed, message, next }.into();
     }
     if !written {
         return error.into();
@@ -90,7 +90,7 @@ fn failed(error: Error, log: &ops::Input, target: &Path, again: &dyn Fn(&Path) -
     let place = target.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let next = if full { Some(format!("make room: df -h {}", show(place))) } else { for_error("repair", &error.into()) };
     let next = next.unwrap_or_else(|| "name a folder on another disk, or mend this one".into());
-    Failure { exit: Exit::WriteFailed, message, next: Some(format!("{next}; then {}", again(target))) }.into()
+    CommandFailure { exit: Exit::WriteFailed, message, next: Some(format!("{next}; then {}", again(target))) }.into()
 }
 
 fn plan(out: &mut Out, report: &Report, target: &Path) -> io::Result<()> {

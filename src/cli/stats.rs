@@ -6,7 +6,7 @@ use std::time::Duration;
 use walctl::ops::{self, Progress, Stats};
 
 use super::args::Input;
-use super::exit::{Exit, Failure, usage};
+use super::exit::{CommandFailure, Exit, usage};
 use super::gate::Gate;
 use super::render::formats;
 use super::render::out::Out;
@@ -123,7 +123,7 @@ fn count(args: &StatsArgs, log: &ops::Input, out: &Out) -> anyhow::Result<Stats>
     args.input.check_keys(log)?;
     let progress = Progress::default();
     let total = log.source.segments.iter().map(|s| if s.length == u64::MAX { 0 } else { s.length }).sum();
-    let bar = super::render::progress::Progress::new(out, format!("counting {}", log.source.path.display()), total);
+    let bar = super::render::progress::WorkBar::new(out, format!("counting {}", log.source.path.display()), total);
     Ok(bar.watch(&progress.done, || ops::stats(log, args.scan, &progress))?)
 }
 
@@ -139,7 +139,7 @@ fn check(gate: &Gate, stats: &Stats, out: &mut Out) -> Exit {
     if !gate.is_met(number) {
         return Exit::Done;
     }
-    let failure = Failure {
+    let failure = CommandFailure {
         exit: Exit::GateMissed,
         message: format!("{}: {gate}: it is {}", stats.log.display(), (number * 1000.0).round() / 1000.0),
         next: None,
@@ -157,7 +157,7 @@ fn empty() -> Stats {
         verdict: walctl::model::Verdict::Clean,
         unchecked: 0,
         damage: 0,
-        counts: ops::Counts::default(),
+        counts: ops::LogCounts::default(),
         segments: Vec::new(),
         ending: None,
         replay_records: 0,

@@ -9,8 +9,8 @@ use walctl::ops::{self, Checks, Report, check_ledger, compare_media};
 use super::args::Input;
 use super::exit::Exit;
 use super::render::out::Out;
-use super::render::progress::Progress;
-use super::render::report::{Beside, json, map, text};
+use super::render::progress::WorkBar;
+use super::render::report::{LookedBeside, json, map, text};
 use super::render::{escape, formats};
 use super::units::{count, parse_rate};
 
@@ -86,7 +86,7 @@ fn check(args: &VerifyArgs, path: &Path, out: &mut Out) -> anyhow::Result<Exit> 
         let mut report = watched(&input, out, "checking", |progress| ops::verify(&input, &checks, progress))?;
         // Segments may have come and gone since the log was opened.
         input.source = report.source.clone();
-        let mut beside = Beside { media, ledger: None };
+        let mut beside = LookedBeside { media, ledger: None };
         if let Some(path) = &args.ledger {
             let found = watched(&input, out, "comparing", |_| ops::steady(&input, |input| check_ledger(input, path)))?;
             found.heed(&mut report.damage);
@@ -129,7 +129,7 @@ impl VerifyArgs {
     }
 }
 
-impl Beside {
+impl LookedBeside {
     fn is_well(&self) -> bool {
         self.exit() == Exit::Done
     }
@@ -143,7 +143,7 @@ impl Beside {
     }
 }
 
-fn show(args: &VerifyArgs, input: &ops::Input, report: &Report, beside: &Beside, out: &mut Out) -> anyhow::Result<()> {
+fn show(args: &VerifyArgs, input: &ops::Input, report: &Report, beside: &LookedBeside, out: &mut Out) -> anyhow::Result<()> {
     if out.quiet() {
         return Ok(());
     }
@@ -168,7 +168,7 @@ fn watched<T: Send>(
 ) -> anyhow::Result<T> {
     let progress = ops::Progress::default();
     let total = input.source.segments.iter().map(|s| if s.length == u64::MAX { 0 } else { s.length }).sum();
-    let bar = Progress::new(out, format!("{doing} {}", escape::line(&input.source.path.display().to_string())), total);
+    let bar = WorkBar::new(out, format!("{doing} {}", escape::line(&input.source.path.display().to_string())), total);
     let done = bar.watch(&progress.done, || work(&progress));
     bar.finish();
     Ok(done?)

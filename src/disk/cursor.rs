@@ -41,7 +41,7 @@ pub struct Cursor {
     mapping: Option<Mapping>,
     /// Somebody may be writing to what is mapped.
     unsure: bool,
-    window: Window,
+    window: ReadWindow,
     /// Ranges that the system refused, in order and apart.
     refused: Vec<(u64, u64)>,
     /// Reads go past the page cache.
@@ -49,7 +49,7 @@ pub struct Cursor {
 }
 
 #[derive(Debug, Default)]
-struct Window {
+struct ReadWindow {
     /// With room to start at an aligned address.
     room: Vec<u8>,
     skip: usize,
@@ -61,7 +61,7 @@ impl Cursor {
     /// Over the first `length` bytes of a file; `u64::MAX` where only reading tells how long it is.
     #[must_use]
     pub fn new(file: Arc<dyn File>, length: u64) -> Cursor {
-        Cursor { file, length, mapping: None, unsure: false, window: Window::default(), refused: Vec::new(), direct: false }
+        Cursor { file, length, mapping: None, unsure: false, window: ReadWindow::default(), refused: Vec::new(), direct: false }
     }
 
     /// Past the page cache. Where the filesystem refuses that, the cache is asked to forget nothing and is read instead;

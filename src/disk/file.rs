@@ -11,10 +11,10 @@ pub trait Disk: Send + Sync + fmt::Debug {
     /// The names in a folder, in no order.
     fn list(&self, dir: &Path) -> Result<Vec<Entry>>;
     /// What stands at a path, following links; `None` when nothing does. A link that leads nowhere is something.
-    fn look(&self, path: &Path) -> Result<Option<Entry>>;
+    fn stat(&self, path: &Path) -> Result<Option<Entry>>;
     /// What the name itself is, following no link; `None` when there is no such name.
     fn look_at_name(&self, path: &Path) -> Result<Option<EntryKind>> {
-        Ok(self.look(path)?.map(|entry| entry.kind))
+        Ok(self.stat(path)?.map(|entry| entry.kind))
     }
     /// Opens a regular file; anything else is refused, and nothing is waited for. For reading links are followed. For writing they
     /// are not: whoever can write a folder could have any file of ours written over.
@@ -182,7 +182,7 @@ impl Open {
 pub fn make_dir(disk: &dyn Disk, dir: &Path) -> Result<()> {
     let mut made = Vec::new();
     for path in dir.ancestors().take_while(|path| !path.as_os_str().is_empty()) {
-        if disk.look(path)?.is_some() {
+        if disk.stat(path)?.is_some() {
             break;
         }
         made.push(path);

@@ -32,37 +32,37 @@ pub struct Names {
     /// What was synced.
     stable: BTreeMap<Name, Target>,
     /// What was done since, in order.
-    unsynced: Vec<Change>,
+    unsynced: Vec<NameChange>,
     /// How many folders were made.
     folders: usize,
 }
 
 #[derive(Clone, Debug)]
-enum Change {
+enum NameChange {
     Link(Name, Target),
     Rename(Name, Name),
     Unlink(Name),
 }
 
-impl Change {
+impl NameChange {
     /// The folder whose sync makes it durable.
     fn folder(&self) -> usize {
         match self {
-            Change::Link((folder, _), _) | Change::Rename(_, (folder, _)) | Change::Unlink((folder, _)) => *folder,
+            NameChange::Link((folder, _), _) | NameChange::Rename(_, (folder, _)) | NameChange::Unlink((folder, _)) => *folder,
         }
     }
 
     fn apply(&self, names: &mut BTreeMap<Name, Target>) {
         match self {
-            Change::Link(name, target) => {
+            NameChange::Link(name, target) => {
                 names.insert(name.clone(), *target);
             }
-            Change::Rename(from, to) => {
+            NameChange::Rename(from, to) => {
                 if let Some(target) = names.remove(from) {
                     names.insert(to.clone(), target);
                 }
             }
-            Change::Unlink(name) => {
+            NameChange::Unlink(name) => {
                 names.remove(name);
             }
         }
@@ -117,13 +117,13 @@ impl Names {
 
     /// Gives something a name.
     pub fn link(&mut self, name: Name, target: Target) {
-        self.change(Change::Link(name, target));
+        self.change(NameChange::Link(name, target));
     }
 
     /// Makes a folder.
     pub fn link_folder(&mut self, name: Name) {
         self.folders += 1;
-        self.change(Change::Link(name, Target::Folder(self.folders)));
+        self.change(NameChange::Link(name, Target::Folder(self.folders)));
     }
 
     /// Gives something a name that never survives.
@@ -133,15 +133,15 @@ impl Names {
 
     /// Gives what has one name the other one.
     pub fn rename(&mut self, from: Name, to: Name) {
-        self.change(Change::Rename(from, to));
+        self.change(NameChange::Rename(from, to));
     }
 
     /// Takes a name away.
     pub fn unlink(&mut self, name: Name) {
-        self.change(Change::Unlink(name));
+        self.change(NameChange::Unlink(name));
     }
 
-    fn change(&mut self, change: Change) {
+    fn change(&mut self, change: NameChange) {
         change.apply(&mut self.now);
         self.unsynced.push(change);
     }

@@ -12,10 +12,10 @@ use crate::model::{Error, Result};
 
 /// A stream that can be read at any offset. It is drawn from only as far as somebody asks.
 pub struct Pipe {
-    inner: Mutex<Inner>,
+    inner: Mutex<PipeState>,
 }
 
-struct Inner {
+struct PipeState {
     stream: Box<dyn Read + Send>,
     kept: SystemFile,
     drawn: u64,
@@ -27,7 +27,7 @@ impl Pipe {
     pub fn new(stream: Box<dyn Read + Send>) -> Result<Pipe> {
         let dir = std::env::temp_dir();
         let kept = nameless(&dir).map_err(Error::io("create a temporary file in", &dir))?;
-        Ok(Pipe { inner: Mutex::new(Inner { stream, kept, drawn: 0, ended: false }) })
+        Ok(Pipe { inner: Mutex::new(PipeState { stream, kept, drawn: 0, ended: false }) })
     }
 }
 
@@ -48,7 +48,7 @@ fn nameless(dir: &Path) -> io::Result<SystemFile> {
     }
 }
 
-impl Inner {
+impl PipeState {
     fn draw(&mut self, to: u64) -> io::Result<()> {
         let mut room = [0; 64 << 10];
         while self.drawn < to && !self.ended {

@@ -26,7 +26,7 @@ impl Disk for RealDisk {
         unless_interrupted(|| list_once(dir)).map_err(Error::io("list", dir))
     }
 
-    fn look(&self, path: &Path) -> Result<Option<Entry>> {
+    fn stat(&self, path: &Path) -> Result<Option<Entry>> {
         let name = || path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         match unless_interrupted(|| fs::metadata(path)) {
             Ok(meta) => Ok(Some(entry(name(), &meta))),

@@ -257,7 +257,7 @@ impl Inner {
         }
     }
 
-    fn look(&self, doing: &'static str, path: &Path) -> Result<()> {
+    fn step(&self, doing: &'static str, path: &Path) -> Result<()> {
         if self.off { Err(errno(doing, path, libc::EIO)) } else { Ok(()) }
     }
 
@@ -285,7 +285,7 @@ impl Inner {
 impl Disk for SimDisk {
     fn list(&self, dir: &Path) -> Result<Vec<Entry>> {
         let inner = self.inner();
-        inner.look("list", dir)?;
+        inner.step("list", dir)?;
         match inner.names.find(dir) {
             Some(Target::Folder(folder)) => {
                 Ok(inner.names.in_folder(folder).map(|(name, target)| inner.entry(name, target)).collect())
@@ -295,15 +295,15 @@ impl Disk for SimDisk {
         }
     }
 
-    fn look(&self, path: &Path) -> Result<Option<Entry>> {
+    fn stat(&self, path: &Path) -> Result<Option<Entry>> {
         let inner = self.inner();
-        inner.look("look at", path)?;
+        inner.step("look at", path)?;
         Ok(inner.names.find(path).map(|target| inner.entry(path.file_name().unwrap_or_default(), target)))
     }
 
     fn open(&self, path: &Path, how: Open) -> Result<Box<dyn File>> {
         let mut inner = self.inner();
-        inner.look("open", path)?;
+        inner.step("open", path)?;
         let node = match (inner.names.find(path), how.create || how.or_create) {
             (Some(_), _) if how.create => return Err(errno("create", path, libc::EEXIST)),
             (Some(Target::File(node)), _) => node,
@@ -323,7 +323,7 @@ impl Disk for SimDisk {
 
     fn create_dir(&self, dir: &Path) -> Result<()> {
         let mut inner = self.inner();
-        inner.look("create", dir)?;
+        inner.step("create", dir)?;
         let above: Vec<&Path> = dir.ancestors().collect();
         for path in above.into_iter().rev() {
             match inner.names.find(path) {
@@ -399,7 +399,7 @@ impl Disk for SimDisk {
 
     fn lock(&self, path: &Path) -> Result<Option<Box<dyn File>>> {
         let mut inner = self.inner();
-        inner.look("lock", path)?;
+        inner.step("lock", path)?;
         // The lock's file is no part of what must survive: it is not counted among the operations.
         let node = match inner.names.find(path) {
             Some(Target::File(node)) => node,
@@ -420,7 +420,7 @@ impl Disk for SimDisk {
 
     fn open_dir(&self, dir: &Path) -> Result<Box<dyn File>> {
         let inner = self.inner();
-        inner.look("open", dir)?;
+        inner.step("open", dir)?;
         match inner.names.find(dir) {
             Some(Target::Folder(folder)) => Ok(Box::new(SimFolder { folder, path: dir.to_owned() })),
             Some(Target::File(_)) => Err(errno("open", dir, libc::ENOTDIR)),
@@ -430,7 +430,7 @@ impl Disk for SimDisk {
 
     fn whereabouts(&self, path: &Path, file: &dyn File) -> Result<Whereabouts> {
         let inner = self.inner();
-        inner.look("look at", path)?;
+        inner.step("look at", path)?;
         let Some((own, _)) = file.identity() else { return Ok(Whereabouts::Here) };
         Ok(match inner.names.find(path) {
             Some(there) if identity(there) == own => Whereabouts::Here,
@@ -548,13 +548,13 @@ impl SimFile {
 impl File for SimFile {
     fn length(&self) -> Result<u64> {
         let inner = self.disk.inner();
-        inner.look("look at", &self.path)?;
+        inner.step("look at", &self.path)?;
         Ok(inner.nodes[self.node].now.len() as u64)
     }
 
     fn read_at(&self, into: &mut [u8], offset: u64) -> Result<usize> {
         let inner = self.disk.inner();
-        inner.look("read", &self.path)?;
+        inner.step("read", &self.path)?;
         let node = &inner.nodes[self.node];
         let medium = self.how.direct.then(|| node.medium());
         let bytes = medium.as_deref().unwrap_or(&node.now);
@@ -701,7 +701,7 @@ mod tests {
     /// Where the folder is found after the power fails, and whether the file in it is.
     fn found(disk: &SimDisk, luck: Luck) -> (bool, bool, bool) {
         let after = disk.after_power_failure(luck);
-        let there = |path: &str| after.look(Path::new(path)).expect("it answers").is_some();
+        let there = |path: &str| after.stat(Path::new(path)).expect("it answers").is_some();
         (there("/new"), there("/done"), there("/new/a") || there("/done/a"))
     }
 
@@ -713,7 +713,7 @@ mod tests {
         disk.sync_dir(Path::new("/")).expect("it syncs");
         disk.open(&work.join("a"), Open::CREATE).expect("it can be made");
         disk.rename(work, done).expect("nothing is in the way");
-        assert!(disk.look(work).expect("it answers").is_none());
+        assert!(disk.stat(work).expect("it answers").is_none());
         assert_eq!(disk.list(done).expect("it lists").len(), 1);
         assert_eq!(found(&disk, Luck::None), (true, false, false));
         assert_eq!(found(&disk, Luck::All), (false, true, true));
@@ -735,7 +735,7 @@ mod tests {
         disk.create_dir(inner).expect("folders can be made");
         disk.open(&inner.join("c"), Open::CREATE).expect("it can be made").sync_all().expect("it syncs");
         disk.sync_dir(inner).expect("it syncs");
-        let there = |path: &Path| disk.after_power_failure(Luck::None).look(path).expect("it answers").is_some();
+        let there = |path: &Path| disk.after_power_failure(Luck::None).stat(path).expect("it answers").is_some();
         disk.sync_dir(outer).expect("it syncs");
         assert!(!there(outer) && !there(inner), "the outer folder's own name was not synced");
         disk.sync_dir(Path::new("/")).expect("it syncs");
@@ -757,6 +757,6 @@ mod tests {
         assert_eq!(refused("/new", "/new/below"), Some(libc::EINVAL));
         assert_eq!(refused("/gone", "/new"), Some(libc::ENOENT));
         disk.rename(path("/full"), path("/empty")).expect("an empty folder gives way");
-        assert!(disk.look(path("/empty/a")).expect("it answers").is_some());
+        assert!(disk.stat(path("/empty/a")).expect("it answers").is_some());
     }
 }

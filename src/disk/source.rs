@@ -171,7 +171,7 @@ impl Source {
     /// A reader over another file of the folder, if it is there: sidecars of a segment.
     pub fn sibling(&self, name: &str) -> Result<Option<Cursor>> {
         let path = self.dir.join(name);
-        match self.disk.look(&path)? {
+        match self.disk.stat(&path)? {
             Some(Entry { kind: EntryKind::File, .. }) => {
                 let file: Arc<dyn File> = self.disk.open(&path, Open::READ)?.into();
                 let length = file.length()?;

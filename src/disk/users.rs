@@ -37,11 +37,11 @@ impl std::fmt::Display for User {
 }
 
 /// A file, whatever it is called.
-type Identity = (u64, u64);
+type DeviceInode = (u64, u64);
 
 /// The processes that use files of a folder, apart from this one; holders of locks first.
 pub fn users_of(dir: &Path) -> Vec<User> {
-    let mut files: HashMap<Identity, String> = HashMap::new();
+    let mut files: HashMap<DeviceInode, String> = HashMap::new();
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         if let Ok(meta) = entry.metadata()
             && meta.is_file()
@@ -82,7 +82,7 @@ fn lock_on(path: &Path, name: &str) -> Option<User> {
 }
 
 /// Whoever has one of the files open for writing.
-fn writers(files: &HashMap<Identity, String>) -> Vec<User> {
+fn writers(files: &HashMap<DeviceInode, String>) -> Vec<User> {
     let own = std::process::id();
     let mut found = Vec::new();
     for process in fs::read_dir("/proc").into_iter().flatten().flatten() {

@@ -3,7 +3,7 @@
 use std::any::Any;
 
 use crate::disk::{Cursor, Entry, EntryKind, Segment, Source, zero_prefix};
-use crate::model::{Damage, Error, Facts, Hole, Keys, Kind, Look, Lsn, LsnRange, Proof, Record, Span, Time, Warning};
+use crate::model::{Damage, DamageKind, Error, Facts, Hole, Keys, Look, Lsn, LsnRange, Proof, Record, Span, Time, Warning};
 
 /// A write-ahead log format that can be read.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl Format {
             return (self.walk)(visit, sink);
         }
         let damage = unreachable(visit.segment);
-        sink.hurt(&damage)?;
+        sink.damage(&damage)?;
         let mut summary = Summary::new(visit.segment, 0);
         (summary.ending, summary.blank) = (Ending::Damage, false);
         summary.damage.push(damage);
@@ -59,7 +59,7 @@ impl Format {
 /// The damage of a segment that is there by name and cannot be opened.
 fn unreachable(segment: &Segment) -> Damage {
     Damage {
-        kind: Kind::ReadError,
+        kind: DamageKind::ReadError,
         span: Span::new(segment.id, 0, 0),
         lsn: None,
         doubt: None,
@@ -235,7 +235,7 @@ impl<'a> Sink<'a> {
     }
 
     /// Says that a bad region was met, before anything behind it is delivered.
-    pub fn hurt(&mut self, damage: &Damage) -> Result<(), Halt> {
+    pub fn damage(&mut self, damage: &Damage) -> Result<(), Halt> {
         (self.take)(Item::Hurt(damage))
     }
 
@@ -501,7 +501,7 @@ pub fn gap_between(source: &Source, summaries: &[Summary], later: usize) -> Opti
     }
     let segment = source.segments.get(later - 1)?;
     Some(Damage {
-        kind: Kind::MissingSegment,
+        kind: DamageKind::MissingSegment,
         span: Span::new(segment.id, before.end, before.end),
         lsn: Some(due),
         doubt: Some(doubt),

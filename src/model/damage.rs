@@ -8,7 +8,7 @@ use super::{Acknowledged, Facts, Lsn, LsnRange, Span, Verdict, judge};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {
     /// What it is.
-    pub kind: Kind,
+    pub kind: DamageKind,
     /// Where it is; of length 0 where no bytes are to blame.
     pub span: Span,
     /// The LSN that was due where it begins.
@@ -50,7 +50,7 @@ impl Damage {
 
 /// The name of a kind of damage: the same in text, JSON and the manual.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
+pub enum DamageKind {
     /// A frame is there and its sum does not match.
     BadChecksum,
     /// The file ends inside a frame.
@@ -95,9 +95,9 @@ pub enum Kind {
 
 /// A row of the catalogue.
 #[derive(Clone, Copy, Debug)]
-pub struct Entry {
+pub struct CatalogueEntry {
     /// Which kind it tells of.
-    pub kind: Kind,
+    pub kind: DamageKind,
     /// Its stable name.
     pub name: &'static str,
     /// What it is, in words.
@@ -108,143 +108,143 @@ pub struct Entry {
     pub remedy: &'static str,
 }
 
-/// Every kind of damage, in the order of [`Kind`].
-pub const CATALOGUE: [Entry; 20] = [
+/// Every kind of damage, in the order of [`DamageKind`].
+pub const CATALOGUE: [CatalogueEntry; 20] = [
     entry(
-        Kind::BadChecksum,
+        DamageKind::BadChecksum,
         "bad-checksum",
         "a frame is there in full and its checksum does not match",
         "bits that changed on the disk, in memory or on the way; at the very end also an interrupted write",
         "check the disk; look at the bytes with walctl dump --frames",
     ),
     entry(
-        Kind::CutShort,
+        DamageKind::CutShort,
         "cut-short",
         "the file ends inside a frame",
         "a crash in the middle of a write, a full disk, or a copy that did not finish",
         "if the file is a copy, compare its size with the original first",
     ),
     entry(
-        Kind::Zeroed,
+        DamageKind::Zeroed,
         "zeroed",
         "zeros stand where the bytes of a frame were due",
         "a crash before the sync: some sectors of the write reached the disk, others did not",
         "if the machine did not crash, ask the disk and the filesystem's log about it",
     ),
     entry(
-        Kind::NotAFrame,
+        DamageKind::NotAFrame,
         "not-a-frame",
         "bytes stand where a frame was due, and they are none",
         "a write that went to the wrong place, an overwritten file, or a damaged frame header",
         "look at the bytes with walctl dump --frames",
     ),
     entry(
-        Kind::BadHeader,
+        DamageKind::BadHeader,
         "bad-header",
         "the header of a segment is damaged",
         "bits that changed on the disk, or a tool that wrote over the start of the file",
         "the frames are still checked, by the header's known parts or by their own sums",
     ),
     entry(
-        Kind::UnfinishedSegment,
+        DamageKind::UnfinishedSegment,
         "unfinished-segment",
         "the last segment is empty or has half a header",
         "a crash while a new segment was begun; no record had been written to it",
         "opening the log for writing replaces it; repair removes it",
     ),
     entry(
-        Kind::BrokenBatch,
+        DamageKind::BrokenBatch,
         "broken-batch",
         "a batch lacks some of its records, so none of it is given out",
         "a crash in the middle of a write, or damage inside the batch",
         "walctl dump --frames shows the records that are whole",
     ),
     entry(
-        Kind::BrokenRecord,
+        DamageKind::BrokenRecord,
         "broken-record",
         "a record lacks some of its fragments",
         "a crash in the middle of a write, or damage to one of the fragments",
         "walctl dump --frames shows the fragments that are whole",
     ),
     entry(
-        Kind::BadPayload,
+        DamageKind::BadPayload,
         "bad-payload",
         "the checksum is right and the payload cannot be decompressed or decrypted",
         "somebody without the key who changed the frame, or a program that wrote the payload wrongly",
         "walctl dump --frames shows the stored bytes; compare the segment with a backup",
     ),
     entry(
-        Kind::BadSeal,
+        DamageKind::BadSeal,
         "bad-seal",
         "the seal of a segment does not tell what is in it",
         "frames that were removed or replaced after the segment was sealed",
         "compare the segment with a backup",
     ),
     entry(
-        Kind::LsnGap,
+        DamageKind::LsnGap,
         "lsn-gap",
         "LSNs are skipped between two whole frames",
         "a segment that was put together from parts, or a writer that lost its place",
         "compare the segment with a backup or a replica",
     ),
     entry(
-        Kind::LsnBack,
+        DamageKind::LsnBack,
         "lsn-back",
         "a whole frame has an LSN that was already given",
         "old content behind the end of a log, or two writers at once",
         "find out which program wrote here without taking the lock",
     ),
     entry(
-        Kind::MissingSegment,
+        DamageKind::MissingSegment,
         "missing-segment",
         "a segment is missing, or it ends before the next one begins",
         "a file that was deleted, not copied, or cut",
         "fetch the segment from a backup, an archive or a replica",
     ),
     entry(
-        Kind::OtherLog,
+        DamageKind::OtherLog,
         "other-log",
         "a segment has the id of another log",
         "files of two logs in one folder",
         "move the segment to the folder of its own log",
     ),
     entry(
-        Kind::BrokenChain,
+        DamageKind::BrokenChain,
         "broken-chain",
         "a segment does not continue the one before it",
         "one of the two was replaced by a version from another time: a restored backup, or two writers",
         "find the version of the segment that belongs here",
     ),
     entry(
-        Kind::WrongName,
+        DamageKind::WrongName,
         "wrong-name",
         "the name of a segment is not its first LSN",
         "a file that was renamed",
         "give it the name of its first LSN, with 20 digits",
     ),
     entry(
-        Kind::ReadError,
+        DamageKind::ReadError,
         "read-error",
         "the system refuses to give some bytes",
         "a bad sector, a failing disk, a volume that is not mounted, or a file that became shorter while it was read",
         "look at the kernel's log; copy the log to another disk",
     ),
     entry(
-        Kind::LedgerLost,
+        DamageKind::LedgerLost,
         "ledger-lost",
         "a ledger lists records as acknowledged that the log lacks",
         "a disk that confirmed a sync and lost it, or a log restored from an old copy",
         "look for the records in backups or replicas",
     ),
     entry(
-        Kind::PlaintextFrame,
+        DamageKind::PlaintextFrame,
         "plaintext-frame",
         "a frame in an encrypted segment is not encrypted, so anybody may have written it",
         "somebody without the key who changed the file, or a program that writes our segments wrongly",
         "trust nothing in it; find out who can write the folder, and compare the segment with a backup",
     ),
     entry(
-        Kind::Downgraded,
+        DamageKind::Downgraded,
         "downgraded",
         "a segment is less protected than one before it, which no version of walctl writes",
         "somebody without the key who replaced the segment",
@@ -252,14 +252,20 @@ pub const CATALOGUE: [Entry; 20] = [
     ),
 ];
 
-const fn entry(kind: Kind, name: &'static str, words: &'static str, cause: &'static str, remedy: &'static str) -> Entry {
-    Entry { kind, name, words, cause, remedy }
+const fn entry(
+    kind: DamageKind,
+    name: &'static str,
+    words: &'static str,
+    cause: &'static str,
+    remedy: &'static str,
+) -> CatalogueEntry {
+    CatalogueEntry { kind, name, words, cause, remedy }
 }
 
-impl Kind {
+impl DamageKind {
     /// Its row in the catalogue.
     #[must_use]
-    pub const fn entry(self) -> &'static Entry {
+    pub const fn entry(self) -> &'static CatalogueEntry {
         &CATALOGUE[self as usize]
     }
 
@@ -276,7 +282,7 @@ impl Kind {
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for DamageKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }

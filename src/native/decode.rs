@@ -3,7 +3,7 @@
 use memchr::memmem::Finder;
 
 use super::layout::{
-    ALIGN, FRAME_HEADER, FRAME_MAGIC, FrameHeader, HEADER_BYTES, HEADER_COPY, HEADER_FIELDS, HEADER_USED, HeaderFound, Kind,
+    ALIGN, FRAME_HEADER, FRAME_MAGIC, FrameHeader, FrameKind, HEADER_BYTES, HEADER_COPY, HEADER_FIELDS, HEADER_USED, HeaderFound,
     Seed, SegmentHeader,
 };
 use crate::disk::{Cursor, File, PREFIX_BLOCK, PrefixSums, crc32, flipped_bit, read_full, seed_of};
@@ -25,7 +25,7 @@ const TOLD_BYTES: usize = 16 << 20;
 
 /// A segment being decoded: its bytes, and the seed of its sums.
 #[derive(Debug)]
-pub struct Reader {
+pub struct FrameReader {
     /// The bytes.
     pub cursor: Cursor,
     seed: Seed,
@@ -84,17 +84,17 @@ pub enum HeaderState {
     Unknown(String),
 }
 
-impl Reader {
+impl FrameReader {
     /// Reads a segment's header and prepares to read its frames.
     ///
     /// `siblings` gives ids of logs that the header may have had, and `named` is the first LSN that the file's name gives: with them a
     /// header that is lost altogether costs nothing but itself. So do two frames that agree on a seed.
-    pub fn open(mut cursor: Cursor, siblings: &dyn Fn() -> Vec<[u8; 16]>, named: Option<Lsn>) -> (Reader, HeaderState) {
+    pub fn open(mut cursor: Cursor, siblings: &dyn Fn() -> Vec<[u8; 16]>, named: Option<Lsn>) -> (FrameReader, HeaderState) {
         let mut head = [0; HEADER_FIELDS];
         let have = cursor.bytes(0, head.len());
         head[..have.len()].copy_from_slice(have);
         let enough = have.len() >= HEADER_USED;
-        let mut reader = Reader {
+        let mut reader = FrameReader {
             cursor,
             seed: Seed(0),
             prefixes: PrefixSums::from(HEADER_BYTES),
@@ -330,7 +330,7 @@ impl Reader {
 
     fn candidate(&mut self, offset: u64, least: Lsn) -> Option<FrameHeader> {
         let header = FrameHeader::parse(&self.cursor.array(offset)?)?;
-        if header.lsn < least || Kind::from_byte(header.kind).is_none() {
+        if header.lsn < least || FrameKind::from_byte(header.kind).is_none() {
             return None;
         }
         let size = FRAME_HEADER as u64 + u64::from(header.length);
@@ -495,18 +495,18 @@ mod tests {
         let mut bytes = encode_header(&header());
         for (index, payload) in payloads.iter().enumerate() {
             let lsn = Lsn(index as u64 + 1);
-            let fields = FrameFields { kind: Kind::Full, flags: 0, unsynced: 0, lsn, time: Time(5), tag: 0 };
+            let fields = FrameFields { kind: FrameKind::Full, flags: 0, unsynced: 0, lsn, time: Time(5), tag: 0 };
             let offset = bytes.len() as u64;
             encode_frame(&mut bytes, &fields, payload, header().seed(), offset);
         }
         bytes
     }
 
-    fn open(bytes: &[u8]) -> (Reader, HeaderState) {
+    fn open(bytes: &[u8]) -> (FrameReader, HeaderState) {
         let file = tempfile::NamedTempFile::new().expect("a temporary file");
         std::fs::write(file.path(), bytes).expect("room for a small log");
         let opened: Arc<dyn File> = RealDisk.open(file.path(), Open::READ).expect("it is there").into();
-        Reader::open(Cursor::new(opened, bytes.len() as u64), &Vec::new, None)
+        FrameReader::open(Cursor::new(opened, bytes.len() as u64), &Vec::new, None)
     }
 
     #[test]
@@ -550,7 +550,7 @@ mod tests {
                     bytes.resize(usize::try_from(from + gap).expect("small"), 0xEE);
                     let magic = usize::try_from(from + shift).expect("small");
                     bytes[magic..magic + 4].copy_from_slice(&FRAME_MAGIC);
-                    let fields = FrameFields { kind: Kind::Full, flags: 0, unsynced: 0, lsn: Lsn(7), time: Time(5), tag: 0 };
+                    let fields = FrameFields { kind: FrameKind::Full, flags: 0, unsynced: 0, lsn: Lsn(7), time: Time(5), tag: 0 };
                     let at = bytes.len() as u64;
                     encode_frame(&mut bytes, &fields, b"omega", header().seed(), at);
                     for mapped in [false, true] {

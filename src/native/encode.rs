@@ -1,6 +1,6 @@
 //! From values to bytes: frames as they lie on disk.
 
-use super::layout::{ALIGN, FRAME_HEADER, FrameHeader, HEADER_BYTES, HEADER_COPY, Kind, Seed, SegmentHeader};
+use super::layout::{ALIGN, FRAME_HEADER, FrameHeader, FrameKind, HEADER_BYTES, HEADER_COPY, Seed, SegmentHeader};
 use crate::disk::crc32;
 use crate::model::{Lsn, Time};
 
@@ -8,7 +8,7 @@ use crate::model::{Lsn, Time};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameFields {
     /// What it is.
-    pub kind: Kind,
+    pub kind: FrameKind,
     /// Flags of the layout.
     pub flags: u8,
     /// How many data frames before it are not known durable.
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn a_frame_is_padded_to_eight_bytes_and_bound_to_its_place() {
-        let fields = FrameFields { kind: Kind::Full, flags: 0, unsynced: 0, lsn: Lsn(1), time: Time(2), tag: 3 };
+        let fields = FrameFields { kind: FrameKind::Full, flags: 0, unsynced: 0, lsn: Lsn(1), time: Time(2), tag: 3 };
         let seed = Seed::new(&[7; 16], Lsn(1));
         let (mut here, mut there) = (vec![0; 8], Vec::new());
         let sum = encode_frame(&mut here, &fields, b"alpha", seed, 4096);

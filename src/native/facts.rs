@@ -12,7 +12,7 @@ pub const FACTS_LIMIT: usize = 1 << 20;
 
 /// The facts of one record.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Facts {
+pub struct RecordFacts {
     /// What the record is, in the words of its format.
     pub kind: String,
     /// What only that format says, by name.
@@ -32,7 +32,7 @@ pub enum Fact {
     Flag(bool),
 }
 
-impl Facts {
+impl RecordFacts {
     /// Adds a fact, unless one has that name.
     pub fn add(&mut self, name: &str, fact: Fact) {
         if self.meta.iter().all(|(known, _)| known != name) {
@@ -42,8 +42,8 @@ impl Facts {
 
     /// The facts that a record's walk gave.
     #[must_use]
-    pub fn of(kind: &str, fields: &[Field<'_>]) -> Facts {
-        let mut facts = Facts { kind: kind.to_owned(), meta: Vec::with_capacity(fields.len()) };
+    pub fn of(kind: &str, fields: &[Field<'_>]) -> RecordFacts {
+        let mut facts = RecordFacts { kind: kind.to_owned(), meta: Vec::with_capacity(fields.len()) };
         for field in fields {
             let fact = match field.value {
                 Value::Number(n) => Fact::Number(n),
@@ -78,7 +78,7 @@ impl Facts {
 
     /// Reads a payload; `None` when it is of another form. What is no plain value in it is passed over.
     #[must_use]
-    pub fn decode(bytes: &[u8]) -> Option<Facts> {
+    pub fn decode(bytes: &[u8]) -> Option<RecordFacts> {
         if bytes.len() > FACTS_LIMIT {
             return None;
         }
@@ -94,7 +94,7 @@ impl Facts {
             Some((name.clone(), fact))
         };
         let meta = value.get("meta").and_then(Json::as_object).map(|meta| meta.iter().filter_map(plain).collect());
-        Some(Facts { kind, meta: meta.unwrap_or_default() })
+        Some(RecordFacts { kind, meta: meta.unwrap_or_default() })
     }
 
     /// As a record shows them.
@@ -129,8 +129,8 @@ mod tests {
             Field { name: "key", value: Value::Bytes(&[0, 255]) },
             Field { name: "vshard", value: Value::Number(1) },
         ];
-        let facts = Facts::of("put", &fields);
-        let read = Facts::decode(&facts.encode()).expect("what was just written");
+        let facts = RecordFacts::of("put", &fields);
+        let read = RecordFacts::decode(&facts.encode()).expect("what was just written");
         assert_eq!((read.kind.as_str(), read.meta.len()), ("put", 5));
         let get = |name: &str| read.meta.iter().find(|(known, _)| known == name).map(|(_, fact)| fact.clone());
         assert_eq!(get("vshard"), Some(Fact::Number(u64::MAX)), "the first one of a name stays");
@@ -141,17 +141,17 @@ mod tests {
 
     #[test]
     fn the_bytes_of_facts_are_frozen() {
-        let facts = Facts::of("put", &[Field { name: "vshard", value: Value::Number(7) }]);
+        let facts = RecordFacts::of("put", &[Field { name: "vshard", value: Value::Number(7) }]);
         assert_eq!(facts.encode(), br#"{"kind":"put","meta":{"vshard":7}}"#);
     }
 
     #[test]
     fn what_is_of_another_form_is_passed_over() {
         for wrong in [&b""[..], b"[]", b"{}", br#"{"kind":7}"#, b"\xff", &[b'['; 100_000]] {
-            assert_eq!(Facts::decode(wrong), None);
+            assert_eq!(RecordFacts::decode(wrong), None);
         }
-        let odd = Facts::decode(br#"{"kind":"x","meta":{"a":[1],"b":1.5,"c":null,"d":1}}"#).expect("an object with a kind");
+        let odd = RecordFacts::decode(br#"{"kind":"x","meta":{"a":[1],"b":1.5,"c":null,"d":1}}"#).expect("an object with a kind");
         assert_eq!(odd.meta, [("d".to_owned(), Fact::Number(1))]);
-        assert_eq!(Facts::decode(br#"{"kind":"x","meta":3}"#).map(|f| f.meta.len()), Some(0));
+        assert_eq!(RecordFacts::decode(br#"{"kind":"x","meta":3}"#).map(|f| f.meta.len()), Some(0));
     }
 }

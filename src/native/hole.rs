@@ -7,7 +7,7 @@
 //! A Hole bears the LSN behind its range, as every control frame bears that of the next data frame. It counts only where the first LSN
 //! of its range was due, so it can never hide more than it names. One of another form explains nothing.
 
-use super::layout::{FrameHeader, HEADER_BYTES, Kind};
+use super::layout::{FrameHeader, FrameKind, HEADER_BYTES};
 use crate::disk::Cursor;
 use crate::model::{Hole, HoleOrigin, Lsn, LsnRange, Time};
 
@@ -100,7 +100,7 @@ fn parse(bytes: &[u8], lsn: Lsn) -> Option<Hole> {
 #[must_use]
 pub fn hole_at(cursor: &mut Cursor, offset: u64, header: &FrameHeader) -> HoleFound {
     let length = header.length as usize;
-    let ours = header.kind == Kind::Hole as u8 && header.flags == 0 && length <= FIXED + LONGEST_REASON;
+    let ours = header.kind == FrameKind::Hole as u8 && header.flags == 0 && length <= FIXED + LONGEST_REASON;
     if !ours || offset < HEADER_BYTES {
         return HoleFound::Nothing;
     }
@@ -112,7 +112,7 @@ pub fn hole_at(cursor: &mut Cursor, offset: u64, header: &FrameHeader) -> HoleFo
 /// leave it. Whether the frame may stand there is for the caller to say.
 #[must_use]
 pub fn due_over_hole(cursor: &mut Cursor, offset: u64, header: &FrameHeader, due: Lsn) -> Lsn {
-    if header.kind != Kind::Hole as u8 {
+    if header.kind != FrameKind::Hole as u8 {
         return due;
     }
     match hole_at(cursor, offset, header) {

@@ -51,7 +51,7 @@ const KNOWN_FLAGS: u8 = LZ4 | ENCRYPTED | MORE;
 /// What a frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
-pub enum Kind {
+pub enum FrameKind {
     /// A record in one piece.
     Full = 0,
     /// The first piece of a record.
@@ -80,42 +80,42 @@ pub enum Kind {
     Facts = 20,
 }
 
-impl Kind {
+impl FrameKind {
     /// All of them.
-    pub const ALL: [Kind; 13] = [
-        Kind::Full,
-        Kind::First,
-        Kind::Middle,
-        Kind::Last,
-        Kind::Checkpoint,
-        Kind::TxnBegin,
-        Kind::TxnCommit,
-        Kind::TxnAbort,
-        Kind::Pad,
-        Kind::Close,
-        Kind::Seal,
-        Kind::Hole,
-        Kind::Facts,
+    pub const ALL: [FrameKind; 13] = [
+        FrameKind::Full,
+        FrameKind::First,
+        FrameKind::Middle,
+        FrameKind::Last,
+        FrameKind::Checkpoint,
+        FrameKind::TxnBegin,
+        FrameKind::TxnCommit,
+        FrameKind::TxnAbort,
+        FrameKind::Pad,
+        FrameKind::Close,
+        FrameKind::Seal,
+        FrameKind::Hole,
+        FrameKind::Facts,
     ];
 
     /// From the byte in the header.
     #[must_use]
     #[inline]
-    pub const fn from_byte(byte: u8) -> Option<Kind> {
+    pub const fn from_byte(byte: u8) -> Option<FrameKind> {
         Some(match byte {
-            0 => Kind::Full,
-            1 => Kind::First,
-            2 => Kind::Middle,
-            3 => Kind::Last,
-            4 => Kind::Checkpoint,
-            5 => Kind::TxnBegin,
-            6 => Kind::TxnCommit,
-            7 => Kind::TxnAbort,
-            16 => Kind::Pad,
-            17 => Kind::Close,
-            18 => Kind::Seal,
-            19 => Kind::Hole,
-            20 => Kind::Facts,
+            0 => FrameKind::Full,
+            1 => FrameKind::First,
+            2 => FrameKind::Middle,
+            3 => FrameKind::Last,
+            4 => FrameKind::Checkpoint,
+            5 => FrameKind::TxnBegin,
+            6 => FrameKind::TxnCommit,
+            7 => FrameKind::TxnAbort,
+            16 => FrameKind::Pad,
+            17 => FrameKind::Close,
+            18 => FrameKind::Seal,
+            19 => FrameKind::Hole,
+            20 => FrameKind::Facts,
             _ => return None,
         })
     }
@@ -131,31 +131,31 @@ impl Kind {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Kind::Full => "full",
-            Kind::First => "first",
-            Kind::Middle => "middle",
-            Kind::Last => "last",
-            Kind::Checkpoint => "checkpoint",
-            Kind::TxnBegin => "txn-begin",
-            Kind::TxnCommit => "txn-commit",
-            Kind::TxnAbort => "txn-abort",
-            Kind::Pad => "pad",
-            Kind::Close => "close",
-            Kind::Seal => "seal",
-            Kind::Hole => "hole",
-            Kind::Facts => "facts",
+            FrameKind::Full => "full",
+            FrameKind::First => "first",
+            FrameKind::Middle => "middle",
+            FrameKind::Last => "last",
+            FrameKind::Checkpoint => "checkpoint",
+            FrameKind::TxnBegin => "txn-begin",
+            FrameKind::TxnCommit => "txn-commit",
+            FrameKind::TxnAbort => "txn-abort",
+            FrameKind::Pad => "pad",
+            FrameKind::Close => "close",
+            FrameKind::Seal => "seal",
+            FrameKind::Hole => "hole",
+            FrameKind::Facts => "facts",
         }
     }
 
     /// From its name, however it is written: `txn-begin`, `TxnBegin`, `txn_begin`.
     #[must_use]
-    pub fn from_name(name: &str) -> Option<Kind> {
+    pub fn from_name(name: &str) -> Option<FrameKind> {
         let plain = |s: &str| s.bytes().filter(|b| *b != b'-' && *b != b'_').map(|b| b.to_ascii_lowercase()).collect::<Vec<_>>();
-        Kind::ALL.into_iter().find(|kind| plain(kind.name()) == plain(name))
+        FrameKind::ALL.into_iter().find(|kind| plain(kind.name()) == plain(name))
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for FrameKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
@@ -324,7 +324,7 @@ pub struct FrameHeader {
     pub sum: u32,
     /// The length of the payload as stored.
     pub length: u32,
-    /// The kind as it stands there; see [`Kind::from_byte`].
+    /// The kind as it stands there; see [`FrameKind::from_byte`].
     pub kind: u8,
     /// [`LZ4`], [`ENCRYPTED`], [`MORE`].
     pub flags: u8,
@@ -395,7 +395,7 @@ impl FrameHeader {
     /// The LSN that is due behind this frame: control frames bear that of the next data frame.
     #[must_use]
     pub fn due_behind(&self) -> Lsn {
-        if Kind::from_byte(self.kind).is_some_and(|kind| !kind.is_data()) { self.lsn } else { self.lsn.next() }
+        if FrameKind::from_byte(self.kind).is_some_and(|kind| !kind.is_data()) { self.lsn } else { self.lsn.next() }
     }
 
     /// Whether this frame proves that `lsn` had been synced. Control frames count from the LSN that they bear.
@@ -412,7 +412,7 @@ impl FrameHeader {
     #[must_use]
     pub fn unknown(&self) -> Option<String> {
         let strange = self.flags & !KNOWN_FLAGS;
-        if Kind::from_byte(self.kind).is_none() {
+        if FrameKind::from_byte(self.kind).is_none() {
             return Some(format!("frame kind {}", self.kind));
         }
         (strange != 0).then(|| format!("frame flag bit {}", strange.trailing_zeros()))
@@ -524,20 +524,25 @@ mod tests {
 
     #[test]
     fn kinds_have_names_that_lead_back() {
-        for kind in Kind::ALL {
-            assert_eq!(Kind::from_byte(kind as u8), Some(kind));
-            assert_eq!(Kind::from_name(kind.name()), Some(kind));
+        for kind in FrameKind::ALL {
+            assert_eq!(FrameKind::from_byte(kind as u8), Some(kind));
+            assert_eq!(FrameKind::from_name(kind.name()), Some(kind));
         }
-        assert_eq!(Kind::from_name("TxnBegin"), Some(Kind::TxnBegin));
-        assert_eq!(Kind::from_name("nonsense"), None);
-        assert_eq!((0..=255).filter(|b| Kind::from_byte(*b).is_some()).count(), Kind::ALL.len());
+        assert_eq!(FrameKind::from_name("TxnBegin"), Some(FrameKind::TxnBegin));
+        assert_eq!(FrameKind::from_name("nonsense"), None);
+        assert_eq!((0..=255).filter(|b| FrameKind::from_byte(*b).is_some()).count(), FrameKind::ALL.len());
     }
 
     #[test]
     fn behind_a_record_the_next_number_is_due_and_behind_a_control_frame_its_own() {
         let frame = |kind| FrameHeader { sum: 0, length: 0, kind, flags: 0, unsynced: 0, lsn: Lsn(5), time: Time(0), tag: 0 };
-        for (kind, due) in [(Kind::Full as u8, 6), (Kind::Last as u8, 6), (Kind::Close as u8, 5), (Kind::Pad as u8, 5), (200, 6)]
-        {
+        for (kind, due) in [
+            (FrameKind::Full as u8, 6),
+            (FrameKind::Last as u8, 6),
+            (FrameKind::Close as u8, 5),
+            (FrameKind::Pad as u8, 5),
+            (200, 6),
+        ] {
             assert_eq!(frame(kind).due_behind(), Lsn(due), "kind {kind}");
         }
     }

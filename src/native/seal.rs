@@ -7,7 +7,7 @@
 //! lead to the Seal frame. A Seal whose payload is not of this form is still a Seal: it only says nothing more.
 
 use super::encode::{FrameFields, encode_frame};
-use super::layout::{FRAME_HEADER, FrameHeader, HEADER_BYTES, Kind, Seed};
+use super::layout::{FRAME_HEADER, FrameHeader, FrameKind, HEADER_BYTES, Seed};
 use super::tally::{BUCKETS, DATA_KINDS, IndexEntry, TagCount, Tally};
 use crate::disk::{Cursor, crc32};
 use crate::model::{Lsn, Time};
@@ -34,7 +34,7 @@ pub struct Seal {
 pub fn encode_seal(out: &mut Vec<u8>, tally: &Tally, unsynced: u16, next: Lsn, time: Time, seed: Seed, offset: u64) -> u32 {
     let mut tally = tally.clone();
     tally.end_group();
-    let fields = FrameFields { kind: Kind::Seal, flags: 0, unsynced, lsn: next, time, tag: 0 };
+    let fields = FrameFields { kind: FrameKind::Seal, flags: 0, unsynced, lsn: next, time, tag: 0 };
     encode_frame(out, &fields, &encode_body(tally, offset), seed, offset)
 }
 
@@ -87,7 +87,7 @@ fn encode_body(mut tally: Tally, offset: u64) -> Vec<u8> {
 #[must_use]
 pub fn decode_body(body: &[u8]) -> Option<Tally> {
     let numbers = body.strip_prefix(&BODY_MAGIC)?.strip_prefix(&BODY_VERSION.to_le_bytes())?.strip_prefix(&[0; 2])?;
-    let mut numbers = Numbers(numbers);
+    let mut numbers = BodyNumbers(numbers);
     let mut tally = Tally::default();
     for counter in counters(&mut tally) {
         *counter = numbers.next()?;
@@ -107,9 +107,9 @@ pub fn decode_body(body: &[u8]) -> Option<Tally> {
 }
 
 /// The numbers of a body, one after the other.
-struct Numbers<'a>(&'a [u8]);
+struct BodyNumbers<'a>(&'a [u8]);
 
-impl Numbers<'_> {
+impl BodyNumbers<'_> {
     fn next(&mut self) -> Option<u64> {
         let (number, rest) = self.0.split_first_chunk::<8>()?;
         self.0 = rest;
@@ -163,7 +163,7 @@ pub fn find_seal(cursor: &mut Cursor, seed: Seed) -> Option<Seal> {
     let bytes = cursor.bytes(offset, usize::try_from(size).ok()?);
     let header = FrameHeader::parse(bytes.first_chunk()?)?;
     let body = bytes.get(FRAME_HEADER..)?;
-    if header.kind != Kind::Seal as u8 || header.length as usize != body.len() {
+    if header.kind != FrameKind::Seal as u8 || header.length as usize != body.len() {
         return None;
     }
     let sum = crc32(crc32(seed.at(offset), bytes.get(8..FRAME_HEADER)?), body);
@@ -180,7 +180,7 @@ mod tests {
             let header = FrameHeader {
                 sum: u32::try_from(lsn).expect("small"),
                 length: 10,
-                kind: if lsn == 9 { Kind::TxnBegin as u8 } else { 0 },
+                kind: if lsn == 9 { FrameKind::TxnBegin as u8 } else { 0 },
                 flags: 0,
                 unsynced: 0,
                 lsn: Lsn(lsn),
@@ -231,11 +231,11 @@ mod tests {
             find_seal(&mut Cursor::new(opened, bytes.len() as u64), header.seed()).is_some()
         };
         let body = encode_body(tally(), HEADER_BYTES);
-        assert!(found(Kind::Seal, &body));
-        assert!(!found(Kind::Full, &body), "a record may hold anything");
+        assert!(found(FrameKind::Seal, &body));
+        assert!(!found(FrameKind::Full, &body), "a record may hold anything");
         let mut unmarked = body;
         let last = unmarked.len() - 1;
         unmarked[last] ^= 1;
-        assert!(!found(Kind::Seal, &unmarked));
+        assert!(!found(FrameKind::Seal, &unmarked));
     }
 }

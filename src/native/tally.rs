@@ -1,6 +1,6 @@
 //! Counting what a segment holds, frame by frame: what a seal says, and what statistics show.
 
-use super::layout::{FrameHeader, Kind, MORE};
+use super::layout::{FrameHeader, FrameKind, MORE};
 use crate::model::Lsn;
 
 /// How many kinds of data frames there are.
@@ -172,16 +172,16 @@ impl Tally {
     /// Counts a valid frame at `offset`. `plain` is its payload's length before compression and encryption, where it is known.
     pub fn observe(&mut self, header: &FrameHeader, offset: u64, plain: u64) {
         self.digest = digest(self.digest, header.sum);
-        let Some(kind) = Kind::from_byte(header.kind) else { return };
+        let Some(kind) = FrameKind::from_byte(header.kind) else { return };
         if !kind.is_data() {
             match kind {
-                Kind::Pad => {
+                FrameKind::Pad => {
                     self.pads += 1;
                     self.pad_bytes += header.span();
                 }
-                Kind::Close => self.closes += 1,
-                Kind::Hole => self.holes += 1,
-                Kind::Facts => self.facts_at = Some(offset),
+                FrameKind::Close => self.closes += 1,
+                FrameKind::Hole => self.holes += 1,
+                FrameKind::Facts => self.facts_at = Some(offset),
                 _ => {}
             }
             return;
@@ -198,16 +198,16 @@ impl Tally {
         self.bytes[kind as usize] += length;
         self.plain_bytes += plain;
         self.sizes[bucket(length)] += 1;
-        if !matches!(kind, Kind::Middle | Kind::Last) {
+        if !matches!(kind, FrameKind::Middle | FrameKind::Last) {
             self.records += 1;
         }
         self.note_group(header);
         self.note_tag(header.tag, length);
         match kind {
-            Kind::Checkpoint => (self.checkpoint_lsn, self.checkpoint) = (lsn, header.tag),
-            Kind::TxnBegin if self.open.len() < TRANSACTIONS_KEPT => self.open.push(header.tag),
-            Kind::TxnBegin => self.more_transactions = true,
-            Kind::TxnCommit | Kind::TxnAbort => match self.open.iter().rposition(|t| *t == header.tag) {
+            FrameKind::Checkpoint => (self.checkpoint_lsn, self.checkpoint) = (lsn, header.tag),
+            FrameKind::TxnBegin if self.open.len() < TRANSACTIONS_KEPT => self.open.push(header.tag),
+            FrameKind::TxnBegin => self.more_transactions = true,
+            FrameKind::TxnCommit | FrameKind::TxnAbort => match self.open.iter().rposition(|t| *t == header.tag) {
                 Some(at) => {
                     self.open.swap_remove(at);
                 }
@@ -222,7 +222,7 @@ impl Tally {
         let more = header.flags & MORE != 0;
         self.batches += u64::from(more && !self.in_batch);
         self.in_batch = more;
-        self.inside = more || matches!(kind, Kind::First | Kind::Middle);
+        self.inside = more || matches!(kind, FrameKind::First | FrameKind::Middle);
     }
 
     /// A time of 0 is one that nobody knows.
@@ -302,7 +302,7 @@ mod tests {
     use super::*;
     use crate::model::Time;
 
-    fn frame(lsn: u64, unsynced: u16, kind: Kind, flags: u8, tag: u64) -> FrameHeader {
+    fn frame(lsn: u64, unsynced: u16, kind: FrameKind, flags: u8, tag: u64) -> FrameHeader {
         FrameHeader { sum: 1, length: 100, kind: kind as u8, flags, unsynced, lsn: Lsn(lsn), time: Time(lsn * 10), tag }
     }
 
@@ -310,12 +310,12 @@ mod tests {
     fn groups_batches_and_open_transactions_are_counted_from_the_frames_alone() {
         let mut tally = Tally::default();
         let frames = [
-            frame(1, 0, Kind::Full, 0, 0),
-            frame(2, 0, Kind::TxnBegin, MORE, 7),
-            frame(3, 1, Kind::Full, MORE, 7),
-            frame(4, 2, Kind::TxnBegin, 0, 8),
-            frame(5, 0, Kind::TxnCommit, 0, 8),
-            frame(6, 1, Kind::TxnAbort, 0, 99),
+            frame(1, 0, FrameKind::Full, 0, 0),
+            frame(2, 0, FrameKind::TxnBegin, MORE, 7),
+            frame(3, 1, FrameKind::Full, MORE, 7),
+            frame(4, 2, FrameKind::TxnBegin, 0, 8),
+            frame(5, 0, FrameKind::TxnCommit, 0, 8),
+            frame(6, 1, FrameKind::TxnAbort, 0, 99),
         ];
         for (index, header) in frames.iter().enumerate() {
             tally.observe(header, 4096 + index as u64 * 144, 100);
@@ -333,7 +333,7 @@ mod tests {
         let mut tally = Tally::default();
         for n in 0..20_000u64 {
             let flags = if n % 2 == 1 { MORE } else { 0 };
-            tally.observe(&frame(n + 1, 0, Kind::Full, flags, 0), 4096 + n * INDEX_STRIDE, 0);
+            tally.observe(&frame(n + 1, 0, FrameKind::Full, flags, 0), 4096 + n * INDEX_STRIDE, 0);
         }
         assert!(tally.index.len() <= INDEX_KEPT && tally.index.len() > INDEX_KEPT / 4, "{}", tally.index.len());
         assert!(tally.index.windows(2).all(|pair| pair[0].offset < pair[1].offset));
@@ -351,7 +351,7 @@ mod tests {
     fn the_longest_pause_is_the_first_of_its_length() {
         let mut tally = Tally::default();
         for (lsn, time) in (1..).zip([10, 50, 60, 100, 90, 130]) {
-            tally.observe(&FrameHeader { time: Time(time), ..frame(lsn, 0, Kind::Full, 0, 0) }, 4096, 0);
+            tally.observe(&FrameHeader { time: Time(time), ..frame(lsn, 0, FrameKind::Full, 0, 0) }, 4096, 0);
         }
         assert_eq!((tally.pause, tally.pause_lsn), (40, 2));
         assert_eq!((tally.min_time, tally.max_time, tally.first_time, tally.last_time), (10, 130, 10, 130));
@@ -361,18 +361,18 @@ mod tests {
     fn lists_of_tags_and_transactions_end_where_they_say_so() {
         let kept = TRANSACTIONS_KEPT as u64;
         for (kind, count, more) in [
-            (Kind::TxnBegin, kept, false),
-            (Kind::TxnBegin, kept + 1, true),
-            (Kind::TxnAbort, kept, false),
-            (Kind::TxnCommit, kept + 1, true),
-            (Kind::Full, TAGS_KEPT as u64, false),
-            (Kind::Full, TAGS_KEPT as u64 + 1, true),
+            (FrameKind::TxnBegin, kept, false),
+            (FrameKind::TxnBegin, kept + 1, true),
+            (FrameKind::TxnAbort, kept, false),
+            (FrameKind::TxnCommit, kept + 1, true),
+            (FrameKind::Full, TAGS_KEPT as u64, false),
+            (FrameKind::Full, TAGS_KEPT as u64 + 1, true),
         ] {
             let mut tally = Tally::default();
             (1..=count).for_each(|n| tally.observe(&frame(n, 0, kind, 0, n), 4096, 0));
             let seen = (tally.open.len() + tally.ended.len(), tally.more_transactions, tally.tags.len(), tally.more_tags);
-            let listed = if kind == Kind::Full { 0 } else { TRANSACTIONS_KEPT };
-            let (transactions, tags) = (kind != Kind::Full && more, count > TAGS_KEPT as u64);
+            let listed = if kind == FrameKind::Full { 0 } else { TRANSACTIONS_KEPT };
+            let (transactions, tags) = (kind != FrameKind::Full && more, count > TAGS_KEPT as u64);
             assert_eq!(seen, (listed, transactions, TAGS_KEPT, tags), "{count} of {kind:?}");
         }
     }
@@ -381,13 +381,13 @@ mod tests {
     fn each_run_of_frames_that_belong_together_is_one_batch_and_the_stride_doubles_when_the_index_is_full() {
         let mut tally = Tally::default();
         for (lsn, flags) in (1..).zip([MORE, 0, MORE, MORE, 0, 0, MORE, 0]) {
-            tally.observe(&frame(lsn, 0, Kind::Full, flags, 0), 4096, 0);
+            tally.observe(&frame(lsn, 0, FrameKind::Full, flags, 0), 4096, 0);
         }
         assert_eq!(tally.batches, 3);
         let mut tally = Tally::default();
         for n in 0..=INDEX_KEPT as u64 {
             assert_eq!(tally.stride, INDEX_STRIDE);
-            tally.observe(&frame(n + 1, 0, Kind::Full, 0, 0), 4096 + n * INDEX_STRIDE, 0);
+            tally.observe(&frame(n + 1, 0, FrameKind::Full, 0, 0), 4096 + n * INDEX_STRIDE, 0);
         }
         assert_eq!((tally.stride, tally.index.len()), (2 * INDEX_STRIDE, INDEX_KEPT / 2));
     }

@@ -40,7 +40,7 @@ const SHOWN: usize = 8;
 
 /// Opens what stands at a path: a folder with a log, a segment by itself, or a folder whose folders are logs.
 pub fn open(disk: &Arc<dyn Disk>, path: &Path, choice: &Choice) -> Result<Vec<Input>> {
-    let entry = disk.look(path)?.ok_or_else(|| Error::io("open", path)(std::io::ErrorKind::NotFound.into()))?;
+    let entry = disk.stat(path)?.ok_or_else(|| Error::io("open", path)(std::io::ErrorKind::NotFound.into()))?;
     match entry.kind {
         EntryKind::Folder => open_folder(disk, path, choice),
         EntryKind::File => Ok(vec![open_file(disk, path, &entry, choice)?]),

@@ -9,15 +9,15 @@ use super::options::{Options, RECORD_LIMIT};
 use crate::disk::{AlignedBytes, crc32};
 use crate::model::{Error, Lsn, Result, Time};
 use crate::native::{
-    ALIGN, ENCRYPTED, ENCRYPTION_BYTES, FRAME_HEADER, FrameHeader, Kind, LZ4, MORE, Seed, SegmentCipher, Tally, UNSYNCED_UNKNOWN,
-    compress, frame_bytes,
+    ALIGN, ENCRYPTED, ENCRYPTION_BYTES, FRAME_HEADER, FrameHeader, FrameKind, LZ4, MORE, Seed, SegmentCipher, Tally,
+    UNSYNCED_UNKNOWN, compress, frame_bytes,
 };
 
 /// What is to be appended: one record.
 #[derive(Clone, Copy, Debug)]
 pub struct Draft<'a> {
-    /// [`Kind::Full`], or a Checkpoint or transaction mark. Fragments are the writer's business.
-    pub kind: Kind,
+    /// [`FrameKind::Full`], or a Checkpoint or transaction mark. Fragments are the writer's business.
+    pub kind: FrameKind,
     /// The caller's number.
     pub tag: u64,
     /// The content.
@@ -33,7 +33,7 @@ impl<'a> Draft<'a> {
     /// A record with this content and nothing special.
     #[must_use]
     pub const fn of(payload: &'a [u8]) -> Draft<'a> {
-        Draft { kind: Kind::Full, tag: 0, payload, lsn: None, time: None }
+        Draft { kind: FrameKind::Full, tag: 0, payload, lsn: None, time: None }
     }
 }
 
@@ -48,13 +48,13 @@ impl<'a> From<&'a [u8]> for Draft<'a> {
 pub(super) struct Prepared<'a> {
     pub draft: Draft<'a>,
     /// Empty when the payload goes into one frame as it is.
-    pieces: Vec<Piece<'a>>,
+    pieces: Vec<PayloadPiece<'a>>,
     encrypted: bool,
 }
 
 #[derive(Debug)]
-struct Piece<'a> {
-    kind: Kind,
+struct PayloadPiece<'a> {
+    kind: FrameKind,
     flags: u8,
     stored: Cow<'a, [u8]>,
     plain: usize,
@@ -65,7 +65,7 @@ impl<'a> Prepared<'a> {
     pub fn new(draft: Draft<'a>, options: &Options) -> Result<Prepared<'a>> {
         let encrypted = !options.keys.is_empty();
         let length = draft.payload.len();
-        if matches!(draft.kind, Kind::Full)
+        if matches!(draft.kind, FrameKind::Full)
             && length <= options.frame_limit
             && options.compress_min.is_none_or(|min| length < min)
         {
@@ -78,11 +78,11 @@ impl<'a> Prepared<'a> {
     fn pieces(draft: Draft<'a>, options: &Options, encrypted: bool) -> Result<Prepared<'a>> {
         let length = draft.payload.len();
         match draft.kind {
-            Kind::Full if length > RECORD_LIMIT => {
+            FrameKind::Full if length > RECORD_LIMIT => {
                 return Err(Error::Input { what: format!("a record of {length} bytes is longer than {RECORD_LIMIT}") });
             }
-            Kind::Full => {}
-            kind if !kind.is_data() || matches!(kind, Kind::First | Kind::Middle | Kind::Last) => {
+            FrameKind::Full => {}
+            kind if !kind.is_data() || matches!(kind, FrameKind::First | FrameKind::Middle | FrameKind::Last) => {
                 return Err(Error::Input { what: format!("a record of kind {kind} cannot be appended") });
             }
             kind if length > options.frame_limit => {
@@ -98,14 +98,14 @@ impl<'a> Prepared<'a> {
             let part = parts.next().unwrap_or_default();
             let kind = match index {
                 _ if count == 1 => draft.kind,
-                0 => Kind::First,
-                i if i + 1 == count => Kind::Last,
-                _ => Kind::Middle,
+                0 => FrameKind::First,
+                i if i + 1 == count => FrameKind::Last,
+                _ => FrameKind::Middle,
             };
             let mut packed = Vec::new();
             let worth = options.compress_min.is_some_and(|min| length >= min) && compress(part, &mut packed);
             let (flags, stored) = if worth { (LZ4, Cow::Owned(packed)) } else { (0, Cow::Borrowed(part)) };
-            pieces.push(Piece { kind, flags, stored, plain: part.len() });
+            pieces.push(PayloadPiece { kind, flags, stored, plain: part.len() });
         }
         Ok(Prepared { draft, pieces, encrypted })
     }
@@ -213,7 +213,7 @@ impl Group {
     }
 
     #[inline]
-    fn push_frame(&mut self, draft: &Draft<'_>, kind: Kind, flags: u8, stored: &[u8], encrypted: bool) {
+    fn push_frame(&mut self, draft: &Draft<'_>, kind: FrameKind, flags: u8, stored: &[u8], encrypted: bool) {
         let (extra, flag) = if encrypted { (ENCRYPTION_BYTES, ENCRYPTED) } else { (0, 0) };
         let length = stored.len() + extra;
         let header = FrameHeader {
@@ -321,7 +321,7 @@ pub(super) fn pad_room(offset: u64, block: u64, behind: u64) -> Option<u64> {
 /// A Pad frame of `room` bytes.
 pub(super) fn pad_frame(lsn: Lsn, unsynced: u16, time: Time, seed: Seed, offset: u64, room: u64) -> Vec<u8> {
     let payload = vec![0; usize::try_from(room).expect("padding is a few blocks") - FRAME_HEADER];
-    let fields = crate::native::FrameFields { kind: Kind::Pad, flags: 0, unsynced, lsn, time, tag: 0 };
+    let fields = crate::native::FrameFields { kind: FrameKind::Pad, flags: 0, unsynced, lsn, time, tag: 0 };
     let mut out = Vec::with_capacity(FRAME_HEADER + payload.len());
     crate::native::encode_frame(&mut out, &fields, &payload, seed, offset);
     out
@@ -381,10 +381,10 @@ mod tests {
         group.number(&place(1, 1)).expect("nothing is encrypted");
         assert_eq!(kinds(&group), [(0, MORE), (1, MORE), (2, MORE), (3, 0)]);
         assert_eq!((group.frames, group.records), (4, 2));
-        let checkpoint = Draft { kind: Kind::Checkpoint, ..Draft::of(b"abcdefghi") };
+        let checkpoint = Draft { kind: FrameKind::Checkpoint, ..Draft::of(b"abcdefghi") };
         assert!(Prepared::new(checkpoint, &options).is_err(), "its kind would be lost");
-        assert!(Prepared::new(Draft { kind: Kind::Seal, ..Draft::of(b"") }, &options).is_err());
-        assert!(Prepared::new(Draft { kind: Kind::Middle, ..Draft::of(b"") }, &options).is_err());
+        assert!(Prepared::new(Draft { kind: FrameKind::Seal, ..Draft::of(b"") }, &options).is_err());
+        assert!(Prepared::new(Draft { kind: FrameKind::Middle, ..Draft::of(b"") }, &options).is_err());
     }
 
     #[test]

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use crate::disk::{Cursor, Disk, EntryKind, File, Open};
 use crate::model::{Error, Keys, Lsn, Result};
 use crate::native::{
-    Check, ENCRYPTED, FRAME_HEADER, HEADER_BYTES, HeaderState, Opener, Reader, SegmentHeader, open as open_payload, segment_lsn,
-    segment_name,
+    Check, ENCRYPTED, FRAME_HEADER, FrameReader, HEADER_BYTES, HeaderState, Opener, SegmentHeader, open as open_payload,
+    segment_lsn, segment_name,
 };
 
 /// So many frames are tried where the header does not tell its key.
@@ -34,7 +34,7 @@ pub(super) fn check(disk: &Arc<dyn Disk>, dir: &Path, keys: &Keys, new_key: bool
 }
 
 /// The last segment that has a header. Behind it may stand what a crash left of one.
-fn newest(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Option<(Reader, SegmentHeader)>> {
+fn newest(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Option<(FrameReader, SegmentHeader)>> {
     let entries = disk.list(dir)?;
     let mut firsts: Vec<Lsn> =
         entries.iter().filter(|e| e.kind == EntryKind::File).filter_map(|e| segment_lsn(&e.name)).collect();
@@ -42,7 +42,7 @@ fn newest(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Option<(Reader, SegmentHea
     while let Some(first) = firsts.pop() {
         let file: Arc<dyn File> = disk.open(&dir.join(segment_name(first)), Open::READ)?.into();
         let length = file.length()?;
-        let (reader, state) = Reader::open(Cursor::new(file, length), &Vec::new, None);
+        let (reader, state) = FrameReader::open(Cursor::new(file, length), &Vec::new, None);
         // What has no header is what a crash leaves of a segment. If it is worse than that, opening it will say so.
         if let HeaderState::Good(header) | HeaderState::Flipped(header, _) | HeaderState::Copied(header) = state {
             return Ok(Some((reader, header)));
@@ -52,7 +52,7 @@ fn newest(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Option<(Reader, SegmentHea
 }
 
 /// Whether a key opens one of the first payloads.
-fn opens_some(reader: &mut Reader, opener: &Opener) -> bool {
+fn opens_some(reader: &mut FrameReader, opener: &Opener) -> bool {
     let (mut offset, mut tried, mut plain) = (HEADER_BYTES, 0, Vec::new());
     while tried < TRIED && !opener.has_the_key() {
         let Check::Good(frame) = reader.check(offset) else { break };

@@ -56,7 +56,7 @@ impl WriterLock {
     /// The same, for somebody who only passes by: at the end the file is as it was found, or gone if it was not there.
     pub fn visit(disk: &Arc<dyn Disk>, dir: &Path, who: &str) -> Result<WriterLock> {
         let path = dir.join(LOCK);
-        let leave = match disk.look(&path)? {
+        let leave = match disk.stat(&path)? {
             None => Leave::Nothing(disk.clone(), path),
             Some(_) => {
                 let file = disk.open(&path, Open { sole: true, ..Open::READ })?;

@@ -18,13 +18,13 @@ use super::reopen::{Tail, begun_block, find_tail, random};
 use super::segment::{Active, put};
 use super::space::{Space, is_no_space, next_path};
 use super::stage::Stage;
-use super::standing::{Standing, Written as Seen};
+use super::standing::{Standing, WrittenSegment as Seen};
 use super::sync::{Preallocate, SyncMode};
 use crate::disk::{AlignedBytes, DIRECT_BLOCK, Disk, EntryKind, File, Open, begin_file, finished, make_dir, sweep, write_full};
 use crate::model::{Error, Lsn, Result, Time};
 use crate::native::{
-    FrameFields, FrameHeader, HEADER_BYTES, Kind, SegmentCipher, SegmentHeader, Tally, encode_frame, encode_header, encode_seal,
-    frame_bytes, key_hint, segment_name,
+    FrameFields, FrameHeader, FrameKind, HEADER_BYTES, SegmentCipher, SegmentHeader, Tally, encode_frame, encode_header,
+    encode_seal, frame_bytes, key_hint, segment_name,
 };
 
 /// A log that is open for appending.
@@ -59,16 +59,16 @@ pub(super) struct Log {
 }
 
 /// What stopped a group.
-enum Stop {
+enum WriteStop {
     /// It alone failed; the log is as it was.
     Only(Failure),
     /// What is on the disk is in doubt.
     Poison(Error),
 }
 
-impl From<Error> for Stop {
-    fn from(error: Error) -> Stop {
-        Stop::Poison(error)
+impl From<Error> for WriteStop {
+    fn from(error: Error) -> WriteStop {
+        WriteStop::Poison(error)
     }
 }
 
@@ -81,15 +81,15 @@ pub struct Rotated {
     pub active: String,
 }
 
-fn only(doing: &'static str, error: &Error) -> Stop {
-    Stop::Only(Failure::System { doing, errno: error.errno().unwrap_or(libc::ENOSPC) })
+fn only(doing: &'static str, error: &Error) -> WriteStop {
+    WriteStop::Only(Failure::System { doing, errno: error.errno().unwrap_or(libc::ENOSPC) })
 }
 
 impl Log {
     /// Opens the log in `dir`, and makes it if it does not exist and may be made.
     pub fn open(disk: Arc<dyn Disk>, dir: &Path, options: Options) -> Result<Log> {
         options.check()?;
-        match disk.look(dir)? {
+        match disk.stat(dir)? {
             None if options.create => make_dir(disk.as_ref(), dir)?,
             None => return Err(Error::io("open", dir)(std::io::ErrorKind::NotFound.into())),
             Some(entry) if entry.kind != EntryKind::Folder => {
@@ -220,7 +220,7 @@ impl Log {
     }
 
     /// Begins the next segment: under another name until its header is durable.
-    fn begin(&mut self) -> Result<(), Stop> {
+    fn begin(&mut self) -> Result<(), WriteStop> {
         self.look_around()?;
         let temp = next_path(&self.dir);
         match self.try_begin(&temp) {
@@ -287,7 +287,7 @@ impl Log {
     }
 
     /// Finishes the active segment: everything in it durable, then the Seal, then the file cut to its length.
-    fn seal(&mut self) -> Result<(), Stop> {
+    fn seal(&mut self) -> Result<(), WriteStop> {
         self.space.retire();
         self.look_around()?;
         self.sync_now()?;
@@ -308,14 +308,14 @@ impl Log {
     }
 
     /// After a write that failed: when only room was lacking, what came through of it is cut off again, and the cut synced.
-    fn cut_back(&mut self, error: Error) -> Stop {
+    fn cut_back(&mut self, error: Error) -> WriteStop {
         if !is_no_space(&error) {
-            return Stop::Poison(error);
+            return WriteStop::Poison(error);
         }
         self.space.retire();
-        let Some(active) = &self.active else { return Stop::Poison(error) };
+        let Some(active) = &self.active else { return WriteStop::Poison(error) };
         if let Err(worse) = active.plain.set_length(active.position).and_then(|()| active.plain.sync_all()) {
-            return Stop::Poison(worse);
+            return WriteStop::Poison(worse);
         }
         self.space.begin(&active.path, active.position, active.position);
         self.durable_to(self.next);
@@ -323,7 +323,7 @@ impl Log {
     }
 
     /// Makes everything written so far durable.
-    fn sync_now(&mut self) -> Result<(), Stop> {
+    fn sync_now(&mut self) -> Result<(), WriteStop> {
         if self.durable < self.next
             && let Some(active) = &self.active
         {
@@ -334,14 +334,14 @@ impl Log {
         Ok(())
     }
 
-    fn stopped(&mut self, stop: Stop) -> Error {
+    fn stopped(&mut self, stop: WriteStop) -> Error {
         self.fail(stop).error(&self.dir)
     }
 
-    fn fail(&mut self, stop: Stop) -> Failure {
+    fn fail(&mut self, stop: WriteStop) -> Failure {
         match stop {
-            Stop::Only(failure) => failure,
-            Stop::Poison(mut error) => {
+            WriteStop::Only(failure) => failure,
+            WriteStop::Poison(mut error) => {
                 // A segment is made under another name, which its descriptors still tell.
                 if let (Error::Io { path, .. }, Some(active)) = (&mut error, &self.active)
                     && path.file_name().and_then(|name| finished(name.to_str()?)).is_some()
@@ -363,7 +363,7 @@ impl Log {
         self.try_write(group, led, gathered).map_err(|stop| self.fail(stop))
     }
 
-    fn try_write(&mut self, group: &mut Group, led: Instant, gathered: Instant) -> Result<Written, Stop> {
+    fn try_write(&mut self, group: &mut Group, led: Instant, gathered: Instant) -> Result<Written, WriteStop> {
         self.keep_pin(group)?;
         if self.is_full_for(group) {
             self.seal()?;
@@ -380,7 +380,7 @@ impl Log {
             offset: active.position,
             cipher: active.cipher.as_ref(),
         };
-        let mut last = group.number(&place).map_err(|error| Stop::Only(Failure::Input(error.to_string())))?;
+        let mut last = group.number(&place).map_err(|error| WriteStop::Only(Failure::Input(error.to_string())))?;
         if self.direct {
             last = group.pad(&place, DIRECT_BLOCK, last);
         }
@@ -417,11 +417,11 @@ impl Log {
     }
 
     /// A group whose first LSN is given gets it, or is refused.
-    fn keep_pin(&mut self, group: &Group) -> Result<(), Stop> {
+    fn keep_pin(&mut self, group: &Group) -> Result<(), WriteStop> {
         let Some(pinned) = group.pinned.filter(|pinned| *pinned != self.next) else { return Ok(()) };
         if !self.blank || pinned < self.next {
             let due = self.next;
-            return Err(Stop::Only(Failure::Input(format!("LSN {pinned} is not the one that is due: {due}"))));
+            return Err(WriteStop::Only(Failure::Input(format!("LSN {pinned} is not the one that is due: {due}"))));
         }
         // A segment without a record is replaced by one that begins with the number that is wanted.
         self.space.retire();
@@ -493,7 +493,7 @@ impl Log {
                 self.durable_to(self.durable.max(up_to));
                 Ok(())
             }
-            Err(error) => Err(self.stopped(Stop::Poison(error))),
+            Err(error) => Err(self.stopped(WriteStop::Poison(error))),
         }
     }
 
@@ -522,24 +522,24 @@ impl Log {
     }
 
     /// Stops the writer when its folder, its lock or its segment has another name by now, or none.
-    fn look_around(&mut self) -> Result<(), Stop> {
+    fn look_around(&mut self) -> Result<(), WriteStop> {
         let next = self.next;
         let active =
             self.active.as_ref().map(|a| Seen { path: &a.path, file: a.plain.as_ref(), lsns: (a.header.first_lsn, next) });
         self.standing.check(&self.lock, active).map_err(|astray| {
             self.durable_to(astray.lost.map_or(self.durable, |lost| self.durable.min(lost)));
-            Stop::Poison(astray.error)
+            WriteStop::Poison(astray.error)
         })
     }
 
-    fn write_close(&mut self) -> Result<(), Stop> {
+    fn write_close(&mut self) -> Result<(), WriteStop> {
         self.space.retire();
         // Close proves that everything before it is durable: it must be so before.
         self.sync_now()?;
         let (block, next) = (self.block(), self.next);
         let Some(active) = &self.active else { return Ok(()) };
         let (seed, at) = (active.header.seed(), active.position);
-        let fields = FrameFields { kind: Kind::Close, flags: 0, unsynced: 0, lsn: next, time: Time::now(), tag: 0 };
+        let fields = FrameFields { kind: FrameKind::Close, flags: 0, unsynced: 0, lsn: next, time: Time::now(), tag: 0 };
         // With direct writes Close ends its block, so that the next group begins a new one. The padding is durable before Close
         // says so.
         if let Some(room) = pad_room(at, block, frame_bytes(0) as u64) {
@@ -557,7 +557,7 @@ impl Log {
     }
 
     /// Writes and syncs one frame that is no record.
-    fn write_control(&mut self, frame: &[u8]) -> Result<(), Stop> {
+    fn write_control(&mut self, frame: &[u8]) -> Result<(), WriteStop> {
         let Some(active) = &mut self.active else { return Ok(()) };
         if let Err(error) = write_full(active.plain.as_ref(), frame, active.position) {
             return Err(self.cut_back(error));

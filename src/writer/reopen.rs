@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::disk::{Cursor, DIRECT_BLOCK, Disk, Entry, EntryKind, File, Open, finished, read_full};
 use crate::model::{Error, Lsn, Result};
 use crate::native::{
-    Check, FRAME_HEADER, FrameHeader, HEADER_BYTES, HeaderState, Kind, LOCK, MAGIC, MORE, Reader, SegmentHeader, Tally,
+    Check, FRAME_HEADER, FrameHeader, FrameKind, FrameReader, HEADER_BYTES, HeaderState, LOCK, MAGIC, MORE, SegmentHeader, Tally,
     due_over_hole, find_seal, parse_cut_name, plain_length, segment_lsn, segment_name,
 };
 
@@ -62,7 +62,7 @@ struct Walked {
 }
 
 impl Walked {
-    fn ends_with(&self, kind: Kind) -> bool {
+    fn ends_with(&self, kind: FrameKind) -> bool {
         self.last.is_some_and(|last| last.kind == kind as u8)
     }
 }
@@ -85,7 +85,7 @@ pub(super) fn find_tail(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Tail> {
     let Some(last) = firsts.pop() else {
         return Ok(Tail { strangers: entries.iter().filter(|e| !is_ours(e)).count(), ..fresh(Lsn::FIRST, None, 0, true) });
     };
-    match look(disk, dir, last)? {
+    match inspect_tail(disk, dir, last)? {
         // A log whose records were all pruned begins behind them, and is not one that may begin anywhere.
         Some(tail) => Ok(Tail { blank: tail.blank && last == Lsn::FIRST, ..tail }),
         None => before(disk, dir, last, firsts.pop()),
@@ -121,7 +121,7 @@ fn fresh(next: Lsn, log_id: Option<[u8; 16]>, chain: u32, blank: bool) -> Tail {
 /// The last segment came to nothing in a crash: the log ends with the one before, and goes on under the same name.
 fn before(disk: &Arc<dyn Disk>, dir: &Path, name: Lsn, before: Option<Lsn>) -> Result<Tail> {
     let Some(before) = before else { return Ok(Tail { closed: false, ..fresh(name, None, 0, true) }) };
-    let tail = look(disk, dir, before)?;
+    let tail = inspect_tail(disk, dir, before)?;
     let refused = |why: String| Error::Refused { path: dir.to_owned(), why };
     let tail = tail.ok_or_else(|| refused(format!("{} holds nothing, and a later segment exists", segment_name(before))))?;
     if tail.next != name {
@@ -133,7 +133,7 @@ fn before(disk: &Arc<dyn Disk>, dir: &Path, name: Lsn, before: Option<Lsn>) -> R
 }
 
 /// How a segment ends; `None` when it is what a crash leaves of one that was just being made.
-fn look(disk: &Arc<dyn Disk>, dir: &Path, first: Lsn) -> Result<Option<Tail>> {
+fn inspect_tail(disk: &Arc<dyn Disk>, dir: &Path, first: Lsn) -> Result<Option<Tail>> {
     let path = dir.join(segment_name(first));
     let file: Arc<dyn File> = disk.open(&path, Open::WRITE)?.into();
     let length = file.length()?;
@@ -145,7 +145,7 @@ fn look(disk: &Arc<dyn Disk>, dir: &Path, first: Lsn) -> Result<Option<Tail>> {
         }
         return Ok(None);
     }
-    let (mut reader, state) = Reader::open(cursor, &Vec::new, None);
+    let (mut reader, state) = FrameReader::open(cursor, &Vec::new, None);
     let mut header = good_header(state, &path, first)?;
     let media = || Cursor::direct(disk, &path, file.clone(), length);
     if let Some(seal) = find_seal(&mut reader.cursor, header.seed())
@@ -156,15 +156,15 @@ fn look(disk: &Arc<dyn Disk>, dir: &Path, first: Lsn) -> Result<Option<Tail>> {
     }
     // Everything was durable before a Close was written: where the medium holds that one, it holds the rest.
     let mut closed = None;
-    if ends_with_close(&mut reader, length) && ends_with_close(&mut Reader::open(media()?, &Vec::new, None).0, length) {
-        closed = Some(walk(&mut reader, &header, &path)?).filter(|w| w.ends_with(Kind::Close) && w.position == length);
+    if ends_with_close(&mut reader, length) && ends_with_close(&mut FrameReader::open(media()?, &Vec::new, None).0, length) {
+        closed = Some(walk(&mut reader, &header, &path)?).filter(|w| w.ends_with(FrameKind::Close) && w.position == length);
     }
     let (closed, doubtful, walked) = match closed {
         Some(walked) => (true, false, walked),
         None => {
             // What was written and not synced counts from here on, so it must be durable; and what is durable is told by the medium.
             file.sync_all()?;
-            let (mut found, state) = Reader::open(media()?, &Vec::new, None);
+            let (mut found, state) = FrameReader::open(media()?, &Vec::new, None);
             header = good_header(state, &path, first)?;
             let walked = walk(&mut found, &header, &path)?;
             let doubtful = reader.cursor.zeros_end(walked.position.min(length)) < length;
@@ -176,7 +176,7 @@ fn look(disk: &Arc<dyn Disk>, dir: &Path, first: Lsn) -> Result<Option<Tail>> {
     };
     let sum = walked.last.map_or(header.chain, |last| last.sum);
     let blank = walked.tally.first_lsn == 0 && walked.tally.holes == 0;
-    if walked.ends_with(Kind::Seal) {
+    if walked.ends_with(FrameKind::Seal) {
         return Ok(Some(fresh(walked.next, Some(header.log_id), sum, blank)));
     }
     let open = OpenTail { header, position: walked.position, tally: walked.tally, last_sum: sum };
@@ -185,9 +185,9 @@ fn look(disk: &Arc<dyn Disk>, dir: &Path, first: Lsn) -> Result<Option<Tail>> {
 }
 
 /// Whether a Close stands at the end of the file.
-fn ends_with_close(reader: &mut Reader, length: u64) -> bool {
+fn ends_with_close(reader: &mut FrameReader, length: u64) -> bool {
     let at = length.saturating_sub(FRAME_HEADER as u64).max(HEADER_BYTES);
-    matches!(reader.check(at), Check::Good(frame) if frame.kind == Kind::Close as u8 && at + frame.span() == length)
+    matches!(reader.check(at), Check::Good(frame) if frame.kind == FrameKind::Close as u8 && at + frame.span() == length)
 }
 
 fn good_header(state: HeaderState, path: &Path, first: Lsn) -> Result<SegmentHeader> {
@@ -203,7 +203,7 @@ fn good_header(state: HeaderState, path: &Path, first: Lsn) -> Result<SegmentHea
 }
 
 /// Goes from frame to frame to the end of the data; damage on the way is an error.
-fn walk(reader: &mut Reader, header: &SegmentHeader, path: &Path) -> Result<Walked> {
+fn walk(reader: &mut FrameReader, header: &SegmentHeader, path: &Path) -> Result<Walked> {
     let length = reader.cursor.length();
     let mut walked = Walked { position: HEADER_BYTES, next: header.first_lsn, tally: Tally::default(), last: None };
     // Where the record or batch began that the frames so far leave unfinished.
@@ -219,16 +219,16 @@ fn walk(reader: &mut Reader, header: &SegmentHeader, path: &Path) -> Result<Walk
             let why = format!("LSN {} stands at {at} where {} was due: corrupt", frame.lsn, walked.next);
             return Err(Error::Refused { path: path.to_owned(), why });
         }
-        let kind = Kind::from_byte(frame.kind).expect("unknown kinds were met above");
+        let kind = FrameKind::from_byte(frame.kind).expect("unknown kinds were met above");
         if kind.is_data() {
-            let more = frame.flags & MORE != 0 || matches!(kind, Kind::First | Kind::Middle);
+            let more = frame.flags & MORE != 0 || matches!(kind, FrameKind::First | FrameKind::Middle);
             unfinished = more.then(|| unfinished.unwrap_or((at, frame.lsn)));
             walked.next = frame.lsn.next();
         }
         walked.tally.observe(&frame, at, plain_length(&mut reader.cursor, &frame, at));
         walked.last = Some(frame);
         walked.position = at + frame.span();
-        if kind == Kind::Seal {
+        if kind == FrameKind::Seal {
             break;
         }
     }
@@ -243,7 +243,7 @@ fn walk(reader: &mut Reader, header: &SegmentHeader, path: &Path) -> Result<Walk
 }
 
 /// Why nothing can be appended to a segment that has bad bytes at `at`, where `due` should stand.
-fn refuse(reader: &mut Reader, path: &Path, at: u64, due: Lsn) -> Error {
+fn refuse(reader: &mut FrameReader, path: &Path, at: u64, due: Lsn) -> Error {
     if let Some((from, to)) = reader.cursor.next_refused(at) {
         let why = format!("LSN {due} cannot be read: the system refuses to give the bytes between {from} and {to}");
         return Error::Refused { path: path.to_owned(), why };
@@ -257,7 +257,7 @@ fn refuse(reader: &mut Reader, path: &Path, at: u64, due: Lsn) -> Error {
         if frame.proves_synced(due) {
             break format!("corrupt at {at}: the frame at {offset} says that LSN {due} had been synced, and it cannot be read");
         }
-        if let Some(kind @ (Kind::Close | Kind::Seal)) = Kind::from_byte(frame.kind) {
+        if let Some(kind @ (FrameKind::Close | FrameKind::Seal)) = FrameKind::from_byte(frame.kind) {
             break format!("corrupt at {at}: LSN {due} cannot be read, and a {} follows at {offset}", kind.name());
         }
         from = offset + frame.span();
@@ -309,12 +309,12 @@ mod tests {
     }
 
     /// A log of one segment: a batch of two records, one more, and whatever comes behind.
-    fn three(behind: Option<Kind>, unsynced: u16) -> Vec<u8> {
+    fn three(behind: Option<FrameKind>, unsynced: u16) -> Vec<u8> {
         use crate::model::Time;
         use crate::native::{FrameFields, encode_frame, encode_header};
         let header = SegmentHeader { key: None, block: 0, log_id: [9; 16], first_lsn: Lsn(1), created: Time(0), chain: 0 };
         let mut bytes = encode_header(&header);
-        let kinds = [Some(Kind::Full), Some(Kind::Full), Some(Kind::Full), behind];
+        let kinds = [Some(FrameKind::Full), Some(FrameKind::Full), Some(FrameKind::Full), behind];
         for (lsn, kind) in (1..).zip(kinds.into_iter().flatten()) {
             let unsynced = if lsn == 3 { unsynced } else { 0 };
             let fields = FrameFields { kind, flags: 0, unsynced, lsn: Lsn(lsn), time: Time(5), tag: 0 };
@@ -350,15 +350,15 @@ mod tests {
         use crate::native::{FrameFields, encode_frame};
         let own = segment_name(Lsn(1));
         let closed = |bytes: &[u8]| opened(&own, bytes).expect("it is whole").closed;
-        assert!(closed(&three(Some(Kind::Close), 0)) && !closed(&three(None, 0)));
+        assert!(closed(&three(Some(FrameKind::Close), 0)) && !closed(&three(None, 0)));
         let whole = three(None, 0);
         let seed = SegmentHeader { key: None, block: 0, log_id: [9; 16], first_lsn: Lsn(1), created: Time(0), chain: 0 }.seed();
         let fields = |kind| FrameFields { kind, flags: 0, unsynced: 0, lsn: Lsn(4), time: Time(5), tag: 0 };
         let mut payload = vec![7; 8];
-        encode_frame(&mut payload, &fields(Kind::Close), b"", seed, whole.len() as u64 + FRAME_HEADER as u64 + 8);
+        encode_frame(&mut payload, &fields(FrameKind::Close), b"", seed, whole.len() as u64 + FRAME_HEADER as u64 + 8);
         let mut bytes = whole;
         let offset = bytes.len() as u64;
-        encode_frame(&mut bytes, &fields(Kind::Full), &payload, seed, offset);
+        encode_frame(&mut bytes, &fields(FrameKind::Full), &payload, seed, offset);
         assert!(!closed(&bytes));
     }
 
@@ -366,7 +366,7 @@ mod tests {
     fn what_is_not_finished_at_the_end_is_no_record_and_nothing_is_appended_behind_it() {
         use crate::model::Time;
         use crate::native::{FrameFields, encode_frame};
-        for (kind, flags) in [(Kind::First, 0), (Kind::Full, MORE)] {
+        for (kind, flags) in [(FrameKind::First, 0), (FrameKind::Full, MORE)] {
             let mut bytes = three(None, 0);
             let seed =
                 SegmentHeader { key: None, block: 0, log_id: [9; 16], first_lsn: Lsn(1), created: Time(0), chain: 0 }.seed();

@@ -28,18 +28,18 @@ const STEP: u64 = 256 << 10;
 const LONGEST_STEP: u64 = 4 << 20;
 /// So many times what was written so far is made ready ahead.
 const GROWTH: u64 = 16;
-/// See [`Shared::warm`].
+/// See [`SpaceShared::warm`].
 const WARM: u64 = 64 << 10;
 
 /// Room ahead of one log's writing place.
 #[derive(Debug)]
 pub(super) struct Space {
-    shared: Arc<Shared>,
+    shared: Arc<SpaceShared>,
     helper: Option<JoinHandle<()>>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct SpaceShared {
     disk: Arc<dyn Disk>,
     standing: Arc<Standing>,
     next_path: PathBuf,
@@ -47,7 +47,7 @@ struct Shared {
     ahead_bytes: u64,
     /// A writer that wrote less than this makes no room ahead: most short runs never need it.
     warm: u64,
-    state: Mutex<State>,
+    state: Mutex<SpaceState>,
     /// There may be work.
     work: Condvar,
     /// A piece of work is done.
@@ -56,11 +56,11 @@ struct Shared {
 }
 
 #[derive(Debug, Default)]
-struct State {
-    active: Option<Active>,
+struct SpaceState {
+    active: Option<SpaceActive>,
     next: Next,
     /// A step that the helper does next.
-    promised: Option<Work>,
+    promised: Option<SpaceWork>,
     /// Bytes of groups since the writer was opened.
     written: u64,
     /// The helper waits for work.
@@ -69,7 +69,7 @@ struct State {
 }
 
 #[derive(Debug)]
-struct Active {
+struct SpaceActive {
     path: PathBuf,
     /// Opened by the helper for itself.
     file: Option<Arc<dyn File>>,
@@ -99,14 +99,14 @@ enum Next {
 
 /// What there is to do: zeros from one offset up to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Work {
-    Active(u64, u64),
+enum SpaceWork {
+    SpaceActive(u64, u64),
     Next(u64, u64),
 }
 
 impl Space {
     pub fn new(disk: &Arc<dyn Disk>, standing: &Arc<Standing>, dir: &Path, options: &Options) -> Space {
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(SpaceShared {
             disk: disk.clone(),
             standing: standing.clone(),
             next_path: next_path(dir),
@@ -137,7 +137,7 @@ impl Space {
             let (path, ready) = (path.to_owned(), ready.max(position));
             let mut state = self.shared.state();
             state.active =
-                Some(Active { path, file: None, ready, claimed: position, growing: false, filling: false, failed: false });
+                Some(SpaceActive { path, file: None, ready, claimed: position, growing: false, filling: false, failed: false });
             if let Next::Off = state.next {
                 state.next = Next::None;
             }
@@ -178,7 +178,7 @@ impl Space {
             active.growing = false;
         }
         let Some(work) = self.shared.find_work(&state) else { return };
-        if let (Work::Active(..), Some(active)) = (work, &mut state.active) {
+        if let (SpaceWork::SpaceActive(..), Some(active)) = (work, &mut state.active) {
             // Taken for the helper: the next group might be faster than it wakes, again and again.
             active.filling = true;
             state.promised = Some(work);
@@ -232,12 +232,12 @@ impl Drop for Space {
     }
 }
 
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
+impl SpaceShared {
+    fn state(&self) -> MutexGuard<'_, SpaceState> {
         self.state.lock().expect("nobody panics while holding the room")
     }
 
-    fn find_work(&self, state: &State) -> Option<Work> {
+    fn find_work(&self, state: &SpaceState) -> Option<SpaceWork> {
         let active = state.active.as_ref()?;
         if state.written < self.warm {
             return None;
@@ -251,7 +251,7 @@ impl Shared {
         let step = (ahead / 8 / STEP * STEP).clamp(STEP, LONGEST_STEP);
         let due = from + step.min(ahead / 2) <= goal || (goal == self.segment_bytes && from < goal);
         if due && !active.filling && !active.growing && !active.failed {
-            return Some(Work::Active(from, goal.min((from / step + 1) * step)));
+            return Some(SpaceWork::SpaceActive(from, goal.min((from / step + 1) * step)));
         }
         // The next one grows while this one fills: begun at two fifths, ready at nine tenths. A little behind each group, from the
         // start on, was tried: 16 x 4 KiB fell to 0.77 of this.
@@ -259,8 +259,8 @@ impl Shared {
         let whole = self.whole();
         let need = behind.saturating_mul(2).min(whole);
         match &state.next {
-            Next::None if need > 0 => Some(Work::Next(0, whole.min(STEP))),
-            Next::Made { ready, busy: false, .. } if *ready < need => Some(Work::Next(*ready, whole.min(*ready + STEP))),
+            Next::None if need > 0 => Some(SpaceWork::Next(0, whole.min(STEP))),
+            Next::Made { ready, busy: false, .. } if *ready < need => Some(SpaceWork::Next(*ready, whole.min(*ready + STEP))),
             _ => None,
         }
     }
@@ -284,7 +284,7 @@ impl Shared {
         let mut state = self.state();
         let Some(work) = state.promised.take().or_else(|| self.find_work(&state)) else { return false };
         match work {
-            Work::Active(from, to) => {
+            SpaceWork::SpaceActive(from, to) => {
                 let Some(active) = &mut state.active else { return false };
                 active.filling = true;
                 let (path, file) = (active.path.clone(), active.file.clone());
@@ -299,7 +299,7 @@ impl Shared {
                     }
                 }
             }
-            Work::Next(from, to) => {
+            SpaceWork::Next(from, to) => {
                 let file = match std::mem::replace(&mut state.next, Next::Making) {
                     Next::Made { file, ready, .. } => {
                         state.next = Next::Made { file: file.clone(), ready, busy: true };
@@ -405,7 +405,7 @@ mod tests {
         Space::new(disk, &standing, Path::new("/log"), options)
     }
 
-    fn shared(space: &Space) -> Vec<Option<Work>> {
+    fn shared(space: &Space) -> Vec<Option<SpaceWork>> {
         let mut seen = Vec::new();
         for claimed in [4096, 1 << 20, 30 << 20, 50 << 20, 64 << 20] {
             let mut state = space.shared.state();
@@ -426,7 +426,7 @@ mod tests {
         let space = made(&disk, &options);
         space.begin(Path::new("/log/a"), 4096, 4096);
         space.shared.state().written = 1 << 20;
-        let begin = Some(Work::Next(0, STEP));
+        let begin = Some(SpaceWork::Next(0, STEP));
         assert_eq!(shared(&space), [None, None, begin, begin, begin]);
     }
 
@@ -503,12 +503,12 @@ mod tests {
             space.shared.find_work(&state)
         };
         // Sixteen times what was written goes ahead, an eighth of that at a time, up to a multiple of the step.
-        assert_eq!(step(4096, 4096), Some(Work::Active(4096, STEP)));
-        assert_eq!(step(1 << 20, 4096), Some(Work::Active(4096, 2 << 20)));
-        assert_eq!(step(1 << 20, 3 << 20), Some(Work::Active(3 << 20, 4 << 20)));
-        assert_eq!(step(8 << 20, 4096), Some(Work::Active(4096, LONGEST_STEP)));
-        assert_eq!(step(8 << 20, (64 << 20) - 8192), Some(Work::Active((64 << 20) - 8192, 64 << 20)));
-        assert_eq!(step(8 << 20, 64 << 20), Some(Work::Next(0, STEP)));
+        assert_eq!(step(4096, 4096), Some(SpaceWork::SpaceActive(4096, STEP)));
+        assert_eq!(step(1 << 20, 4096), Some(SpaceWork::SpaceActive(4096, 2 << 20)));
+        assert_eq!(step(1 << 20, 3 << 20), Some(SpaceWork::SpaceActive(3 << 20, 4 << 20)));
+        assert_eq!(step(8 << 20, 4096), Some(SpaceWork::SpaceActive(4096, LONGEST_STEP)));
+        assert_eq!(step(8 << 20, (64 << 20) - 8192), Some(SpaceWork::SpaceActive((64 << 20) - 8192, 64 << 20)));
+        assert_eq!(step(8 << 20, 64 << 20), Some(SpaceWork::Next(0, STEP)));
         // The next segment's file is begun at two fifths, where this one has room.
         let with_room = |place: u64| {
             let mut state = space.shared.state();
@@ -516,10 +516,10 @@ mod tests {
             (active.claimed, active.ready) = (place, 64 << 20);
             space.shared.find_work(&state)
         };
-        assert_eq!([with_room(25 << 20), with_room(26 << 20)], [None, Some(Work::Next(0, STEP))]);
+        assert_eq!([with_room(25 << 20), with_room(26 << 20)], [None, Some(SpaceWork::Next(0, STEP))]);
         let file: Arc<dyn File> = disk.open(Path::new("/log/b"), Open::CREATE).expect("it can be made").into();
         space.shared.state().next = Next::Made { file, ready: STEP, busy: false };
-        assert_eq!(step(8 << 20, 64 << 20), Some(Work::Next(STEP, 2 * STEP)));
+        assert_eq!(step(8 << 20, 64 << 20), Some(SpaceWork::Next(STEP, 2 * STEP)));
     }
 
     #[test]
@@ -564,7 +564,7 @@ mod tests {
         disk.open(Path::new("/log/a"), Open::CREATE).expect("it can be made");
         let work = || space.shared.find_work(&space.shared.state());
         space.begin(Path::new("/log/a"), 4096, 4096 + STEP / 2);
-        assert_eq!(work(), Some(Work::Active(4096 + STEP / 2, STEP)));
+        assert_eq!(work(), Some(SpaceWork::SpaceActive(4096 + STEP / 2, STEP)));
         assert_eq!(space.claim(4096 + STEP / 2), 4096 + STEP / 2);
         assert!(work().is_some(), "a group within what is ready grows nothing");
         space.begin(Path::new("/log/a"), 4096, 4096 + STEP / 2 + 1);

@@ -24,7 +24,7 @@ pub(super) struct Standing {
 
 /// The segment that is written, as it is looked for.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Written<'a> {
+pub(super) struct WrittenSegment<'a> {
     pub path: &'a Path,
     pub file: &'a dyn File,
     /// Its first LSN, and the one behind its last.
@@ -64,7 +64,7 @@ impl Standing {
     }
 
     /// The folder, the lock and the segment that is written still have their names.
-    pub fn check(&self, lock: &WriterLock, active: Option<Written<'_>>) -> Result<(), Astray> {
+    pub fn check(&self, lock: &WriterLock, active: Option<WrittenSegment<'_>>) -> Result<(), Astray> {
         let segment = active.map_or(Ok(()), |active| self.segment(&active));
         // What becomes of the records is known from the segment; what happened, from the folder.
         if let Err(error) = self.folder() {
@@ -93,7 +93,7 @@ impl Standing {
         }
     }
 
-    fn segment(&self, active: &Written<'_>) -> Result<(), Astray> {
+    fn segment(&self, active: &WrittenSegment<'_>) -> Result<(), Astray> {
         let (first, next) = active.lsns;
         let records = match next.before().filter(|last| *last >= first) {
             None => String::new(),

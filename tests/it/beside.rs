@@ -12,8 +12,8 @@ use walctl::disk::{Disk, EntryKind, Fault, RealDisk, SimDisk};
 use walctl::formats::Halt;
 use walctl::model::{Damage, Error, Keys, Lsn, Result, Verdict};
 use walctl::ops::{
-    Begin, Checks, Choice, Event, Follow, Input, Outcome, Progress, Scan, Selection, Step, compare_media, last_lsn, open, stats,
-    verify,
+    Checks, Choice, Event, Follow, Input, Progress, Scan, ScanOutcome, ScanStart, Selection, Step, compare_media, last_lsn, open,
+    stats, verify,
 };
 use walctl::writer::{GroupCommit, Options};
 
@@ -76,7 +76,9 @@ fn scan<'a>(input: &'a Input, selection: &'a Selection) -> Scan<'a> {
 /// What can be asked of a log, each with the damage that it found and the records that it saw.
 type Question = fn(&Input) -> Result<(Vec<Damage>, Vec<u64>)>;
 
-fn read(how: impl FnOnce(&mut dyn FnMut(Event<'_>) -> Result<(), Halt>) -> Result<Outcome>) -> Result<(Vec<Damage>, Vec<u64>)> {
+fn read(
+    how: impl FnOnce(&mut dyn FnMut(Event<'_>) -> Result<(), Halt>) -> Result<ScanOutcome>,
+) -> Result<(Vec<Damage>, Vec<u64>)> {
     let mut seen = Vec::new();
     let outcome = how(&mut |event| {
         if let Event::Record(shown) = event {
@@ -107,10 +109,10 @@ const QUESTIONS: [(&str, Question); 10] = [
         assert_eq!((stats.verdict_name(), stats.damage), ("clean", 0));
         Ok((Vec::new(), Vec::new()))
     }),
-    ("dump", |input| read(|take| scan(input, &Selection::default()).forward(&Begin::default(), take))),
+    ("dump", |input| read(|take| scan(input, &Selection::default()).forward(&ScanStart::default(), take))),
     ("dump --lsn", |input| {
         let lsns = walctl::model::LsnRange::new(Lsn(5), Lsn(11));
-        read(|take| scan(input, &Selection { lsns, ..Selection::default() }).forward(&Begin::default(), take))
+        read(|take| scan(input, &Selection { lsns, ..Selection::default() }).forward(&ScanStart::default(), take))
     }),
     ("dump --reverse", |input| {
         let (damage, mut seen) = read(|take| scan(input, &Selection::default()).reverse(take))?;
@@ -124,7 +126,7 @@ const QUESTIONS: [(&str, Question); 10] = [
         let (mut damage, mut all) = (Vec::new(), Vec::new());
         for _ in 0..2 {
             let (found, seen) = read(|take| match follow.step(&scan(input, &selection), take)? {
-                Step::Quiet => Ok(Outcome::nothing(&input.source)),
+                Step::Quiet => Ok(ScanOutcome::nothing(&input.source)),
                 Step::Read(outcome) | Step::Pruned { outcome, .. } => Ok(*outcome),
             })?;
             damage.extend(found);
@@ -204,7 +206,7 @@ fn records_that_retention_took_unread_are_told_and_are_no_hole() {
     let mut seen = Vec::new();
     let selection = Selection::default();
     let outcome = scan(&input, &selection)
-        .forward(&Begin::default(), &mut |event| {
+        .forward(&ScanStart::default(), &mut |event| {
             if let Event::Record(shown) = event {
                 seen.extend(shown.record.lsn.map(|lsn| lsn.0));
             }
@@ -234,7 +236,7 @@ fn a_segment_taken_out_of_the_middle_is_a_hole_all_the_same() {
     });
     let input = input(&meanwhile).expect("it opens");
     let selection = Selection::default();
-    let outcome = scan(&input, &selection).forward(&Begin::default(), &mut |_| Ok(())).expect("it reads");
+    let outcome = scan(&input, &selection).forward(&ScanStart::default(), &mut |_| Ok(())).expect("it reads");
     assert_eq!(outcome.damage.iter().map(Damage::verdict).collect::<Vec<_>>(), [Verdict::Missing]);
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use walctl::disk::{Disk, Fault, Luck, SimDisk};
 use walctl::formats::{Halt, Item, Sink, Visit, Want};
 use walctl::model::{Error, Lsn, Payload, Verdict};
-use walctl::native::Kind;
+use walctl::native::FrameKind;
 use walctl::ops::{self, Checks, Choice, Progress};
 use walctl::writer::{Draft, GroupCommit, Options, Preallocate, SyncMode};
 
@@ -29,7 +29,7 @@ impl Told {
         let number = self.batches;
         self.batches += 1;
         self.submitted.extend(payloads.iter().map(|payload| (payload.clone(), number)));
-        let drafts: Vec<Draft<'_>> = payloads.iter().map(|p| Draft { kind: Kind::Full, tag: 5, ..Draft::of(p) }).collect();
+        let drafts: Vec<Draft<'_>> = payloads.iter().map(|p| Draft { kind: FrameKind::Full, tag: 5, ..Draft::of(p) }).collect();
         match log.append_batch(&drafts) {
             Ok(acks) => {
                 self.acknowledged.extend(acks.iter().filter(|ack| ack.durable).map(|ack| ack.lsn));

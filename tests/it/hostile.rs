@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use walctl::disk::{File, RealDisk, Source};
 use walctl::formats::{Halt, Sink, Visit, Want, by_name};
 use walctl::model::{Error, Keys, Lsn, Result, Time};
-use walctl::native::{FrameFields, Kind, SegmentHeader, encode_frame, encode_header, segment_name};
+use walctl::native::{FrameFields, FrameKind, SegmentHeader, encode_frame, encode_header, segment_name};
 
 const SIZE: usize = 2 << 20;
 /// How often each byte may be read. Summing each claim would read it more than ten thousand times, and twice that in twice the bytes.
@@ -69,7 +69,7 @@ fn segment(mut piece: impl FnMut(&mut Vec<u8>, usize, u64)) -> Vec<u8> {
     bytes
 }
 
-fn whole(bytes: &mut Vec<u8>, kind: Kind, flags: u8, lsn: u64, payload: &[u8]) {
+fn whole(bytes: &mut Vec<u8>, kind: FrameKind, flags: u8, lsn: u64, payload: &[u8]) {
     let fields = FrameFields { kind, flags, unsynced: 0, lsn: Lsn(lsn), time: Time(1), tag: 0 };
     let offset = bytes.len() as u64;
     encode_frame(bytes, &fields, payload, header().seed(), offset);
@@ -78,7 +78,7 @@ fn whole(bytes: &mut Vec<u8>, kind: Kind, flags: u8, lsn: u64, payload: &[u8]) {
 /// A header with a wrong sum that claims a payload of this length.
 fn claim(bytes: &mut Vec<u8>, length: usize, lsn: u64) {
     let at = bytes.len();
-    whole(bytes, Kind::Full, 0, lsn, b"");
+    whole(bytes, FrameKind::Full, 0, lsn, b"");
     bytes[at + 4] ^= 0x55;
     bytes[at + 6] ^= 0x55;
     bytes[at + 8..at + 12].copy_from_slice(&u32::try_from(length).expect("small").to_le_bytes());
@@ -109,14 +109,14 @@ fn hostile_frames_of_our_own_cost_a_small_multiple_of_their_length() {
         (
             "claims between whole frames",
             segment(|bytes, left, lsn| {
-                whole(bytes, Kind::Full, 0, lsn, b"");
+                whole(bytes, FrameKind::Full, 0, lsn, b"");
                 claim(bytes, left / 2, lsn + 1);
             }),
         ),
         (
             "claims that break batches",
             segment(|bytes, left, lsn| {
-                whole(bytes, Kind::Full, more, lsn, b"");
+                whole(bytes, FrameKind::Full, more, lsn, b"");
                 claim(bytes, left / 2, lsn + 1);
             }),
         ),
@@ -124,13 +124,13 @@ fn hostile_frames_of_our_own_cost_a_small_multiple_of_their_length() {
             "flipped bits and nothing whole",
             segment(|bytes, _, lsn| {
                 let at = bytes.len();
-                whole(bytes, Kind::Full, 0, lsn.div_ceil(2), &[7; 1000]);
+                whole(bytes, FrameKind::Full, 0, lsn.div_ceil(2), &[7; 1000]);
                 bytes[at + 60] ^= 1;
             }),
         ),
-        ("a batch without an end", segment(|bytes, _, lsn| whole(bytes, Kind::Full, more, lsn.div_ceil(2), b""))),
-        ("firsts without a last", segment(|bytes, _, lsn| whole(bytes, Kind::First, 0, lsn.div_ceil(2), b""))),
-        ("middles without a first", segment(|bytes, _, lsn| whole(bytes, Kind::Middle, 0, lsn.div_ceil(2), b""))),
+        ("a batch without an end", segment(|bytes, _, lsn| whole(bytes, FrameKind::Full, more, lsn.div_ceil(2), b""))),
+        ("firsts without a last", segment(|bytes, _, lsn| whole(bytes, FrameKind::First, 0, lsn.div_ceil(2), b""))),
+        ("middles without a first", segment(|bytes, _, lsn| whole(bytes, FrameKind::Middle, 0, lsn.div_ceil(2), b""))),
     ];
     for (what, bytes) in recipes {
         for want in [Want { counts_only: true, ..Want::default() }, Want { tally: true, payloads: true, ..Want::default() }] {

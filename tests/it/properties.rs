@@ -14,9 +14,9 @@ use std::time::Duration;
 
 use walctl::disk::Disk;
 use walctl::formats::{Format, Halt, Item, Sink, Visit, Want};
-use walctl::model::{Damage, Error, Keys, Kind, Lsn, LsnRange, Value, Verdict};
+use walctl::model::{Damage, DamageKind, Error, Keys, Lsn, LsnRange, Value, Verdict};
 use walctl::ops::{
-    Begin, Checks, Choice, Event, Input, LedgerEntry, Permit, Progress, Report, Scan, Selection, carry_out, ledger_head,
+    Checks, Choice, Event, Input, LedgerEntry, Permit, Progress, Report, Scan, ScanStart, Selection, carry_out, ledger_head,
     open_stream, payload_digest, plan, plan_undo, salvage, stats, undo, verify,
 };
 
@@ -187,7 +187,7 @@ fn dump_selected(input: &Input, backwards: bool, selection: &Selection) -> Resul
         });
         Ok(())
     };
-    let outcome = if backwards { scan.reverse(&mut take)? } else { scan.forward(&Begin::default(), &mut take)? };
+    let outcome = if backwards { scan.reverse(&mut take)? } else { scan.forward(&ScanStart::default(), &mut take)? };
     let verdict = outcome.damage.iter().map(Damage::verdict).max().unwrap_or(Verdict::Clean);
     Ok((records, verdict))
 }
@@ -225,7 +225,7 @@ fn look(input: &Input) -> Result<Option<Seen>, Fails> {
     check_selections(input, &records)?;
     let many = one(3, false).map_err(|error| format!("verify --jobs 3 ends with: {error}"))?;
     demand!(many.damage == report.damage && many.records == count, "verify --jobs 3 finds something else");
-    let spoilt = deep.damage.iter().filter(|d| d.kind == Kind::BadPayload).map(|d| d.span.start()).collect();
+    let spoilt = deep.damage.iter().filter(|d| d.kind == DamageKind::BadPayload).map(|d| d.span.start()).collect();
     Ok(Some(Seen { report, records, spoilt }))
 }
 
@@ -438,7 +438,7 @@ fn check_untouched(case: &Case, files: &Files, seen: &Seen) -> Result<(), Fails>
         // Zeros at the end of what is wrong need not be counted in.
         let frame = before.records.iter().find(|got| got.file == *file && got.bytes().contains(&from));
         let inside = hits(file, &(from..to.max(frame.map_or(0, |got| got.bytes().end))));
-        let of_others = matches!(damage.kind, Kind::BrokenBatch | Kind::BrokenRecord | Kind::BadSeal | Kind::BrokenChain)
+        let of_others = matches!(damage.kind, DamageKind::BrokenBatch | DamageKind::BrokenRecord | DamageKind::BadSeal | DamageKind::BrokenChain)
             // Direct writes of nodedb leave copies of records behind, among which one can be missed that was harmed elsewhere.
             || case.base.name.contains("direct");
         demand!(

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use walctl::disk::{Disk, Fault, Luck, Open, SimDisk, read_full};
 use walctl::model::{Error, Lsn, Verdict};
-use walctl::native::{Kind, segment_lsn, segment_name};
+use walctl::native::{FrameKind, segment_lsn, segment_name};
 use walctl::ops::{self, Checks, Choice, Progress, Rules, plan_prune, prune_facts, retire};
 use walctl::writer::{Draft, GroupCommit, Options, Preallocate};
 
@@ -36,7 +36,7 @@ fn rotate(disk: &SimDisk, archive: bool) -> (u64, Result<(), Error>) {
     let mut acknowledged = 28;
     let mut run = || {
         let log = GroupCommit::open(shared.clone(), Path::new(DIR), options())?;
-        acknowledged = log.append(Draft { kind: Kind::Checkpoint, tag: SAFE, ..Draft::of(b"") })?.lsn.0;
+        acknowledged = log.append(Draft { kind: FrameKind::Checkpoint, tag: SAFE, ..Draft::of(b"") })?.lsn.0;
         log.rotate()?;
         let rules = Rules { by_checkpoint: true, ..Rules::default() };
         let plan = plan_prune(prune_facts(&shared, Path::new(DIR))?, &rules);
@@ -50,7 +50,7 @@ fn rotate(disk: &SimDisk, archive: bool) -> (u64, Result<(), Error>) {
 }
 
 fn content(disk: &dyn Disk, path: &Path) -> Option<Vec<u8>> {
-    let length = disk.look(path).ok()??.length;
+    let length = disk.stat(path).ok()??.length;
     let mut bytes = vec![0; usize::try_from(length).expect("small")];
     let file = disk.open(path, Open::READ).expect("it was just looked at");
     read_full(file.as_ref(), &mut bytes, 0).expect("memory can be read");

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use walctl::disk::{Disk, SimDisk};
 use walctl::formats::by_name;
-use walctl::model::{Keys, Kind, LsnRange, Verdict};
+use walctl::model::{DamageKind, Keys, LsnRange, Verdict};
 use walctl::ops::{
     Checks, Choice, Decision, Input, Obstacle, Permit, Progress, Report, carry_out, decide, open, plan, plan_undo, verify,
 };
@@ -41,12 +41,12 @@ fn checked(recipe: &str) -> Report {
 fn a_stranger_in_front_is_the_one_that_does_not_belong_and_is_compared_with_nobody() {
     // Its numbers and its chain do not lead to the segment behind it: that is no second damage.
     let report = checked("record a\nrecord b\nother log\nskip 5\nchain 7\nsegment\nrecord c\nsegment\nrecord d");
-    let found: Vec<(Kind, usize)> = report.damage.iter().map(|d| (d.kind, d.span.place.segment.index())).collect();
-    assert_eq!((found.as_slice(), report.verdict), (&[(Kind::OtherLog, 0)][..], Verdict::Foreign), "{:?}", report.damage);
+    let found: Vec<(DamageKind, usize)> = report.damage.iter().map(|d| (d.kind, d.span.place.segment.index())).collect();
+    assert_eq!((found.as_slice(), report.verdict), (&[(DamageKind::OtherLog, 0)][..], Verdict::Foreign), "{:?}", report.damage);
     // Of two alone the first one is the log.
     let report = checked("record a\nother log\nsegment\nrecord c");
-    let found: Vec<(Kind, usize)> = report.damage.iter().map(|d| (d.kind, d.span.place.segment.index())).collect();
-    assert_eq!(found, [(Kind::OtherLog, 1)]);
+    let found: Vec<(DamageKind, usize)> = report.damage.iter().map(|d| (d.kind, d.span.place.segment.index())).collect();
+    assert_eq!(found, [(DamageKind::OtherLog, 1)]);
 }
 
 #[test]
@@ -132,8 +132,8 @@ fn a_deep_check_without_the_right_key_is_never_clean_and_neither_is_a_payload_th
     bytes[frame.offset + 4..frame.offset + 8].copy_from_slice(&sum.to_le_bytes());
     let (_, input) = opened(&Files::from([(made.name, bytes)]), "native");
     let report = look(&input, &Checks { deep: true, ..Checks::default() });
-    let found: Vec<(Kind, Option<u64>)> = report.damage.iter().map(|d| (d.kind, d.lsn.map(|l| l.0))).collect();
-    assert_eq!((found.as_slice(), report.verdict), (&[(Kind::BadPayload, Some(2))][..], Verdict::Corrupt));
+    let found: Vec<(DamageKind, Option<u64>)> = report.damage.iter().map(|d| (d.kind, d.lsn.map(|l| l.0))).collect();
+    assert_eq!((found.as_slice(), report.verdict), (&[(DamageKind::BadPayload, Some(2))][..], Verdict::Corrupt));
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn accepting_what_is_suspect_removes_no_segment_in_which_a_whole_record_stands()
     last[50] ^= 0xFF;
     let (_, input) = opened(&files, "native");
     let report = look(&input, &Checks::default());
-    let header: Vec<Verdict> = report.damage.iter().filter(|d| d.kind == Kind::BadHeader).map(|d| d.verdict()).collect();
+    let header: Vec<Verdict> = report.damage.iter().filter(|d| d.kind == DamageKind::BadHeader).map(|d| d.verdict()).collect();
     assert_eq!((header.as_slice(), report.records), (&[Verdict::Suspect][..], 2), "{:?}", report.damage);
     let plan = plan(&input, &report, &Permit { suspect: true, ..Permit::default() }).expect("it is planned");
     assert_eq!((plan.cuts.len(), plan.refusal.map(|r| r.kind)), (0, Some(Obstacle::Damage)));

@@ -10,10 +10,10 @@ use base64::Engine;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::Value;
 use walctl::model::{Error, Lsn, Time};
-use walctl::native::Kind;
+use walctl::native::FrameKind;
 use walctl::writer::RECORD_LIMIT;
 
-use crate::cli::exit::Failure;
+use crate::cli::exit::CommandFailure;
 use crate::cli::interrupt;
 
 /// How much is asked for at a time.
@@ -34,7 +34,7 @@ pub enum Delimiter {
 #[derive(Clone, Copy, Debug)]
 pub struct Given<'a> {
     pub payload: &'a [u8],
-    pub kind: Option<Kind>,
+    pub kind: Option<FrameKind>,
     pub tag: Option<u64>,
     pub lsn: Option<Lsn>,
     pub time: Option<Time>,
@@ -63,7 +63,7 @@ impl From<anyhow::Error> for End {
 }
 
 /// Where records go: each one by itself, and `pause` when none may come for a while.
-pub trait Take {
+pub trait Receive {
     fn record(&mut self, given: Given<'_>) -> Result<(), End>;
     fn pause(&mut self) -> Result<(), End>;
     fn read(&mut self, bytes: u64);
@@ -71,13 +71,13 @@ pub trait Take {
 }
 
 /// Reads records from a stream until it ends.
-pub fn stream(source: &File, delimiter: Delimiter, take: &mut dyn Take) -> Result<(), End> {
-    let mut records = Stream { delimiter, whole: 0 };
+pub fn stream(source: &File, delimiter: Delimiter, take: &mut dyn Receive) -> Result<(), End> {
+    let mut records = RecordStream { delimiter, whole: 0 };
     each_chunk(source, take, &mut |held, take, last| records.take(held, take, last))
 }
 
 /// Reads JSON lines as `dump --json` writes them.
-pub fn json_lines(source: &File, take: &mut dyn Take) -> Result<(), End> {
+pub fn json_lines(source: &File, take: &mut dyn Receive) -> Result<(), End> {
     let mut number = 0u64;
     each_chunk(source, take, &mut |held, take, last| {
         let mut done = 0;
@@ -100,7 +100,7 @@ fn at_line(end: End, number: u64) -> End {
     }
 }
 
-fn json_line(line: &[u8], take: &mut dyn Take) -> Result<(), End> {
+fn json_line(line: &[u8], take: &mut dyn Receive) -> Result<(), End> {
     let value: Value = serde_json::from_slice(line).context("this is no JSON")?;
     let Value::Object(fields) = value else { return Err(wrong("this is no JSON object")) };
     let decoded;
@@ -126,7 +126,7 @@ fn json_line(line: &[u8], take: &mut dyn Take) -> Result<(), End> {
     let kind = match fields.get("kind") {
         None | Some(Value::Null) => None,
         Some(Value::String(name)) => {
-            Some(Kind::from_name(name).ok_or_else(|| wrong(&format!("{name:?} is no kind; --kind gives all records one")))?)
+            Some(FrameKind::from_name(name).ok_or_else(|| wrong(&format!("{name:?} is no kind; --kind gives all records one")))?)
         }
         Some(other) => return Err(wrong(&format!("{other} is no kind"))),
     };
@@ -151,14 +151,14 @@ fn hex(text: &str) -> Option<Vec<u8>> {
 }
 
 /// Records in a stream.
-struct Stream {
+struct RecordStream {
     delimiter: Delimiter,
     whole: u64,
 }
 
-impl Stream {
+impl RecordStream {
     /// Takes all whole records that are there; how many bytes they were.
-    fn take(&mut self, held: &[u8], take: &mut dyn Take, last: bool) -> Result<usize, End> {
+    fn take(&mut self, held: &[u8], take: &mut dyn Receive, last: bool) -> Result<usize, End> {
         let mark = match self.delimiter {
             Delimiter::Lf => b'\n',
             Delimiter::Nul => 0,
@@ -177,7 +177,7 @@ impl Stream {
         Ok(done)
     }
 
-    fn take_counted(&mut self, held: &[u8], take: &mut dyn Take, last: bool) -> Result<usize, End> {
+    fn take_counted(&mut self, held: &[u8], take: &mut dyn Receive, last: bool) -> Result<usize, End> {
         let mut done = 0;
         while let Some((length, rest)) = held[done..].split_first_chunk::<4>() {
             let length = u32::from_le_bytes(*length) as usize;
@@ -200,10 +200,10 @@ impl Stream {
 }
 
 /// Takes what it can of the bytes that are held: how many. The flag says that no more will come.
-type Chunk<'a> = dyn FnMut(&[u8], &mut dyn Take, bool) -> Result<usize, End> + 'a;
+type Chunk<'a> = dyn FnMut(&[u8], &mut dyn Receive, bool) -> Result<usize, End> + 'a;
 
 /// Reads a stream chunk by chunk, and keeps what was not taken for the next time.
-fn each_chunk(mut source: &File, take: &mut dyn Take, chunk: &mut Chunk<'_>) -> Result<(), End> {
+fn each_chunk(mut source: &File, take: &mut dyn Receive, chunk: &mut Chunk<'_>) -> Result<(), End> {
     let mut held: Vec<u8> = Vec::with_capacity(2 * CHUNK);
     loop {
         if !wait_for(source.as_fd(), take)? {
@@ -237,7 +237,7 @@ fn each_chunk(mut source: &File, take: &mut dyn Take, chunk: &mut Chunk<'_>) -> 
 }
 
 /// Waits for input; false when the work is to end first.
-fn wait_for(source: BorrowedFd<'_>, take: &dyn Take) -> Result<bool, End> {
+fn wait_for(source: BorrowedFd<'_>, take: &dyn Receive) -> Result<bool, End> {
     loop {
         if take.stopped() || interrupt::caught() {
             return Ok(false);
@@ -253,7 +253,7 @@ fn wait_for(source: BorrowedFd<'_>, take: &dyn Take) -> Result<bool, End> {
 }
 
 /// A file as one record.
-pub fn whole_file(path: &Path, take: &mut dyn Take) -> Result<(), End> {
+pub fn whole_file(path: &Path, take: &mut dyn Receive) -> Result<(), End> {
     let stream = walctl::disk::Stream::open("open", path, interrupt::caught).map_err(|e| End::Failed(e.into()))?;
     let mut content = Vec::new();
     let read = stream.take(RECORD_LIMIT as u64 + 1).read_to_end(&mut content);
@@ -262,16 +262,16 @@ pub fn whole_file(path: &Path, take: &mut dyn Take) -> Result<(), End> {
     }
     read.map_err(|e| End::Failed(Error::io("read", path)(e).into()))?;
     if content.len() > RECORD_LIMIT {
-        let failure = Failure { exit: crate::cli::exit::Exit::Failed, message: String::new(), next: None };
+        let failure = CommandFailure { exit: crate::cli::exit::Exit::Failed, message: String::new(), next: None };
         let message = format!("{} is longer than a record can be: {RECORD_LIMIT} bytes", path.display());
-        return Err(End::Failed(Failure { message, ..failure }.into()));
+        return Err(End::Failed(CommandFailure { message, ..failure }.into()));
     }
     take.read(content.len() as u64);
     take.record(Given::of(&content))
 }
 
 /// Records that tell their number and are otherwise noise of printable characters.
-pub fn generate(count: u64, size: usize, take: &mut dyn Take) -> Result<(), End> {
+pub fn generate(count: u64, size: usize, take: &mut dyn Receive) -> Result<(), End> {
     let mut payload = Vec::with_capacity(size + 8);
     for number in 1..=count {
         if number % 1024 == 0 && (take.stopped() || interrupt::caught()) {
@@ -307,7 +307,7 @@ mod tests {
     #[derive(Default)]
     struct Kept(Vec<Vec<u8>>, Vec<(Option<u64>, Option<u64>)>);
 
-    impl Take for Kept {
+    impl Receive for Kept {
         fn record(&mut self, given: Given<'_>) -> Result<(), End> {
             self.0.push(given.payload.to_vec());
             self.1.push((given.tag, given.lsn.map(|lsn| lsn.0)));

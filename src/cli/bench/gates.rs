@@ -6,9 +6,9 @@ use std::path::Path;
 use anyhow::Context;
 use serde_json::Value;
 use walctl::disk::Stream;
-use walctl::ops::bench::{BenchPlace, Measured, Outcome, Rule, Ruling, Spread};
+use walctl::ops::bench::{BenchPlace, Measured, Measurements, Rule, Ruling, Spread};
 
-use crate::cli::exit::{Exit, Failure};
+use crate::cli::exit::{CommandFailure, Exit};
 use crate::cli::interrupt;
 use crate::cli::render::bench::json;
 use crate::cli::render::out::Out;
@@ -74,7 +74,7 @@ pub fn refuse_unlike(baseline: &Baseline, place: &BenchPlace, told: bool) -> any
     if told || unlike.is_empty() {
         return Ok(());
     }
-    Err(Failure {
+    Err(CommandFailure {
         exit: Exit::Failed,
         message: format!("the baseline is from another kind of machine: {}", unlike.join("; ")),
         next: Some("measure a baseline here: walctl bench --json > run.json; or compare all the same with --unlike".into()),
@@ -83,7 +83,7 @@ pub fn refuse_unlike(baseline: &Baseline, place: &BenchPlace, told: bool) -> any
 }
 
 /// Holds the rules against every cell; the worst counts.
-pub fn hold(rules: &[Rule], baseline: Option<&Baseline>, outcome: &Outcome, out: &mut Out) -> anyhow::Result<Exit> {
+pub fn hold(rules: &[Rule], baseline: Option<&Baseline>, outcome: &Measurements, out: &mut Out) -> anyhow::Result<Exit> {
     let (mut broken, mut compared) = (Vec::new(), 0);
     for rule in rules {
         for measured in &outcome.measured {
@@ -104,13 +104,13 @@ pub fn hold(rules: &[Rule], baseline: Option<&Baseline>, outcome: &Outcome, out:
     }
     if !rules.is_empty() && compared == 0 {
         let message = "no cell of this run has a counterpart in the baseline: nothing was compared".to_owned();
-        return Err(Failure { exit: Exit::Failed, message, next: Some("give both runs the same flags".into()) }.into());
+        return Err(CommandFailure { exit: Exit::Failed, message, next: Some("give both runs the same flags".into()) }.into());
     }
     if broken.is_empty() {
         return Ok(Exit::Done);
     }
     let next = Some("run it again before believing it: a disk has bad minutes".into());
-    Err(Failure { exit: Exit::GateMissed, message: broken.join("; "), next }.into())
+    Err(CommandFailure { exit: Exit::GateMissed, message: broken.join("; "), next }.into())
 }
 
 fn figure(measured: &Measured, name: &str) -> Option<Spread> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use walctl::ops::bench::{Advice, BenchPlace, Doubt, Found, Outcome, Probe};
+use walctl::ops::bench::{Advice, BenchPlace, Doubt, FoundRate, Measurements, Probe};
 
 /// Everything that a run found.
 #[derive(Debug)]
@@ -16,11 +16,11 @@ pub struct Session {
     /// Whether it lies.
     pub doubts: Vec<Doubt>,
     /// The cells.
-    pub outcome: Outcome,
+    pub outcome: Measurements,
     /// What to set.
     pub advice: Option<Advice>,
     /// Rates that keep the goal.
-    pub targets: Vec<Found>,
+    pub targets: Vec<FoundRate>,
     /// How long it took.
     pub took: Duration,
 }

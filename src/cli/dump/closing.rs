@@ -4,23 +4,23 @@ use std::path::Path;
 
 use walctl::formats::Ending;
 use walctl::model::{Damage, LsnRange, Verdict};
-use walctl::ops::{Outcome, Stopped};
+use walctl::ops::{ScanOutcome, Stopped};
 
 use crate::cli::exit::Exit;
 use crate::cli::hint;
 use crate::cli::units::count;
 
 /// The exit code for what was read.
-pub fn exit(outcome: &Outcome) -> Exit {
+pub fn exit(outcome: &ScanOutcome) -> Exit {
     Exit::from(verdict(outcome))
 }
 
-fn verdict(outcome: &Outcome) -> Verdict {
+fn verdict(outcome: &ScanOutcome) -> Verdict {
     outcome.damage.iter().map(Damage::verdict).max().unwrap_or(Verdict::Clean)
 }
 
 /// One line on where and why reading ended, and one on the verdict if it is not clean.
-pub fn lines(log: &Path, outcome: &Outcome, shown: u64, reverse: bool) -> Vec<String> {
+pub fn lines(log: &Path, outcome: &ScanOutcome, shown: u64, reverse: bool) -> Vec<String> {
     let name = log.display();
     let mut lines = vec![format!("{name}: {} shown; {}", count(shown, "record"), ending(outcome, reverse))];
     let verdict = verdict(outcome);
@@ -32,7 +32,7 @@ pub fn lines(log: &Path, outcome: &Outcome, shown: u64, reverse: bool) -> Vec<St
     lines
 }
 
-fn ending(outcome: &Outcome, reverse: bool) -> String {
+fn ending(outcome: &ScanOutcome, reverse: bool) -> String {
     if outcome.stopped == Some(Stopped::Enough) {
         return "reading stopped there, as asked".to_owned();
     }
@@ -56,6 +56,6 @@ fn ending(outcome: &Outcome, reverse: bool) -> String {
 }
 
 /// Segments behind those that were read hold nothing that was asked for.
-fn more_follow(outcome: &Outcome) -> bool {
+fn more_follow(outcome: &ScanOutcome) -> bool {
     outcome.source.segments.last().is_some_and(|s| s.followed) && !outcome.source.alone
 }

@@ -14,7 +14,7 @@ use crate::cli::render::records::hex::Hex;
 use crate::cli::render::records::json::Json;
 use crate::cli::render::records::raw::{Files, Raw};
 use crate::cli::render::records::redact::Redaction;
-use crate::cli::render::records::table::Table;
+use crate::cli::render::records::table::RecordTable;
 
 /// A printer of records. What it prints gathers in one buffer, which is used again.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ pub struct Locked {
 #[derive(Debug)]
 enum Shape {
     Nothing,
-    Table(Box<Table>),
+    Table(Box<RecordTable>),
     Json(Box<Json>),
     Csv(Box<Csv>),
     Hex(Option<Hex>),
@@ -66,7 +66,7 @@ impl Print {
             None if args.csv => Shape::Csv(Box::new(Csv { view, redact, several: false })),
             None if args.hex => Shape::Hex(None),
             None if out.json() => Shape::Json(Box::new(Json::new(view, redact))),
-            None => Shape::Table(Box::new(Table::new(out, view, redact, args.grep.clone(), args.context > 0))),
+            None => Shape::Table(Box::new(RecordTable::new(out, view, redact, args.grep.clone(), args.context > 0))),
         };
         if matches!(shape, Shape::Csv(_)) {
             out.write_all(HEADS).map_err(stopped)?;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use std::io::{self, Write};
-use walctl::model::{Acknowledged, Hole, Kind, LsnRange, Time, Verdict};
+use walctl::model::{Acknowledged, DamageKind, Hole, LsnRange, Time, Verdict};
 use walctl::ops::{Cut, Help, Obstacle, Plan, Report, Undo};
 
 use super::escape;
@@ -54,12 +54,12 @@ fn lsns(range: LsnRange) -> String {
 
 /// What goes, in words.
 fn what(cut: &Cut) -> String {
-    let has = |kind: Kind| cut.kinds.contains(&kind);
+    let has = |kind: DamageKind| cut.kinds.contains(&kind);
     let bytes = count(cut.from.bytes, "byte");
     let noun = match () {
         () if cut.kinds.is_empty() => return bytes,
         () if cut.verdict == Verdict::Suspect => "a frame that is torn or rotten",
-        () if has(Kind::BrokenBatch) => "an unfinished batch",
+        () if has(DamageKind::BrokenBatch) => "an unfinished batch",
         () => "an unfinished record",
     };
     format!("{bytes} of {noun}")

@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How far some work has come, counted in bytes. May be told from several threads.
 #[derive(Debug)]
-pub struct Progress {
+pub struct WorkBar {
     begun: Instant,
     total: u64,
     done: AtomicU64,
@@ -24,10 +24,10 @@ pub struct Progress {
     doing: String,
 }
 
-impl Progress {
+impl WorkBar {
     /// Over `total` bytes; `doing` stands before the bar: `checking wal`.
-    pub fn new(out: &Out, doing: impl Into<String>, total: u64) -> Progress {
-        Progress {
+    pub fn new(out: &Out, doing: impl Into<String>, total: u64) -> WorkBar {
+        WorkBar {
             begun: Instant::now(),
             total,
             done: AtomicU64::new(0),
@@ -109,7 +109,7 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
+impl Drop for WorkBar {
     fn drop(&mut self) {
         self.finish();
     }
@@ -123,7 +123,7 @@ mod tests {
     fn work_that_is_over_is_not_waited_for() {
         let begun = Instant::now();
         for _ in 0..200 {
-            let bar = Progress {
+            let bar = WorkBar {
                 begun: Instant::now(),
                 total: 1,
                 done: AtomicU64::new(0),

@@ -265,7 +265,7 @@ pub fn text(out: &mut Out, stats: &Stats, typed: &str, top: usize) -> io::Result
             line(out, "", &format!("highest {peak:.0} records a second, in {PARTS} parts of the time"))?;
         }
     }
-    let notable = |(index, p): &(usize, &walctl::ops::Pause)| *index == 0 || p.micros >= 100_000;
+    let notable = |(index, p): &(usize, &walctl::ops::WriteGap)| *index == 0 || p.micros >= 100_000;
     for (_, pause) in c.pauses.iter().enumerate().filter(notable) {
         let then = pause
             .group

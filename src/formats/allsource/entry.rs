@@ -12,7 +12,7 @@ use crate::model::Time;
 
 /// An entry whose checksum matches.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Entry<'a> {
+pub(super) struct ValidEntry<'a> {
     pub(super) sequence: u64,
     /// When it was appended, as it stands there.
     pub(super) written: Text<'a>,
@@ -30,7 +30,7 @@ pub(super) struct Entry<'a> {
 
 /// Why a line is no entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(super) enum NoEntry {
     /// It is not UTF-8 from this byte on.
     Text(usize),
     /// It is not an entry in JSON, from about this byte on.
@@ -49,20 +49,20 @@ pub(super) const DEEPEST: usize = 127;
 
 /// Reads a whole line, without its newline.
 #[inline]
-pub(super) fn read(line: &[u8]) -> Result<Entry<'_>, Fault> {
-    let text = std::str::from_utf8(line).map_err(|e| Fault::Text(e.valid_up_to()))?.as_bytes();
+pub(super) fn read(line: &[u8]) -> Result<ValidEntry<'_>, NoEntry> {
+    let text = std::str::from_utf8(line).map_err(|e| NoEntry::Text(e.valid_up_to()))?.as_bytes();
     let mut scanner = Scanner::new(text);
     let entry = scan(&mut scanner)?;
-    if scanner.is_done() { Ok(entry) } else { Err(Fault::Json(scanner.at())) }
+    if scanner.is_done() { Ok(entry) } else { Err(NoEntry::Json(scanner.at())) }
 }
 
 /// Reads the entry that a text begins with, whatever follows it.
-pub(super) fn read_prefix(text: &[u8]) -> Result<Entry<'_>, Fault> {
+pub(super) fn read_prefix(text: &[u8]) -> Result<ValidEntry<'_>, NoEntry> {
     let mut scanner = Scanner::new(text);
     let entry = scan(&mut scanner)?;
     match std::str::from_utf8(&text[..entry.length]) {
         Ok(_) => Ok(entry),
-        Err(error) => Err(Fault::Text(error.valid_up_to())),
+        Err(error) => Err(NoEntry::Text(error.valid_up_to())),
     }
 }
 
@@ -83,7 +83,7 @@ struct Fields<'a> {
 }
 
 #[inline]
-fn scan<'a>(scanner: &mut Scanner<'a>) -> Result<Entry<'a>, Fault> {
+fn scan<'a>(scanner: &mut Scanner<'a>) -> Result<ValidEntry<'a>, NoEntry> {
     let mut fields = Fields::default();
     let read = scanner.object(|scanner, key| match key {
         k if k.is("sequence") => {
@@ -99,12 +99,12 @@ fn scan<'a>(scanner: &mut Scanner<'a>) -> Result<Entry<'a>, Fault> {
         _ => scanner.value(),
     });
     let found = read.and_then(|()| complete(scanner, &fields));
-    let Some((entry, raw)) = found else { return Err(Fault::Json(scanner.at())) };
+    let Some((entry, raw)) = found else { return Err(NoEntry::Json(scanner.at())) };
     let mut text = Sum::default();
     let written = summed(raw, &entry, &mut text);
-    written.ok_or(Fault::Json(scanner.at()))?;
+    written.ok_or(NoEntry::Json(scanner.at()))?;
     let computed = crc32(0, text.bytes());
-    if computed == entry.checksum { Ok(entry) } else { Err(Fault::Sum { stored: entry.checksum, computed }) }
+    if computed == entry.checksum { Ok(entry) } else { Err(NoEntry::Sum { stored: entry.checksum, computed }) }
 }
 
 #[inline]
@@ -144,12 +144,12 @@ fn integer(raw: &[u8]) -> Option<u64> {
 
 /// The entry, if no field is missing, and the sequence as it stands there.
 #[inline]
-fn complete<'a>(scanner: &Scanner<'a>, fields: &Fields<'a>) -> Option<(Entry<'a>, &'a [u8])> {
+fn complete<'a>(scanner: &Scanner<'a>, fields: &Fields<'a>) -> Option<(ValidEntry<'a>, &'a [u8])> {
     let (sequence, raw) = fields.sequence?;
     fields.payload?;
     let mut unused = Sum::default();
     moment(&fields.time?, &mut unused)?;
-    let entry = Entry {
+    let entry = ValidEntry {
         sequence,
         written: fields.written?,
         id: fields.id?,
@@ -193,7 +193,7 @@ impl Sum {
 }
 
 #[inline]
-fn summed(sequence: &[u8], entry: &Entry<'_>, text: &mut Sum) -> Option<()> {
+fn summed(sequence: &[u8], entry: &ValidEntry<'_>, text: &mut Sum) -> Option<()> {
     text.push(sequence)?;
     moment(&entry.written, text)?;
     uuid(&entry.id, text)
@@ -328,7 +328,7 @@ mod tests {
     #[test]
     fn each_covered_digit_counts_and_the_payload_does_not() {
         let other = LINE.replacen("46.338", "46.339", 1);
-        assert!(matches!(read(other.as_bytes()), Err(Fault::Sum { stored: 4_029_885_192, .. })));
+        assert!(matches!(read(other.as_bytes()), Err(NoEntry::Sum { stored: 4_029_885_192, .. })));
         assert!(read(LINE.replacen("[1,", "[2,", 1).as_bytes()).is_ok());
     }
 
@@ -367,11 +367,11 @@ mod tests {
         ] {
             let line = LINE.replacen(from, to, 1);
             assert_ne!(line, LINE);
-            assert!(matches!(read(line.as_bytes()), Err(Fault::Json(_))), "{line}");
+            assert!(matches!(read(line.as_bytes()), Err(NoEntry::Json(_))), "{line}");
         }
         let mut bytes = LINE.as_bytes().to_vec();
         bytes[150] = 0xE1;
-        assert!(matches!(read(&bytes), Err(Fault::Text(150))));
+        assert!(matches!(read(&bytes), Err(NoEntry::Text(150))));
     }
 
     #[test]

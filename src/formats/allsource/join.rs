@@ -5,11 +5,11 @@
 
 use crate::disk::Source;
 use crate::formats::Summary;
-use crate::model::{Damage, Facts, Kind, Look, Lsn, LsnRange, Proof, Span, Warning};
+use crate::model::{Damage, DamageKind, Facts, Look, Lsn, LsnRange, Proof, Span, Warning};
 
 /// Entries whose sequences rise by one, in lines that follow each other.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Run {
+pub(super) struct SequenceRun {
     pub(super) first: u64,
     pub(super) last: u64,
     pub(super) start: u64,
@@ -21,7 +21,7 @@ pub(super) struct Run {
 /// What the join needs to know of a segment besides its summary.
 #[derive(Debug, Default)]
 pub(super) struct Own {
-    pub(super) runs: Vec<Run>,
+    pub(super) runs: Vec<SequenceRun>,
     /// There were more runs than are remembered.
     pub(super) full: bool,
     /// Nothing bad stands before the first entry.
@@ -37,15 +37,15 @@ pub(super) fn sequence(name: &str) -> Option<u64> {
 
 /// A run and the file that it is in.
 #[derive(Clone, Copy, Debug)]
-struct Place {
+struct RunPlace {
     file: usize,
-    run: Run,
+    run: SequenceRun,
 }
 
 pub(super) fn join(source: &Source, summaries: &mut [Summary]) -> Vec<Damage> {
-    let mut places: Vec<Place> = Vec::new();
+    let mut places: Vec<RunPlace> = Vec::new();
     for (file, summary) in summaries.iter().enumerate() {
-        places.extend(summary.own::<Own>().map_or(&[][..], |own| &own.runs).iter().map(|run| Place { file, run: *run }));
+        places.extend(summary.own::<Own>().map_or(&[][..], |own| &own.runs).iter().map(|run| RunPlace { file, run: *run }));
     }
     let in_file_order = places.clone();
     places.sort_by_key(|p| (p.run.first, p.run.last, p.file, p.run.start));
@@ -64,7 +64,7 @@ pub(super) fn join(source: &Source, summaries: &mut [Summary]) -> Vec<Damage> {
 
 /// A later file with content proves that everything before it had been written out; not the tail of the file that is appended to.
 /// An empty one proves it too where it is named after a sequence that is in no file: that had been given before it was begun.
-fn prove(source: &Source, summaries: &mut [Summary], places: &[Place]) {
+fn prove(source: &Source, summaries: &mut [Summary], places: &[RunPlace]) {
     let latest = places.iter().max_by_key(|p| p.run.last).map(|p| p.file);
     let highest = places.iter().map(|p| p.run.last).max().unwrap_or(0);
     let named = source.segments.iter().filter_map(|s| sequence(&s.name)).max().unwrap_or(0);
@@ -93,7 +93,7 @@ fn forget_doubt(summaries: &mut [Summary]) {
 }
 
 /// Sequences that are nowhere, between some that are.
-fn holes(source: &Source, summaries: &mut [Summary], places: &[Place]) -> Vec<Damage> {
+fn holes(source: &Source, summaries: &mut [Summary], places: &[RunPlace]) -> Vec<Damage> {
     let mut found = Vec::new();
     let Some(first) = places.first() else { return found };
     // A file's name says that its number and the one behind it were given, even if all of its lines are gone.
@@ -124,8 +124,10 @@ fn holes(source: &Source, summaries: &mut [Summary], places: &[Place]) -> Vec<Da
     // The newest file can be empty: its number was given before it was begun.
     let named = source.segments.iter().filter_map(|s| sequence(&s.name)).max().unwrap_or(0);
     if named > last && summaries.len() > 1 && named >= first.run.first {
-        let after =
-            Place { file: summaries.len() - 1, run: Run { first: named + 1, last: named + 1, start: 0, end: 0, digest: 0 } };
+        let after = RunPlace {
+            file: summaries.len() - 1,
+            run: SequenceRun { first: named + 1, last: named + 1, start: 0, end: 0, digest: 0 },
+        };
         if !blame(summaries, at.file, at.run.end, &after, last + 1) {
             found.extend(hole(source, summaries, last + 1, named + 1, at.file, at.run.end, after.file));
         }
@@ -135,7 +137,7 @@ fn holes(source: &Source, summaries: &mut [Summary], places: &[Place]) -> Vec<Da
 
 fn hole(source: &Source, summaries: &[Summary], due: u64, next: u64, file: usize, at: u64, later: usize) -> Option<Damage> {
     let segment = source.segments.get(file)?;
-    let kind = if file == later { Kind::LsnGap } else { Kind::MissingSegment };
+    let kind = if file == later { DamageKind::LsnGap } else { DamageKind::MissingSegment };
     let found = if file == later {
         format!("sequence {next}")
     } else {
@@ -154,7 +156,7 @@ fn hole(source: &Source, summaries: &[Summary], due: u64, next: u64, file: usize
 }
 
 /// Bad lines directly behind the entry before a hole, or directly before the one after it, hold what is missing.
-fn blame(summaries: &mut [Summary], file: usize, end: u64, next: &Place, due: u64) -> bool {
+fn blame(summaries: &mut [Summary], file: usize, end: u64, next: &RunPlace, due: u64) -> bool {
     let doubt = LsnRange::new(Lsn(due), Lsn(next.run.first - 1));
     let mut blamed = false;
     let behind = first_start_after(&summaries[file], end);
@@ -185,9 +187,9 @@ fn last_end_before(summary: &Summary, start: u64) -> u64 {
 }
 
 /// Sequences that stand in the log twice.
-fn twice(source: &Source, summaries: &mut [Summary], places: &[Place]) -> Vec<Damage> {
+fn twice(source: &Source, summaries: &mut [Summary], places: &[RunPlace]) -> Vec<Damage> {
     let mut found = Vec::new();
-    let mut highest: Option<Place> = None;
+    let mut highest: Option<RunPlace> = None;
     for place in places {
         if let Some(before) = highest.filter(|before| place.run.first <= before.run.last) {
             // Of two, the one that was written later is the one that should not be there.
@@ -205,7 +207,7 @@ fn twice(source: &Source, summaries: &mut [Summary], places: &[Place]) -> Vec<Da
             facts.proof = Some(Proof::LaterFrame { lsn: range.last, synced: range.last.next() });
             let at = second.run.start;
             found.push(Damage {
-                kind: Kind::LsnBack,
+                kind: DamageKind::LsnBack,
                 span: Span::new(two.id, at, at),
                 lsn: Some(range.first),
                 doubt: None,
@@ -245,7 +247,7 @@ fn twice(source: &Source, summaries: &mut [Summary], places: &[Place]) -> Vec<Da
 }
 
 /// A file is named after the last sequence before it.
-fn names(source: &Source, summaries: &[Summary], places: &[Place]) -> Vec<Damage> {
+fn names(source: &Source, summaries: &[Summary], places: &[RunPlace]) -> Vec<Damage> {
     let given = |sequence: u64| {
         let index = places.partition_point(|p| p.run.first <= sequence);
         places[..index].iter().rev().take(1000).any(|p| p.run.last >= sequence)
@@ -259,7 +261,7 @@ fn names(source: &Source, summaries: &[Summary], places: &[Place]) -> Vec<Damage
         let elsewhere = || named.checked_add(1).is_some_and(given);
         if run.first <= named || (run.first > named + 1 && elsewhere()) {
             found.push(Damage {
-                kind: Kind::WrongName,
+                kind: DamageKind::WrongName,
                 span: Span::new(segment.id, run.start, run.start),
                 lsn: Some(Lsn(run.first)),
                 doubt: None,
@@ -273,7 +275,7 @@ fn names(source: &Source, summaries: &[Summary], places: &[Place]) -> Vec<Damage
 }
 
 /// Entries that stand behind later ones, and are not there twice.
-fn out_of_order(source: &Source, summaries: &mut [Summary], in_file_order: &[Place], doubled: &[Damage]) {
+fn out_of_order(source: &Source, summaries: &mut [Summary], in_file_order: &[RunPlace], doubled: &[Damage]) {
     let (mut highest, mut holder, mut seen) = (0, 0, None);
     for place in in_file_order {
         let twice = || {
@@ -329,7 +331,7 @@ fn losses_that_are_none(source: &Source, summaries: &mut [Summary]) {
 }
 
 /// 0.16 deletes the oldest files at every rotation.
-fn deleted_front(source: &Source, summaries: &mut [Summary], places: &[Place]) {
+fn deleted_front(source: &Source, summaries: &mut [Summary], places: &[RunPlace]) {
     const KEPT: usize = 10;
     let (Some(first), Some(segment)) = (places.first(), source.segments.first()) else { return };
     if source.segments.len() < KEPT || first.run.first <= 1 {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::format::FORMAT;
 use crate::disk::{Disk, Open, RealDisk, SimDisk, Source, crc32, write_full};
 use crate::formats::{Item, Sink, Summary, Visit, Want};
-use crate::model::{Damage, Keys, Kind, Verdict};
+use crate::model::{Damage, DamageKind, Keys, Verdict};
 
 const ID: &str = "00000000-0000-4000-8000-000000000000";
 
@@ -79,7 +79,7 @@ impl Seen {
         self.damage.iter().map(Damage::verdict).max().unwrap_or(Verdict::Clean)
     }
 
-    fn kinds(&self) -> Vec<Kind> {
+    fn kinds(&self) -> Vec<DamageKind> {
         self.damage.iter().map(|d| d.kind).collect()
     }
 
@@ -188,29 +188,29 @@ fn holes_are_looked_for_in_the_whole_set_and_not_file_by_file() {
     assert_eq!(seen.verdict(), Verdict::Clean, "{:?}", seen.damage);
     assert!(seen.warned("sequence-out-of-file-order"));
     let seen = walk(&[(0, oldest.as_bytes())], Want::default());
-    assert_eq!((seen.kinds(), seen.verdict()), (vec![Kind::LsnGap], Verdict::Missing));
+    assert_eq!((seen.kinds(), seen.verdict()), (vec![DamageKind::LsnGap], Verdict::Missing));
     let third = lines(8..=9);
     let seen = walk(&[(0, oldest.as_bytes()), (7, third.as_bytes())], Want::default());
-    assert_eq!((seen.kinds(), seen.verdict()), (vec![Kind::LsnGap], Verdict::Missing));
+    assert_eq!((seen.kinds(), seen.verdict()), (vec![DamageKind::LsnGap], Verdict::Missing));
     // The name of an empty newest file tells what was given before it.
     let seen = walk(&[(0, lines(1..=3).as_bytes()), (3, b"")], Want::default());
     assert_eq!(seen.verdict(), Verdict::Clean);
     let seen = walk(&[(0, lines(1..=2).as_bytes()), (3, b"")], Want::default());
-    assert_eq!((seen.kinds(), seen.verdict()), (vec![Kind::MissingSegment], Verdict::Missing));
+    assert_eq!((seen.kinds(), seen.verdict()), (vec![DamageKind::MissingSegment], Verdict::Missing));
     // A front that was checkpointed is no hole; lines that are gone from a file's front are one.
     let seen = walk(&[(0, b""), (3, lines(4..=5).as_bytes())], Want::default());
     assert_eq!(seen.verdict(), Verdict::Clean);
     let seen = walk(&[(3, lines(5..=6).as_bytes())], Want::default());
-    assert_eq!((seen.kinds(), seen.verdict()), (vec![Kind::LsnGap], Verdict::Missing));
+    assert_eq!((seen.kinds(), seen.verdict()), (vec![DamageKind::LsnGap], Verdict::Missing));
 }
 
 #[test]
 fn a_renamed_file_and_a_doubled_file_are_told() {
     let (a, b) = (lines(1..=3), lines(4..=6));
     let seen = walk(&[(0, a.as_bytes()), (5, b.as_bytes())], Want::default());
-    assert_eq!((seen.kinds(), seen.verdict()), (vec![Kind::WrongName], Verdict::Foreign));
+    assert_eq!((seen.kinds(), seen.verdict()), (vec![DamageKind::WrongName], Verdict::Foreign));
     let seen = walk(&[(0, a.as_bytes()), (3, b.as_bytes()), (6, b.as_bytes())], Want::default());
-    assert!(seen.kinds().contains(&Kind::LsnBack) && seen.warned("duplicate-sequence"));
+    assert!(seen.kinds().contains(&DamageKind::LsnBack) && seen.warned("duplicate-sequence"));
     assert_eq!(seen.verdict(), Verdict::Corrupt);
 }
 
@@ -249,7 +249,7 @@ fn swapped_and_doubled_lines_are_told_apart() {
     assert!(seen.warned("sequence-out-of-file-order") && !seen.warned("duplicate-sequence"));
     let doubled = lines(1..=2) + &lines(2..=3);
     let seen = one(&doubled);
-    assert_eq!((seen.kinds(), seen.verdict()), (vec![Kind::LsnBack], Verdict::Corrupt));
+    assert_eq!((seen.kinds(), seen.verdict()), (vec![DamageKind::LsnBack], Verdict::Corrupt));
     assert!(!seen.warned("sequence-out-of-file-order") && seen.warned("duplicate-sequence"));
 }
 

@@ -3,11 +3,11 @@
 use memchr::{memchr, memmem, memrchr};
 
 use super::super::again::Looks;
-use super::entry::{DEEPEST, Entry, Fault, read, read_prefix};
-use super::join::{Own, Run, sequence};
+use super::entry::{DEEPEST, NoEntry, ValidEntry, read, read_prefix};
+use super::join::{Own, SequenceRun, sequence};
 use crate::disk::Cursor;
 use crate::formats::{Ending, Halt, Mark, Sink, Summary, Visit, Walk};
-use crate::model::{Damage, Facts, Field, Kind, Look, Lsn, LsnRange, Payload, Proof, Record, Span, Time, Value, Warning};
+use crate::model::{Damage, DamageKind, Facts, Field, Look, Lsn, LsnRange, Payload, Proof, Record, Span, Time, Value, Warning};
 
 /// How an entry begins, as every release writes it.
 pub(super) const START: &[u8] = b"{\"sequence\":";
@@ -25,7 +25,7 @@ pub(super) const RUNS: usize = 1 << 16;
 struct Bad {
     start: u64,
     end: u64,
-    kind: Kind,
+    kind: DamageKind,
     look: Look,
     expected: String,
     found: String,
@@ -191,7 +191,7 @@ impl Walker<'_, '_, '_> {
         self.summary.ending = Ending::FileEnds;
     }
 
-    fn entry(&mut self, entry: &Entry<'_>, at: u64, end: u64, text: &[u8]) -> Result<(), Halt> {
+    fn entry(&mut self, entry: &ValidEntry<'_>, at: u64, end: u64, text: &[u8]) -> Result<(), Halt> {
         self.accept(at, end);
         self.summary.records += 1;
         self.summary.blank = false;
@@ -214,7 +214,7 @@ impl Walker<'_, '_, '_> {
         self.deliver(entry, at, end, text, back, false)
     }
 
-    fn count(&mut self, entry: &Entry<'_>, at: u64, end: u64) {
+    fn count(&mut self, entry: &ValidEntry<'_>, at: u64, end: u64) {
         let mixed = |digest: u64| digest.rotate_left(5).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ u64::from(entry.checksum);
         let room = self.own.runs.len() < RUNS;
         match self.own.runs.last_mut() {
@@ -223,13 +223,13 @@ impl Walker<'_, '_, '_> {
             }
             _ if room => {
                 let (first, last) = (entry.sequence, entry.sequence);
-                self.own.runs.push(Run { first, last, start: at, end, digest: mixed(0) });
+                self.own.runs.push(SequenceRun { first, last, start: at, end, digest: mixed(0) });
             }
             _ => self.own.full = true,
         }
     }
 
-    fn deliver(&mut self, entry: &Entry<'_>, at: u64, end: u64, text: &[u8], back: bool, inside: bool) -> Result<(), Halt> {
+    fn deliver(&mut self, entry: &ValidEntry<'_>, at: u64, end: u64, text: &[u8], back: bool, inside: bool) -> Result<(), Halt> {
         let id = entry.id.meaning_or_raw();
         let kind = entry.event_type.meaning_or_raw();
         let entity = entry.entity.meaning_or_raw();
@@ -262,9 +262,9 @@ impl Walker<'_, '_, '_> {
     }
 
     /// Adds a line to the bad ones before it, if it is of their kind, or begins anew.
-    fn bad_line(&mut self, at: u64, end: u64, text: &[u8], ended: bool, fault: Fault) -> Result<(), Halt> {
+    fn bad_line(&mut self, at: u64, end: u64, text: &[u8], ended: bool, fault: NoEntry) -> Result<(), Halt> {
         let bad = self.describe(at, end, text, ended, fault);
-        if let Fault::Text(byte) = fault {
+        if let NoEntry::Text(byte) = fault {
             let words = format!(
                 "the line is not UTF-8 from offset {} on: allsource 0.16 recovers no event at all from a log with such a line and \
                  starts over at sequence 1; open it with 0.27, or take the line out of a copy first",
@@ -289,23 +289,25 @@ impl Walker<'_, '_, '_> {
         self.inside(at, text)
     }
 
-    fn describe(&self, at: u64, end: u64, text: &[u8], ended: bool, fault: Fault) -> Bad {
+    fn describe(&self, at: u64, end: u64, text: &[u8], ended: bool, fault: NoEntry) -> Bad {
         let begun = text.starts_with(&START[..text.len().min(START.len())]);
         let zeros = memmem::find(text, &[0; 16]).is_some();
         let look = if !ended || zeros { Look::Interrupted } else { Look::Wrong };
         let due = self.due();
         let (kind, expected, found) = match fault {
             _ if !ended && text.iter().all(|b| *b == 0) => {
-                (Kind::Zeroed, format!("entry {due}"), format!("{} zero bytes", text.len()))
+                (DamageKind::Zeroed, format!("entry {due}"), format!("{} zero bytes", text.len()))
             }
-            Fault::Sum { stored, computed } => (Kind::BadChecksum, format!("checksum {computed}"), stored.to_string()),
-            _ if zeros => (Kind::Zeroed, format!("entry {due}"), "a line with zero bytes in it".into()),
-            _ if !ended && begun => (Kind::CutShort, format!("entry {due}"), format!("the first {} bytes of it", text.len())),
-            Fault::Text(byte) => {
-                (Kind::NotAFrame, format!("entry {due}"), format!("a line that is not UTF-8 from byte {byte} on"))
+            NoEntry::Sum { stored, computed } => (DamageKind::BadChecksum, format!("checksum {computed}"), stored.to_string()),
+            _ if zeros => (DamageKind::Zeroed, format!("entry {due}"), "a line with zero bytes in it".into()),
+            _ if !ended && begun => {
+                (DamageKind::CutShort, format!("entry {due}"), format!("the first {} bytes of it", text.len()))
             }
-            Fault::Json(byte) => {
-                (Kind::NotAFrame, format!("entry {due}"), format!("a line that is no entry in JSON from byte {byte} on"))
+            NoEntry::Text(byte) => {
+                (DamageKind::NotAFrame, format!("entry {due}"), format!("a line that is not UTF-8 from byte {byte} on"))
+            }
+            NoEntry::Json(byte) => {
+                (DamageKind::NotAFrame, format!("entry {due}"), format!("a line that is no entry in JSON from byte {byte} on"))
             }
         };
         Bad { start: at, end, kind, look, expected, found, begun }
@@ -336,7 +338,7 @@ impl Walker<'_, '_, '_> {
                     }
                     entry.length
                 }
-                Err(Fault::Json(byte)) => {
+                Err(NoEntry::Json(byte)) => {
                     budget = budget.saturating_sub(byte);
                     1
                 }
@@ -377,8 +379,8 @@ impl Walker<'_, '_, '_> {
             self.own.clean_start = false;
         }
         self.summary.ending = Ending::Damage;
-        self.summary.blank &= damage.kind == Kind::Zeroed;
-        self.out.hurt(&damage)?;
+        self.summary.blank &= damage.kind == DamageKind::Zeroed;
+        self.out.damage(&damage)?;
         self.summary.damage.push(damage);
         Ok(())
     }
@@ -387,8 +389,15 @@ impl Walker<'_, '_, '_> {
     fn refused(&mut self, cursor: &mut Cursor, at: u64, end: u64) -> u64 {
         let next = next_line(cursor, end);
         let found = format!("the system refuses to give bytes before {end}");
-        let bad =
-            Bad { start: at, end: next, kind: Kind::ReadError, look: Look::Refused, expected: String::new(), found, begun: true };
+        let bad = Bad {
+            start: at,
+            end: next,
+            kind: DamageKind::ReadError,
+            look: Look::Refused,
+            expected: String::new(),
+            found,
+            begun: true,
+        };
         match &mut self.bad {
             Some(before) if before.look == Look::Refused && before.end == at => before.end = next,
             Some(before) if before.end == at => *before = Bad { start: before.start, ..bad },
@@ -421,7 +430,7 @@ impl Walker<'_, '_, '_> {
                 let bad = Bad {
                     start: at,
                     end,
-                    kind: Kind::NotAFrame,
+                    kind: DamageKind::NotAFrame,
                     look: Look::Wrong,
                     expected: format!("entry {}", self.due()),
                     found: format!("a line of {} bytes", end - at),

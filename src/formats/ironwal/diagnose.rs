@@ -1,15 +1,15 @@
 //! What stands where no whole frame stands: where the next one is, and what the bytes between look like.
 
 use super::super::again::Stop;
-use super::super::hunt::{Sums, find};
+use super::super::resync::{Sums, find};
 use super::super::{Ending, Halt, looks_interrupted};
 use super::frame::{HEADER, Header, MAGIC};
-use super::walk::State;
+use super::walk::Walker;
 use crate::disk::{crc32, zero_prefix};
-use crate::model::{Facts, Kind, Look, Lsn, LsnRange, Proof};
+use crate::model::{DamageKind, Facts, Look, Lsn, LsnRange, Proof};
 
 /// Where the lengths of bad frames lead.
-enum Chain {
+enum FrameChain {
     /// To a whole frame.
     Frame(u64, Header),
     /// To the end of the file, from this last frame.
@@ -18,7 +18,7 @@ enum Chain {
     Broken,
 }
 
-impl State<'_, '_> {
+impl Walker<'_, '_> {
     /// No frame stands where one was due. Finds the next one and reports what lies between; false when there is none.
     pub(super) fn damage(&mut self) -> Result<bool, Halt> {
         let start = self.at;
@@ -27,9 +27,9 @@ impl State<'_, '_> {
         let own_end = header.filter(|h| h.magic).map(|h| start + h.length());
         let due = self.due;
         let found = match self.chain(start) {
-            Chain::Frame(at, next) => Some((at, next)),
-            Chain::End(last, header) => self.search(last, Some(header)),
-            Chain::Broken => self.search(start, None),
+            FrameChain::Frame(at, next) => Some((at, next)),
+            FrameChain::End(last, header) => self.search(last, Some(header)),
+            FrameChain::Broken => self.search(start, None),
         };
         if self.written_meanwhile(&stop, start, found.is_some())? {
             return Ok(true);
@@ -62,7 +62,7 @@ impl State<'_, '_> {
                         next.start
                     ),
                 );
-            } else if !kept && (kind != Kind::BadChecksum || own_end != Some(at)) {
+            } else if !kept && (kind != DamageKind::BadChecksum || own_end != Some(at)) {
                 self.warn(
                     "opening-would-cut",
                     format!(
@@ -107,23 +107,23 @@ impl State<'_, '_> {
     }
 
     /// Follows the lengths of bad frames: payloads may hold whole frames, and must not be searched while lengths lead on.
-    fn chain(&mut self, start: u64) -> Chain {
+    fn chain(&mut self, start: u64) -> FrameChain {
         let mut at = start;
         loop {
             let header = self.cursor.array(at).map(|bytes| Header::parse(&bytes));
             // Of the first one only magic and length are asked for.
             let Some(header) = header.filter(|h| h.magic && (at == start || h.plausible() && h.start >= self.due)) else {
-                return Chain::Broken;
+                return FrameChain::Broken;
             };
             let next = at + header.length();
             if next > self.cursor.length() {
-                return Chain::Broken;
+                return FrameChain::Broken;
             }
             if let Some(whole) = self.whole_at(next) {
-                return if whole.start >= self.due { Chain::Frame(next, whole) } else { Chain::Broken };
+                return if whole.start >= self.due { FrameChain::Frame(next, whole) } else { FrameChain::Broken };
             }
             if self.cursor.bytes(next, 1).is_empty() && self.cursor.refused_at(next).is_none() {
-                return if header.plausible() { Chain::End(at, header) } else { Chain::Broken };
+                return if header.plausible() { FrameChain::End(at, header) } else { FrameChain::Broken };
             }
             at = next;
         }
@@ -171,31 +171,36 @@ impl State<'_, '_> {
     }
 
     /// What stands in a bad region: its kind, how it looks, what should be there, what is.
-    fn diagnose(&mut self, start: u64, end: u64, header: Option<Header>, followed: bool) -> (Kind, Look, String, String) {
+    fn diagnose(&mut self, start: u64, end: u64, header: Option<Header>, followed: bool) -> (DamageKind, Look, String, String) {
         let frame = format!("a frame of id {}", self.due);
         if let Some((from, to)) = self.cursor.next_refused(start).filter(|(from, _)| *from < end) {
-            return (Kind::ReadError, Look::Refused, frame, format!("bytes {from} to {to}, which the system refuses to give"));
+            return (
+                DamageKind::ReadError,
+                Look::Refused,
+                frame,
+                format!("bytes {from} to {to}, which the system refuses to give"),
+            );
         }
         let Some(header) = header else {
             let left = end - start;
             let zeros = zero_prefix(self.cursor.bytes(start, HEADER)) as u64 == left;
-            let kind = if zeros { Kind::Zeroed } else { Kind::CutShort };
+            let kind = if zeros { DamageKind::Zeroed } else { DamageKind::CutShort };
             return (kind, Look::Interrupted, frame, format!("the end of the file after {left} of {HEADER} bytes of its header"));
         };
         if self.cursor.zeros_end(start) >= end {
-            return (Kind::Zeroed, Look::Interrupted, frame, format!("{} zero bytes", end - start));
+            return (DamageKind::Zeroed, Look::Interrupted, frame, format!("{} zero bytes", end - start));
         }
         if !header.magic {
             return self.without_magic(start, end, header, frame, followed);
         }
         if let Some(length) = self.right_length(start, end, header) {
             let found = format!("a length of {} where {length} makes the checksum match", header.stored);
-            return (Kind::BadChecksum, Look::Wrong, frame, found);
+            return (DamageKind::BadChecksum, Look::Wrong, frame, found);
         }
         if !header.plausible() {
             let found = format!("a header of type {} with {} entries in {} bytes", header.kind, header.entries, header.stored);
             let look = if followed { Look::Wrong } else { Look::Interrupted };
-            return (Kind::NotAFrame, look, frame, found);
+            return (DamageKind::NotAFrame, look, frame, found);
         }
         if start + header.length() > end {
             let found = if followed {
@@ -203,14 +208,15 @@ impl State<'_, '_> {
             } else {
                 format!("the end of the file, {} bytes short of the frame's end", start + header.length() - end)
             };
-            let (kind, look) = if followed { (Kind::NotAFrame, Look::Wrong) } else { (Kind::CutShort, Look::Interrupted) };
+            let (kind, look) =
+                if followed { (DamageKind::NotAFrame, Look::Wrong) } else { (DamageKind::CutShort, Look::Interrupted) };
             return (kind, look, frame, found);
         }
         let payload = start + HEADER as u64;
         let frame_end = start + header.length();
         if self.cursor.zeros_end(payload) >= frame_end && header.stored > 0 {
             return (
-                Kind::Zeroed,
+                DamageKind::Zeroed,
                 Look::Interrupted,
                 frame,
                 format!("a header, and {} zero bytes for its payload", header.stored),
@@ -220,10 +226,10 @@ impl State<'_, '_> {
         let sums = format!("checksum {:08x} stored, {sum:08x} computed", header.crc);
         let zeros = self.trailing_zeros(payload, frame_end);
         if zeros >= 16 + header.zeros_of_a_whole_one() {
-            return (Kind::Zeroed, Look::Interrupted, frame, format!("zeros for its last {zeros} bytes ({sums})"));
+            return (DamageKind::Zeroed, Look::Interrupted, frame, format!("zeros for its last {zeros} bytes ({sums})"));
         }
         let look = if looks_interrupted(&mut self.cursor, payload, frame_end) { Look::Interrupted } else { Look::Wrong };
-        (Kind::BadChecksum, look, frame, sums)
+        (DamageKind::BadChecksum, look, frame, sums)
     }
 
     fn without_magic(
@@ -233,14 +239,14 @@ impl State<'_, '_> {
         header: Header,
         frame: String,
         followed: bool,
-    ) -> (Kind, Look, String, String) {
+    ) -> (DamageKind, Look, String, String) {
         let fits = Header { magic: true, ..header }.plausible() && start + header.length() <= end;
         if fits && self.cursor.fold(start + HEADER as u64, u64::from(header.stored), header.seed, crc32) == Some(header.crc) {
             let found = format!("all of the frame of id {} but its magic, and its checksum matches", header.start);
-            return (Kind::NotAFrame, Look::Wrong, frame, found);
+            return (DamageKind::NotAFrame, Look::Wrong, frame, found);
         }
         let look = if followed { Look::Wrong } else { Look::Interrupted };
-        (Kind::NotAFrame, look, frame, format!("{} bytes that begin no frame", end - start))
+        (DamageKind::NotAFrame, look, frame, format!("{} bytes that begin no frame", end - start))
     }
 
     /// A frame whose magic or length alone is wrong: its checksum proves the rest.

@@ -7,11 +7,11 @@ use lz4_flex::frame::FrameDecoder;
 
 use super::super::{Halt, Sink, Visit};
 use super::frame::{HEADER, HELD, Header, decompress, entries, is_batch, pass, scan};
-use super::walk::State;
+use super::walk::Walker;
 use crate::disk::{File, pieces};
 use crate::model::{Error, Field, Lsn, Payload, Record, Result, Span, Value};
 
-impl State<'_, '_> {
+impl Walker<'_, '_> {
     /// Delivers the entries of a frame; false when its payload is no such batch.
     pub(super) fn entries(&mut self, header: &Header) -> Result<bool, Halt> {
         let (at, want) = (self.at, self.visit.want);

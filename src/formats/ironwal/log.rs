@@ -7,7 +7,7 @@ use memchr::memmem;
 use super::super::{Likeness, Sample, Summary, gap_between, later_segments_prove};
 use super::frame::{HEADER, Header, MAGIC};
 use crate::disk::{Cursor, EntryKind, Open, Source, crc32, read_full};
-use crate::model::{Damage, Facts, Kind, Look, Lsn, LsnRange, Span, Warning};
+use crate::model::{Damage, DamageKind, Facts, Look, Lsn, LsnRange, Span, Warning};
 
 /// Lists the start ids of all segments, 8 bytes each.
 const INDEX: &str = "segments.idx";
@@ -94,14 +94,14 @@ fn name_and_content(source: &Source, summaries: &mut [Summary], index: usize) ->
     // The walk could not know better than that ids are skipped, or go back.
     let (kept, _) = std::mem::take(&mut summary.damage).into_parts();
     for damage in kept {
-        if !(damage.span.start() == 0 && matches!(damage.kind, Kind::LsnGap | Kind::LsnBack)) {
+        if !(damage.span.start() == 0 && matches!(damage.kind, DamageKind::LsnGap | DamageKind::LsnBack)) {
             summary.damage.push(damage);
         }
     }
     summary.begins = Some(first);
     let segment = &source.segments[index];
     Some(Damage {
-        kind: Kind::WrongName,
+        kind: DamageKind::WrongName,
         span: Span::new(segment.id, 0, 0),
         lsn: Some(name),
         doubt: None,
@@ -117,7 +117,7 @@ fn overlap(source: &Source, summaries: &[Summary], index: usize) -> Option<Damag
     let twice = LsnRange::new(begins, due.before()?)?;
     let segment = &source.segments[index];
     Some(Damage {
-        kind: Kind::LsnBack,
+        kind: DamageKind::LsnBack,
         span: Span::new(segment.id, 0, 0),
         lsn: Some(due),
         doubt: Some(twice),
@@ -127,14 +127,14 @@ fn overlap(source: &Source, summaries: &[Summary], index: usize) -> Option<Damag
     })
 }
 
-type Warnings = Vec<(&'static str, String)>;
+type NamedWarnings = Vec<(&'static str, String)>;
 
 fn content(cursor: &mut Cursor) -> Vec<u8> {
     cursor.bytes(0, SIDECAR).to_vec()
 }
 
 /// The sidecars against the files that are there. None of them is needed to read the stream.
-fn sidecars(source: &Source, warnings: &mut Warnings) {
+fn sidecars(source: &Source, warnings: &mut NamedWarnings) {
     let rebuilt = "ironwal 0.6.9 rebuilds it from the file names when it opens the stream; nothing is lost";
     let number = |id: u64| source.segments.iter().any(|s| s.sequence == id);
     match source.sibling(INDEX) {
@@ -176,7 +176,7 @@ fn sidecars(source: &Source, warnings: &mut Warnings) {
     }
 }
 
-fn head(source: &Source, warnings: &mut Warnings) {
+fn head(source: &Source, warnings: &mut NamedWarnings) {
     let Some(last) = source.segments.last() else { return };
     match source.sibling(HEAD) {
         // It comes with the first rotation.
@@ -213,11 +213,11 @@ fn head(source: &Source, warnings: &mut Warnings) {
 }
 
 /// The checkpoints of a sharded log say how far each shard had come.
-fn checkpoints(source: &Source, summaries: &[Summary], warnings: &mut Warnings) {
+fn checkpoints(source: &Source, summaries: &[Summary], warnings: &mut NamedWarnings) {
     let shard = source.dir.file_name().and_then(|n| n.to_str()).and_then(|n| n.strip_prefix("shard_")?.parse::<usize>().ok());
     let (Some(shard), Some(root)) = (shard, source.dir.parent()) else { return };
     let path = root.join("checkpoints.log");
-    let Ok(Some(_)) = source.disk.look(&path) else { return };
+    let Ok(Some(_)) = source.disk.stat(&path) else { return };
     let Ok(file) = source.disk.open(&path, Open::READ) else { return };
     let Ok(length) = file.length() else { return };
     let mut cursor = Cursor::new(file.into(), length);
@@ -261,7 +261,7 @@ fn checkpoints(source: &Source, summaries: &[Summary], warnings: &mut Warnings) 
 /// The id that HEAD names.
 fn newest_checkpoint(source: &Source, root: &Path) -> Option<String> {
     let path = root.join("HEAD");
-    source.disk.look(&path).ok()??;
+    source.disk.stat(&path).ok()??;
     let file = source.disk.open(&path, Open::READ).ok()?;
     let mut bytes = vec![0; 2 + usize::from(u16::MAX)];
     let count = read_full(&*file, &mut bytes, 0).ok()?;

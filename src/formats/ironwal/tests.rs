@@ -8,7 +8,7 @@ use super::FORMAT;
 use super::frame::{HELD, MAGIC};
 use crate::disk::{RealDisk, Source, crc32};
 use crate::formats::{Item, Sink, Summary, Visit, Want};
-use crate::model::{Damage, Keys, Kind, Verdict};
+use crate::model::{Damage, DamageKind, Keys, Verdict};
 
 fn frame_of(start: u64, count: u32, kind: u8, stored: &[u8], plain: usize) -> Vec<u8> {
     let mut bytes = MAGIC.to_vec();
@@ -208,7 +208,7 @@ fn a_right_sum_over_no_batch_is_damage_and_reading_goes_on() {
             let bytes = [frame(0, &[b"a"]), frame_of(1, 2, kind, &stored, payload.len()), frame(3, &[b"d"])].concat();
             let seen = found(&[(0, bytes)]);
             assert_eq!((seen.ids(), seen.damage.len()), (vec![0, 3], 1), "{:?}", seen.damage);
-            assert_eq!(seen.damage[0].kind, Kind::BadPayload);
+            assert_eq!(seen.damage[0].kind, DamageKind::BadPayload);
         }
     }
 }
@@ -225,11 +225,11 @@ fn a_renamed_segment_is_told_from_one_that_lost_its_first_frames() {
     // 2 and 3 follow 0 and 1, under the name 5.
     let renamed = found(&[(0, frame(0, &[b"a", b"b"])), (5, frame(2, &[b"c", b"d"]))]);
     assert_eq!((renamed.verdict(), renamed.damage.len()), (Verdict::Foreign, 1), "{:?}", renamed.damage);
-    assert_eq!(renamed.damage[0].kind, Kind::WrongName);
+    assert_eq!(renamed.damage[0].kind, DamageKind::WrongName);
     let beheaded = found(&[(0, frame(0, &[b"a", b"b"])), (2, frame(3, &[b"d"]))]);
-    assert_eq!((beheaded.verdict(), beheaded.damage[0].kind), (Verdict::Missing, Kind::LsnGap), "{:?}", beheaded.damage);
+    assert_eq!((beheaded.verdict(), beheaded.damage[0].kind), (Verdict::Missing, DamageKind::LsnGap), "{:?}", beheaded.damage);
     let overlapping = found(&[(0, frame(0, &[b"a", b"b"])), (1, frame(1, &[b"c"]))]);
-    assert_eq!((overlapping.verdict(), overlapping.damage[0].kind), (Verdict::Foreign, Kind::LsnBack));
+    assert_eq!((overlapping.verdict(), overlapping.damage[0].kind), (Verdict::Foreign, DamageKind::LsnBack));
 }
 
 #[test]

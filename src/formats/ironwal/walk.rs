@@ -1,12 +1,12 @@
 //! Walking one segment of an ironwal stream: its frames, and what stands where a frame was due.
 
 use super::super::again::Looks;
-use super::super::hunt::Sums;
+use super::super::resync::Sums;
 use super::super::{Ending, Format, Halt, Mark, Mend, Sink, Summary, Visit, Walk};
 use super::frame::{HEADER, HELD, Header};
 use super::log::{self, Own};
 use crate::disk::{Cursor, crc32};
-use crate::model::{Damage, Facts, Kind, Look, Lsn, LsnRange, Span, Warning};
+use crate::model::{Damage, DamageKind, Facts, Look, Lsn, LsnRange, Span, Warning};
 
 /// ironwal.
 pub const FORMAT: Format = Format {
@@ -42,7 +42,7 @@ pub const FORMAT: Format = Format {
 const STRIDE: u64 = 1 << 20;
 
 /// A walk under way.
-pub(super) struct State<'a, 's> {
+pub(super) struct Walker<'a, 's> {
     pub(super) visit: &'a Visit<'a>,
     pub(super) sink: &'a mut Sink<'s>,
     pub(super) cursor: Cursor,
@@ -66,7 +66,7 @@ fn walk(visit: &Visit<'_>, sink: &mut Sink<'_>) -> Walk {
     let cursor = visit.source.cursor(visit.segment)?;
     let summary = Summary::new(visit.segment, cursor.length());
     let named = log::sequence(&visit.segment.name).is_some();
-    let mut state = State {
+    let mut state = Walker {
         visit,
         sink,
         cursor,
@@ -87,7 +87,7 @@ fn walk(visit: &Visit<'_>, sink: &mut Sink<'_>) -> Walk {
     }
     state.summary.begins = named.then_some(Lsn(visit.segment.sequence));
     state.run()?;
-    let State { mut summary, cursor, own, due, high, .. } = state;
+    let Walker { mut summary, cursor, own, due, high, .. } = state;
     summary.length = cursor.length();
     summary.blank = summary.length == 0;
     summary.due = Some(Lsn(due.max(high)));
@@ -95,7 +95,7 @@ fn walk(visit: &Visit<'_>, sink: &mut Sink<'_>) -> Walk {
     Ok(summary)
 }
 
-impl State<'_, '_> {
+impl Walker<'_, '_> {
     fn run(&mut self) -> Result<(), Halt> {
         let (mut told, mut marked) = (self.at, self.at);
         loop {
@@ -151,7 +151,7 @@ impl State<'_, '_> {
         self.order(&header)?;
         if !self.entries(&header)? {
             let found = "the sum is right, and the payload is not a batch of that many entries".to_owned();
-            let damage = self.bad(Kind::BadPayload, start, end, format!("a batch of {} entries", header.entries), found);
+            let damage = self.bad(DamageKind::BadPayload, start, end, format!("a batch of {} entries", header.entries), found);
             self.hurt(damage)?;
             // The sum was right, so the ids that it covers were given.
         } else {
@@ -175,7 +175,7 @@ impl State<'_, '_> {
             return Ok(());
         }
         let (kind, look, doubt) = if header.start > due {
-            (Kind::LsnGap, Look::Absent, LsnRange::new(Lsn(due), Lsn(header.start - 1)))
+            (DamageKind::LsnGap, Look::Absent, LsnRange::new(Lsn(due), Lsn(header.start - 1)))
         } else {
             let text = format!(
                 "ids {} and up stand in the log twice: ironwal counts entries when it opens a stream and never compares ids, so after \
@@ -186,7 +186,7 @@ impl State<'_, '_> {
             if self.at > 0 {
                 self.warn("ids-given-twice", text);
             }
-            (Kind::LsnBack, Look::Mixed, None)
+            (DamageKind::LsnBack, Look::Mixed, None)
         };
         let mut damage = self.bad(kind, self.at, self.at, format!("id {due} next"), format!("id {}", header.start));
         damage.facts = Facts::of(look);
@@ -199,7 +199,7 @@ impl State<'_, '_> {
         self.summary.warnings.push(Warning { name, span, text });
     }
 
-    pub(super) fn bad(&self, kind: Kind, start: u64, end: u64, expected: String, found: String) -> Damage {
+    pub(super) fn bad(&self, kind: DamageKind, start: u64, end: u64, expected: String, found: String) -> Damage {
         Damage {
             kind,
             span: Span::new(self.visit.segment.id, start, end),
@@ -212,7 +212,7 @@ impl State<'_, '_> {
     }
 
     pub(super) fn hurt(&mut self, damage: Damage) -> Result<(), Halt> {
-        self.sink.hurt(&damage)?;
+        self.sink.damage(&damage)?;
         self.summary.damage.push(damage);
         Ok(())
     }

@@ -3,7 +3,8 @@
 use crate::formats::{Halt, KnownHole, Sink, Visit};
 use crate::model::{Error, Field, Lsn, Payload, Record, Span, Time, Value};
 use crate::native::{
-    ENCRYPTED, FACTS_LIMIT, FRAME_HEADER, Facts, FrameHeader, HoleFound, Kind, LZ4, Opened, Opener, Reader, hole_at, open,
+    ENCRYPTED, FACTS_LIMIT, FRAME_HEADER, FrameHeader, FrameKind, FrameReader, HoleFound, LZ4, Opened, Opener, RecordFacts,
+    hole_at, open,
 };
 
 /// A Facts frame: where it is, and its header.
@@ -23,15 +24,15 @@ impl Beside {
     }
 
     /// What it says; `None` when it cannot be opened or is of another form: the record is whole without it.
-    pub fn read(&self, reader: &mut Reader, opener: &Opener) -> Option<Facts> {
+    pub fn read(&self, reader: &mut FrameReader, opener: &Opener) -> Option<RecordFacts> {
         let length = self.header.length as usize;
         let stored = reader.cursor.bytes(self.offset + FRAME_HEADER as u64, length.min(FACTS_LIMIT + 1));
         if self.header.flags & (LZ4 | ENCRYPTED) == 0 {
-            return Facts::decode(stored);
+            return RecordFacts::decode(stored);
         }
         let mut plain = Vec::new();
         match open(&self.header, self.offset, stored, opener, &mut plain) {
-            Opened::Plain => Facts::decode(&plain),
+            Opened::Plain => RecordFacts::decode(&plain),
             _ => None,
         }
     }
@@ -40,7 +41,7 @@ impl Beside {
 /// The hole that a frame tells of where `due` was due. One that begins elsewhere, or is of another form, explains nothing, so that what it
 /// does not name stays missing.
 pub fn known_hole(
-    reader: &mut Reader,
+    reader: &mut FrameReader,
     visit: &Visit<'_>,
     offset: u64,
     header: &FrameHeader,
@@ -57,7 +58,7 @@ pub fn known_hole(
 }
 
 /// The LSN at which a log goes on with a frame that was found behind damage: a hole may begin before it.
-pub fn resumes_with(reader: &mut Reader, due: Lsn, (offset, header): (u64, FrameHeader)) -> Lsn {
+pub fn resumes_with(reader: &mut FrameReader, due: Lsn, (offset, header): (u64, FrameHeader)) -> Lsn {
     match hole_at(&mut reader.cursor, offset, &header) {
         HoleFound::Hole(hole) if hole.lsns.first >= due => hole.lsns.first,
         _ => header.lsn,
@@ -66,10 +67,10 @@ pub fn resumes_with(reader: &mut Reader, due: Lsn, (offset, header): (u64, Frame
 
 /// Hands over a control frame, with what it says.
 pub fn deliver_control(
-    reader: &mut Reader,
+    reader: &mut FrameReader,
     span: Span,
     header: &FrameHeader,
-    kind: Kind,
+    kind: FrameKind,
     fields: &[Field<'_>],
     sink: &mut Sink<'_>,
 ) -> Result<(), Halt> {
@@ -86,7 +87,7 @@ pub fn deliver_control(
         encrypted: false,
         physical: true,
     };
-    if kind == Kind::Facts {
+    if kind == FrameKind::Facts {
         let stored = reader.cursor.bytes(offset + FRAME_HEADER as u64, (header.length as usize).min(FACTS_LIMIT));
         let encrypted = header.flags & ENCRYPTED != 0;
         return sink.record(&Record { payload: Payload::Whole(stored), encrypted, ..record });

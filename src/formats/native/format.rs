@@ -11,7 +11,7 @@ use super::join::join;
 use super::walk::walk;
 use crate::formats::{Format, Likeness, Mend, Sample};
 use crate::model::Lsn;
-use crate::native::{FRAME_MAGIC, HEADER_BYTES, Kind, LOCK, MAGIC, parse_cut_name, segment_lsn};
+use crate::native::{FRAME_MAGIC, FrameKind, HEADER_BYTES, LOCK, MAGIC, parse_cut_name, segment_lsn};
 
 /// Logs that walctl itself writes.
 pub const FORMAT: Format = Format {
@@ -43,11 +43,11 @@ pub const FORMAT: Format = Format {
     unprotected: "",
 };
 
-const KINDS: [&str; Kind::ALL.len()] = {
-    let mut names = [""; Kind::ALL.len()];
+const KINDS: [&str; FrameKind::ALL.len()] = {
+    let mut names = [""; FrameKind::ALL.len()];
     let mut index = 0;
     while index < names.len() {
-        names[index] = Kind::ALL[index].name();
+        names[index] = FrameKind::ALL[index].name();
         index += 1;
     }
     names

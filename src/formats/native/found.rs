@@ -1,10 +1,10 @@
 //! What a walk finds wrong between whole frames, put into words.
 
-use super::unit::{Unit, Unopened};
-use crate::model::{Damage, Facts, Kind, Look, Lsn, LsnRange, SegmentId, Span, Warning};
+use super::assemble::{Unit, Unopened};
+use crate::model::{Damage, DamageKind, Facts, Look, Lsn, LsnRange, SegmentId, Span, Warning};
 use crate::native::{FrameHeader, HEADER_USED};
 
-fn in_frame(segment: SegmentId, offset: u64, kind: Kind, header: &FrameHeader, look: Look) -> Damage {
+fn in_frame(segment: SegmentId, offset: u64, kind: DamageKind, header: &FrameHeader, look: Look) -> Damage {
     Damage {
         kind,
         span: Span::new(segment, offset, offset + header.span()),
@@ -21,14 +21,14 @@ pub fn plaintext(segment: SegmentId, offset: u64, header: &FrameHeader) -> Damag
     Damage {
         expected: format!("an encrypted payload in frame {}, for the segment is encrypted", header.lsn),
         found: "a payload that is not encrypted, and is not handed out".into(),
-        ..in_frame(segment, offset, Kind::PlaintextFrame, header, Look::Altered)
+        ..in_frame(segment, offset, DamageKind::PlaintextFrame, header, Look::Altered)
     }
 }
 
 /// A segment's header that does not say that payloads are encrypted, where this frame is.
 pub fn unflagged(segment: SegmentId, begins: Option<Lsn>, header: &FrameHeader) -> Damage {
     Damage {
-        kind: Kind::BadHeader,
+        kind: DamageKind::BadHeader,
         span: Span::new(segment, 0, HEADER_USED as u64),
         lsn: begins,
         doubt: None,
@@ -48,7 +48,7 @@ pub fn padding(span: Span, header: &FrameHeader) -> Warning {
 pub fn jump(segment: SegmentId, offset: u64, due: Lsn, header: &FrameHeader) -> Damage {
     let back = header.lsn <= due;
     Damage {
-        kind: if back { Kind::LsnBack } else { Kind::LsnGap },
+        kind: if back { DamageKind::LsnBack } else { DamageKind::LsnGap },
         span: Span::new(segment, offset, if back { offset + header.span() } else { offset }),
         lsn: Some(due),
         doubt: header.lsn.before().and_then(|last| LsnRange::new(due, last)),
@@ -63,14 +63,14 @@ pub fn bad_payload(segment: SegmentId, offset: u64, header: &FrameHeader, unopen
     Damage {
         expected: format!("a payload that opens, in frame {}", header.lsn),
         found: unopened.why,
-        ..in_frame(segment, offset, Kind::BadPayload, header, unopened.look)
+        ..in_frame(segment, offset, DamageKind::BadPayload, header, unopened.look)
     }
 }
 
 /// A whole frame that is not given out, because it is part of something that is not whole.
-pub fn withheld(segment: SegmentId, offset: u64, kind: Kind, header: &FrameHeader, look: Look) -> Damage {
+pub fn withheld(segment: SegmentId, offset: u64, kind: DamageKind, header: &FrameHeader, look: Look) -> Damage {
     let (expected, found) = match kind {
-        Kind::BrokenBatch => ("a whole batch", "a record of the batch that was hurt before it"),
+        DamageKind::BrokenBatch => ("a whole batch", "a record of the batch that was hurt before it"),
         _ => ("the first fragment of the record", "a fragment without it"),
     };
     Damage { expected: expected.to_owned(), found: found.to_owned(), ..in_frame(segment, offset, kind, header, look) }
@@ -79,8 +79,8 @@ pub fn withheld(segment: SegmentId, offset: u64, kind: Kind, header: &FrameHeade
 /// A batch or a record whose end is lacking at this offset.
 pub fn unfinished(segment: SegmentId, offset: u64, unit: &Unit, look: Look) -> Damage {
     let (kind, what) = match unit.batch {
-        true => (Kind::BrokenBatch, "batch"),
-        false => (Kind::BrokenRecord, "record"),
+        true => (DamageKind::BrokenBatch, "batch"),
+        false => (DamageKind::BrokenRecord, "record"),
     };
     Damage {
         kind,
@@ -96,7 +96,7 @@ pub fn unfinished(segment: SegmentId, offset: u64, unit: &Unit, look: Look) -> D
 /// The file became shorter or unreadable under its mapping: what was handed out of it may be wrong.
 pub fn shrunk(segment: SegmentId, length: u64, begins: Option<Lsn>) -> Damage {
     Damage {
-        kind: Kind::ReadError,
+        kind: DamageKind::ReadError,
         span: Span::new(segment, 0, length),
         lsn: begins,
         doubt: None,

@@ -2,7 +2,7 @@
 
 use crate::disk::{EntryKind, Source};
 use crate::formats::{Ending, Summary, gap_between, later_segments_prove};
-use crate::model::{Damage, Facts, Kind, Look, Lsn, LsnRange, Span, Warning};
+use crate::model::{Damage, DamageKind, Facts, Look, Lsn, LsnRange, Span, Warning};
 use crate::native::{SegmentHeader, Tally, segment_lsn};
 
 /// What a walk leaves for the join.
@@ -29,7 +29,7 @@ pub fn join(source: &Source, summaries: &mut [Summary]) -> Vec<Damage> {
     let mut found = Vec::new();
     let log_id = common_id(summaries);
     for index in 0..summaries.len().min(source.segments.len()) {
-        tell_doubt(summaries, index);
+        widen_doubt(summaries, index);
         if let Some(damage) = wrong_name(source, summaries, index) {
             found.push(damage);
         }
@@ -61,7 +61,7 @@ fn downgraded(source: &Source, summaries: &[Summary], log_id: Option<[u8; 16]>) 
         }
         let before = source.segments.get(most.1).map_or("", |segment| &segment.name);
         let expected = format!("{}, as in {before}", WORDS[most.0]);
-        let damage = whole_header(source, index, Kind::Downgraded, expected, WORDS[level].to_owned());
+        let damage = whole_header(source, index, DamageKind::Downgraded, expected, WORDS[level].to_owned());
         found.extend(damage.map(|damage| Damage {
             lsn: Some(header.first_lsn),
             doubt: summary.lsns,
@@ -100,7 +100,7 @@ fn common_id(summaries: &[Summary]) -> Option<[u8; 16]> {
 }
 
 /// A bad tail puts in doubt whatever lies between it and the segment behind it.
-fn tell_doubt(summaries: &mut [Summary], index: usize) {
+fn widen_doubt(summaries: &mut [Summary], index: usize) {
     let Some(next) = summaries.get(index + 1).and_then(|s| s.begins) else { return };
     let Some(summary) = summaries.get_mut(index).filter(|s| s.ending == Ending::Damage) else { return };
     if let Some(last) = summary.damage.kept_mut().last_mut() {
@@ -108,7 +108,7 @@ fn tell_doubt(summaries: &mut [Summary], index: usize) {
     }
 }
 
-fn whole_header(source: &Source, index: usize, kind: Kind, expected: String, found: String) -> Option<Damage> {
+fn whole_header(source: &Source, index: usize, kind: DamageKind, expected: String, found: String) -> Option<Damage> {
     let segment = source.segments.get(index)?;
     let span = Span::new(segment.id, 0, crate::native::HEADER_USED as u64);
     Some(Damage { kind, span, lsn: None, doubt: None, expected, found, facts: Facts::of(Look::Mixed) })
@@ -123,7 +123,7 @@ fn wrong_name(source: &Source, summaries: &[Summary], index: usize) -> Option<Da
     let damage = whole_header(
         source,
         index,
-        Kind::WrongName,
+        DamageKind::WrongName,
         format!("first LSN {named}, as the name says"),
         format!("first LSN {} in the header", header.first_lsn),
     )?;
@@ -139,7 +139,7 @@ fn other_log(source: &Source, summaries: &[Summary], index: usize, log_id: Optio
     let damage = whole_header(
         source,
         index,
-        Kind::OtherLog,
+        DamageKind::OtherLog,
         format!("log id {}", hex(&log_id)),
         format!("log id {}", hex(&header.log_id)),
     )?;
@@ -164,7 +164,7 @@ fn between(source: &Source, summaries: &[Summary], index: usize, log_id: Option<
         let damage = whole_header(
             source,
             index,
-            Kind::LsnBack,
+            DamageKind::LsnBack,
             format!("LSN {due}, which follows {}", source.segments.get(index - 1)?.name),
             format!("LSN {begins}, which was already given"),
         )?;
@@ -177,7 +177,7 @@ fn between(source: &Source, summaries: &[Summary], index: usize, log_id: Option<
     let damage = whole_header(
         source,
         index,
-        Kind::BrokenChain,
+        DamageKind::BrokenChain,
         format!("sum {last_sum:08x}, of the last frame of {}", source.segments.get(index - 1)?.name),
         format!("sum {:08x}", header.chain),
     )?;

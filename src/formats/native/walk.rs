@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use super::begin::{Begin, Begun, begin};
+use super::assemble::{Dress, Unit, Unopened, deliver_record, deliver_unit};
 use super::beside::{Beside, deliver_control, known_hole, resumes_with};
+use super::classify::{classify, follower, padding};
 use super::found;
+use super::header::{Begin, Begun, begin};
 use super::join::Joint;
-use super::region::{classify, follower, padding};
-use super::unit::{Dress, Unit, Unopened, deliver_record, deliver_unit};
-use super::wounds::Wounds;
+use super::proofs::Wounds;
 use crate::formats::{Ending, Halt, Mark, Sink, Summary, Visit, Walk};
-use crate::model::{Damage, Error, Facts, Field, Kind as Damaged, Look, Lsn, LsnRange, Proof, Span, Value, Warning};
+use crate::model::{Damage, DamageKind, Error, Facts, Field, Look, Lsn, LsnRange, Proof, Span, Value, Warning};
 use crate::native::{
-    Check, ENCRYPTED, FRAME_HEADER, FrameHeader, HEADER_BYTES, Kind, MORE, Opened, Opener, Reader, Seal, Tally, digest, open,
-    plain_length,
+    Check, ENCRYPTED, FRAME_HEADER, FrameHeader, FrameKind, FrameReader, HEADER_BYTES, MORE, Opened, Opener, Seal, Tally, digest,
+    open, plain_length,
 };
 
 /// How often the walk says how far it has come.
@@ -32,7 +32,7 @@ pub fn walk(visit: &Visit<'_>, sink: &mut Sink<'_>) -> Walk {
         Begin::Frames(begun) => begun,
         Begin::Nothing(nothing) => {
             let (mut summary, joint, damage) = *nothing;
-            sink.hurt(&damage)?;
+            sink.damage(&damage)?;
             summary.due = damage.lsn;
             summary.ending = Ending::Damage;
             summary.damage.push(damage);
@@ -48,7 +48,7 @@ pub fn walk(visit: &Visit<'_>, sink: &mut Sink<'_>) -> Walk {
 
 struct Walker<'v> {
     visit: &'v Visit<'v>,
-    reader: Reader,
+    reader: FrameReader,
     summary: Summary,
     joint: Joint,
     seal: Option<Seal>,
@@ -66,7 +66,7 @@ struct Walker<'v> {
     wounds: Wounds,
     digest: u64,
     data_frames: u64,
-    last_kind: Option<Kind>,
+    last_kind: Option<FrameKind>,
     /// Where the bytes were read a second time before they were called damaged.
     reread: Option<u64>,
     rereads: u32,
@@ -188,11 +188,11 @@ impl<'v> Walker<'v> {
 
     #[inline(always)]
     fn accept(&mut self, header: &FrameHeader, sink: &mut Sink<'_>) -> Result<(), Halt> {
-        let Some(kind) = Kind::from_byte(header.kind).filter(|_| header.unknown().is_none()) else {
+        let Some(kind) = FrameKind::from_byte(header.kind).filter(|_| header.unknown().is_none()) else {
             let what = header.unknown().unwrap_or_default();
             return Err(Error::Unknown { path: self.visit.segment.path.clone(), offset: self.offset, what }.into());
         };
-        if kind == Kind::Hole {
+        if kind == FrameKind::Hole {
             self.hole(header, sink)?;
         }
         // The last number there is follows itself in arithmetic: given twice, it is no less a repetition.
@@ -230,7 +230,7 @@ impl<'v> Walker<'v> {
         Ok(())
     }
 
-    fn data(&mut self, header: &FrameHeader, kind: Kind, sink: &mut Sink<'_>) -> Result<(), Halt> {
+    fn data(&mut self, header: &FrameHeader, kind: FrameKind, sink: &mut Sink<'_>) -> Result<(), Halt> {
         let offset = self.offset;
         let beside = self.beside.take().filter(|beside| beside.tells_of(header));
         let start = beside.map_or(offset, |beside| beside.offset);
@@ -263,7 +263,7 @@ impl<'v> Walker<'v> {
             }
             return Ok(());
         }
-        if matches!(kind, Kind::Middle | Kind::Last) {
+        if matches!(kind, FrameKind::Middle | FrameKind::Last) {
             return self.orphan(header, sink);
         }
         if let Some(look) = self.broken_batch {
@@ -271,7 +271,7 @@ impl<'v> Walker<'v> {
             let same_batch = !self.wounds.last().and_then(|d| d.lsn).is_some_and(|lsn| header.proves_synced(lsn));
             if same_batch {
                 self.broken_batch = more.then_some(look);
-                let damage = found::withheld(self.visit.segment.id, self.offset, Damaged::BrokenBatch, header, look);
+                let damage = found::withheld(self.visit.segment.id, self.offset, DamageKind::BrokenBatch, header, look);
                 return self.hurt(damage, sink);
             }
             self.broken_batch = None;
@@ -280,7 +280,7 @@ impl<'v> Walker<'v> {
             self.marked = Some(start);
             sink.mark(Mark { offset: start, due: header.lsn })?;
         }
-        if kind == Kind::First || more {
+        if kind == FrameKind::First || more {
             self.unit = Some(Unit::begin(start, header, kind));
             return Ok(());
         }
@@ -312,7 +312,7 @@ impl<'v> Walker<'v> {
         self.last_look = Look::Altered;
         // Neighbours are one piece of damage.
         if let Some(last) = self.wounds.last_mut()
-            && last.kind == Damaged::PlaintextFrame
+            && last.kind == DamageKind::PlaintextFrame
             && last.span.end() == self.offset
         {
             last.span.length += header.span();
@@ -346,16 +346,17 @@ impl<'v> Walker<'v> {
         Ok(())
     }
 
-    fn control(&mut self, header: &FrameHeader, kind: Kind, sink: &mut Sink<'_>) -> Result<(), Halt> {
-        if matches!(kind, Kind::Close | Kind::Seal) {
+    fn control(&mut self, header: &FrameHeader, kind: FrameKind, sink: &mut Sink<'_>) -> Result<(), Halt> {
+        if matches!(kind, FrameKind::Close | FrameKind::Seal) {
             self.end_unit(Look::Wrong, sink)?;
-            self.wounds.prove_all(if kind == Kind::Close { Proof::Close } else { Proof::Seal });
+            self.wounds.prove_all(if kind == FrameKind::Close { Proof::Close } else { Proof::Seal });
         }
-        if kind == Kind::Seal {
+        if kind == FrameKind::Seal {
             self.check_seal(sink)?;
         }
-        let open = kind == Kind::Facts && self.encrypted && header.flags & ENCRYPTED == 0 && self.flag_differs(header, sink)?;
-        self.beside = (kind == Kind::Facts && !open).then_some(Beside { offset: self.offset, header: *header });
+        let open =
+            kind == FrameKind::Facts && self.encrypted && header.flags & ENCRYPTED == 0 && self.flag_differs(header, sink)?;
+        self.beside = (kind == FrameKind::Facts && !open).then_some(Beside { offset: self.offset, header: *header });
         if self.visit.want.frames && !self.visit.want.counts_only {
             self.deliver_frame(header, kind, sink)?;
         }
@@ -386,7 +387,7 @@ impl<'v> Walker<'v> {
             return Ok(());
         }
         let damage = Damage {
-            kind: Damaged::BadSeal,
+            kind: DamageKind::BadSeal,
             span: Span::new(self.visit.segment.id, self.offset, self.offset + seal.header.span()),
             lsn: Some(self.due),
             doubt: None,
@@ -407,7 +408,7 @@ impl<'v> Walker<'v> {
     }
 
     fn hurt(&mut self, damage: Damage, sink: &mut Sink<'_>) -> Result<(), Halt> {
-        sink.hurt(&damage)?;
+        sink.damage(&damage)?;
         self.wounds.push(damage);
         Ok(())
     }
@@ -423,10 +424,10 @@ impl<'v> Walker<'v> {
     /// A fragment whose record did not begin.
     fn orphan(&mut self, header: &FrameHeader, sink: &mut Sink<'_>) -> Result<(), Halt> {
         let look = if self.wounds.is_empty() { Look::Wrong } else { self.last_look };
-        let damage = found::withheld(self.visit.segment.id, self.offset, Damaged::BrokenRecord, header, look);
+        let damage = found::withheld(self.visit.segment.id, self.offset, DamageKind::BrokenRecord, header, look);
         // Neighbouring orphans of one record are one piece of damage.
         if let Some(last) = self.wounds.last_mut()
-            && last.kind == Damaged::BrokenRecord
+            && last.kind == DamageKind::BrokenRecord
             && last.span.end() == damage.span.start()
             && last.facts.proof.is_none()
         {
@@ -449,8 +450,8 @@ impl<'v> Walker<'v> {
             return None;
         }
         Some(match self.last_kind {
-            Some(Kind::Close) => Ending::Closed,
-            Some(Kind::Seal) => Ending::Sealed,
+            Some(FrameKind::Close) => Ending::Closed,
+            Some(FrameKind::Seal) => Ending::Sealed,
             _ if self.offset < length => Ending::Zeros,
             _ => Ending::FileEnds,
         })
@@ -589,7 +590,7 @@ impl<'v> Walker<'v> {
     }
 
     /// Delivers a frame as it lies there.
-    fn deliver_frame(&mut self, header: &FrameHeader, kind: Kind, sink: &mut Sink<'_>) -> Result<(), Halt> {
+    fn deliver_frame(&mut self, header: &FrameHeader, kind: FrameKind, sink: &mut Sink<'_>) -> Result<(), Halt> {
         let offset = self.offset;
         let fields = [
             Field { name: "unsynced", value: Value::Number(u64::from(header.unsynced)) },

@@ -2,13 +2,13 @@
 
 use super::preamble::hex;
 use super::record::{Header, LARGEST_PAYLOAD, Layout, MAGIC};
-use super::search::Reader;
+use super::search::SummedSegment;
 use crate::formats::looks_interrupted;
-use crate::model::{Kind, Look, Lsn};
+use crate::model::{DamageKind, Look, Lsn};
 
 /// What was made of a bad region.
 pub(super) struct Diagnosis {
-    pub(super) kind: Kind,
+    pub(super) kind: DamageKind,
     pub(super) look: Look,
     pub(super) expected: String,
     pub(super) found: String,
@@ -16,7 +16,7 @@ pub(super) struct Diagnosis {
 
 /// A region in which nothing could be read, and what was due there.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Region {
+pub(super) struct LostRegion {
     pub(super) start: u64,
     pub(super) end: u64,
     /// No whole record follows in this segment.
@@ -26,12 +26,12 @@ pub(super) struct Region {
 }
 
 /// Looks at a bad region. `Err` with a version when the record that begins it is whole and of a version that no release wrote.
-pub(super) fn diagnose(reader: &mut Reader, region: &Region) -> Result<Diagnosis, u16> {
-    let Region { start, end, last, due, layout } = *region;
+pub(super) fn diagnose(reader: &mut SummedSegment, region: &LostRegion) -> Result<Diagnosis, u16> {
+    let LostRegion { start, end, last, due, layout } = *region;
     let length = end - start;
     if reader.cursor.zeros_end(start) >= end {
         return Ok(Diagnosis {
-            kind: Kind::Zeroed,
+            kind: DamageKind::Zeroed,
             look: Look::Interrupted,
             expected: format!("record {due}"),
             found: format!("{length} zero bytes"),
@@ -43,7 +43,7 @@ pub(super) fn diagnose(reader: &mut Reader, region: &Region) -> Result<Diagnosis
     let Some(header) = Header::read(lead, layout).or(short) else {
         let begun = lead[..lead.len().min(4)] == MAGIC[..lead.len().min(4)];
         return Ok(Diagnosis {
-            kind: if begun { Kind::CutShort } else { Kind::NotAFrame },
+            kind: if begun { DamageKind::CutShort } else { DamageKind::NotAFrame },
             look: Look::Interrupted,
             expected: format!("record {due}"),
             found: if begun { format!("the first {length} bytes of its header") } else { format!("{length} other bytes") },
@@ -60,7 +60,7 @@ pub(super) fn diagnose(reader: &mut Reader, region: &Region) -> Result<Diagnosis
         let right = |bytes: &mut [u8]| bytes[4..6].copy_from_slice(&1u16.to_le_bytes());
         if header.version != 1 && reader.sum_with(start, &header, header.payload, right) == Some(header.sum) {
             return Ok(Diagnosis {
-                kind: Kind::BadChecksum,
+                kind: DamageKind::BadChecksum,
                 look: Look::Wrong,
                 expected: format!("format version 1 in record {}, with which its checksum matches", header.lsn),
                 found: format!("version {}", header.version),
@@ -74,7 +74,7 @@ pub(super) fn diagnose(reader: &mut Reader, region: &Region) -> Result<Diagnosis
                 == Some(header.sum)
         {
             return Ok(Diagnosis {
-                kind: Kind::BadChecksum,
+                kind: DamageKind::BadChecksum,
                 look: Look::Wrong,
                 expected: format!("payload length {payload} in record {}, with which its checksum matches", header.lsn),
                 found: format!("payload length {}", header.payload),
@@ -84,21 +84,26 @@ pub(super) fn diagnose(reader: &mut Reader, region: &Region) -> Result<Diagnosis
     if header.version != 1 {
         let look = if looks_interrupted(&mut reader.cursor, start, end) { Look::Interrupted } else { Look::Wrong };
         let (expected, found) = ("format version 1".to_owned(), format!("version {}", header.version));
-        return Ok(Diagnosis { kind: Kind::NotAFrame, look, expected, found });
+        return Ok(Diagnosis { kind: DamageKind::NotAFrame, look, expected, found });
     }
     if header.payload > LARGEST_PAYLOAD {
         let look = if looks_interrupted(&mut reader.cursor, start, end) { Look::Interrupted } else { Look::Wrong };
         let expected = format!("a payload of at most {LARGEST_PAYLOAD} bytes");
-        return Ok(Diagnosis { kind: Kind::NotAFrame, look, expected, found: format!("payload length {}", header.payload) });
+        return Ok(Diagnosis {
+            kind: DamageKind::NotAFrame,
+            look,
+            expected,
+            found: format!("payload length {}", header.payload),
+        });
     }
     let Some(computed) = reader.sum(start, &header) else {
         let (expected, found) = (format!("{} bytes of record {}", header.total(), header.lsn), format!("{length}"));
-        let kind = if last { Kind::CutShort } else { Kind::NotAFrame };
+        let kind = if last { DamageKind::CutShort } else { DamageKind::NotAFrame };
         return Ok(Diagnosis { kind, look: Look::Interrupted, expected, found });
     };
     let look = if looks_interrupted(&mut reader.cursor, start, start + header.total()) { Look::Interrupted } else { Look::Wrong };
     Ok(Diagnosis {
-        kind: Kind::BadChecksum,
+        kind: DamageKind::BadChecksum,
         look,
         expected: format!("checksum {computed:08x} in record {}", header.lsn),
         found: format!("{:08x}", header.sum),
@@ -106,7 +111,7 @@ pub(super) fn diagnose(reader: &mut Reader, region: &Region) -> Result<Diagnosis
 }
 
 /// No record begins here; still, all of one may be there with a magic that rotted.
-fn without_magic(reader: &mut Reader, region: &Region, header: &Header) -> Diagnosis {
+fn without_magic(reader: &mut SummedSegment, region: &LostRegion, header: &Header) -> Diagnosis {
     let expected = format!("record {}", region.due);
     for layout in Layout::BOTH {
         let lead = reader.cursor.bytes(region.start, layout.size());
@@ -114,15 +119,20 @@ fn without_magic(reader: &mut Reader, region: &Region, header: &Header) -> Diagn
         let whole = other.lsn == region.due && region.start + other.total() == region.end;
         if whole || (other.version == 1 && mended(reader, region.start, &other)) {
             let found = format!("magic {} before a record {}", hex(&header.magic), other.lsn);
-            return Diagnosis { kind: Kind::BadChecksum, look: Look::Wrong, expected: format!("magic {}", hex(&MAGIC)), found };
+            return Diagnosis {
+                kind: DamageKind::BadChecksum,
+                look: Look::Wrong,
+                expected: format!("magic {}", hex(&MAGIC)),
+                found,
+            };
         }
     }
     let found = format!("{} bytes that begin no record: {} …", region.end - region.start, hex(&header.magic));
     // What a torn record left behind a shorter one, or a stray write: no release writes anything whole that looks so.
-    Diagnosis { kind: Kind::NotAFrame, look: Look::Interrupted, expected, found }
+    Diagnosis { kind: DamageKind::NotAFrame, look: Look::Interrupted, expected, found }
 }
 
-fn mended(reader: &mut Reader, at: u64, header: &Header) -> bool {
+fn mended(reader: &mut SummedSegment, at: u64, header: &Header) -> bool {
     header.payload <= LARGEST_PAYLOAD
         && reader.sum_with(at, header, header.payload, |bytes| bytes[..4].copy_from_slice(&MAGIC)) == Some(header.sum)
 }

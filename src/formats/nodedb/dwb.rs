@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 
 use super::record::{BLOCK, Frame, Header, Layout, filler_behind};
-use super::search::Reader;
+use super::search::SummedSegment;
 use crate::disk::{Segment, Source, crc32c};
 use crate::formats::Restored;
 use crate::model::{Damage, Lsn, LsnRange, Result, SegmentId};
@@ -98,7 +98,7 @@ pub fn restorable(source: &Source, segment: &Segment, damage: &[Damage]) -> Resu
 }
 
 /// The copies that fit into one damaged region: where in the segment each was due, and where it lies in the file of the reader.
-pub(super) fn copies_of(source: &Source, segment: &Segment, damage: &Damage) -> Result<Option<(Reader, Vec<Due>)>> {
+pub(super) fn copies_of(source: &Source, segment: &Segment, damage: &Damage) -> Result<Option<(SummedSegment, Vec<Due>)>> {
     if damage.span.length == 0 {
         return Ok(None);
     }
@@ -128,15 +128,15 @@ pub(super) fn name_of(segment: &Segment) -> Option<String> {
     Some(format!("{}.dwb", segment.name.strip_suffix(".seg")?))
 }
 
-fn open(source: &Source, segment: &Segment) -> Result<Option<(Reader, BTreeMap<Lsn, Copy>)>> {
+fn open(source: &Source, segment: &Segment) -> Result<Option<(SummedSegment, BTreeMap<Lsn, Copy>)>> {
     let Some(name) = name_of(segment) else { return Ok(None) };
     let Some(cursor) = source.sibling(&name)? else { return Ok(None) };
-    let mut reader = Reader::new(cursor);
+    let mut reader = SummedSegment::new(cursor);
     let copies = copies(&mut reader);
     Ok(Some((reader, copies)))
 }
 
-fn copies(reader: &mut Reader) -> BTreeMap<Lsn, Copy> {
+fn copies(reader: &mut SummedSegment) -> BTreeMap<Lsn, Copy> {
     let mut found: BTreeMap<Lsn, Copy> = BTreeMap::new();
     if reader.cursor.array::<4>(0) != Some(MAGIC) {
         return found;
@@ -148,7 +148,7 @@ fn copies(reader: &mut Reader) -> BTreeMap<Lsn, Copy> {
     found
 }
 
-fn copy_in(reader: &mut Reader, slot: u64) -> Option<(Lsn, Copy)> {
+fn copy_in(reader: &mut SummedSegment, slot: u64) -> Option<(Lsn, Copy)> {
     let lead: [u8; 4] = reader.cursor.array(slot)?;
     let (at, size, sequence) = if lead == SLOT_MAGIC {
         let head: [u8; 20] = reader.cursor.array(slot)?;

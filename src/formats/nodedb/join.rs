@@ -3,7 +3,7 @@
 use super::record::Layout;
 use crate::disk::Source;
 use crate::formats::{Ending, Summary, gap_between, later_segments_prove};
-use crate::model::{Damage, Facts, Kind, Look, Lsn, LsnRange, Proof, SegmentId, Span, Warning};
+use crate::model::{Damage, DamageKind, Facts, Look, Lsn, LsnRange, Proof, SegmentId, Span, Warning};
 
 /// What the join needs to know of a segment besides its summary.
 #[derive(Clone, Copy, Debug)]
@@ -79,24 +79,30 @@ fn start_of(source: &Source, summaries: &mut [Summary], index: usize, highest: O
         // An empty segment that is named below what was given before.
         return highest.filter(|highest| named <= *highest).map(|highest| {
             let found = format!("{}, an empty segment", segment.name);
-            damage(Kind::WrongName, named, 0, format!("a name above LSN {highest}"), found, Look::Mixed)
+            damage(DamageKind::WrongName, named, 0, format!("a name above LSN {highest}"), found, Look::Mixed)
         });
     };
     let continues = before == Some(first) && first != named;
     if first < named || (continues && own.clean_start) {
         summary.begins = Some(first);
         let expected = format!("LSN {named} first, as the name says");
-        return Some(damage(Kind::WrongName, named, at, expected, format!("LSN {first}"), Look::Mixed));
+        return Some(damage(DamageKind::WrongName, named, at, expected, format!("LSN {first}"), Look::Mixed));
     }
     if let Some(highest) = highest.filter(|highest| first <= *highest) {
-        let mut twice =
-            damage(Kind::LsnBack, highest.next(), at, format!("LSN {} or above", highest.next()), String::new(), Look::Wrong);
+        let mut twice = damage(
+            DamageKind::LsnBack,
+            highest.next(),
+            at,
+            format!("LSN {} or above", highest.next()),
+            String::new(),
+            Look::Wrong,
+        );
         twice.found = format!("LSN {first}, which an earlier segment holds too");
         twice.facts.proof = Some(Proof::LaterFrame { lsn: highest, synced: highest.next() });
         return Some(twice);
     }
     if first > named && own.clean_start {
-        let mut gap = damage(Kind::LsnGap, named, at, format!("LSN {named}"), format!("LSN {first}"), Look::Absent);
+        let mut gap = damage(DamageKind::LsnGap, named, at, format!("LSN {named}"), format!("LSN {first}"), Look::Absent);
         gap.doubt = first.before().and_then(|last| LsnRange::new(named, last));
         return Some(gap);
     }

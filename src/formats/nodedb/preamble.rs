@@ -54,7 +54,7 @@ impl Preamble {
 }
 
 /// Opens payloads with the keys that were given.
-pub(super) struct Opener {
+pub(super) struct PreparedKeys {
     ciphers: Vec<Aes256Gcm>,
     preambles: Vec<Preamble>,
     /// Epochs with one bit changed may still be tried: once a segment, for no checksum covers the epoch, and without it nothing opens.
@@ -63,15 +63,15 @@ pub(super) struct Opener {
     pub(super) mended: Option<(String, String)>,
 }
 
-impl Opener {
+impl PreparedKeys {
     /// Keys newest first, as a key ring is tried.
-    pub(super) fn new(keys: &Keys, preamble: &Preamble) -> Opener {
+    pub(super) fn new(keys: &Keys, preamble: &Preamble) -> PreparedKeys {
         let ciphers = keys.newest_first().map(|key| Aes256Gcm::new(&(*key).into())).collect();
         let mut preambles = vec![*preamble];
         if preamble.oddity().is_some() {
             preambles.push(preamble.corrected());
         }
-        Opener { ciphers, preambles, bits_left: true, mended: None }
+        PreparedKeys { ciphers, preambles, bits_left: true, mended: None }
     }
 
     /// The plain text, if a key opens it. The key that opened one record is tried first for the next.

@@ -22,16 +22,16 @@ pub(super) const LONG: u64 = 128 << 10;
 
 /// A segment, and what summing it has cost.
 #[derive(Debug)]
-pub(super) struct Reader {
+pub(super) struct SummedSegment {
     pub(super) cursor: Cursor,
     /// Bytes of long claims that were summed one by one.
     spent: u64,
     prefixes: Option<(u64, PrefixSums)>,
 }
 
-impl Reader {
-    pub(super) fn new(cursor: Cursor) -> Reader {
-        Reader { cursor, spent: 0, prefixes: None }
+impl SummedSegment {
+    pub(super) fn new(cursor: Cursor) -> SummedSegment {
+        SummedSegment { cursor, spent: 0, prefixes: None }
     }
 
     /// The whole record at `at`, trying first the layout of its neighbours.
@@ -169,12 +169,12 @@ mod tests {
     use crate::disk::{Disk, File, Open, RealDisk};
     use std::sync::Arc;
 
-    fn reader(bytes: &[u8]) -> (tempfile::TempDir, Reader) {
+    fn reader(bytes: &[u8]) -> (tempfile::TempDir, SummedSegment) {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let path = dir.path().join("x");
         std::fs::write(&path, bytes).expect("room for a few bytes");
         let file: Arc<dyn File> = RealDisk.open(&path, Open::READ).expect("it opens").into();
-        (dir, Reader::new(Cursor::new(file, bytes.len() as u64)))
+        (dir, SummedSegment::new(Cursor::new(file, bytes.len() as u64)))
     }
 
     #[test]

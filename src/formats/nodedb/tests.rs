@@ -8,7 +8,7 @@ use super::record::{Layout, filler};
 use super::restorable;
 use crate::disk::{Disk, Open, RealDisk, SimDisk, Source, crc32c, write_full};
 use crate::formats::{Halt, Item, Mend, Sink, Summary, Visit, Want};
-use crate::model::{Damage, Error, Keys, Kind, Lsn, Verdict};
+use crate::model::{Damage, DamageKind, Error, Keys, Lsn, Verdict};
 
 fn put(layout: Layout, lsn: u64, payload: &[u8]) -> Vec<u8> {
     let mut bytes = filler(layout, Lsn(lsn), payload.len());
@@ -98,7 +98,7 @@ impl Seen {
         self.damage.iter().map(Damage::verdict).max().unwrap_or(Verdict::Clean)
     }
 
-    fn kinds(&self) -> Vec<Kind> {
+    fn kinds(&self) -> Vec<DamageKind> {
         self.damage.iter().map(|d| d.kind).collect()
     }
 
@@ -134,11 +134,11 @@ fn every_flipped_bit_and_every_cut_is_seen_and_spares_the_other_records() {
 fn numbers_that_are_skipped_given_twice_or_swapped_are_told() {
     let layout = Layout::Long;
     let join = |parts: &[u64]| parts.iter().flat_map(|n| put(layout, *n, b"x")).collect::<Vec<u8>>();
-    let cases: [(&[u64], &[Kind], Verdict); 4] = [
-        (&[1, 2, 4], &[Kind::LsnGap], Verdict::Missing),
-        (&[1, 2, 2, 3], &[Kind::LsnBack], Verdict::Corrupt),
-        (&[1, 3, 2, 4], &[Kind::LsnGap, Kind::LsnBack], Verdict::Corrupt),
-        (&[1, 2, 3, 1, 2], &[Kind::LsnBack], Verdict::Corrupt),
+    let cases: [(&[u64], &[DamageKind], Verdict); 4] = [
+        (&[1, 2, 4], &[DamageKind::LsnGap], Verdict::Missing),
+        (&[1, 2, 2, 3], &[DamageKind::LsnBack], Verdict::Corrupt),
+        (&[1, 3, 2, 4], &[DamageKind::LsnGap, DamageKind::LsnBack], Verdict::Corrupt),
+        (&[1, 2, 3, 1, 2], &[DamageKind::LsnBack], Verdict::Corrupt),
     ];
     for (lsns, kinds, verdict) in cases {
         let seen = Log::one(&join(lsns)).seen();
@@ -154,15 +154,15 @@ fn a_renamed_a_missing_an_emptied_and_a_doubled_segment_are_told_apart() {
     let sound = Log::of(&[(&one, &a), (&four, &b), (&six, &c)]).seen();
     assert_eq!(sound.verdict(), Verdict::Clean);
     let renamed = Log::of(&[(&one, &a), (&five, &b), (&six, &c)]).seen();
-    assert_eq!((renamed.kinds(), renamed.verdict()), (vec![Kind::WrongName], Verdict::Foreign));
+    assert_eq!((renamed.kinds(), renamed.verdict()), (vec![DamageKind::WrongName], Verdict::Foreign));
     let missing = Log::of(&[(&one, &a), (&six, &c)]).seen();
-    assert_eq!((missing.kinds(), missing.verdict()), (vec![Kind::MissingSegment], Verdict::Missing));
+    assert_eq!((missing.kinds(), missing.verdict()), (vec![DamageKind::MissingSegment], Verdict::Missing));
     let emptied = Log::of(&[(&one, &a), (&four, b""), (&six, &c)]).seen();
-    assert_eq!((emptied.kinds(), emptied.verdict()), (vec![Kind::MissingSegment], Verdict::Missing));
+    assert_eq!((emptied.kinds(), emptied.verdict()), (vec![DamageKind::MissingSegment], Verdict::Missing));
     let doubled = Log::of(&[(&one, &a), (&four, &b), (&six, &b)]).seen();
-    assert_eq!((doubled.kinds()[0], doubled.verdict()), (Kind::WrongName, Verdict::Foreign));
+    assert_eq!((doubled.kinds()[0], doubled.verdict()), (DamageKind::WrongName, Verdict::Foreign));
     let front = Log::of(&[(&one, &puts(Layout::Short, 2..=3))]).seen();
-    assert_eq!((front.kinds(), front.verdict()), (vec![Kind::LsnGap], Verdict::Missing));
+    assert_eq!((front.kinds(), front.verdict()), (vec![DamageKind::LsnGap], Verdict::Missing));
     let new = Log::of(&[(&one, &a), (&four, b"")]).seen();
     assert_eq!(new.verdict(), Verdict::Clean);
 }
@@ -173,7 +173,7 @@ fn a_torn_end_is_corrupt_when_a_later_segment_exists() {
     let later = puts(Layout::Short, 4..=5);
     let log = Log::of(&[("wal-00000000000000000001.seg", torn), ("wal-00000000000000000004.seg", &later)]);
     let seen = log.seen();
-    assert_eq!((seen.kinds(), seen.verdict()), (vec![Kind::CutShort], Verdict::Corrupt));
+    assert_eq!((seen.kinds(), seen.verdict()), (vec![DamageKind::CutShort], Verdict::Corrupt));
     let doubt = seen.damage[0].doubt.expect("the next segment tells what is in doubt");
     assert_eq!((doubt.first, doubt.last), (Lsn(3), Lsn(3)));
 }
@@ -246,7 +246,7 @@ fn an_unknown_version_is_an_error_and_a_flipped_one_is_damage() {
         let mut newer = put(layout, 1, b"from the future");
         newer[4] = 2;
         let flipped = Log::one(&newer).seen();
-        assert_eq!((flipped.kinds(), flipped.verdict()), (vec![Kind::BadChecksum], Verdict::Suspect));
+        assert_eq!((flipped.kinds(), flipped.verdict()), (vec![DamageKind::BadChecksum], Verdict::Suspect));
         seal(&mut newer, layout);
         assert!(matches!(Log::one(&newer).walk(), Err(Error::Unknown { .. })));
     }
@@ -303,11 +303,11 @@ fn a_preamble_is_told_by_its_fields_and_by_what_follows() {
         let mut bytes = sound.clone();
         bytes[at] ^= 2;
         let seen = Log::one(&bytes).seen();
-        assert_eq!((seen.kinds(), seen.lsns), (vec![Kind::BadHeader], vec![1]), "byte {at}");
+        assert_eq!((seen.kinds(), seen.lsns), (vec![DamageKind::BadHeader], vec![1]), "byte {at}");
     }
     assert_eq!(Log::one(preamble).seen().verdict(), Verdict::Clean);
     let begun = Log::one(&preamble[..9]).seen();
-    assert_eq!((begun.kinds(), begun.verdict()), (vec![Kind::UnfinishedSegment], Verdict::Torn));
+    assert_eq!((begun.kinds(), begun.verdict()), (vec![DamageKind::UnfinishedSegment], Verdict::Torn));
 }
 
 #[test]
@@ -394,7 +394,7 @@ fn a_flipped_bit_of_an_epoch_is_found_by_the_key_and_a_wrong_key_is_no_damage() 
             Ok(())
         };
         let summary = (FORMAT.walk)(&visit, &mut Sink::new(&mut take)).expect("rotten bytes are no error");
-        let kinds: Vec<Kind> = summary.damage.kept().iter().map(|d| d.kind).collect();
+        let kinds: Vec<DamageKind> = summary.damage.kept().iter().map(|d| d.kind).collect();
         let names: Vec<&str> = summary.warnings.kept().iter().map(|w| w.name).collect();
         (plain == summary.records, kinds, names)
     };
@@ -403,14 +403,14 @@ fn a_flipped_bit_of_an_epoch_is_found_by_the_key_and_a_wrong_key_is_no_damage() 
     for bit in 0..32 {
         let mut bytes = sound.clone();
         bytes[8 + bit / 8] ^= 1 << (bit % 8);
-        assert_eq!(look(&bytes, &right), (true, vec![Kind::BadHeader], vec![]), "bit {bit}");
+        assert_eq!(look(&bytes, &right), (true, vec![DamageKind::BadHeader], vec![]), "bit {bit}");
     }
     // One payload that was encrypted wrongly, under a right checksum, is damage: the key opens the others.
     let mut bytes = sound.clone();
     bytes[16 + 54] ^= 1;
     let length = u32::from_le_bytes(bytes[46..50].try_into().expect("four bytes")) as usize;
     seal(&mut bytes[16..16 + 54 + length], Layout::Short);
-    assert_eq!(look(&bytes, &right), (false, vec![Kind::BadPayload], vec![]));
+    assert_eq!(look(&bytes, &right), (false, vec![DamageKind::BadPayload], vec![]));
 }
 
 #[test]

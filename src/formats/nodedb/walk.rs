@@ -1,16 +1,16 @@
 //! Walking one nodedb segment: records, padding, damage, and what its writer is known to do wrong.
 
 use super::super::again::{Looks, Stop};
-use super::diagnose::{Region, diagnose};
+use super::diagnose::{LostRegion, diagnose};
 use super::dwb;
 use super::join::{Own, sequence};
-use super::notes::Notes;
-use super::preamble::{self, Opener, Preamble};
+use super::preamble::{self, Preamble, PreparedKeys};
 use super::record::{BLOCK, Frame, Header, LARGEST_PAYLOAD, Layout, MAGIC, kind_name};
-use super::search::{LONG, Reader};
+use super::search::{LONG, SummedSegment};
+use super::warnings::Notes;
 use crate::disk::pieces;
 use crate::formats::{Ending, Halt, Mark, Sink, Summary, Visit, Walk};
-use crate::model::{Damage, Error, Facts, Field, Kind, Look, Lsn, LsnRange, Payload, Proof, Record, Span, Time, Value};
+use crate::model::{Damage, DamageKind, Error, Facts, Field, Look, Lsn, LsnRange, Payload, Proof, Record, Span, Time, Value};
 
 /// How often progress and marks are given.
 const STRIDE: u64 = 1 << 20;
@@ -23,7 +23,7 @@ const NAMES: [&str; USUAL] =
 struct Walker<'v, 's, 'o> {
     visit: &'v Visit<'v>,
     out: &'s mut Sink<'o>,
-    reader: Reader,
+    reader: SummedSegment,
     summary: Summary,
     own: Own,
     /// The highest LSN so far; what is not above it is old content.
@@ -31,7 +31,7 @@ struct Walker<'v, 's, 'o> {
     /// What is due while nothing was read yet.
     begins: Lsn,
     layout: Layout,
-    opener: Option<Opener>,
+    opener: Option<PreparedKeys>,
     /// A run of records that go back was reported and goes on.
     back: bool,
     /// Damage was reported directly before.
@@ -55,7 +55,7 @@ pub(super) fn walk(visit: &Visit<'_>, out: &mut Sink<'_>) -> Walk {
     let mut walker = Walker {
         visit,
         out,
-        reader: Reader::new(cursor),
+        reader: SummedSegment::new(cursor),
         summary,
         own: Own { first: None, clean_start: true, layout: None, preamble: false },
         highest: None,
@@ -116,7 +116,7 @@ impl Walker<'_, '_, '_> {
         let mut facts = Facts::of(Look::Wrong);
         facts.proof = next.map(|frame| proof(&frame));
         self.hurt(Damage {
-            kind: Kind::BadHeader,
+            kind: DamageKind::BadHeader,
             span: Span::new(self.visit.segment.id, 0, size),
             lsn: None,
             doubt: None,
@@ -126,9 +126,9 @@ impl Walker<'_, '_, '_> {
         })
     }
 
-    fn opener_for(&self, preamble: &Preamble) -> Option<Opener> {
+    fn opener_for(&self, preamble: &Preamble) -> Option<PreparedKeys> {
         let want = self.visit.want.payloads || self.visit.want.deep;
-        (want && !self.visit.keys.is_empty()).then(|| Opener::new(self.visit.keys, preamble))
+        (want && !self.visit.keys.is_empty()).then(|| PreparedKeys::new(self.visit.keys, preamble))
     }
 
     fn run(&mut self, start: u64) -> Result<(), Halt> {
@@ -253,7 +253,7 @@ impl Walker<'_, '_, '_> {
     fn gap(&mut self, frame: &Frame, due: Lsn) -> Result<(), Halt> {
         self.notes.gap(frame, due);
         self.hurt(Damage {
-            kind: Kind::LsnGap,
+            kind: DamageKind::LsnGap,
             span: Span::new(self.visit.segment.id, frame.at, frame.at),
             lsn: Some(due),
             doubt: frame.header.lsn.before().and_then(|last| LsnRange::new(due, last)),
@@ -274,7 +274,7 @@ impl Walker<'_, '_, '_> {
         let mut facts = Facts::of(Look::Wrong);
         facts.proof = self.highest.map(|highest| Proof::LaterFrame { lsn: highest, synced: highest.next() });
         self.hurt(Damage {
-            kind: Kind::LsnBack,
+            kind: DamageKind::LsnBack,
             span: Span::new(self.visit.segment.id, frame.at, frame.at),
             lsn: Some(due),
             doubt: None,
@@ -350,9 +350,9 @@ impl Walker<'_, '_, '_> {
             .cursor
             .refused_at(start)
             .or_else(|| self.reader.cursor.next_refused(start).filter(|r| r.0 < end).map(|r| r.1));
-        let region = Region { start, end, last: next.is_none(), due, layout: self.layout };
+        let region = LostRegion { start, end, last: next.is_none(), due, layout: self.layout };
         let mut damage = Damage {
-            kind: Kind::ReadError,
+            kind: DamageKind::ReadError,
             span: Span::new(self.visit.segment.id, start, end),
             lsn: Some(due),
             doubt: None,
@@ -371,7 +371,7 @@ impl Walker<'_, '_, '_> {
         // A preamble whose magic rotted: what follows at once is an encrypted record.
         let size = preamble::BYTES as u64;
         if start == 0 && end == size && next.is_some_and(|frame| frame.header.encrypted()) {
-            damage.kind = Kind::BadHeader;
+            damage.kind = DamageKind::BadHeader;
             damage.expected = "the preamble of an encrypted segment".into();
             damage.lsn = None;
         } else if self.own.first.is_none() {
@@ -384,7 +384,7 @@ impl Walker<'_, '_, '_> {
             self.opener = self.opener_for(&Preamble(bytes));
         }
         if start == 0 && next.is_none() && end < size && preamble_begun(self.reader.cursor.bytes(0, 16)) {
-            damage.kind = Kind::UnfinishedSegment;
+            damage.kind = DamageKind::UnfinishedSegment;
             damage.found = format!("{end} of the {size} bytes of a preamble");
         }
         match next {
@@ -400,12 +400,12 @@ impl Walker<'_, '_, '_> {
                 {
                     return Err(self.unknown(start + 4, &format!("nodedb record version {version}")));
                 }
-                if matches!(damage.kind, Kind::BadChecksum | Kind::CutShort) {
+                if matches!(damage.kind, DamageKind::BadChecksum | DamageKind::CutShort) {
                     damage.doubt = LsnRange::new(due, due);
                 }
                 self.notes.tail(&damage, self.highest);
                 self.summary.ending = Ending::Damage;
-                self.summary.blank &= damage.kind == Kind::Zeroed || damage.kind == Kind::UnfinishedSegment;
+                self.summary.blank &= damage.kind == DamageKind::Zeroed || damage.kind == DamageKind::UnfinishedSegment;
             }
         }
         self.back = false;
@@ -442,7 +442,7 @@ impl Walker<'_, '_, '_> {
 
     fn foreign_version(&mut self, at: u64, damage: &Damage) -> Option<u16> {
         let header = Header::read(self.reader.cursor.bytes(at, Layout::Long.size()), Layout::Short)?;
-        (header.magic == MAGIC && header.version != 1 && damage.kind == Kind::NotAFrame).then_some(header.version)
+        (header.magic == MAGIC && header.version != 1 && damage.kind == DamageKind::NotAFrame).then_some(header.version)
     }
 
     fn unknown(&self, offset: u64, what: &str) -> Halt {
@@ -450,7 +450,7 @@ impl Walker<'_, '_, '_> {
     }
 
     fn hurt(&mut self, damage: Damage) -> Result<(), Halt> {
-        self.out.hurt(&damage)?;
+        self.out.damage(&damage)?;
         self.summary.damage.push(damage);
         Ok(())
     }
@@ -556,7 +556,7 @@ impl Walker<'_, '_, '_> {
         let mut facts = Facts::of(Look::Wrong);
         facts.proof = Some(proof(frame));
         let damage = Damage {
-            kind: Kind::BadPayload,
+            kind: DamageKind::BadPayload,
             span: Span::new(self.visit.segment.id, frame.at, frame.end()),
             lsn: Some(frame.header.lsn),
             doubt: LsnRange::new(frame.header.lsn, frame.header.lsn),
@@ -581,7 +581,7 @@ impl Walker<'_, '_, '_> {
         let mut facts = Facts::of(Look::Wrong);
         facts.proof = Some(proof(frame));
         self.hurt(Damage {
-            kind: Kind::BadHeader,
+            kind: DamageKind::BadHeader,
             span: Span::new(self.visit.segment.id, 0, preamble::BYTES as u64),
             lsn: None,
             doubt: None,
@@ -609,7 +609,7 @@ impl Walker<'_, '_, '_> {
         self.summary.damage.kept_mut().sort_by_key(|d| d.span.start());
         for restore in dwb::restorable(self.visit.source, self.visit.segment, self.summary.damage.kept())? {
             let name = dwb::name_of(self.visit.segment).unwrap_or_default();
-            self.summary.warnings.push(super::notes::restorable(&restore, &name, !self.visit.segment.followed));
+            self.summary.warnings.push(super::warnings::restorable(&restore, &name, !self.visit.segment.followed));
         }
         self.summary.own = Some(Box::new(self.own));
         Ok(self.summary)

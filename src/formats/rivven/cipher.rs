@@ -50,21 +50,21 @@ impl<'a> Envelope<'a> {
 
 /// The keys of a key file, made ready.
 #[derive(Default)]
-pub struct Opener {
+pub struct ReadyKeys {
     /// Newest first.
     keys: Vec<(Aes256Gcm, ChaCha20Poly1305)>,
 }
 
-impl Opener {
+impl ReadyKeys {
     /// From master keys.
     #[must_use]
-    pub fn new(keys: &Keys) -> Opener {
+    pub fn new(keys: &Keys) -> ReadyKeys {
         let ready = |master: &[u8; 32]| {
             let mut key = [0; 32];
             Hkdf::<Sha256>::new(Some(SALT), master).expand(SCOPE, &mut key).expect("32 bytes are not too many for HKDF");
             (Aes256Gcm::new(&key.into()), ChaCha20Poly1305::new(&key.into()))
         };
-        Opener { keys: keys.newest_first().map(ready).collect() }
+        ReadyKeys { keys: keys.newest_first().map(ready).collect() }
     }
 
     /// The plaintext, if a key fits.
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     fn sealed(master: &str, cipher: u8) -> Vec<u8> {
-        let opener = Opener::new(&Keys::parse(master).expect("a key of 64 digits"));
+        let opener = ReadyKeys::new(&Keys::parse(master).expect("a key of 64 digits"));
         let payload = Payload { msg: b"secret".as_slice(), aad: SCOPE };
         let nonce = [9; 12];
         let (aes, chacha) = &opener.keys[0];
@@ -116,14 +116,14 @@ mod tests {
             let data = sealed(&right, cipher);
             let envelope = Envelope::parse(&data).expect("it is an envelope");
             for (file, fits) in &files {
-                let opened = Opener::new(&Keys::parse(file).expect("keys")).open(&envelope);
+                let opened = ReadyKeys::new(&Keys::parse(file).expect("keys")).open(&envelope);
                 assert_eq!(opened.as_deref(), fits.then_some(&b"secret"[..]), "cipher {cipher}");
             }
-            assert!(Opener::default().open(&envelope).is_none());
+            assert!(ReadyKeys::default().open(&envelope).is_none());
             let mut hurt = data.clone();
             hurt[26] ^= 1;
             let hurt = Envelope::parse(&hurt).expect("an envelope");
-            assert!(Opener::new(&Keys::parse(&right).expect("a key")).open(&hurt).is_none());
+            assert!(ReadyKeys::new(&Keys::parse(&right).expect("a key")).open(&hurt).is_none());
         }
     }
 

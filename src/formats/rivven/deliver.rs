@@ -4,11 +4,11 @@ use super::super::Halt;
 use super::cipher::Envelope;
 use super::host;
 use super::record::{COMPRESSED, ENCRYPTED, HAS_CHECKSUM, HEADER, HELD, HELD_SEALED, Header};
-use super::walk::State;
+use super::walk::Walker;
 use crate::disk::pieces;
-use crate::model::{Damage, Facts, Field, Kind, Look, Lsn, LsnRange, Payload, Record, Result, Span, Value, Warning};
+use crate::model::{Damage, DamageKind, Facts, Field, Look, Lsn, LsnRange, Payload, Record, Result, Span, Value, Warning};
 
-impl State<'_, '_> {
+impl Walker<'_, '_> {
     pub(super) fn deliver(&mut self, header: &Header, lsn: Option<Lsn>) -> Result<(), Halt> {
         let (visit, at) = (self.visit, self.at);
         let numbered = if self.guessed { "by position, uncertain behind damage" } else { "by position" };
@@ -89,7 +89,7 @@ impl State<'_, '_> {
     /// A key of the key file opens other records of its version and not this one, whose checksum is right.
     fn altered(&mut self, header: &Header, lsn: Option<Lsn>) -> Result<(), Halt> {
         let damage = Damage {
-            kind: Kind::BadPayload,
+            kind: DamageKind::BadPayload,
             span: Span::new(self.visit.segment.id, self.at, self.at + header.length()),
             lsn,
             doubt: lsn.and_then(|lsn| LsnRange::new(lsn, lsn)),
@@ -97,7 +97,7 @@ impl State<'_, '_> {
             found: "ciphertext that it does not open".into(),
             facts: Facts::of(Look::Altered),
         };
-        self.sink.hurt(&damage)?;
+        self.sink.damage(&damage)?;
         self.summary.damage.push(damage);
         Ok(())
     }

@@ -1,16 +1,16 @@
 //! What stands where no whole record stands: where the next one is, and what the bytes between look like.
 
 use super::super::again::Stop;
-use super::super::hunt::{Sums, find, last_content};
+use super::super::resync::{Sums, find, last_content};
 use super::super::{Ending, Halt, looks_interrupted};
 use super::record::{HAS_CHECKSUM, HEADER, Header, MAGIC};
-use super::walk::{Found, State};
+use super::walk::{AtOffset, Walker};
 use crate::disk::crc32;
-use crate::model::{Damage, Facts, Kind, Look, Lsn, LsnRange, Proof, Span};
+use crate::model::{Damage, DamageKind, Facts, Look, Lsn, LsnRange, Proof, Span};
 
 /// Where the lengths of bad records lead.
 #[derive(Clone, Copy)]
-enum Chain {
+enum RecordChain {
     /// To a whole record.
     Record(u64),
     /// To the end of the data, from this last record.
@@ -19,7 +19,7 @@ enum Chain {
     Broken,
 }
 
-impl State<'_, '_> {
+impl Walker<'_, '_> {
     /// No record stands where one was due. Finds the next one and reports what lies between; false when there is none.
     pub(super) fn damage(&mut self) -> Result<bool, Halt> {
         let start = self.at;
@@ -27,9 +27,9 @@ impl State<'_, '_> {
         let header = self.cursor.array(start).map(|bytes| Header::parse(&bytes));
         let (chain, count) = self.chain(start);
         let found = match chain {
-            Chain::Record(next) => Some(next),
-            Chain::End(last, header) => self.search(last, Some(header)),
-            Chain::Broken => self.search(start, None),
+            RecordChain::Record(next) => Some(next),
+            RecordChain::End(last, header) => self.search(last, Some(header)),
+            RecordChain::Broken => self.search(start, None),
         };
         if self.written_meanwhile(&stop, start, found.is_some())? {
             return Ok(true);
@@ -53,13 +53,13 @@ impl State<'_, '_> {
             damage.facts.proof = Some(Proof::LaterRecord { lsn: next });
             damage.doubt = next.before().and_then(|last| LsnRange::new(Lsn(self.due), last));
         }
-        self.sink.hurt(&damage)?;
+        self.sink.damage(&damage)?;
         self.summary.damage.push(damage);
         if self.visit.want.salvage && fits_one {
             self.salvage(start, end, header)?;
         }
         self.own.lost += lost;
-        self.guessed |= matches!(chain, Chain::Broken) && lost > 0;
+        self.guessed |= matches!(chain, RecordChain::Broken) && lost > 0;
         self.due = self.due.saturating_add(lost);
         self.in_fragments = false;
         let Some(next) = found else {
@@ -75,7 +75,7 @@ impl State<'_, '_> {
     /// Whether a writer was in the middle of this: the stop is read again before it means anything.
     fn written_meanwhile(&mut self, stop: &Stop, start: u64, followed: bool) -> Result<bool, Halt> {
         let moved = if followed {
-            self.looks.hole_again(&mut self.cursor)? && matches!(self.look(start), Found::Record(_))
+            self.looks.hole_again(&mut self.cursor)? && matches!(self.at_offset(start), AtOffset::Record(_))
         } else {
             self.looks.tail_moves(stop, &mut self.cursor, self.visit.want.live)?
         };
@@ -88,24 +88,26 @@ impl State<'_, '_> {
 
     /// Follows the lengths of bad records: payloads may hold whole records, and must not be searched while lengths lead on.
     /// Gives where they lead, and over how many records.
-    fn chain(&mut self, start: u64) -> (Chain, u64) {
+    fn chain(&mut self, start: u64) -> (RecordChain, u64) {
         let (mut at, mut count) = (start, 0);
         loop {
             let header = self.cursor.array(at).map(|bytes| Header::parse(&bytes));
             // Of the first one only magic and length are asked for; what leads on from there must be as writers make it.
             let leads = |h: &Header| h.magic && !h.begun() && (at == start || h.plausible() && h.flags & HAS_CHECKSUM != 0);
-            let Some(header) = header.filter(leads) else { return (Chain::Broken, count) };
+            let Some(header) = header.filter(leads) else { return (RecordChain::Broken, count) };
             let next = at + header.length();
             if next > self.cursor.length() {
-                return (Chain::Broken, count);
+                return (RecordChain::Broken, count);
             }
             count += 1;
-            match self.look(next) {
-                Found::Record(_) => return (Chain::Record(next), count),
+            match self.at_offset(next) {
+                AtOffset::Record(_) => return (RecordChain::Record(next), count),
                 // A record that reaches into the zeros behind the data has no true length either: nothing says that it ends there.
-                Found::End(_) if header.plausible() && self.ends_in_content(next) => return (Chain::End(at, header), count),
-                Found::End(_) => return (Chain::Broken, count),
-                Found::Bad => at = next,
+                AtOffset::End(_) if header.plausible() && self.ends_in_content(next) => {
+                    return (RecordChain::End(at, header), count);
+                }
+                AtOffset::End(_) => return (RecordChain::Broken, count),
+                AtOffset::Bad => at = next,
             }
         }
     }
@@ -153,73 +155,79 @@ impl State<'_, '_> {
     }
 
     /// What stands in a bad region: its kind, how it looks, what it is in words.
-    fn diagnose(&mut self, start: u64, end: u64, header: Option<Header>, followed: bool) -> (Kind, Look, String) {
+    fn diagnose(&mut self, start: u64, end: u64, header: Option<Header>, followed: bool) -> (DamageKind, Look, String) {
         if let Some((from, to)) = self.cursor.next_refused(start).filter(|(from, _)| *from < end) {
-            return (Kind::ReadError, Look::Refused, format!("bytes {from} to {to}, which the system refuses to give"));
+            return (DamageKind::ReadError, Look::Refused, format!("bytes {from} to {to}, which the system refuses to give"));
         }
         let tail = |kind, words| (kind, if followed { Look::Wrong } else { Look::Interrupted }, words);
         let Some(header) = header else {
             let left = self.cursor.length().saturating_sub(start);
-            return tail(Kind::CutShort, format!("the end of the file after {left} of {HEADER} bytes of a record's header"));
+            return tail(
+                DamageKind::CutShort,
+                format!("the end of the file after {left} of {HEADER} bytes of a record's header"),
+            );
         };
         if self.cursor.zeros_end(start) >= end {
-            return (Kind::Zeroed, Look::Interrupted, format!("{} zero bytes", end - start));
+            return (DamageKind::Zeroed, Look::Interrupted, format!("{} zero bytes", end - start));
         }
         if !header.magic {
             return self.without_magic(start, end, header, followed);
         }
         if header.begun() {
-            return tail(Kind::Zeroed, "the magic of a record and zeros for the rest of its header".to_owned());
+            return tail(DamageKind::Zeroed, "the magic of a record and zeros for the rest of its header".to_owned());
         }
         if let Some(length) = self.right_length(start, end, &header) {
             let words = format!("a length of {} where {length} makes the checksum match", header.data);
-            return (Kind::BadChecksum, Look::Wrong, words);
+            return (DamageKind::BadChecksum, Look::Wrong, words);
         }
         let record_end = start + header.length();
         let sum = self.cursor.fold(start + HEADER as u64, u64::from(header.data), 0, crc32);
         if header.kind > 7 {
             if sum == Some(header.crc) {
                 return (
-                    Kind::NotAFrame,
+                    DamageKind::NotAFrame,
                     Look::Wrong,
                     format!("type {} of 0 to 7, and data whose checksum matches", header.kind),
                 );
             }
-            return tail(Kind::NotAFrame, format!("type {} of 0 to 7, and data whose checksum does not match", header.kind));
+            return tail(
+                DamageKind::NotAFrame,
+                format!("type {} of 0 to 7, and data whose checksum does not match", header.kind),
+            );
         }
         if followed && record_end > end {
             return (
-                Kind::NotAFrame,
+                DamageKind::NotAFrame,
                 Look::Wrong,
                 format!("a length of {} that leads behind the next whole record", header.data),
             );
         }
         let Some(sum) = sum else {
             let short = record_end.saturating_sub(self.cursor.length());
-            return tail(Kind::CutShort, format!("the end of the file, {short} bytes short of the record's end"));
+            return tail(DamageKind::CutShort, format!("the end of the file, {short} bytes short of the record's end"));
         };
         if record_end > end {
             return tail(
-                Kind::Zeroed,
+                DamageKind::Zeroed,
                 format!("a record of {} bytes with zeros from its byte {} on", header.length(), end - start),
             );
         }
         let look = if looks_interrupted(&mut self.cursor, start, record_end) { Look::Interrupted } else { Look::Wrong };
-        (Kind::BadChecksum, look, format!("checksum {:08x} stored, {sum:08x} computed", header.crc))
+        (DamageKind::BadChecksum, look, format!("checksum {:08x} stored, {sum:08x} computed", header.crc))
     }
 
-    fn without_magic(&mut self, start: u64, end: u64, header: Header, followed: bool) -> (Kind, Look, String) {
+    fn without_magic(&mut self, start: u64, end: u64, header: Header, followed: bool) -> (DamageKind, Look, String) {
         let fits = header.kind <= 7 && header.flags & !3 == HAS_CHECKSUM && start + header.length() <= end;
         if fits && self.cursor.fold(start + HEADER as u64, u64::from(header.data), 0, crc32) == Some(header.crc) {
-            return (Kind::NotAFrame, Look::Wrong, "all of a record but its magic, and its checksum matches".to_owned());
+            return (DamageKind::NotAFrame, Look::Wrong, "all of a record but its magic, and its checksum matches".to_owned());
         }
         let count = end - start;
         if followed {
-            return (Kind::NotAFrame, Look::Wrong, format!("{count} bytes that begin no record"));
+            return (DamageKind::NotAFrame, Look::Wrong, format!("{count} bytes that begin no record"));
         }
         let words =
             format!("{count} bytes that begin no record; rivven does not clear what it writes over, so they may be older");
-        (Kind::NotAFrame, Look::Interrupted, words)
+        (DamageKind::NotAFrame, Look::Interrupted, words)
     }
 
     /// If only the length is wrong: the right one is the distance to what follows, and the checksum proves it.

@@ -63,9 +63,9 @@ pub fn show_transaction<'a>(data: &'a [u8], fields: &mut Vec<Field<'a>>) {
     }
 }
 
-struct Input<'a>(&'a [u8]);
+struct HostBytes<'a>(&'a [u8]);
 
-impl<'a> Input<'a> {
+impl<'a> HostBytes<'a> {
     fn varint(&mut self) -> Option<u64> {
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {
@@ -114,12 +114,12 @@ impl<'a> Input<'a> {
 
 /// The message that stands in the data of a record, if one does.
 fn message(data: &[u8]) -> Option<Message<'_>> {
-    let mut input = Input(data);
+    let mut input = HostBytes(data);
     let length = input.word()?;
     let topic = std::str::from_utf8(input.take(u64::from(length))?).ok()?;
     let partition = input.word()?;
     let offset = input.varint()?;
-    let key = input.maybe(Input::counted)?;
+    let key = input.maybe(HostBytes::counted)?;
     let value = input.counted()?;
     let time = Time::parse(input.text()?)?;
     let headers = input.varint()?;
@@ -127,9 +127,9 @@ fn message(data: &[u8]) -> Option<Message<'_>> {
         input.counted()?;
         input.counted()?;
     }
-    let producer = input.maybe(Input::varint)?;
-    input.maybe(Input::varint)?;
-    input.maybe(Input::varint)?;
+    let producer = input.maybe(HostBytes::varint)?;
+    input.maybe(HostBytes::varint)?;
+    input.maybe(HostBytes::varint)?;
     let transactional = match input.take(1)? {
         [0] => false,
         [1] => true,
@@ -140,7 +140,7 @@ fn message(data: &[u8]) -> Option<Message<'_>> {
 
 /// The transaction that stands in the data of a record, if one does.
 fn transaction(data: &[u8]) -> Option<Transaction<'_>> {
-    let mut input = Input(data);
+    let mut input = HostBytes(data);
     let id = input.text()?;
     let (producer, epoch, partitions) = (input.varint()?, input.varint()?, input.varint()?);
     for _ in 0..partitions {

@@ -3,10 +3,10 @@
 use memchr::memmem;
 
 use super::super::{Likeness, Sample, State, Summary};
-use super::numbers::{self, Numbers};
+use super::numbers::{self, NumberedFiles};
 use super::record::{ENCRYPTED, HAS_CHECKSUM, HEADER, Header, MAGIC};
 use crate::disk::{EntryKind, Source, zero_prefix};
-use crate::model::{Damage, Facts, Kind, Look, Lsn, LsnRange, Span, Warning};
+use crate::model::{Damage, DamageKind, Facts, Look, Lsn, LsnRange, Span, Warning};
 
 /// How far the host says that it has replayed the log: decimal text.
 const MARKER: &str = ".last_replayed_lsn";
@@ -61,10 +61,10 @@ fn later_record(head: &[u8]) -> bool {
 }
 
 /// Which segment, name, text.
-pub(super) type Warnings = Vec<(usize, &'static str, String)>;
+pub(super) type PlacedWarnings = Vec<(usize, &'static str, String)>;
 
 pub fn join(source: &Source, summaries: &mut [Summary]) -> Vec<Damage> {
-    let numbers = Numbers::new(source, summaries);
+    let numbers = NumberedFiles::new(source, summaries);
     let followed = source.alone && source.segments.last().is_some_and(|s| s.followed) && later_content(source);
     numbers::prove(&numbers, summaries, followed);
     // What is written to is the last file with content; those behind it are made ahead.
@@ -73,7 +73,7 @@ pub fn join(source: &Source, summaries: &mut [Summary]) -> Vec<Damage> {
     }
     let filled: Vec<usize> = (0..summaries.len()).filter(|i| !summaries[*i].blank).collect();
     let mut between = Vec::new();
-    let mut warnings = Warnings::new();
+    let mut warnings = PlacedWarnings::new();
     for (at, before) in filled.iter().enumerate() {
         let until = filled.get(at + 1).copied().unwrap_or(summaries.len());
         let back = if until < summaries.len() { goes_back(source, summaries, [*before, until], &mut warnings) } else { None };
@@ -106,7 +106,12 @@ fn later_content(source: &Source) -> bool {
 }
 
 /// Whether a file begins with a number that the one before it has given already.
-fn goes_back(source: &Source, summaries: &[Summary], [before, later]: [usize; 2], warnings: &mut Warnings) -> Option<Damage> {
+fn goes_back(
+    source: &Source,
+    summaries: &[Summary],
+    [before, later]: [usize; 2],
+    warnings: &mut PlacedWarnings,
+) -> Option<Damage> {
     let (due, begins) = (summaries[before].due?, summaries[later].begins?);
     let lost = summaries[before].own::<Own>().map_or(0, |own| own.lost);
     let (earlier, name) = (&source.segments[before], &source.segments[later].name);
@@ -125,7 +130,7 @@ fn goes_back(source: &Source, summaries: &[Summary], [before, later]: [usize; 2]
         warnings.push((later, "restart-reused-lsns", text));
     }
     Some(Damage {
-        kind: Kind::LsnBack,
+        kind: DamageKind::LsnBack,
         span: Span::new(source.segments[later].id, 0, 0),
         lsn: Some(due),
         doubt: due.before().and_then(|last| LsnRange::new(begins, last)),
@@ -136,7 +141,7 @@ fn goes_back(source: &Source, summaries: &[Summary], [before, later]: [usize; 2]
 }
 
 /// What the host noted as replayed, against what is there.
-fn marker(source: &Source, summaries: &[Summary], filled: &[usize], warnings: &mut Warnings) {
+fn marker(source: &Source, summaries: &[Summary], filled: &[usize], warnings: &mut PlacedWarnings) {
     if source.alone || summaries.is_empty() {
         return;
     }

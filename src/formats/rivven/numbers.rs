@@ -11,9 +11,9 @@
 //! So a file that a restart left is not cut to its length, and holds less than the limit that its successor's number tells of.
 
 use super::super::Summary;
-use super::log::{Own, Warnings};
+use super::log::{Own, PlacedWarnings};
 use crate::disk::Source;
-use crate::model::{Damage, Facts, Kind, Look, Lsn, LsnRange, Proof, Span};
+use crate::model::{Damage, DamageKind, Facts, Look, Lsn, LsnRange, Proof, Span};
 
 /// An estimate is at least this much above the number of the file that it was made beside.
 const LEAST_JUMP: u64 = 1024;
@@ -23,7 +23,7 @@ const BYTES_A_RECORD: u64 = 128;
 const RESTART: u64 = 1;
 
 /// The files of a log that hold something, and those between them that do not.
-pub struct Numbers<'a> {
+pub struct NumberedFiles<'a> {
     source: &'a Source,
     /// Where the content of each file ends, bad bytes included; 0 where it has none.
     content: Vec<u64>,
@@ -32,11 +32,11 @@ pub struct Numbers<'a> {
     hurt: Vec<bool>,
 }
 
-impl<'a> Numbers<'a> {
+impl<'a> NumberedFiles<'a> {
     /// From the walks.
-    pub fn new(source: &'a Source, summaries: &[Summary]) -> Numbers<'a> {
+    pub fn new(source: &'a Source, summaries: &[Summary]) -> NumberedFiles<'a> {
         let content = |s: &Summary| s.damage.kept().iter().map(|d| d.span.end()).fold(s.end, u64::max);
-        Numbers {
+        NumberedFiles {
             source,
             content: summaries.iter().map(|s| if s.blank { 0 } else { content(s) }).collect(),
             lengths: summaries.iter().map(|s| s.length).collect(),
@@ -85,10 +85,10 @@ impl<'a> Numbers<'a> {
 
 /// What is missing between a file with content and the next one, or the end: `until` is that one, or behind the last file.
 pub fn between(
-    numbers: &Numbers<'_>,
+    numbers: &NumberedFiles<'_>,
     summaries: &mut [Summary],
     [before, until]: [usize; 2],
-    warnings: &mut Warnings,
+    warnings: &mut PlacedWarnings,
 ) -> Option<Damage> {
     let source = numbers.source;
     let mut due = summaries[before].due?;
@@ -169,7 +169,7 @@ fn missing(source: &Source, summaries: &[Summary], [before, until]: [usize; 2], 
         format!("{name} begins with LSN {begins}; rivven does not notice a missing file")
     };
     Damage {
-        kind: Kind::MissingSegment,
+        kind: DamageKind::MissingSegment,
         span: Span::new(source.segments[before].id, end, end),
         lsn: Some(due),
         doubt: begins.before().and_then(|last| LsnRange::new(due, last)),
@@ -181,7 +181,7 @@ fn missing(source: &Source, summaries: &[Summary], [before, until]: [usize; 2], 
 
 /// What later files prove about the damage of those before them: that they had been synced. A file with content does, and an empty one
 /// whose number only a rotation can have given.
-pub fn prove(numbers: &Numbers<'_>, summaries: &mut [Summary], mut followed: bool) {
+pub fn prove(numbers: &NumberedFiles<'_>, summaries: &mut [Summary], mut followed: bool) {
     for index in (0..summaries.len()).rev() {
         let filled = !summaries[index].blank;
         if followed {

@@ -7,7 +7,7 @@ use super::FORMAT;
 use super::record::{HELD, MAGIC};
 use crate::disk::{RealDisk, Source, crc32};
 use crate::formats::{Item, Sink, Summary, Visit, Want};
-use crate::model::{Damage, Keys, Kind, Verdict};
+use crate::model::{Damage, DamageKind, Keys, Verdict};
 
 fn record_of(kind: u8, flags: u8, data: &[u8]) -> Vec<u8> {
     let mut bytes = MAGIC.to_vec();
@@ -27,7 +27,7 @@ fn records(count: usize) -> Vec<u8> {
     (0..count).flat_map(|n| record(format!("record {n}").as_bytes())).collect()
 }
 
-struct Found {
+struct AtOffset {
     /// LSN, offset, payload (of a long one, a little of it).
     records: Vec<(u64, u64, Vec<u8>)>,
     encrypted: usize,
@@ -35,7 +35,7 @@ struct Found {
     warnings: Vec<&'static str>,
 }
 
-impl Found {
+impl AtOffset {
     fn lsns(&self) -> Vec<u64> {
         self.records.iter().map(|r| r.0).collect()
     }
@@ -45,7 +45,7 @@ impl Found {
     }
 }
 
-fn read(dir: &Path, keys: &Keys, want: Want) -> Found {
+fn read(dir: &Path, keys: &Keys, want: Want) -> AtOffset {
     let source = Source::folder(Arc::new(RealDisk), dir, FORMAT.sequence).expect("it lists");
     let (mut records, mut encrypted) = (Vec::new(), 0);
     let mut summaries: Vec<Summary> = Vec::new();
@@ -70,7 +70,7 @@ fn read(dir: &Path, keys: &Keys, want: Want) -> Found {
     let mut damage: Vec<Damage> = summaries.iter().flat_map(|s| s.damage.kept().to_vec()).collect();
     damage.extend(between);
     let warnings = summaries.iter().flat_map(|s| s.warnings.kept()).map(|w| w.name).collect();
-    Found { records, encrypted, damage, warnings }
+    AtOffset { records, encrypted, damage, warnings }
 }
 
 fn log(files: &[(u64, Vec<u8>)]) -> tempfile::TempDir {
@@ -85,7 +85,7 @@ fn all() -> Want {
     Want { payloads: true, deep: true, ..Want::default() }
 }
 
-fn found(files: &[(u64, Vec<u8>)]) -> Found {
+fn found(files: &[(u64, Vec<u8>)]) -> AtOffset {
     read(log(files).path(), &Keys::default(), all())
 }
 
@@ -146,7 +146,7 @@ fn a_later_file_proves_a_sync_only_if_something_was_written_to_it() {
 #[test]
 fn numbers_that_go_back_are_foreign_and_a_restart_of_0_0_13_is_named() {
     let seen = found(&[(0, records(5)), (3, records(2))]);
-    assert_eq!((seen.verdict(), seen.damage[0].kind), (Verdict::Foreign, Kind::LsnBack));
+    assert_eq!((seen.verdict(), seen.damage[0].kind), (Verdict::Foreign, DamageKind::LsnBack));
     assert_eq!(seen.warnings, ["restart-reused-lsns"]);
     assert_eq!(seen.lsns(), [1, 2, 3, 4, 5, 3, 4]);
 }
@@ -156,7 +156,7 @@ fn a_small_gap_is_a_restart_and_a_large_one_is_a_missing_file() {
     let small = found(&[(0, records(9)), (11, records(9)), (20, records(1))]);
     assert_eq!((small.verdict(), small.warnings), (Verdict::Clean, vec!["lsn-gap-in-segment-names"]));
     let large = found(&[(0, records(9)), (19, records(9)), (28, records(1))]);
-    assert_eq!((large.verdict(), large.damage[0].kind), (Verdict::Missing, Kind::MissingSegment));
+    assert_eq!((large.verdict(), large.damage[0].kind), (Verdict::Missing, DamageKind::MissingSegment));
     assert_eq!(large.damage[0].doubt.map(|d| d.to_string()).as_deref(), Some("10-18"));
     let empty = found(&[(0, records(9)), (10, records(9)), (40, Vec::new())]);
     assert_eq!(empty.verdict(), Verdict::Missing);
@@ -193,7 +193,7 @@ fn a_restart_that_jumps_over_a_file_without_content_is_no_missing_file() {
     let (few, short) = bytes_of_records(100 << 10);
     let begun = few as u64 + 1;
     let seen = found(&[(0, short), (begun, Vec::new()), (begun + 2048, records(2))]);
-    assert_eq!((seen.verdict(), seen.damage[0].kind), (Verdict::Missing, Kind::MissingSegment));
+    assert_eq!((seen.verdict(), seen.damage[0].kind), (Verdict::Missing, DamageKind::MissingSegment));
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn a_restart_behind_a_file_that_outgrew_its_room_is_no_missing_file() {
     assert_eq!((seen.verdict(), seen.warnings), (Verdict::Clean, vec!["lsn-jump-after-restart"]));
     // One that is full was rotated away, so the next file has a number of its own.
     let seen = found(&[(0, full.clone()), (begun, [full, records(9)].concat()), (begun + 2048, records(2))]);
-    assert_eq!((seen.verdict(), seen.damage[0].kind), (Verdict::Missing, Kind::MissingSegment));
+    assert_eq!((seen.verdict(), seen.damage[0].kind), (Verdict::Missing, DamageKind::MissingSegment));
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! Walking one file of a rivven log: its records, and what stands where a record was due.
 
 use super::super::again::Looks;
-use super::super::hunt::Sums;
+use super::super::resync::Sums;
 use super::super::{Ending, Format, Halt, Mark, Mend, Sink, Summary, Visit, Walk};
-use super::cipher::Opener;
+use super::cipher::ReadyKeys;
 use super::log::{self, Own};
 use super::record::{ENCRYPTED, HEADER, HELD, Header};
 use crate::disk::{Cursor, crc32};
@@ -32,7 +32,7 @@ pub const FORMAT: Format = Format {
 const STRIDE: u64 = 1 << 20;
 
 /// A walk under way.
-pub(super) struct State<'a, 's> {
+pub(super) struct Walker<'a, 's> {
     pub(super) visit: &'a Visit<'a>,
     pub(super) sink: &'a mut Sink<'s>,
     pub(super) cursor: Cursor,
@@ -45,7 +45,7 @@ pub(super) struct State<'a, 's> {
     pub(super) guessed: bool,
     pub(super) looks: Looks,
     pub(super) sums: Option<Sums>,
-    pub(super) opener: Opener,
+    pub(super) opener: ReadyKeys,
     /// A record in fragments is under way.
     pub(super) in_fragments: bool,
     /// Names of warnings that were given: one of each is enough.
@@ -57,7 +57,7 @@ pub(super) struct State<'a, 's> {
 fn walk(visit: &Visit<'_>, sink: &mut Sink<'_>) -> Walk {
     // A file that others follow can be the one that is written to: those are made ahead.
     let cursor = visit.source.cursor_never_finished(visit.segment)?;
-    let mut state = State {
+    let mut state = Walker {
         visit,
         sink,
         summary: Summary::new(visit.segment, cursor.length()),
@@ -68,7 +68,7 @@ fn walk(visit: &Visit<'_>, sink: &mut Sink<'_>) -> Walk {
         guessed: false,
         looks: Looks::default(),
         sums: None,
-        opener: Opener::new(visit.keys),
+        opener: ReadyKeys::new(visit.keys),
         in_fragments: false,
         told: Vec::new(),
         opened: Vec::new(),
@@ -77,7 +77,7 @@ fn walk(visit: &Visit<'_>, sink: &mut Sink<'_>) -> Walk {
         (state.at, state.due) = (mark.offset, mark.due.0);
     }
     state.run()?;
-    let State { mut summary, cursor, own, due, .. } = state;
+    let Walker { mut summary, cursor, own, due, .. } = state;
     summary.length = cursor.length();
     if !summary.blank {
         summary.begins = Some(Lsn(log::first_lsn(visit.segment.sequence)));
@@ -88,27 +88,27 @@ fn walk(visit: &Visit<'_>, sink: &mut Sink<'_>) -> Walk {
 }
 
 /// What stands at an offset.
-pub(super) enum Found {
+pub(super) enum AtOffset {
     Record(Header),
     /// Nothing more: the file ends, or only zeros follow.
     End(Ending),
     Bad,
 }
 
-impl State<'_, '_> {
+impl Walker<'_, '_> {
     fn run(&mut self) -> Result<(), Halt> {
         let (mut told, mut marked) = (self.at, self.at);
         loop {
-            match self.look(self.at) {
-                Found::Record(header) => self.record(header)?,
+            match self.at_offset(self.at) {
+                AtOffset::Record(header) => self.record(header)?,
                 // Bytes of a mapping that could not be read look like zeros: read them again in a way that tells.
                 _ if self.cursor.unmap_if_faulty() => {}
-                Found::End(ending) => {
+                AtOffset::End(ending) => {
                     self.summary.end = self.at;
                     self.summary.ending = ending;
                     return Ok(());
                 }
-                Found::Bad => {
+                AtOffset::Bad => {
                     self.summary.blank = false;
                     if !self.damage()? {
                         return Ok(());
@@ -126,15 +126,15 @@ impl State<'_, '_> {
         }
     }
 
-    pub(super) fn look(&mut self, at: u64) -> Found {
+    pub(super) fn at_offset(&mut self, at: u64) -> AtOffset {
         if let Some(header) = self.whole_at(at) {
-            return Found::Record(header);
+            return AtOffset::Record(header);
         }
         match self.cursor.bytes(at, 1).first().copied() {
-            None if self.cursor.refused_at(at).is_some() => Found::Bad,
-            None => Found::End(Ending::FileEnds),
-            Some(0) if self.only_zeros(at) => Found::End(Ending::Zeros),
-            Some(_) => Found::Bad,
+            None if self.cursor.refused_at(at).is_some() => AtOffset::Bad,
+            None => AtOffset::End(Ending::FileEnds),
+            Some(0) if self.only_zeros(at) => AtOffset::End(Ending::Zeros),
+            Some(_) => AtOffset::Bad,
         }
     }
 

@@ -6,7 +6,7 @@
 use super::cell::Cell;
 use super::figures::{Figures, PARTS, Spread};
 use super::plan::Measured;
-use super::probe::{Probe, Room, Way};
+use super::probe::{Probe, Room, SyncWay};
 
 /// What to set and why.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -257,7 +257,7 @@ fn cohorts(measured: &[&Measured]) -> Option<String> {
 
 /// What written room is worth on this disk.
 fn room(probe: &Probe) -> Option<String> {
-    let of = |room| probe.cost(room, Way::Fdatasync, 4096).map(|c| c.median);
+    let of = |room| probe.cost(room, SyncWay::Fdatasync, 4096).map(|c| c.median);
     let (extend, zero) = (of(Room::Extend)?, of(Room::Zero)?);
     let times = |a: &Spread, b: &Spread| a.median / b.median.max(1.0);
     if extend.is_above(&zero) && times(&extend, &zero) >= WORTH {

@@ -2,7 +2,7 @@
 
 use super::cell::Cell;
 use super::plan::Measured;
-use super::probe::{Probe, Room, Way};
+use super::probe::{Probe, Room, SyncWay};
 use crate::writer::{Preallocate, SyncMode};
 
 /// What a closed loop reaches of what the disk allows, by all that was seen of the disk: before the cells, after them, and while
@@ -22,7 +22,7 @@ pub fn share(one: &Measured, all: &[Measured], probes: [&Probe; 2]) -> Option<f6
 }
 
 /// How a cell makes its groups durable, and in which room.
-fn made_of(cell: &Cell) -> Option<(Way, Room)> {
+fn made_of(cell: &Cell) -> Option<(SyncWay, Room)> {
     let room = match cell.preallocate {
         Preallocate::Zero => Room::Zero,
         Preallocate::Fallocate => Room::Fallocate,
@@ -30,11 +30,11 @@ fn made_of(cell: &Cell) -> Option<(Way, Room)> {
     };
     let past = cell.direct || (room == Room::Zero && !cell.buffered);
     let way = match (cell.sync, past) {
-        (SyncMode::Fdatasync, true) => Way::DirectFdatasync,
-        (SyncMode::Fdatasync, false) => Way::Fdatasync,
-        (SyncMode::Fsync, _) => Way::Fsync,
-        (SyncMode::Dsync, false) => Way::Dsync,
-        (SyncMode::Dsync, true) => Way::DirectDsync,
+        (SyncMode::Fdatasync, true) => SyncWay::DirectFdatasync,
+        (SyncMode::Fdatasync, false) => SyncWay::Fdatasync,
+        (SyncMode::Fsync, _) => SyncWay::Fsync,
+        (SyncMode::Dsync, false) => SyncWay::Dsync,
+        (SyncMode::Dsync, true) => SyncWay::DirectDsync,
         _ => return None,
     };
     Some((way, room))
@@ -66,7 +66,7 @@ mod tests {
         let took = |millis: f64| Probe {
             costs: vec![Cost {
                 room: Room::Zero,
-                way: Way::DirectFdatasync,
+                way: SyncWay::DirectFdatasync,
                 bytes: 4096,
                 median: Spread::flat(millis * 1e6),
                 p99: 0,

@@ -13,7 +13,7 @@ pub(super) struct Device {
 
 impl Device {
     /// Reads them; none where there is no device.
-    pub fn look(place: &BenchPlace) -> Option<Device> {
+    pub fn read(place: &BenchPlace) -> Option<Device> {
         parse(&std::fs::read_to_string(place.stat.as_ref()?).ok()?)
     }
 

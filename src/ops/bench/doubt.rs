@@ -1,7 +1,7 @@
 //! Is this disk lying? Pure rules from the facts of a place and the cost of its syncs to warnings in words.
 
 use super::place::BenchPlace;
-use super::probe::{Probe, Room, Way};
+use super::probe::{Probe, Room, SyncWay};
 
 /// Something that speaks against what the disk says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,15 +70,15 @@ fn of_place(place: &BenchPlace) -> Vec<Doubt> {
 fn of_times(place: &BenchPlace, probe: &Probe) -> Vec<Doubt> {
     let mut found = Vec::new();
     let nanos = |room, way, bytes| probe.cost(room, way, bytes).map(|cost| cost.median.median);
-    let Some(sync) = nanos(Room::Zero, Way::Fdatasync, 4096) else { return found };
+    let Some(sync) = nanos(Room::Zero, SyncWay::Fdatasync, 4096) else { return found };
     let us = |ns: f64| format!("{:.1} us", ns / 1000.0);
     let mut say = |name, words| found.push(Doubt { name, grave: true, words });
-    if let Some(none) = nanos(Room::Zero, Way::None, 4096)
+    if let Some(none) = nanos(Room::Zero, SyncWay::None, 4096)
         && sync < none * 1.5 + 2000.0
     {
         say("sync-is-free", format!("a write with a sync takes {}, without one {}: the sync does nothing", us(sync), us(none)));
     }
-    let large = nanos(Room::Zero, Way::Fdatasync, 1 << 20);
+    let large = nanos(Room::Zero, SyncWay::Fdatasync, 1 << 20);
     if let Some(large) = large
         && 1_048_576.0 / (large / 1e9) > IMPOSSIBLE_RATE
     {
@@ -110,18 +110,18 @@ mod tests {
     use crate::ops::bench::figures::Spread;
     use crate::ops::bench::probe::Cost;
 
-    fn cost(way: Way, bytes: usize, micros: f64) -> Cost {
+    fn cost(way: SyncWay, bytes: usize, micros: f64) -> Cost {
         Cost { room: Room::Zero, way, bytes, median: Spread::flat(micros * 1000.0), p99: 0, writes: 100 }
     }
 
-    fn names(place: &BenchPlace, costs: &[(Way, usize, f64)]) -> Vec<&'static str> {
+    fn names(place: &BenchPlace, costs: &[(SyncWay, usize, f64)]) -> Vec<&'static str> {
         let costs = costs.iter().map(|(way, bytes, us)| cost(*way, *bytes, *us)).collect();
         doubts(place, &Probe { costs, refused: Vec::new() }).into_iter().map(|d| d.name).collect()
     }
 
     #[test]
     fn an_honest_disk_is_not_doubted() {
-        let honest = [(Way::Fdatasync, 4096, 130.0), (Way::None, 4096, 2.0), (Way::Fdatasync, 1 << 20, 620.0)];
+        let honest = [(SyncWay::Fdatasync, 4096, 130.0), (SyncWay::None, 4096, 2.0), (SyncWay::Fdatasync, 1 << 20, 620.0)];
         assert!(
             names(
                 &BenchPlace { filesystem: "ext4".into(), device: "vda".into(), spins: Some(true), ..Default::default() },
@@ -130,17 +130,17 @@ mod tests {
             .is_empty()
         );
         // Flash with a battery: a sync of 15 us is possible.
-        let quick = [(Way::Fdatasync, 4096, 15.0), (Way::None, 4096, 2.0), (Way::Fdatasync, 1 << 20, 200.0)];
+        let quick = [(SyncWay::Fdatasync, 4096, 15.0), (SyncWay::None, 4096, 2.0), (SyncWay::Fdatasync, 1 << 20, 200.0)];
         assert!(names(&BenchPlace { device: "nvme0n1".into(), ..Default::default() }, &quick).is_empty());
     }
 
     #[test]
     fn each_lie_has_its_name() {
         let place = BenchPlace::default();
-        let free = [(Way::Fdatasync, 4096, 2.2), (Way::None, 4096, 2.0), (Way::Fdatasync, 1 << 20, 20.0)];
+        let free = [(SyncWay::Fdatasync, 4096, 2.2), (SyncWay::None, 4096, 2.0), (SyncWay::Fdatasync, 1 << 20, 20.0)];
         assert_eq!(names(&place, &free), ["sync-is-free", "size-does-not-matter", "too-fast"]);
         let spinning = BenchPlace { device: "sda".into(), spins: Some(true), ..Default::default() };
-        let fast = [(Way::Fdatasync, 4096, 90.0), (Way::None, 4096, 2.0)];
+        let fast = [(SyncWay::Fdatasync, 4096, 90.0), (SyncWay::None, 4096, 2.0)];
         assert_eq!(names(&spinning, &fast), ["too-fast-for-its-class"]);
         for (place, name) in [
             (BenchPlace { filesystem: "tmpfs".into(), ..Default::default() }, "memory"),

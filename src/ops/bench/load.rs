@@ -42,7 +42,7 @@ const BEGINNING: usize = 128 << 10;
 const LARGEST_GROUP: usize = 4096;
 
 /// What the threads share.
-struct Stage<'a> {
+struct LoadShared<'a> {
     cell: &'a Cell,
     phase: AtomicU8,
     failed: AtomicBool,
@@ -52,7 +52,7 @@ struct Stage<'a> {
 
 /// What one appender has seen.
 #[derive(Default)]
-struct Seen {
+struct AppenderTally {
     acked: u64,
     bytes: u64,
     latency: Latency,
@@ -76,9 +76,9 @@ pub(super) fn run(disk: &Arc<dyn Disk>, dir: &Path, load: &Load<'_>, watch: &Wat
     };
     let log = GroupCommit::open(disk.clone(), dir, options)?;
     let begun = log.append(&vec![0x5a; BEGINNING][..])?;
-    let stage = Stage { cell, phase: AtomicU8::new(WARMING), failed: AtomicBool::new(false), ready: RwLock::new(()) };
+    let stage = LoadShared { cell, phase: AtomicU8::new(WARMING), failed: AtomicBool::new(false), ready: RwLock::new(()) };
     let mut run = Run { acked_in_all: begun.last_lsn.0 - begun.lsn.0 + 1, ..Run::default() };
-    let seen: Result<Vec<Seen>> = std::thread::scope(|scope| {
+    let seen: Result<Vec<AppenderTally>> = std::thread::scope(|scope| {
         let ready = stage.ready.write();
         let appenders: Vec<_> = (0..cell.appenders)
             .map(|index| {
@@ -90,7 +90,7 @@ pub(super) fn run(disk: &Arc<dyn Disk>, dir: &Path, load: &Load<'_>, watch: &Wat
             .collect::<Result<_>>()?;
         drop(ready);
         pause(load.warmup, &stage, watch);
-        let device = Device::look(load.place);
+        let device = Device::read(load.place);
         let (before, cpu, since) = (log.counts(), cpu_time(), Instant::now());
         stage.phase.store(MEASURING, Ordering::Relaxed);
         pause(load.duration, &stage, watch);
@@ -100,7 +100,7 @@ pub(super) fn run(disk: &Arc<dyn Disk>, dir: &Path, load: &Load<'_>, watch: &Wat
         run.cpu = used;
         run.syncs = after.syncs - before.syncs;
         run.records = after.records - before.records;
-        let written = Device::look(load.place).zip(device).map(|(after, before)| after.since(&before));
+        let written = Device::read(load.place).zip(device).map(|(after, before)| after.since(&before));
         run.device_bytes = written.map(|device| device.bytes);
         run.device_flushes = written.map(|device| device.flushes);
         Ok(appenders.into_iter().map(|thread| thread.join().expect("an appender does not panic")).collect())
@@ -144,7 +144,7 @@ fn cpu_time() -> Duration {
 }
 
 /// Waits in small steps, so that it can be ended.
-fn pause(span: Duration, stage: &Stage<'_>, watch: &Watch<'_>) {
+fn pause(span: Duration, stage: &LoadShared<'_>, watch: &Watch<'_>) {
     let until = Instant::now() + span;
     while let Some(rest) = until.checked_duration_since(Instant::now()).filter(|rest| !rest.is_zero()) {
         if watch.is_over() || stage.failed.load(Ordering::Relaxed) {
@@ -154,8 +154,8 @@ fn pause(span: Duration, stage: &Stage<'_>, watch: &Watch<'_>) {
     }
 }
 
-fn appender(log: &GroupCommit, stage: &Stage<'_>, index: usize, round: usize) -> Seen {
-    let mut seen = Seen::default();
+fn appender(log: &GroupCommit, stage: &LoadShared<'_>, index: usize, round: usize) -> AppenderTally {
+    let mut seen = AppenderTally::default();
     // Each begins at another place of the pool, and each round elsewhere.
     let turn = index.wrapping_mul(7919).wrapping_add(round.wrapping_mul(104_729));
     drop(stage.ready.read());
@@ -171,7 +171,7 @@ fn appender(log: &GroupCommit, stage: &Stage<'_>, index: usize, round: usize) ->
 }
 
 /// One after the other, each when the one before is acknowledged.
-fn closed(log: &GroupCommit, stage: &Stage<'_>, mut turn: usize, seen: &mut Seen) -> Result<()> {
+fn closed(log: &GroupCommit, stage: &LoadShared<'_>, mut turn: usize, seen: &mut AppenderTally) -> Result<()> {
     while stage.phase.load(Ordering::Relaxed) != OVER {
         let payload = stage.cell.payloads.piece(turn);
         turn = turn.wrapping_add(1);
@@ -184,11 +184,11 @@ fn closed(log: &GroupCommit, stage: &Stage<'_>, mut turn: usize, seen: &mut Seen
 /// Several on their way at a time; at their times if there is a rate.
 fn with_tickets(
     log: &GroupCommit,
-    stage: &Stage<'_>,
+    stage: &LoadShared<'_>,
     mut turn: usize,
     rate: Option<f64>,
     index: usize,
-    seen: &mut Seen,
+    seen: &mut AppenderTally,
 ) -> Result<()> {
     let cell = stage.cell;
     let interval = rate.map(|rate| Duration::from_secs_f64((cell.appenders as f64 / rate).min(3600.0)));
@@ -234,8 +234,13 @@ fn with_tickets(
     Ok(())
 }
 
-impl Seen {
-    fn redeem(&mut self, log: &GroupCommit, stage: &Stage<'_>, flying: &mut VecDeque<(Ticket, usize, Instant)>) -> Result<()> {
+impl AppenderTally {
+    fn redeem(
+        &mut self,
+        log: &GroupCommit,
+        stage: &LoadShared<'_>,
+        flying: &mut VecDeque<(Ticket, usize, Instant)>,
+    ) -> Result<()> {
         if let Some((ticket, bytes, intended)) = flying.pop_front() {
             let ack = log.wait(&ticket)?;
             self.take(stage, &ack, bytes, ack.times.came().saturating_duration_since(intended));
@@ -244,7 +249,7 @@ impl Seen {
     }
 
     /// `late`: how long after its intended time it was handed over.
-    fn take(&mut self, stage: &Stage<'_>, ack: &Ack, bytes: usize, late: Duration) {
+    fn take(&mut self, stage: &LoadShared<'_>, ack: &Ack, bytes: usize, late: Duration) {
         self.in_all += ack.last_lsn.0 - ack.lsn.0 + 1;
         if stage.phase.load(Ordering::Relaxed) != MEASURING {
             return;

@@ -37,7 +37,7 @@ pub struct Measured {
 
 /// What a plan gave.
 #[derive(Clone, Debug, Default)]
-pub struct Outcome {
+pub struct Measurements {
     /// The cells that were measured at least once.
     pub measured: Vec<Measured>,
     /// Rounds that were carried out whole.
@@ -56,10 +56,10 @@ pub fn measure(
     cells: &[Cell],
     pace: &Pace,
     watch: &Watch<'_>,
-) -> Result<Outcome> {
+) -> Result<Measurements> {
     let begun = Instant::now();
     let mut runs: Vec<Vec<Run>> = vec![Vec::new(); cells.len()];
-    let mut outcome = Outcome::default();
+    let mut outcome = Measurements::default();
     let mut notes = BTreeMap::new();
     for round in 0..pace.repeats {
         let round_takes = begun.elapsed() / u32::try_from(round.max(1)).unwrap_or(u32::MAX);

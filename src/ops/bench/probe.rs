@@ -23,7 +23,7 @@ pub enum Room {
 
 /// How a write is made durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum SyncWay {
     /// A write and fdatasync.
     Fdatasync,
     /// A write and fsync.
@@ -54,20 +54,21 @@ impl Room {
     }
 }
 
-impl Way {
+impl SyncWay {
     /// Those that make a write durable.
-    pub const DURABLE: [Way; 5] = [Way::Fdatasync, Way::Fsync, Way::DirectFdatasync, Way::Dsync, Way::DirectDsync];
+    pub const DURABLE: [SyncWay; 5] =
+        [SyncWay::Fdatasync, SyncWay::Fsync, SyncWay::DirectFdatasync, SyncWay::Dsync, SyncWay::DirectDsync];
 
     /// Its name in tables and JSON.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Way::Fdatasync => "fdatasync",
-            Way::Fsync => "fsync",
-            Way::DirectFdatasync => "O_DIRECT+fdatasync",
-            Way::Dsync => "O_DSYNC",
-            Way::DirectDsync => "O_DIRECT+O_DSYNC",
-            Way::None => "none",
+            SyncWay::Fdatasync => "fdatasync",
+            SyncWay::Fsync => "fsync",
+            SyncWay::DirectFdatasync => "O_DIRECT+fdatasync",
+            SyncWay::Dsync => "O_DSYNC",
+            SyncWay::DirectDsync => "O_DIRECT+O_DSYNC",
+            SyncWay::None => "none",
         }
     }
 }
@@ -78,7 +79,7 @@ pub struct Cost {
     /// The room it went into.
     pub room: Room,
     /// How it was made durable.
-    pub way: Way,
+    pub way: SyncWay,
     /// How long a write was.
     pub bytes: usize,
     /// The median of each pass, in nanoseconds.
@@ -109,26 +110,26 @@ const MOST: usize = 400;
 impl Probe {
     /// The cost of such a write.
     #[must_use]
-    pub fn cost(&self, room: Room, way: Way, bytes: usize) -> Option<&Cost> {
+    pub fn cost(&self, room: Room, way: SyncWay, bytes: usize) -> Option<&Cost> {
         self.costs.iter().find(|c| c.room == room && c.way == way && c.bytes == bytes)
     }
 
     /// What a durable write of one block into written room takes: the least that any group can take.
     #[must_use]
     pub fn sync(&self) -> Option<Duration> {
-        self.cost(Room::Zero, Way::Fdatasync, BLOCK).map(|c| Duration::from_nanos(c.median.median as u64))
+        self.cost(Room::Zero, SyncWay::Fdatasync, BLOCK).map(|c| Duration::from_nanos(c.median.median as u64))
     }
 }
 
 /// Times writes in a folder. Each kind gets `slice` of time in each of three passes, and the passes are interleaved.
 pub fn probe(disk: &dyn Disk, dir: &Path, slice: Duration, watch: &Watch<'_>) -> Result<Probe> {
-    let mut kinds: Vec<(Room, Way, usize)> = Vec::new();
-    for way in Way::DURABLE {
+    let mut kinds: Vec<(Room, SyncWay, usize)> = Vec::new();
+    for way in SyncWay::DURABLE {
         kinds.extend(Room::ALL.map(|room| (room, way, BLOCK)));
     }
-    kinds.push((Room::Zero, Way::None, BLOCK));
-    kinds.push((Room::Zero, Way::Fdatasync, 64 << 10));
-    kinds.push((Room::Zero, Way::Fdatasync, 1 << 20));
+    kinds.push((Room::Zero, SyncWay::None, BLOCK));
+    kinds.push((Room::Zero, SyncWay::Fdatasync, 64 << 10));
+    kinds.push((Room::Zero, SyncWay::Fdatasync, 1 << 20));
     let mut times: Vec<Vec<Vec<u64>>> = vec![Vec::new(); kinds.len()];
     let mut probe = Probe::default();
     'passes: for _ in 0..PASSES {
@@ -159,31 +160,31 @@ pub fn probe(disk: &dyn Disk, dir: &Path, slice: Duration, watch: &Watch<'_>) ->
 }
 
 /// How many steps [`probe`] tells its watch about.
-pub const PROBE_STEPS: u64 = (PASSES * (Way::DURABLE.len() * Room::ALL.len() + 3)) as u64;
+pub const PROBE_STEPS: u64 = (PASSES * (SyncWay::DURABLE.len() * Room::ALL.len() + 3)) as u64;
 
 fn refuses(error: &Error) -> bool {
     matches!(error.errno(), Some(libc::EINVAL | libc::EOPNOTSUPP | libc::ENOSYS))
 }
 
-fn time_one(disk: &dyn Disk, dir: &Path, kind: (Room, Way, usize), slice: Duration) -> Result<Vec<u64>> {
+fn time_one(disk: &dyn Disk, dir: &Path, kind: (Room, SyncWay, usize), slice: Duration) -> Result<Vec<u64>> {
     let path = dir.join("probe");
     let timed = time_in(disk, &path, kind, slice);
     // The file goes whatever came of it; a failure to remove it is told by the next pass, which cannot make it.
-    let removed = match disk.look(&path) {
+    let removed = match disk.stat(&path) {
         Ok(Some(_)) => disk.remove(&path),
         _ => Ok(()),
     };
     timed.and_then(|times| removed.map(|()| times))
 }
 
-fn time_in(disk: &dyn Disk, path: &Path, (room, way, bytes): (Room, Way, usize), slice: Duration) -> Result<Vec<u64>> {
+fn time_in(disk: &dyn Disk, path: &Path, (room, way, bytes): (Room, SyncWay, usize), slice: Duration) -> Result<Vec<u64>> {
     let total = (BLOCK * BLOCKS).max(bytes * 8);
     let plain = disk.open(path, Open::CREATE)?;
     prepare(plain.as_ref(), room, total)?;
-    let direct = matches!(way, Way::DirectDsync | Way::DirectFdatasync);
+    let direct = matches!(way, SyncWay::DirectDsync | SyncWay::DirectFdatasync);
     let file = match way {
-        Way::DirectFdatasync => disk.open(path, Open { direct, ..Open::WRITE })?,
-        Way::Dsync | Way::DirectDsync => disk.open(path, Open { dsync: true, direct, ..Open::WRITE })?,
+        SyncWay::DirectFdatasync => disk.open(path, Open { direct, ..Open::WRITE })?,
+        SyncWay::Dsync | SyncWay::DirectDsync => disk.open(path, Open { dsync: true, direct, ..Open::WRITE })?,
         _ => plain,
     };
     let mut block = AlignedBytes::new();
@@ -196,9 +197,9 @@ fn time_in(disk: &dyn Disk, path: &Path, (room, way, bytes): (Room, Way, usize),
         let before = Instant::now();
         write_full(file.as_ref(), block.bytes(), (turn * bytes) as u64)?;
         match way {
-            Way::Fdatasync | Way::DirectFdatasync => file.sync_data()?,
-            Way::Fsync => file.sync_all()?,
-            Way::Dsync | Way::DirectDsync | Way::None => {}
+            SyncWay::Fdatasync | SyncWay::DirectFdatasync => file.sync_data()?,
+            SyncWay::Fsync => file.sync_all()?,
+            SyncWay::Dsync | SyncWay::DirectDsync | SyncWay::None => {}
         }
         let after = Instant::now();
         // The first write pays for what opening left undone.
@@ -236,8 +237,8 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder can be made");
         let watch = Watch::deaf();
         let probe = probe(&RealDisk, dir.path(), Duration::from_millis(1), &watch).expect("the disk works");
-        assert!(probe.cost(Room::Zero, Way::Fdatasync, BLOCK).is_some_and(|c| c.writes >= 5 && c.median.median > 0.0));
-        assert!(probe.cost(Room::Zero, Way::None, BLOCK).is_some());
+        assert!(probe.cost(Room::Zero, SyncWay::Fdatasync, BLOCK).is_some_and(|c| c.writes >= 5 && c.median.median > 0.0));
+        assert!(probe.cost(Room::Zero, SyncWay::None, BLOCK).is_some());
         assert_eq!(std::fs::read_dir(dir.path()).expect("it is there").count(), 0);
     }
 

@@ -41,7 +41,7 @@ impl FromStr for Goal {
 
 /// One rate that was tried.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Step {
+pub struct TriedRate {
     /// Wanted appends a second.
     pub rate: f64,
     /// What came of it.
@@ -54,13 +54,13 @@ pub struct Step {
 
 /// What was found for one cell.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub struct FoundRate {
     /// The settings; their rate is the highest that keeps the goal.
     pub cell: Cell,
     /// That rate; none when even the lowest that was tried breaks it.
     pub rate: Option<f64>,
     /// All that was tried.
-    pub steps: Vec<Step>,
+    pub steps: Vec<TriedRate>,
 }
 
 /// A rate is judged by so many appends at least.
@@ -77,7 +77,7 @@ pub fn find_rate(
     goal: &Goal,
     pace: &Pace,
     watch: &Watch<'_>,
-) -> Result<Found> {
+) -> Result<FoundRate> {
     let pace = Pace { repeats: 1, limit: None, ..*pace };
     let one = |rate| -> Result<Option<(f64, f64)>> {
         let cell = Cell { rate, ..cell.clone() };
@@ -88,7 +88,7 @@ pub fn find_rate(
         let figures = outcome.measured.first().map(|m| &m.figures).filter(|_| !outcome.interrupted);
         Ok(figures.map(|f| (f.rate.median, f.latency[goal.index].median)))
     };
-    let mut found = Found { cell: cell.clone(), rate: None, steps: Vec::new() };
+    let mut found = FoundRate { cell: cell.clone(), rate: None, steps: Vec::new() };
     // What a closed loop reaches is about the most that there is.
     let Some((most, _)) = one(None)? else { return Ok(found) };
     let steps = &mut found.steps;
@@ -97,7 +97,7 @@ pub fn find_rate(
         // One append that came just too late for this while is no miss.
         let edge = rate / LEAST.max(rate * pace.duration.as_secs_f64());
         let kept = latency <= goal.limit && reached + edge >= rate * 0.95;
-        steps.push(Step { rate, reached, latency, kept });
+        steps.push(TriedRate { rate, reached, latency, kept });
         Ok(Some(kept))
     })?;
     Ok(found)

@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::disk::{Cursor, Disk, EntryKind, File, Open};
 use crate::model::{Error, Lsn, LsnRange, Result, Time};
 use crate::native::{
-    Check, HEADER_BYTES, HeaderState, HoleFound, Kind, Reader, SegmentHeader, Tally, encode_seal, find_seal, hole_at,
+    Check, FrameKind, FrameReader, HEADER_BYTES, HeaderState, HoleFound, SegmentHeader, Tally, encode_seal, find_seal, hole_at,
     segment_lsn, segment_name,
 };
 use crate::ops::Position;
@@ -265,7 +265,7 @@ pub fn prune_facts(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Vec<SegmentFacts>
         if let Some((due, ..)) = before.filter(|(due, ..)| due != first) {
             return Err(refused(format!("it should begin with LSN {due}: records are missing before it")));
         }
-        let Some(found) = look(disk, &path, *first)? else {
+        let Some(found) = probe(disk, &path, *first)? else {
             // What a crash leaves of a segment that was just being made.
             if index + 1 == firsts.len() && index > 0 {
                 break;
@@ -282,7 +282,7 @@ pub fn prune_facts(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Vec<SegmentFacts>
     Ok(segments)
 }
 
-struct Found {
+struct FoundSegment {
     facts: SegmentFacts,
     header: SegmentHeader,
     /// The sum of its last frame.
@@ -293,7 +293,7 @@ struct Found {
     named_chain: Option<u32>,
 }
 
-fn look(disk: &Arc<dyn Disk>, path: &Path, first: Lsn) -> Result<Option<Found>> {
+fn probe(disk: &Arc<dyn Disk>, path: &Path, first: Lsn) -> Result<Option<FoundSegment>> {
     let content: Arc<dyn File> = disk.open(path, Open::READ)?.into();
     let length = content.length()?;
     let mut cursor = Cursor::new(content, length);
@@ -332,12 +332,12 @@ fn look(disk: &Arc<dyn Disk>, path: &Path, first: Lsn) -> Result<Option<Found>> 
         ended,
         block: header.block,
     };
-    Ok(Some(Found { facts, header, sum, next, named_chain }))
+    Ok(Some(FoundSegment { facts, header, sum, next, named_chain }))
 }
 
-fn open(cursor: Cursor, path: &Path, first: Lsn) -> Result<(Reader, SegmentHeader)> {
+fn open(cursor: Cursor, path: &Path, first: Lsn) -> Result<(FrameReader, SegmentHeader)> {
     let refused = |why: String| Err(Error::Refused { path: path.to_owned(), why });
-    match Reader::open(cursor, &Vec::new, None) {
+    match FrameReader::open(cursor, &Vec::new, None) {
         (reader, HeaderState::Good(header)) if header.first_lsn == first => Ok((reader, header)),
         (_, HeaderState::Good(header)) => {
             refused(format!("foreign: it says that it begins with LSN {}, not as its name does", header.first_lsn))
@@ -361,7 +361,7 @@ struct Walked {
 }
 
 /// Goes through a segment to its end; anything that is not as it should be is an error.
-fn walk(reader: &mut Reader, header: &SegmentHeader, path: &Path) -> Result<Walked> {
+fn walk(reader: &mut FrameReader, header: &SegmentHeader, path: &Path) -> Result<Walked> {
     let refused = |why: String| Error::Refused { path: path.to_owned(), why };
     let (mut tally, mut open, mut ended) = (Tally::default(), HashMap::<u64, u64>::new(), Vec::new());
     let (mut sum, mut next, mut at, mut sealed) = (header.chain, header.first_lsn, HEADER_BYTES, false);
@@ -370,8 +370,8 @@ fn walk(reader: &mut Reader, header: &SegmentHeader, path: &Path) -> Result<Walk
         if let Some(what) = frame.unknown() {
             return Err(Error::Unknown { path: path.to_owned(), offset: at, what });
         }
-        let kind = Kind::from_byte(frame.kind).expect("unknown kinds were met above");
-        if kind == Kind::Hole
+        let kind = FrameKind::from_byte(frame.kind).expect("unknown kinds were met above");
+        if kind == FrameKind::Hole
             && let HoleFound::Hole(hole) = hole_at(&mut reader.cursor, at, &frame)
             && hole.lsns.first == next
         {
@@ -384,8 +384,8 @@ fn walk(reader: &mut Reader, header: &SegmentHeader, path: &Path) -> Result<Walk
         }
         tally.observe(&frame, at, 0);
         match kind {
-            Kind::TxnBegin => *open.entry(frame.tag).or_default() += 1,
-            Kind::TxnCommit | Kind::TxnAbort => match open.get_mut(&frame.tag).filter(|count| **count > 0) {
+            FrameKind::TxnBegin => *open.entry(frame.tag).or_default() += 1,
+            FrameKind::TxnCommit | FrameKind::TxnAbort => match open.get_mut(&frame.tag).filter(|count| **count > 0) {
                 Some(count) => *count -= 1,
                 None => ended.push(frame.tag),
             },
@@ -393,7 +393,7 @@ fn walk(reader: &mut Reader, header: &SegmentHeader, path: &Path) -> Result<Walk
         }
         (sum, at) = (frame.sum, at + frame.span());
         next = if kind.is_data() { next.next() } else { next };
-        sealed = kind == Kind::Seal;
+        sealed = kind == FrameKind::Seal;
         if sealed {
             break;
         }
@@ -552,7 +552,7 @@ mod tests {
     }
 
     /// A segment of frames that hold nothing: kind and tag. And the sum of its last frame.
-    fn frames(first: u64, chain: u32, frames: &[(Kind, u64)]) -> (Vec<u8>, u32) {
+    fn frames(first: u64, chain: u32, frames: &[(FrameKind, u64)]) -> (Vec<u8>, u32) {
         use crate::native::{FrameFields, encode_frame, encode_header};
         let header = SegmentHeader { key: None, block: 0, log_id: [5; 16], first_lsn: Lsn(first), created: Time(1), chain };
         let (mut bytes, mut sum) = (encode_header(&header), chain);
@@ -566,8 +566,8 @@ mod tests {
 
     #[test]
     fn what_a_crash_left_of_a_new_segment_is_passed_over_at_the_end_and_nowhere_else() {
-        let (one, sum) = frames(1, 0, &[(Kind::Full, 0), (Kind::Full, 0)]);
-        let two = frames(3, sum, &[(Kind::Full, 0)]).0;
+        let (one, sum) = frames(1, 0, &[(FrameKind::Full, 0), (FrameKind::Full, 0)]);
+        let two = frames(3, sum, &[(FrameKind::Full, 0)]).0;
         for remains in [Vec::new(), vec![0; 4096], vec![0; 64 << 10], two[..90].to_vec()] {
             let what = remains.len();
             let facts_of =
@@ -581,8 +581,12 @@ mod tests {
 
     #[test]
     fn a_tag_that_was_begun_twice_and_ended_once_is_open() {
-        let (one, sum) = frames(1, 0, &[(Kind::TxnBegin, 7), (Kind::TxnBegin, 7), (Kind::TxnCommit, 7), (Kind::TxnAbort, 8)]);
-        let two = frames(5, sum, &[(Kind::TxnBegin, 9), (Kind::TxnAbort, 9), (Kind::TxnBegin, 9)]).0;
+        let (one, sum) = frames(
+            1,
+            0,
+            &[(FrameKind::TxnBegin, 7), (FrameKind::TxnBegin, 7), (FrameKind::TxnCommit, 7), (FrameKind::TxnAbort, 8)],
+        );
+        let two = frames(5, sum, &[(FrameKind::TxnBegin, 9), (FrameKind::TxnAbort, 9), (FrameKind::TxnBegin, 9)]).0;
         let facts = facts(&[(1, one), (5, two)]).expect("it is whole");
         let told: Vec<(&[u64], &[u64])> = facts.iter().map(|s| (s.open.as_slice(), s.ended.as_slice())).collect();
         assert_eq!(told, [(&[7][..], &[8][..]), (&[9], &[])]);

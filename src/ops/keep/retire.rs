@@ -20,7 +20,7 @@ pub fn retire(
     gone: &mut dyn FnMut(&SegmentFacts, Option<PathBuf>),
 ) -> Result<()> {
     if let Some(archive) = archive.filter(|_| plan.iter().any(Fate::goes))
-        && disk.look(archive)?.is_none()
+        && disk.stat(archive)?.is_none()
     {
         make_dir(disk.as_ref(), archive)?;
     }
@@ -40,7 +40,7 @@ fn copy(disk: &Arc<dyn Disk>, dir: &Path, segment: &SegmentFacts, archive: &Path
     let source: Arc<dyn File> = disk.open(&from, Open::READ)?.into();
     let length = source.length()?;
     let mut sum = 0;
-    if disk.look(&to)?.is_some() {
+    if disk.stat(&to)?.is_some() {
         // An earlier run may have been interrupted between copying and removing.
         pieces(source.as_ref(), 0, length, &mut |piece| {
             sum = crc32(sum, piece);

@@ -8,9 +8,9 @@ use super::repair::{Cut, Obstacle, Permit, Plan, Refusal, describe, each_frame, 
 use crate::disk::Segment;
 use crate::formats::Want;
 use crate::formats::native::Joint;
-use crate::model::{Acknowledged, Damage, Hole, HoleOrigin, Kind, Look, LsnRange, Result, Time, Verdict};
+use crate::model::{Acknowledged, Damage, DamageKind, Hole, HoleOrigin, Look, LsnRange, Result, Time, Verdict};
 use crate::native::{
-    FrameFields, FrameHeader, HEADER_BYTES, Kind as Frame, SegmentHeader, Tally, encode_frame, encode_header, encode_seal,
+    FrameFields, FrameHeader, FrameKind, HEADER_BYTES, SegmentHeader, Tally, encode_frame, encode_header, encode_seal,
     segment_lsn, segment_name,
 };
 use crate::ops::{Input, Report};
@@ -51,7 +51,7 @@ pub(super) fn help_for_all(input: &Input, report: &Report) -> Help {
 
 /// The segments around a hole that can be accepted.
 fn between<'i>(input: &'i Input, damage: &Damage, lsns: LsnRange) -> Option<(&'i Segment, &'i Segment)> {
-    if damage.kind != Kind::MissingSegment || input.source.alone {
+    if damage.kind != DamageKind::MissingSegment || input.source.alone {
         return None;
     }
     let index = damage.span.place.segment.index();
@@ -144,7 +144,7 @@ fn no_such_hole(report: &Report, lsns: LsnRange, holes: &[(&Damage, LsnRange)]) 
 
 /// Appends the frame of a hole; it will stand at `offset`.
 fn encode_hole(out: &mut Vec<u8>, hole: &Hole, since: Time, header: &SegmentHeader, offset: u64) {
-    let fields = FrameFields { kind: Frame::Hole, flags: 0, unsynced: 0, lsn: hole.lsns.last.next(), time: since, tag: 0 };
+    let fields = FrameFields { kind: FrameKind::Hole, flags: 0, unsynced: 0, lsn: hole.lsns.last.next(), time: since, tag: 0 };
     encode_frame(out, &fields, &hole.encode(), header.seed(), offset);
 }
 

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::newlog::{Entry, NewLog};
+use super::newlog::{NewLog, NewRecord};
 use super::numbers::frames;
 use crate::disk::Disk;
 use crate::model::{Error, Keys, Lsn, Record, Result, Time};
-use crate::native::{Facts, Kind};
+use crate::native::{FrameKind, RecordFacts};
 
 /// A log that begins with its first record.
 pub struct Aside {
@@ -25,7 +25,7 @@ impl Aside {
     }
 
     /// Adds a record, with all that is known of it as facts: it is no checkpoint and no transaction here.
-    pub fn write(&mut self, record: &Record<'_>, facts: &Facts, payload: &[u8]) -> Result<()> {
+    pub fn write(&mut self, record: &Record<'_>, facts: &RecordFacts, payload: &[u8]) -> Result<()> {
         if self.log.is_none() {
             self.log = Some(self.begin()?);
         }
@@ -33,7 +33,7 @@ impl Aside {
         let lsns = frames(record, log.next.max(Lsn::FIRST));
         let (time, tag) = (record.time.unwrap_or(Time(0)), record.tag.unwrap_or(0));
         let facts = facts.encode();
-        log.write(&Entry { kind: Kind::Full, lsns, time, tag, payload, batch: None, facts: Some(&facts) })
+        log.write(&NewRecord { kind: FrameKind::Full, lsns, time, tag, payload, batch: None, facts: Some(&facts) })
     }
 
     /// A folder that is not there yet: an earlier run may have ended between the two logs.
@@ -42,7 +42,7 @@ impl Aside {
         for number in 1..100 {
             let more = if number == 1 { String::new() } else { format!("-{number}") };
             let path = self.target.with_file_name(format!("{name}-left-out{more}"));
-            if self.disk.look(&path)?.is_none() {
+            if self.disk.stat(&path)?.is_none() {
                 let log = NewLog::begin(&self.disk, &path, &self.keys, self.like.as_deref())?;
                 return Ok((path, log));
             }

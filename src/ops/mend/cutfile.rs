@@ -295,7 +295,7 @@ pub fn free_name(taken: &[String], segment: &str, offset: u64) -> String {
 pub fn save(disk: &Arc<dyn Disk>, dir: &Path, name: &str, from: &Provenance, segment: &dyn File, like: &Path) -> Result<()> {
     let path = dir.join(name);
     let unfinished = unfinished(&path);
-    if disk.look(&path)?.is_some() {
+    if disk.stat(&path)?.is_some() {
         return Err(Error::Refused { path, why: "it is there already, and what it holds must not be lost".into() });
     }
     let written = write_new(disk, &unfinished, &mut |file| {

@@ -10,8 +10,8 @@ use super::cutfile::as_private;
 use crate::disk::{Disk, EntryKind, File, Open, make_dir, unfinished, write_full};
 use crate::model::{Error, Hole, Keys, Lsn, LsnRange, Result, Time};
 use crate::native::{
-    ENCRYPTED, FACTS_LIMIT, FRAME_HEADER, FrameFields, FrameHeader, HEADER_BYTES, Kind, MORE, Seed, SegmentCipher, SegmentHeader,
-    Tally, UNSYNCED_UNKNOWN, encode_frame, encode_header, encode_seal, header_of, segment_lsn, segment_name,
+    ENCRYPTED, FACTS_LIMIT, FRAME_HEADER, FrameFields, FrameHeader, FrameKind, HEADER_BYTES, MORE, Seed, SegmentCipher,
+    SegmentHeader, Tally, UNSYNCED_UNKNOWN, encode_frame, encode_header, encode_seal, header_of, segment_lsn, segment_name,
 };
 
 /// A segment is sealed when it is so long.
@@ -26,7 +26,7 @@ pub struct NewLog {
     work: PathBuf,
     log_id: [u8; 16],
     key: Option<([u8; 32], [u8; 16])>,
-    segment: Option<Segment>,
+    segment: Option<NewSegment>,
     /// The LSN that the next frame gets if nothing is missing.
     pub next: Lsn,
     /// The time of the last record, where one is known.
@@ -38,12 +38,12 @@ pub struct NewLog {
     pending: Option<Pending>,
     /// A file whose permissions its segments get.
     like: Option<PathBuf>,
-    stage: Stage,
+    stage: NewLogStage,
 }
 
 /// How far it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+enum NewLogStage {
     /// Nothing was written.
     Begun,
     /// It grows in a folder of its own, which goes if nothing comes of it: on a full disk half a log helps nobody.
@@ -52,7 +52,7 @@ enum Stage {
     Named,
 }
 
-struct Segment {
+struct NewSegment {
     file: Box<dyn File>,
     seed: Seed,
     cipher: Option<SegmentCipher>,
@@ -64,7 +64,7 @@ struct Segment {
 }
 
 struct Pending {
-    kind: Kind,
+    kind: FrameKind,
     lsn: Lsn,
     time: Time,
     tag: u64,
@@ -76,9 +76,9 @@ struct Pending {
 
 /// A record to be written.
 #[derive(Clone, Copy, Debug)]
-pub struct Entry<'a> {
+pub struct NewRecord<'a> {
     /// What it is.
-    pub kind: Kind,
+    pub kind: FrameKind,
     /// The LSNs of its fragments.
     pub lsns: LsnRange,
     /// When it was written.
@@ -97,7 +97,7 @@ impl NewLog {
     /// Begins a log that will stand in `target`, which must not exist or be empty. Who could not read `like` cannot read it either.
     pub fn begin(disk: &Arc<dyn Disk>, target: &Path, keys: &Keys, like: Option<&Path>) -> Result<NewLog> {
         let refused = |path: &Path, why: &str| Err(Error::Refused { path: path.to_owned(), why: why.to_owned() });
-        if let Some(there) = disk.look(target)?
+        if let Some(there) = disk.stat(target)?
             && (there.kind != EntryKind::Folder || !disk.list(target)?.is_empty())
         {
             return refused(target, "it is there already; a new log is only written where nothing is");
@@ -123,12 +123,12 @@ impl NewLog {
             segments: Vec::new(),
             pending: None,
             like: like.map(Path::to_owned),
-            stage: Stage::Begun,
+            stage: NewLogStage::Begun,
         })
     }
 
     /// Writes a record. Its LSNs must lie behind all that were written.
-    pub fn write(&mut self, entry: &Entry<'_>) -> Result<()> {
+    pub fn write(&mut self, entry: &NewRecord<'_>) -> Result<()> {
         let same_batch = entry.batch.is_some() && self.pending.as_ref().is_some_and(|p| p.batch == entry.batch);
         let follows = self.segment.is_some() && entry.lsns.first == self.next;
         let index = self.pending.as_ref().filter(|_| same_batch && follows).map_or(0, |p| p.index + 1);
@@ -150,9 +150,9 @@ impl NewLog {
             rest = after;
             let kind = match (count, piece) {
                 (1, _) => entry.kind,
-                (_, 0) => Kind::First,
-                _ if piece + 1 == count => Kind::Last,
-                _ => Kind::Middle,
+                (_, 0) => FrameKind::First,
+                _ if piece + 1 == count => FrameKind::Last,
+                _ => FrameKind::Middle,
             };
             if piece > 0 {
                 self.settle(entry.batch.is_some())?;
@@ -172,11 +172,11 @@ impl NewLog {
     }
 
     /// Writes what is kept beside a record, directly before it.
-    fn facts(&mut self, entry: &Entry<'_>, facts: &[u8], index: u64) -> Result<()> {
+    fn facts(&mut self, entry: &NewRecord<'_>, facts: &[u8], index: u64) -> Result<()> {
         let Some(segment) = &mut self.segment else { return Ok(()) };
         let unsynced = u16::try_from(index).unwrap_or(UNSYNCED_UNKNOWN);
         let flags = if segment.cipher.is_some() { ENCRYPTED } else { 0 };
-        let fields = FrameFields { kind: Kind::Facts, flags, unsynced, lsn: entry.lsns.first, time: entry.time, tag: 0 };
+        let fields = FrameFields { kind: FrameKind::Facts, flags, unsynced, lsn: entry.lsns.first, time: entry.time, tag: 0 };
         self.chain = match &segment.cipher {
             None => segment.frame(&fields, facts, 0),
             Some(cipher) => {
@@ -197,7 +197,7 @@ impl NewLog {
         }
         self.next = hole.lsns.last.next();
         let Some(segment) = &mut self.segment else { return Ok(()) };
-        let fields = FrameFields { kind: Kind::Hole, flags: 0, unsynced: 0, lsn: self.next, time: since, tag: 0 };
+        let fields = FrameFields { kind: FrameKind::Hole, flags: 0, unsynced: 0, lsn: self.next, time: since, tag: 0 };
         self.chain = segment.frame(&fields, &hole.encode(), 0);
         segment.flush_above(PIECE)
     }
@@ -225,12 +225,12 @@ impl NewLog {
     /// Makes the folder in which the log grows.
     fn prepare(&mut self) -> Result<()> {
         // What an interrupted run left is made again from the start. Nothing but segments is ours to remove.
-        let left = if self.disk.look(&self.work)?.is_some() { self.disk.list(&self.work)? } else { Vec::new() };
+        let left = if self.disk.stat(&self.work)?.is_some() { self.disk.list(&self.work)? } else { Vec::new() };
         if let Some(other) = left.iter().find(|entry| segment_lsn(&entry.name).is_none()) {
             let path = self.work.join(&other.name);
             return Err(Error::Refused { path, why: "it is in the way of a new log, and nothing that walctl wrote".into() });
         }
-        self.stage = Stage::Growing;
+        self.stage = NewLogStage::Growing;
         make_dir(self.disk.as_ref(), &self.work)?;
         left.iter().try_for_each(|entry| self.disk.remove(&self.work.join(&entry.name)))
     }
@@ -248,7 +248,7 @@ impl NewLog {
         let header =
             SegmentHeader { key: None, block: 0, log_id: self.log_id, first_lsn: first, created: Time::now(), chain: self.chain };
         let header = self.key.as_ref().map_or(header, |(key, salt)| header.keyed(key, *salt));
-        self.segment = Some(Segment {
+        self.segment = Some(NewSegment {
             file,
             seed: header.seed(),
             cipher: self.key.as_ref().map(|(key, _)| SegmentCipher::new(key, &header)),
@@ -265,7 +265,7 @@ impl NewLog {
         let Some(mut segment) = self.segment.take() else { return Ok(()) };
         if last {
             let time = segment.last_time;
-            let fields = FrameFields { kind: Kind::Close, flags: 0, unsynced: 0, lsn: self.next, time, tag: 0 };
+            let fields = FrameFields { kind: FrameKind::Close, flags: 0, unsynced: 0, lsn: self.next, time, tag: 0 };
             self.chain = segment.frame(&fields, &[], 0);
         } else {
             let offset = segment.written + segment.waiting.len() as u64;
@@ -286,7 +286,7 @@ impl NewLog {
         self.finish_segment(true)?;
         self.disk.sync_dir(&self.work)?;
         self.disk.rename(&self.work, &self.target)?;
-        self.stage = Stage::Named;
+        self.stage = NewLogStage::Named;
         self.disk.sync_dir(self.target.parent().unwrap_or(Path::new(".")))?;
         Ok(std::mem::take(&mut self.segments))
     }
@@ -294,7 +294,7 @@ impl NewLog {
 
 impl Drop for NewLog {
     fn drop(&mut self) {
-        if self.stage != Stage::Growing {
+        if self.stage != NewLogStage::Growing {
             return;
         }
         // What cannot be removed now is removed by the next run.
@@ -305,7 +305,7 @@ impl Drop for NewLog {
     }
 }
 
-impl Segment {
+impl NewSegment {
     fn frame(&mut self, fields: &FrameFields, stored: &[u8], plain: u64) -> u32 {
         let at = self.waiting.len();
         let offset = self.written + at as u64;

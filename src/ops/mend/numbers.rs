@@ -2,7 +2,7 @@
 
 use super::salvage::each_record;
 use crate::formats::Want;
-use crate::model::{Kind, Lsn, LsnRange, Record, Result};
+use crate::model::{DamageKind, Lsn, LsnRange, Record, Result};
 use crate::native::FRAME_LIMIT;
 use crate::ops::{Input, Report};
 
@@ -15,18 +15,18 @@ const RUNS: usize = 256;
 
 /// The numbers of the new log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Numbers {
+pub enum Numbering {
     /// The old ones, with this added to each.
     Stay(u64),
     /// New ones, in the order of the records: some have none.
     New,
 }
 
-impl Numbers {
+impl Numbering {
     /// The LSNs of a record; `next` is due.
     pub fn of(self, record: &Record<'_>, next: Lsn) -> LsnRange {
         match (self, record.lsns()) {
-            (Numbers::Stay(shift), Some(lsns)) => LsnRange { first: lsns.first.plus(shift), last: lsns.last.plus(shift) },
+            (Numbering::Stay(shift), Some(lsns)) => LsnRange { first: lsns.first.plus(shift), last: lsns.last.plus(shift) },
             _ => frames(record, next),
         }
     }
@@ -58,7 +58,7 @@ pub struct Course {
     /// What is read.
     pub stretches: Vec<Stretch>,
     /// The numbers.
-    pub numbers: Numbers,
+    pub numbers: Numbering,
 }
 
 /// Decides over both. Numbers stay wherever each record has one, and one alone. Some systems append to an old segment after a restart, and
@@ -74,10 +74,10 @@ pub fn course(input: &Input, report: &Report) -> Result<Course> {
             last = summary.lsns.map_or(last, |lsns| lsns.first);
             stretch.first = last;
         }
-        if report.damage.iter().any(|damage| damage.kind == Kind::WrongName) {
+        if report.damage.iter().any(|damage| damage.kind == DamageKind::WrongName) {
             stretches.sort_by_key(|stretch| stretch.first);
         }
-        return Ok(Course { stretches, numbers: Numbers::Stay(0) });
+        return Ok(Course { stretches, numbers: Numbering::Stay(0) });
     }
     let (mut stay, mut zero) = (true, FROM_ZERO.contains(&input.format.name));
     let mut runs: Vec<(Stretch, Lsn)> = Vec::new();
@@ -101,9 +101,9 @@ pub fn course(input: &Input, report: &Report) -> Result<Course> {
         Ok(())
     })?;
     if !stay {
-        return Ok(Course { stretches: natural, numbers: Numbers::New });
+        return Ok(Course { stretches: natural, numbers: Numbering::New });
     }
-    let numbers = Numbers::Stay(u64::from(zero));
+    let numbers = Numbering::Stay(u64::from(zero));
     let ascending = runs.windows(2).all(|pair| pair[0].1 < pair[1].0.first);
     if ascending || runs.len() > RUNS + input.source.segments.len() || input.format.ordered {
         return Ok(Course { stretches: natural, numbers });

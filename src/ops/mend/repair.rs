@@ -10,7 +10,7 @@ use super::accept::{Help, help_for_all, plan_hole};
 use super::cutfile::{self, CutFile, Provenance};
 use crate::disk::{Cursor, Segment, crc32};
 use crate::formats::{Halt, Item, Mark, Mend, Restored, Sink, Visit, Want};
-use crate::model::{Acknowledged, Damage, Error, Hole, Kind, Look, Lsn, LsnRange, Record, Result, Time, Verdict};
+use crate::model::{Acknowledged, Damage, DamageKind, Error, Hole, Look, Lsn, LsnRange, Record, Result, Time, Verdict};
 use crate::ops::{Input, Report};
 
 /// How much may be cut unless the caller says otherwise: what one group can be, and one long record that begins in it.
@@ -67,7 +67,7 @@ pub struct Cut {
     /// All that is kept about it.
     pub from: Provenance,
     /// The kinds of damage that it takes away.
-    pub kinds: Vec<Kind>,
+    pub kinds: Vec<DamageKind>,
     /// What they mean.
     pub verdict: Verdict,
     /// Whether anybody had been promised what goes.
@@ -178,7 +178,7 @@ pub fn decide(report: &Report, mend: &Mend, native: bool, permit: &Permit) -> De
         return refuse(Obstacle::Suspect, format!("{}: {}", place(report, damage), Verdict::Suspect.words()));
     }
     let whole = report.summaries.get(last).is_some_and(|s| s.frames > 0);
-    let header = report.damage.iter().find(|d| matches!(d.kind, Kind::BadHeader | Kind::UnfinishedSegment));
+    let header = report.damage.iter().find(|d| matches!(d.kind, DamageKind::BadHeader | DamageKind::UnfinishedSegment));
     match header {
         Some(damage) if whole => {
             refuse(Obstacle::Damage, format!("{}: the header is damaged, and frames behind it are whole", place(report, damage)))
@@ -345,7 +345,7 @@ fn decide_at(input: &Input, report: &Report, native: bool, at: Lsn) -> Result<Ve
     })?;
     // The padding of the last frame may be missing.
     let end = end.map(|end: u64| end.min(report.segments[index].file_bytes));
-    let header = |d: &&Damage| d.kind == Kind::BadHeader && d.span.place.segment == segment.id;
+    let header = |d: &&Damage| d.kind == DamageKind::BadHeader && d.span.place.segment == segment.id;
     if let Some(damage) = report.damage.iter().find(header) {
         let why = "the header is damaged, and the frames that would go help to read those that would stay";
         return Ok(vec![refuse(Obstacle::Damage, format!("{}: {why}", place(report, damage)))]);
@@ -431,7 +431,7 @@ pub(super) fn describe(
         Err(error) => return Err(error),
     }
     let doubt = here.iter().fold(whole_lsns, |all, d| join(all, d.doubt));
-    let mut kinds: Vec<Kind> = here.iter().map(|d| d.kind).collect();
+    let mut kinds: Vec<DamageKind> = here.iter().map(|d| d.kind).collect();
     kinds.dedup();
     let why = match (permit.at, kinds.is_empty()) {
         (Some(at), _) => format!("asked for: everything behind LSN {at}"),

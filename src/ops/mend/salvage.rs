@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::aside::Aside;
-use super::newlog::{Entry, NewLog};
-use super::numbers::{Course, Numbers, Stretch, course};
+use super::newlog::{NewLog, NewRecord};
+use super::numbers::{Course, Numbering, Stretch, course};
 use crate::formats::{Halt, Item, KnownHole, Sink, Summary, Visit, Want};
 use crate::model::{
-    Acknowledged, Damage, Error, Hole, HoleOrigin, Kind as Damaged, Lsn, LsnRange, Payload, Record, Result, Time, Value,
+    Acknowledged, Damage, DamageKind, Error, Hole, HoleOrigin, Lsn, LsnRange, Payload, Record, Result, Time, Value,
 };
-use crate::native::{Fact, Facts, Kind};
+use crate::native::{Fact, FrameKind, RecordFacts};
 use crate::ops::{Input, Report};
 
 /// A record that is longer is left out.
@@ -110,10 +110,10 @@ pub fn salvage(input: &Input, report: &Report, target: &Path, stop: &AtomicBool)
     gaps.sort_by_key(place);
     let like = input.source.segments.first().map(|s| s.path.as_path());
     let (renumbered, shifted) = match numbers {
-        Numbers::Stay(shifted) => (false, shifted),
-        Numbers::New => (true, 0),
+        Numbering::Stay(shifted) => (false, shifted),
+        Numbering::New => (true, 0),
     };
-    let mut work = Work {
+    let mut work = SalvageRun {
         log: NewLog::begin(&input.source.disk, target, &input.keys, like)?,
         aside: Aside::new(&input.source.disk, target, &input.keys, like),
         done: Salvaged { target: target.to_owned(), gaps, renumbered, shifted, ..Salvaged::default() },
@@ -129,7 +129,7 @@ pub fn salvage(input: &Input, report: &Report, target: &Path, stop: &AtomicBool)
         open: Vec::new(),
     };
     // Of these nothing can be believed, and a new log would vouch for it.
-    let strange = |damage: &&Damage| matches!(damage.kind, Damaged::OtherLog | Damaged::Downgraded);
+    let strange = |damage: &&Damage| matches!(damage.kind, DamageKind::OtherLog | DamageKind::Downgraded);
     let strangers: Vec<_> = report.damage.iter().filter(strange).map(|d| d.span.place.segment).collect();
     let want = Want { payloads: true, salvage: true, ..Want::default() };
     each_record(input, &stretches, want, &mut |record, _| {
@@ -172,12 +172,12 @@ pub(super) fn each_record(
     Ok(())
 }
 
-struct Work {
+struct SalvageRun {
     log: NewLog,
     aside: Aside,
     done: Salvaged,
     native: bool,
-    numbers: Numbers,
+    numbers: Numbering,
     /// Where each segment stands in the order in which they are read.
     rank: Vec<usize>,
     /// Holes that the old log knows.
@@ -194,7 +194,7 @@ struct Work {
     open: Vec<(u64, bool)>,
 }
 
-impl Work {
+impl SalvageRun {
     fn take(&mut self, record: &Record<'_>, file: &str, stranger: bool) -> Result<()> {
         if record.encrypted {
             let what = "some payloads are encrypted, and no key that was given opens them; give theirs with --key-file";
@@ -217,7 +217,7 @@ impl Work {
         }
         let facts = self.facts_of(record, lsns.first);
         let kind = match facts {
-            Some(_) => Kind::Full,
+            Some(_) => FrameKind::Full,
             None => native_kind(record),
         };
         self.hole_before(lsns.first, record.time)?;
@@ -227,7 +227,7 @@ impl Work {
         });
         let (time, tag) = (record.time.unwrap_or(Time(0)), record.tag.unwrap_or(0));
         let facts = facts.map(|facts| facts.encode());
-        self.log.write(&Entry { kind, lsns, time, tag, payload: &payload, batch, facts: facts.as_deref() })?;
+        self.log.write(&NewRecord { kind, lsns, time, tag, payload: &payload, batch, facts: facts.as_deref() })?;
         self.transaction(kind, tag);
         let done = &mut self.done;
         done.records += 1;
@@ -239,12 +239,12 @@ impl Work {
 
     /// What is kept beside a record: what its format says about it, and its number there if it has another one now. Nothing for a record
     /// of ours, unless it was salvaged from another format before.
-    fn facts_of(&self, record: &Record<'_>, lsn: Lsn) -> Option<Facts> {
+    fn facts_of(&self, record: &Record<'_>, lsn: Lsn) -> Option<RecordFacts> {
         let fields: Vec<_> = record.fields.iter().filter(|f| !self.native || !OURS.contains(&f.name)).copied().collect();
-        if self.native && fields.is_empty() && Kind::from_name(record.kind).is_some() {
+        if self.native && fields.is_empty() && FrameKind::from_name(record.kind).is_some() {
             return None;
         }
-        let mut facts = Facts::of(record.kind, &fields);
+        let mut facts = RecordFacts::of(record.kind, &fields);
         if let Some(old) = record.lsn.filter(|old| *old != lsn) {
             facts.add("source_lsn", Fact::Number(old.0));
         }
@@ -254,7 +254,7 @@ impl Work {
     /// A record that cannot have its place in the new log.
     fn aside(&mut self, record: &Record<'_>, file: &str, payload: &[u8]) -> Result<()> {
         let fields: Vec<_> = record.fields.iter().filter(|f| !self.native || !OURS.contains(&f.name)).copied().collect();
-        let mut facts = Facts::of(record.kind, &fields);
+        let mut facts = RecordFacts::of(record.kind, &fields);
         if let Some(old) = record.lsn {
             facts.add("source_lsn", Fact::Number(old.0));
         }
@@ -351,11 +351,11 @@ impl Work {
         self.last = Some(here);
     }
 
-    fn transaction(&mut self, kind: Kind, tag: u64) {
+    fn transaction(&mut self, kind: FrameKind, tag: u64) {
         match kind {
-            Kind::TxnBegin if self.open.len() < LISTED => self.open.push((tag, false)),
-            Kind::TxnBegin => self.done.more_incomplete = true,
-            Kind::TxnCommit | Kind::TxnAbort => match self.open.iter().rposition(|(open, _)| *open == tag) {
+            FrameKind::TxnBegin if self.open.len() < LISTED => self.open.push((tag, false)),
+            FrameKind::TxnBegin => self.done.more_incomplete = true,
+            FrameKind::TxnCommit | FrameKind::TxnAbort => match self.open.iter().rposition(|(open, _)| *open == tag) {
                 Some(at) => {
                     if self.open.swap_remove(at).1 {
                         self.incomplete(tag);
@@ -407,9 +407,9 @@ impl Work {
 }
 
 /// The kind of a record of ours.
-fn native_kind(record: &Record<'_>) -> Kind {
-    let whole = |kind: &Kind| kind.is_data() && !matches!(kind, Kind::First | Kind::Middle | Kind::Last);
-    Kind::from_name(record.kind).filter(whole).unwrap_or(Kind::Full)
+fn native_kind(record: &Record<'_>) -> FrameKind {
+    let whole = |kind: &FrameKind| kind.is_data() && !matches!(kind, FrameKind::First | FrameKind::Middle | FrameKind::Last);
+    FrameKind::from_name(record.kind).filter(whole).unwrap_or(FrameKind::Full)
 }
 
 fn whole<'p>(payload: &Payload<'p>) -> Result<Cow<'p, [u8]>> {

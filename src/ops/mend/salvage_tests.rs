@@ -24,7 +24,7 @@ fn run(disk: &SimDisk) -> Result<()> {
 }
 
 fn is_there(disk: &SimDisk, path: &str) -> bool {
-    disk.look(Path::new(path)).expect("it answers").is_some()
+    disk.stat(Path::new(path)).expect("it answers").is_some()
 }
 
 /// What the new log holds, and how it checks.

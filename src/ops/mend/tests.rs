@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::disk::{Disk, Fault, Luck, Open, SimDisk, read_full, write_full};
 use crate::model::{Error, Lsn, LsnRange, Result, Time, Verdict};
-use crate::native::{FrameFields, Kind, MORE, SegmentHeader, encode_frame, encode_header, segment_name};
+use crate::native::{FrameFields, FrameKind, MORE, SegmentHeader, encode_frame, encode_header, segment_name};
 use crate::ops::{Checks, Choice, Input, Permit, Progress, Report, carry_out, open, plan, plan_undo, undo, verify};
 
 pub const DIR: &str = "/log";
@@ -24,7 +24,7 @@ pub fn segment(first: u64, chain: u32, frames: &[(u64, u16, u8, &[u8])]) -> (Vec
     let mut sum = 0;
     for (lsn, unsynced, flags, payload) in frames {
         let fields =
-            FrameFields { kind: Kind::Full, flags: *flags, unsynced: *unsynced, lsn: Lsn(*lsn), time: Time(*lsn), tag: 0 };
+            FrameFields { kind: FrameKind::Full, flags: *flags, unsynced: *unsynced, lsn: Lsn(*lsn), time: Time(*lsn), tag: 0 };
         let at = bytes.len() as u64;
         sum = encode_frame(&mut bytes, &fields, payload, header.seed(), at);
     }

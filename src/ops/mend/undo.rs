@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::carry::replace_end;
+use super::apply::replace_end;
 use super::cutfile::{self, CutFile, Provenance};
 use crate::disk::{Cursor, Disk, File, Open, Segment, unfinished, write_full};
 use crate::model::{Error, Result};
@@ -71,7 +71,7 @@ pub fn plan_undo(input: &Input) -> Result<Undo> {
 fn fits(disk: &Arc<dyn Disk>, cut: &CutFile, path: &std::path::Path) -> Result<()> {
     let from = &cut.from;
     let refused = |why: String| Err(Error::Refused { path: path.to_owned(), why });
-    if disk.look(path)?.is_none() {
+    if disk.stat(path)?.is_none() {
         return if from.removed || from.added { Ok(()) } else { refused("the segment that was cut is not there".into()) };
     }
     let file: Arc<dyn File> = disk.open(path, Open::READ)?.into();
@@ -134,7 +134,7 @@ fn put_back(disk: &Arc<dyn Disk>, plan: &Undo, cut: &CutFile) -> Result<()> {
     let from = &cut.from;
     let path = plan.dir.join(&from.segment);
     if from.added {
-        if disk.look(&path)?.is_some() {
+        if disk.stat(&path)?.is_some() {
             disk.remove(&path)?;
         }
         return disk.sync_dir(&plan.dir);

@@ -6,9 +6,9 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use super::held::Held;
+use super::owned::OwnedRecord;
 use super::position::Position;
-use super::scan::{Event, Outcome, Scan, Shown, Stopped, Take, Way, finish};
+use super::scan::{Event, Scan, ScanOutcome, Shown, Stopped, Take, Way, finish};
 use super::seek::{narrow, segments_of_use};
 use crate::disk::Segment;
 use crate::formats::{Halt, Item, Mark, Sink, Summary};
@@ -64,7 +64,7 @@ struct Surveyed {
 impl Scan<'_> {
     /// Delivers the last `count` records that meet the conditions, in the order of the log, and up to `context` neighbours before
     /// them.
-    pub fn tail(&self, count: u64, context: u64, take: &mut Take<'_>) -> Result<Outcome> {
+    pub fn tail(&self, count: u64, context: u64, take: &mut Take<'_>) -> Result<ScanOutcome> {
         let mut back = Backward::new(self)?;
         let (mut found, mut ahead) = (0, 0);
         let mut surveyed: VecDeque<Surveyed> = VecDeque::new();
@@ -129,7 +129,7 @@ impl Scan<'_> {
     }
 
     /// Delivers what meets the conditions from the end of the log to its start.
-    pub fn reverse(&self, take: &mut Take<'_>) -> Result<Outcome> {
+    pub fn reverse(&self, take: &mut Take<'_>) -> Result<ScanOutcome> {
         let mut back = Backward::new(self)?;
         let mut stopped = None;
         while stopped.is_none()
@@ -274,7 +274,7 @@ impl<'a> Backward<'a> {
         }
     }
 
-    fn finish(self, stopped: Option<Stopped>) -> Outcome {
+    fn finish(self, stopped: Option<Stopped>) -> ScanOutcome {
         let source = narrow(self.scan.source, self.next_index.min(self.range.end)..self.range.end);
         finish(self.scan.format, source, self.summaries.into(), &[], stopped, self.last)
     }
@@ -431,20 +431,20 @@ impl<'a> Backward<'a> {
 
 /// Something that waits to be delivered in reverse order.
 enum Turned {
-    Record { held: Option<Held>, matched: bool, after_damage: bool, way: Way },
+    Record { held: Option<OwnedRecord>, matched: bool, after_damage: bool, way: Way },
     Damage(Box<Damage>),
 }
 
 impl Turned {
     fn of(shown: &Shown<'_>) -> Turned {
-        let held = Held::of(shown.record, HELD_PAYLOAD);
+        let held = OwnedRecord::of(shown.record, HELD_PAYLOAD);
         Turned::Record { held, matched: shown.matched, after_damage: shown.after_damage, way: shown.way }
     }
 
     fn bytes(&self) -> usize {
         size_of::<Turned>()
             + match self {
-                Turned::Record { held, .. } => held.as_ref().map_or(0, Held::bytes),
+                Turned::Record { held, .. } => held.as_ref().map_or(0, OwnedRecord::bytes),
                 Turned::Damage(damage) => size_of::<Damage>() + damage.expected.len() + damage.found.len(),
             }
     }

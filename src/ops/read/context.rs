@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use super::held::Held;
+use super::owned::OwnedRecord;
 use super::scan::{Scan, Shown, Way};
 use crate::disk::Segment;
 use crate::formats::Halt;
@@ -30,14 +30,14 @@ pub struct Context {
 #[derive(Debug)]
 struct Waiting {
     segment: Rc<Segment>,
-    held: Option<Held>,
+    held: Option<OwnedRecord>,
     after_damage: bool,
     way: Way,
 }
 
 impl Waiting {
     fn bytes(&self) -> usize {
-        self.held.as_ref().map_or(0, Held::bytes)
+        self.held.as_ref().map_or(0, OwnedRecord::bytes)
     }
 }
 
@@ -109,7 +109,7 @@ impl Context {
         };
         self.segment = Some(segment.clone());
         let most = HELD_BYTES.saturating_sub(self.held_bytes);
-        let held = Held::of(shown.record, most);
+        let held = OwnedRecord::of(shown.record, most);
         let waiting = Waiting { segment, held, after_damage: shown.after_damage, way: shown.way };
         self.held_bytes += waiting.bytes();
         self.before.push_back(waiting);

@@ -4,7 +4,7 @@
 //! passed over between one segment and the next. How long to wait between steps is the caller's business.
 
 use super::position::Position;
-use super::scan::{Begin, Outcome, Scan, Stopped, Take};
+use super::scan::{Scan, ScanOutcome, ScanStart, Stopped, Take};
 use super::seek::first_record;
 use crate::disk::Source;
 use crate::formats::{Format, Summary};
@@ -35,7 +35,7 @@ pub enum Step {
     /// Nothing new.
     Quiet,
     /// The log was read to its present end.
-    Read(Box<Outcome>),
+    Read(Box<ScanOutcome>),
     /// The segment that was being read is gone; reading went on with the oldest that is left.
     Pruned {
         /// The segment that is gone.
@@ -45,7 +45,7 @@ pub enum Step {
         /// The LSN of its first record.
         first: Option<Lsn>,
         /// What was read.
-        outcome: Box<Outcome>,
+        outcome: Box<ScanOutcome>,
     },
 }
 
@@ -71,7 +71,7 @@ impl Follow {
     /// Lists the log again and reads what is new. `scan` says what is wanted; its source is not used.
     pub fn step(&mut self, scan: &Scan<'_>, take: &mut Take<'_>) -> Result<Step> {
         self.list(scan.format)?;
-        if self.quiet.is_some() && self.quiet == self.look()? {
+        if self.quiet.is_some() && self.quiet == self.quiet_now()? {
             return Ok(Step::Quiet);
         }
         let (first, gone) = match &self.position {
@@ -106,7 +106,7 @@ impl Follow {
         })
     }
 
-    fn begin(&self, format: &Format, first: usize, pruned: bool) -> Begin<'_> {
+    fn begin(&self, format: &Format, first: usize, pruned: bool) -> ScanStart<'_> {
         let after = self.position.as_ref();
         let before = first.checked_sub(1).and_then(|index| {
             let name = &self.source.segments.get(index)?.name;
@@ -114,13 +114,13 @@ impl Follow {
         });
         // A format whose records cross segments is read from its start where the summary before is not at hand.
         if format.ordered && before.is_none() {
-            return Begin { after, ..Begin::default() };
+            return ScanStart { after, ..ScanStart::default() };
         }
         let mark = after.filter(|_| !pruned).and_then(|p| p.mark).filter(|mark| {
             // A file that became shorter was cut: what stands there now begins elsewhere.
             self.source.segments.get(first).is_some_and(|s| s.length >= mark.offset)
         });
-        Begin { segment: first, mark, after, after_damage: false, before }
+        ScanStart { segment: first, mark, after, after_damage: false, before }
     }
 
     /// Where to go on when the segment of the position is gone: behind it, by name.
@@ -134,7 +134,7 @@ impl Follow {
         let disk = self.source.disk.clone();
         if self.source.alone {
             let path = self.source.segments.first().map(|s| s.path.clone()).unwrap_or_default();
-            let entry = disk.look(&path)?.ok_or_else(|| Error::io("open", &path)(std::io::ErrorKind::NotFound.into()))?;
+            let entry = disk.stat(&path)?.ok_or_else(|| Error::io("open", &path)(std::io::ErrorKind::NotFound.into()))?;
             for segment in &mut self.source.segments {
                 segment.length = entry.length;
             }
@@ -151,7 +151,7 @@ impl Follow {
     }
 
     /// What the end of the log looks like, if it ended cleanly: new data must change the first bytes behind it.
-    fn rest(&self, outcome: &Outcome) -> Result<Option<Quiet>> {
+    fn rest(&self, outcome: &ScanOutcome) -> Result<Option<Quiet>> {
         let (Some(summary), Some(segment)) = (outcome.summaries.last(), self.source.segments.last()) else {
             return Ok(None);
         };
@@ -167,7 +167,7 @@ impl Follow {
         Ok((self.zeros_at(summary.end)?).then_some(quiet))
     }
 
-    fn look(&self) -> Result<Option<Quiet>> {
+    fn quiet_now(&self) -> Result<Option<Quiet>> {
         let (Some(quiet), Some(segment)) = (&self.quiet, self.source.segments.last()) else {
             return Ok(None);
         };

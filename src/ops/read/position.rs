@@ -64,7 +64,7 @@ impl Position {
 
     /// Reads a cursor file; `None` when there is none yet.
     pub fn load(disk: &dyn Disk, path: &Path) -> Result<Option<Position>> {
-        if disk.look(path)?.is_none() {
+        if disk.stat(path)?.is_none() {
             return Ok(None);
         }
         let file = disk.open(path, Open::READ)?;

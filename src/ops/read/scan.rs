@@ -70,7 +70,7 @@ pub type Take<'t> = dyn FnMut(Event<'_>) -> Result<(), Halt> + 't;
 
 /// Where a scan begins.
 #[derive(Debug, Default)]
-pub struct Begin<'a> {
+pub struct ScanStart<'a> {
     /// The first segment to read.
     pub segment: usize,
     /// A place in it; its start when absent.
@@ -94,7 +94,7 @@ pub enum Stopped {
 
 /// What a scan established.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct ScanOutcome {
     /// The segments that were read; the ids in `damage` are theirs.
     pub source: Source,
     /// What the walks found, one for each segment that was read to its end.
@@ -127,16 +127,16 @@ pub struct Passed {
 impl Passed {
     /// The records that nobody was shown, as far as numbers tell: between what was read before and what was read next.
     #[must_use]
-    pub fn unread(&self, outcome: &Outcome) -> Option<LsnRange> {
+    pub fn unread(&self, outcome: &ScanOutcome) -> Option<LsnRange> {
         LsnRange::new(self.due?, outcome.summaries.get(self.index)?.lsns?.first.before()?)
     }
 }
 
-impl Outcome {
+impl ScanOutcome {
     /// Of a scan that did not have to read anything.
     #[must_use]
-    pub fn nothing(source: &Source) -> Outcome {
-        Outcome {
+    pub fn nothing(source: &Source) -> ScanOutcome {
+        ScanOutcome {
             source: narrow(source, 0..0),
             summaries: Vec::new(),
             damage: Vec::new(),
@@ -150,7 +150,7 @@ impl Outcome {
 
 impl<'a> Scan<'a> {
     /// Reads from `begin` to the end, or until `take` has enough.
-    pub fn forward(&self, begin: &Begin<'a>, take: &mut Take<'_>) -> Result<Outcome> {
+    pub fn forward(&self, begin: &ScanStart<'a>, take: &mut Take<'_>) -> Result<ScanOutcome> {
         let chosen = if begin.segment == 0 && begin.before.is_none() && begin.after.is_none() && !self.format.ordered {
             segments_of_use(self.source, self.format, self.keys, self.selection)?
         } else {
@@ -158,7 +158,7 @@ impl<'a> Scan<'a> {
         };
         let to_the_end = chosen.range.end == self.source.segments.len();
         let mut source = narrow(self.source, chosen.range);
-        let mut reader = Reader {
+        let mut reader = ScanReader {
             scan: self,
             take,
             last_wanted: self.selection.lsns.filter(|_| chosen.ascending).map(|range| range.last),
@@ -217,12 +217,12 @@ impl<'a> Scan<'a> {
         if stopped.is_none() && parted.is_empty() {
             settle(&source, self.format, self.keys, self.want(None, true), &mut summaries)?;
         }
-        Ok(Outcome { passed: parted.clone(), ..finish(self.format, source, summaries, &parted, stopped, position) })
+        Ok(ScanOutcome { passed: parted.clone(), ..finish(self.format, source, summaries, &parted, stopped, position) })
     }
 
     /// Delivers what came to segments behind the place that they were read to: another system may have begun the next one before the end
     /// of the last one had left its memory, or while it was read. False when the receiver has enough.
-    fn catch_up(&self, source: &Source, summaries: &mut [Summary], reader: &mut Reader<'_, '_>) -> Result<bool> {
+    fn catch_up(&self, source: &Source, summaries: &mut [Summary], reader: &mut ScanReader<'_, '_>) -> Result<bool> {
         if source.alone || self.format.ordered || self.format == &crate::formats::native::FORMAT {
             return Ok(true);
         }
@@ -308,7 +308,7 @@ impl<'a> Scan<'a> {
 }
 
 /// What `Scan::forward` carries from item to item.
-struct Reader<'a, 't> {
+struct ScanReader<'a, 't> {
     scan: &'a Scan<'a>,
     take: &'t mut Take<'t>,
     /// Where LSNs ascend: nothing behind this one is wanted.
@@ -340,7 +340,7 @@ const LISTINGS: usize = 1000;
 /// More damage than this in a row is not held back: it is no interrupted write any more.
 const HELD_BACK: usize = 64;
 
-impl Reader<'_, '_> {
+impl ScanReader<'_, '_> {
     fn enter(&mut self, mark: Option<Mark>) {
         self.way = Way { mark, ordinal: 0 };
         self.hurts = 0;
@@ -479,7 +479,7 @@ pub(super) fn finish(
     parted: &[Passed],
     stopped: Option<Stopped>,
     position: Option<Position>,
-) -> Outcome {
+) -> ScanOutcome {
     let read = narrow(&source, 0..summaries.len());
     let mut between = Vec::new();
     let mut from = 0;
@@ -497,5 +497,5 @@ pub(super) fn finish(
     let more_damage = summaries.iter().map(|s| s.damage.beyond()).sum();
     let mut damage: Vec<Damage> = summaries.iter().flat_map(|s| s.damage.kept()).cloned().chain(between).collect();
     damage.sort_by_key(|d| d.span.place);
-    Outcome { source: read, summaries, damage, more_damage, stopped, position, passed: Vec::new() }
+    ScanOutcome { source: read, summaries, damage, more_damage, stopped, position, passed: Vec::new() }
 }

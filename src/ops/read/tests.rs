@@ -8,8 +8,10 @@ use std::sync::Arc;
 
 use crate::disk::{RealDisk, Source};
 use crate::formats::{Ending, Format, Halt, Likeness, Mark, Mend, Sink, Summary, Visit, Walk, gap_between, later_segments_prove};
-use crate::model::{Damage, Facts, Keys, Kind, Look, Lsn, LsnRange, Payload, Proof, Record, Span, Time};
-use crate::ops::{Begin, Context, Event, Follow, LsnWish, Outcome, Position, Scan, Selection, Step, Stopped, last_lsn, unread};
+use crate::model::{Damage, DamageKind, Facts, Keys, Look, Lsn, LsnRange, Payload, Proof, Record, Span, Time};
+use crate::ops::{
+    Context, Event, Follow, LsnWish, Position, Scan, ScanOutcome, ScanStart, Selection, Step, Stopped, last_lsn, unread,
+};
 
 thread_local! {
     /// The segments that were walked, in order.
@@ -57,10 +59,10 @@ fn walk(visit: &Visit<'_>, sink: &mut Sink<'_>) -> Walk {
         let number = words.next().and_then(|word| word.parse::<u64>().ok()).filter(|_| length.is_some());
         let Some(number) = number else {
             let (kind, look) =
-                if length.is_some() { (Kind::NotAFrame, Look::Wrong) } else { (Kind::CutShort, Look::Interrupted) };
+                if length.is_some() { (DamageKind::NotAFrame, Look::Wrong) } else { (DamageKind::CutShort, Look::Interrupted) };
             let (expected, found) = (String::new(), String::new());
             let damage = Damage { kind, span, lsn: Some(Lsn(due)), doubt: None, expected, found, facts: Facts::of(look) };
-            sink.hurt(&damage)?;
+            sink.damage(&damage)?;
             summary.damage.push(damage);
             summary.ending = Ending::Damage;
             due += 1;
@@ -164,9 +166,9 @@ fn note(seen: &mut Vec<String>, event: Event<'_>) -> Result<(), Halt> {
     Ok(())
 }
 
-fn forward(log: &Log, selection: &Selection) -> (Vec<String>, Outcome) {
+fn forward(log: &Log, selection: &Selection) -> (Vec<String>, ScanOutcome) {
     let mut seen = Vec::new();
-    let outcome = log.scan(selection, |_| {}, |scan| scan.forward(&Begin::default(), &mut |e| note(&mut seen, e)));
+    let outcome = log.scan(selection, |_| {}, |scan| scan.forward(&ScanStart::default(), &mut |e| note(&mut seen, e)));
     (seen, outcome.expect("it reads"))
 }
 
@@ -303,7 +305,7 @@ fn a_receiver_that_has_enough_still_learns_what_the_damage_before_it_means() {
         note(&mut seen, event)?;
         if seen.len() == 3 { Err(Halt::Enough) } else { Ok(()) }
     };
-    let outcome = log.scan(&selection, |_| {}, |scan| scan.forward(&Begin::default(), &mut take)).expect("it reads");
+    let outcome = log.scan(&selection, |_| {}, |scan| scan.forward(&ScanStart::default(), &mut take)).expect("it reads");
     assert_eq!(seen, ["1", "#", "3!"]);
     assert_eq!(outcome.stopped, Some(Stopped::Enough));
     assert_eq!(outcome.damage.len(), 1);
@@ -351,7 +353,7 @@ fn with_context(log: &Log, selection: &Selection, count: usize, backwards: bool)
                 }),
                 _ => Ok(()),
             };
-            if backwards { scan.reverse(take) } else { scan.forward(&Begin::default(), take) }
+            if backwards { scan.reverse(take) } else { scan.forward(&ScanStart::default(), take) }
         },
     )
     .expect("it reads");
@@ -466,7 +468,7 @@ fn what_a_segment_grew_by_while_it_was_read_is_shown_before_the_next_one() {
         &Selection::default(),
         |_| {},
         |scan| {
-            scan.forward(&Begin::default(), &mut |event| {
+            scan.forward(&ScanStart::default(), &mut |event| {
                 // The end of the segment leaves its writer's memory when the segment has just been read.
                 if matches!(&event, Event::Record(shown) if shown.record.lsn == Some(Lsn(10))) {
                     (11..14).for_each(|lsn| log.add(1, &format!("{lsn} {} p{lsn}\n", lsn * 1000)));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::{Lsn, LsnRange, Record, Time};
-use crate::native::{BUCKETS, DATA_KINDS, FRAME_HEADER, Kind, Tally, bucket};
+use crate::native::{BUCKETS, DATA_KINDS, FRAME_HEADER, FrameKind, Tally, bucket};
 
 /// Tags are counted one by one up to this many over all segments.
 const TAGS_KEPT: usize = 100_000;
@@ -32,7 +32,7 @@ impl Amount {
 
 /// A time in which nothing was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Pause {
+pub struct WriteGap {
     /// How long, in microseconds.
     pub micros: u64,
     /// The LSN of the record behind it.
@@ -74,7 +74,7 @@ impl Buckets {
 
 /// What segments hold, added up.
 #[derive(Clone, Debug, Default)]
-pub struct Counts {
+pub struct LogCounts {
     /// Records: whole ones, however many fragments they have.
     pub records: u64,
     /// Data frames; records where a format has no frames of its own.
@@ -106,7 +106,7 @@ pub struct Counts {
     /// The earliest and the latest time.
     pub times: Option<(Time, Time)>,
     /// The longest pauses, longest first.
-    pub pauses: Vec<Pause>,
+    pub pauses: Vec<WriteGap>,
     /// The newest checkpoint: its own LSN, and up to which LSN state is safe elsewhere.
     pub checkpoint: Option<(Lsn, Lsn)>,
     /// Transactions that are open: tag, and the index of the segment in which they began.
@@ -118,10 +118,10 @@ pub struct Counts {
     last_time: u64,
 }
 
-impl Counts {
+impl LogCounts {
     /// Adds what a segment of ours was counted to hold.
     pub fn add(&mut self, tally: &Tally, index: usize) {
-        for kind in Kind::ALL.into_iter().filter(|k| k.is_data()).take(DATA_KINDS) {
+        for kind in FrameKind::ALL.into_iter().filter(|k| k.is_data()).take(DATA_KINDS) {
             let (frames, bytes) = (tally.frames[kind as usize], tally.bytes[kind as usize]);
             if frames > 0 {
                 self.kinds.entry(kind.name().to_owned()).or_default().add(frames, bytes);
@@ -195,7 +195,7 @@ impl Counts {
         if micros == 0 {
             return;
         }
-        self.pauses.push(Pause { micros, lsn, group: None });
+        self.pauses.push(WriteGap { micros, lsn, group: None });
         self.pauses.sort_by(|a, b| b.cmp(a));
         self.pauses.truncate(PAUSES_KEPT);
     }
@@ -296,10 +296,10 @@ mod tests {
 
     #[test]
     fn rates_add_up_and_show_where_nothing_was_written() {
-        let counts = Counts {
+        let counts = LogCounts {
             times: Some((Time(0), Time(1000))),
             points: vec![(0, 0), (100, 50), (900, 50), (1000, 100)],
-            ..Counts::default()
+            ..LogCounts::default()
         };
         let rates = counts.rates(10);
         assert_eq!(rates.iter().sum::<u64>(), 100);
@@ -308,7 +308,7 @@ mod tests {
 
     #[test]
     fn a_transaction_that_ends_in_a_later_segment_is_not_open() {
-        let mut counts = Counts::default();
+        let mut counts = LogCounts::default();
         let (mut first, mut second) = (Tally::default(), Tally::default());
         first.open = vec![7, 8];
         (second.ended, second.open) = (vec![7], vec![9]);

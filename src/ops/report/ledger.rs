@@ -451,9 +451,9 @@ mod tests {
 
     #[test]
     fn a_torn_write_that_the_ledger_does_not_list_was_promised_to_nobody() {
-        use crate::model::{Acknowledged, Facts, Kind, SegmentId, Span};
+        use crate::model::{Acknowledged, DamageKind, Facts, SegmentId, Span};
         let torn = |lsn| Damage {
-            kind: Kind::CutShort,
+            kind: DamageKind::CutShort,
             span: Span::new(SegmentId(0), 4096, 4100),
             lsn: Some(Lsn(lsn)),
             doubt: None,

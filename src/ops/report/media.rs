@@ -97,7 +97,7 @@ struct Pair {
 }
 
 /// A range in which the two looks differed, and the sum of what each gave.
-struct Doubt {
+struct DifferingRange {
     start: u64,
     end: u64,
     cached: u32,
@@ -113,7 +113,7 @@ impl Pair {
     }
 
     /// The first look at everything.
-    fn compare(&mut self, compared: &mut u64, progress: &Progress) -> Result<Vec<Doubt>> {
+    fn compare(&mut self, compared: &mut u64, progress: &Progress) -> Result<Vec<DifferingRange>> {
         let mut doubts = Vec::new();
         let mut at = 0;
         while at < self.below {
@@ -129,7 +129,7 @@ impl Pair {
                 if other != piece {
                     let from = at + start as u64;
                     let end = from + piece.len() as u64;
-                    doubts.push(Doubt { start: from, end, cached: sum(piece), medium: sum(other) });
+                    doubts.push(DifferingRange { start: from, end, cached: sum(piece), medium: sum(other) });
                 }
             }
             // What the cache could not give, the walk reports; here the place only must be passed.
@@ -145,8 +145,8 @@ impl Pair {
     }
 
     /// Looks again, and keeps only what differs as it did before: where either side has moved, somebody was writing.
-    fn look_again(&mut self, doubts: &mut Vec<Doubt>) -> Result<()> {
-        let give = |cursor: &mut Cursor, doubt: &Doubt| {
+    fn look_again(&mut self, doubts: &mut Vec<DifferingRange>) -> Result<()> {
+        let give = |cursor: &mut Cursor, doubt: &DifferingRange| {
             let want = usize::try_from(doubt.end - doubt.start).expect("at most a grain");
             sum(cursor.bytes(doubt.start, want))
         };
@@ -215,8 +215,8 @@ mod tests {
         fn list(&self, dir: &Path) -> Result<Vec<Entry>> {
             self.cache.list(dir)
         }
-        fn look(&self, path: &Path) -> Result<Option<Entry>> {
-            self.cache.look(path)
+        fn stat(&self, path: &Path) -> Result<Option<Entry>> {
+            self.cache.stat(path)
         }
         fn open(&self, path: &Path, how: Open) -> Result<Box<dyn File>> {
             match (how.direct, self.direct) {

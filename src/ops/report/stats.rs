@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::count::Counts;
+use super::count::LogCounts;
 use crate::disk::{EntryKind, Segment};
 use crate::formats::native::Joint;
 use crate::formats::{Ending, Halt, Item, Mark, Sink, State, Summary, Visit, Want};
@@ -38,7 +38,7 @@ pub struct Stats {
     /// How much damage was seen.
     pub damage: u64,
     /// All segments together.
-    pub counts: Counts,
+    pub counts: LogCounts,
     /// Each by itself.
     pub segments: Vec<SegmentStats>,
     /// How the log ends.
@@ -147,7 +147,7 @@ fn ratio(a: u64, b: u64) -> f64 {
 pub const NOT_CHECKED: &str = "not checked";
 
 /// What one segment gave.
-struct Part {
+struct SegmentPart {
     summary: Summary,
     /// The summary is of a walk, not only of header and Seal.
     walked: bool,
@@ -167,8 +167,8 @@ fn count(input: &Input, scan: bool, progress: &Progress) -> Result<Stats> {
     let source = &input.source;
     let native = input.format.name == "native";
     let live = source.writer(native.then_some(LOCK));
-    let mut counts = Counts::default();
-    let mut parts: Vec<Part> = Vec::with_capacity(source.segments.len());
+    let mut counts = LogCounts::default();
+    let mut parts: Vec<SegmentPart> = Vec::with_capacity(source.segments.len());
     let (mut read_bytes, mut read_time) = (0, Duration::ZERO);
     for (index, segment) in source.segments.iter().enumerate() {
         if progress.stop.load(Ordering::Relaxed) {
@@ -223,7 +223,7 @@ fn count(input: &Input, scan: bool, progress: &Progress) -> Result<Stats> {
 /// What the header and the Seal of a segment tell; three small reads. `None` where they do not tell enough.
 ///
 /// The names, the headers and the Seals of neighbours prove a hole between them without a scan, so they are joined like walks.
-fn from_seal(input: &Input, segment: &Segment) -> Result<Option<Part>> {
+fn from_seal(input: &Input, segment: &Segment) -> Result<Option<SegmentPart>> {
     if segment.kind != EntryKind::File {
         return Ok(None);
     }
@@ -252,10 +252,10 @@ fn from_seal(input: &Input, segment: &Segment) -> Result<Option<Part>> {
         })),
         ..Summary::new(segment, length)
     };
-    Ok(Some(Part { summary, walked: false, tally: Some(tally), used: length, file_bytes: length, state: State::Sealed }))
+    Ok(Some(SegmentPart { summary, walked: false, tally: Some(tally), used: length, file_bytes: length, state: State::Sealed }))
 }
 
-fn walk(input: &Input, segment: &Segment, live: bool, before: Option<&Summary>, counts: &mut Counts) -> Result<Part> {
+fn walk(input: &Input, segment: &Segment, live: bool, before: Option<&Summary>, counts: &mut LogCounts) -> Result<SegmentPart> {
     let native = input.format.name == "native";
     let want = Want { counts_only: native, tally: true, live, ..Want::default() };
     let visit = Visit { source: &input.source, segment, keys: &input.keys, want, before };
@@ -274,12 +274,12 @@ fn walk(input: &Input, segment: &Segment, live: bool, before: Option<&Summary>, 
     };
     let joint = summary.own.as_mut().and_then(|own| own.downcast_mut::<Joint>());
     let tally = joint.and_then(|joint| joint.tally.clone());
-    Ok(Part { tally, walked: true, used: summary.end, file_bytes: summary.length, state: summary.state, summary })
+    Ok(SegmentPart { tally, walked: true, used: summary.end, file_bytes: summary.length, state: summary.state, summary })
 }
 
 /// What the walks found, and what joining them with each other and with the Seals that were believed shows.
-fn judged(input: &Input, live: bool, mut parts: Vec<Part>) -> Result<(Vec<Part>, Verdict, u64)> {
-    let blank = |(part, segment): (&mut Part, &Segment)| std::mem::replace(&mut part.summary, Summary::new(segment, 0));
+fn judged(input: &Input, live: bool, mut parts: Vec<SegmentPart>) -> Result<(Vec<SegmentPart>, Verdict, u64)> {
+    let blank = |(part, segment): (&mut SegmentPart, &Segment)| std::mem::replace(&mut part.summary, Summary::new(segment, 0));
     let mut summaries: Vec<Summary> = parts.iter_mut().zip(&input.source.segments).map(blank).collect();
     let want = Want { tally: true, live, ..Want::default() };
     settle(&input.source, input.format, &input.keys, want, &mut summaries)?;
@@ -294,9 +294,9 @@ fn judged(input: &Input, live: bool, mut parts: Vec<Part>) -> Result<(Vec<Part>,
     Ok((parts, verdict, damage.len() as u64 + beyond))
 }
 
-fn describe(input: &Input, parts: &[Part], counts: &Counts) -> Vec<SegmentStats> {
+fn describe(input: &Input, parts: &[SegmentPart], counts: &LogCounts) -> Vec<SegmentStats> {
     let safe = counts.checkpoint.map(|(_, safe)| safe);
-    let of = |(index, (part, segment)): (usize, (&Part, &Segment))| {
+    let of = |(index, (part, segment)): (usize, (&SegmentPart, &Segment))| {
         let tally = part.tally.as_ref().filter(|t| t.last_lsn > 0);
         let summary = &part.summary;
         let lsns = tally.and_then(|t| LsnRange::new(Lsn(t.first_lsn), Lsn(t.last_lsn))).or(summary.lsns);
@@ -324,7 +324,7 @@ fn describe(input: &Input, parts: &[Part], counts: &Counts) -> Vec<SegmentStats>
 }
 
 /// How many records ended each of the longest pauses at once. Costs the distance between two entries of an index.
-fn look_behind_pauses(input: &Input, counts: &mut Counts, parts: &[Part], segments: &[SegmentStats]) {
+fn look_behind_pauses(input: &Input, counts: &mut LogCounts, parts: &[SegmentPart], segments: &[SegmentStats]) {
     if input.format.name != "native" {
         return;
     }
@@ -366,7 +366,7 @@ fn look_behind_pauses(input: &Input, counts: &mut Counts, parts: &[Part], segmen
 }
 
 /// Records and bytes behind the last checkpoint.
-fn replay(counts: &Counts, parts: &[Part], segments: &[SegmentStats]) -> (u64, u64) {
+fn replay(counts: &LogCounts, parts: &[SegmentPart], segments: &[SegmentStats]) -> (u64, u64) {
     let safe = counts.checkpoint.map_or(Lsn(0), |(_, safe)| safe);
     let (mut records, mut bytes) = (0, 0);
     for (part, segment) in parts.iter().zip(segments) {
@@ -396,7 +396,7 @@ fn rate(bytes: u64, time: Duration) -> f64 {
 }
 
 /// Reads the end of the last segment that holds something, to learn how fast a scan is here.
-fn sample(input: &Input, parts: &[Part]) -> Option<f64> {
+fn sample(input: &Input, parts: &[SegmentPart]) -> Option<f64> {
     let index = parts.iter().rposition(|p| p.tally.as_ref().is_some_and(|t| t.last_lsn > 0))?;
     let (part, segment) = (parts.get(index)?, input.source.segments.get(index)?);
     let from = part.used.saturating_sub(SAMPLE);

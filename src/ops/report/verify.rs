@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::disk::{Segment, Source};
 use crate::formats::{Ending, Halt, Item, KnownHole, Sink, State, Summary, Visit, Want};
-use crate::model::{Acknowledged, Damage, Error, HoleOrigin, Kind, LsnRange, Result, SegmentId, Verdict, Warning};
+use crate::model::{Acknowledged, Damage, DamageKind, Error, HoleOrigin, LsnRange, Result, SegmentId, Verdict, Warning};
 use crate::native::LOCK;
 use crate::ops::settle::settle;
 use crate::ops::{Input, steady};
@@ -124,7 +124,7 @@ const HOLES: u32 = 5;
 /// Checks a log.
 pub fn verify(input: &Input, checks: &Checks, progress: &Progress) -> Result<Report> {
     // What was walked to its end stays walked when others must be listed anew.
-    let mut walked = Walked::default();
+    let mut walked = WalkCache::default();
     let mut holes = 0;
     steady(input, |input| {
         let mut listed = None;
@@ -132,7 +132,7 @@ pub fn verify(input: &Input, checks: &Checks, progress: &Progress) -> Result<Rep
             let now = listed.as_ref().unwrap_or(input);
             let report = check(now, checks, progress, &mut walked)?;
             // A folder that changes while it is listed may show the later of two new segments and not the earlier one.
-            let hole = report.damage.iter().any(|damage| damage.kind == Kind::MissingSegment);
+            let hole = report.damage.iter().any(|damage| damage.kind == DamageKind::MissingSegment);
             holes += u32::from(hole);
             if !hole || holes > HOLES || now.source.alone {
                 return Ok(report);
@@ -148,9 +148,9 @@ pub fn verify(input: &Input, checks: &Checks, progress: &Progress) -> Result<Rep
 
 /// Finished walks over finished segments, by the names of their files.
 #[derive(Default)]
-struct Walked(HashMap<String, Summary>);
+struct WalkCache(HashMap<String, Summary>);
 
-impl Walked {
+impl WalkCache {
     fn keep(&mut self, segment: &Segment, summary: Summary) {
         if segment.followed {
             self.0.insert(segment.name.clone(), summary);
@@ -167,7 +167,7 @@ impl Walked {
     }
 }
 
-fn check(input: &Input, checks: &Checks, progress: &Progress, walked: &mut Walked) -> Result<Report> {
+fn check(input: &Input, checks: &Checks, progress: &Progress, walked: &mut WalkCache) -> Result<Report> {
     let source = &input.source;
     // Who holds the lock here, to repair or to begin to write, does not write meanwhile.
     let lock = (input.format == &crate::formats::native::FORMAT).then_some(LOCK);
@@ -184,9 +184,9 @@ fn check(input: &Input, checks: &Checks, progress: &Progress, walked: &mut Walke
 }
 
 /// Walks the segments, several at once where they can be walked by themselves.
-fn walk_all(input: &Input, want: Want, checks: &Checks, progress: &Progress, walked: &mut Walked) -> Result<Vec<Summary>> {
+fn walk_all(input: &Input, want: Want, checks: &Checks, progress: &Progress, walked: &mut WalkCache) -> Result<Vec<Summary>> {
     let segments = &input.source.segments;
-    let pace = Pace { since: Instant::now(), rate: checks.rate, done: AtomicU64::new(0) };
+    let pace = RateLimit { since: Instant::now(), rate: checks.rate, done: AtomicU64::new(0) };
     if input.format.ordered {
         let mut summaries: Vec<Summary> = Vec::with_capacity(segments.len());
         for segment in segments {
@@ -228,7 +228,7 @@ fn walk_several(
     todo: &[&Segment],
     want: Want,
     jobs: usize,
-    pace: &Pace,
+    pace: &RateLimit,
     progress: &Progress,
 ) -> Vec<Option<Result<Summary>>> {
     let next = AtomicUsize::new(0);
@@ -264,7 +264,7 @@ fn walk_one(
     segment: &Segment,
     want: Want,
     before: Option<&Summary>,
-    pace: &Pace,
+    pace: &RateLimit,
     progress: &Progress,
 ) -> Result<Summary> {
     let visit = Visit { source: &input.source, segment, keys: &input.keys, want, before };
@@ -295,13 +295,13 @@ fn walk_one(
 }
 
 /// Keeps reading below a rate, over all threads together.
-struct Pace {
+struct RateLimit {
     since: Instant,
     rate: Option<u64>,
     done: AtomicU64,
 }
 
-impl Pace {
+impl RateLimit {
     fn wait(&self, more: u64) {
         let Some(rate) = self.rate.filter(|r| *r > 0) else { return };
         let done = self.done.fetch_add(more, Ordering::Relaxed) + more;

@@ -8,7 +8,7 @@ use super::primitives::{Arc, lock};
 use super::{GroupCommit, Ticket};
 use crate::disk::{Disk, Fault, Luck, RealDisk, SimDisk};
 use crate::model::{Error, Lsn};
-use crate::native::Kind;
+use crate::native::FrameKind;
 use crate::writer::{Draft, Options, Window};
 
 fn sim(options: Options) -> (SimDisk, GroupCommit) {
@@ -199,7 +199,7 @@ fn reopening_goes_on_at_the_next_number_after_each_kind_of_end() {
 #[test]
 fn a_replica_keeps_the_numbers_it_is_given() {
     let (sim, log) = sim(quiet());
-    let pin = |lsn| Draft { lsn: Some(Lsn(lsn)), kind: Kind::TxnBegin, tag: 9, ..Draft::of(b"x") };
+    let pin = |lsn| Draft { lsn: Some(Lsn(lsn)), kind: FrameKind::TxnBegin, tag: 9, ..Draft::of(b"x") };
     assert_eq!(log.append(pin(500)).expect("nothing can be missing").lsn, Lsn(500));
     assert!(matches!(log.append(pin(502)), Err(Error::Input { .. })));
     assert_eq!(log.append(pin(501)).expect("it is due").lsn, Lsn(501));

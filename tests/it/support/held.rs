@@ -39,7 +39,7 @@ impl Disk for HeldFolder {
         Ok(self.0.iter().map(|(name, content)| entry(name, content)).collect())
     }
 
-    fn look(&self, path: &Path) -> Result<Option<Entry>> {
+    fn stat(&self, path: &Path) -> Result<Option<Entry>> {
         if path == Path::new("LOG") {
             return Ok(Some(Entry { name: "LOG".into(), length: 0, kind: EntryKind::Folder }));
         }

@@ -65,8 +65,8 @@ impl Disk for Meanwhile {
         listed
     }
 
-    fn look(&self, path: &Path) -> Result<Option<Entry>> {
-        self.disk.look(path)
+    fn stat(&self, path: &Path) -> Result<Option<Entry>> {
+        self.disk.stat(path)
     }
 
     fn open(&self, path: &Path, how: Open) -> Result<Box<dyn File>> {

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use walctl::ops::bench::{BenchPlace, Cell, CrashPlan, CrashVerdict, Measured, PARTS, Probe, Room, Way};
+use walctl::ops::bench::{BenchPlace, Cell, CrashPlan, CrashVerdict, Measured, PARTS, Probe, Room, SyncWay};
 use walctl::writer::Options;
 
 use crate::cli::bench::session::Session;
@@ -181,8 +181,8 @@ fn place(out: &mut Out, place: &BenchPlace) -> io::Result<()> {
 
 fn disk(out: &mut Out, probe: &Probe, whole: bool) -> io::Result<()> {
     let median = |room, way| probe.cost(room, way, 4096).map(|cost| cost.median.median);
-    if let Some(sync) = median(Room::Zero, Way::Fdatasync) {
-        let p99 = probe.cost(Room::Zero, Way::Fdatasync, 4096).map_or(0, |c| c.p99);
+    if let Some(sync) = median(Room::Zero, SyncWay::Fdatasync) {
+        let p99 = probe.cost(Room::Zero, SyncWay::Fdatasync, 4096).map_or(0, |c| c.p99);
         writeln!(
             out,
             "disk: a durable write takes {} (p99 {}), at most {} a second in a row",
@@ -197,18 +197,18 @@ fn disk(out: &mut Out, probe: &Probe, whole: bool) -> io::Result<()> {
     writeln!(out)?;
     let mut table = Table::new(out, &["4 KiB into", ">fdatasync", ">fsync", ">direct+fdatasync", ">O_DSYNC", ">direct+O_DSYNC"]);
     for room in Room::ALL {
-        let cells = Way::DURABLE.map(|way| median(room, way).map_or("-".into(), span));
+        let cells = SyncWay::DURABLE.map(|way| median(room, way).map_or("-".into(), span));
         table.row(std::iter::once(room.name().to_owned()).chain(cells));
     }
     table.write(out)?;
     let sizes: Vec<String> = [(4096, "4 KiB"), (64 << 10, "64 KiB"), (1 << 20, "1 MiB")]
         .iter()
         .filter_map(|(bytes, name)| {
-            Some(format!("{name} {}", span(probe.cost(Room::Zero, Way::Fdatasync, *bytes)?.median.median)))
+            Some(format!("{name} {}", span(probe.cost(Room::Zero, SyncWay::Fdatasync, *bytes)?.median.median)))
         })
         .collect();
     writeln!(out, "\nfdatasync by size: {}", sizes.join(", "))?;
-    if let Some(none) = median(Room::Zero, Way::None) {
+    if let Some(none) = median(Room::Zero, SyncWay::None) {
         writeln!(out, "without a sync: {}", span(none))?;
     }
     for refused in &probe.refused {

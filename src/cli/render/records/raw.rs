@@ -11,7 +11,7 @@ use super::payload::Spill;
 
 /// What stands between payloads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Delimiter {
+pub enum Separator {
     /// A line feed behind each
     #[default]
     Lf,
@@ -24,23 +24,23 @@ pub enum Delimiter {
 /// Payloads, one behind the other.
 #[derive(Debug, Default)]
 pub struct Raw {
-    delimiter: Delimiter,
+    delimiter: Separator,
     /// How many payloads hold the delimiter, so that nobody can tell where they end.
     pub ambiguous: u64,
 }
 
 impl Raw {
     /// With that between them.
-    pub fn new(delimiter: Delimiter) -> Raw {
+    pub fn new(delimiter: Separator) -> Raw {
         Raw { delimiter, ambiguous: 0 }
     }
 
     /// Appends a payload.
     pub fn payload(&mut self, buf: &mut Vec<u8>, payload: &Payload<'_>, spill: &mut Spill<'_>) -> Result<()> {
         let end = match self.delimiter {
-            Delimiter::Lf => Some(b'\n'),
-            Delimiter::Nul => Some(0),
-            Delimiter::Len32 => {
+            Separator::Lf => Some(b'\n'),
+            Separator::Nul => Some(0),
+            Separator::Len32 => {
                 let length = u32::try_from(payload.length()).map_err(|_| Error::Input {
                     what: format!("a payload of {} bytes is too long for --delimiter len32", payload.length()),
                 })?;
@@ -137,8 +137,8 @@ mod tests {
             }
             (buf, raw.ambiguous)
         };
-        assert_eq!(run(Delimiter::Lf), (b"a\nb\n\nc\0\n".to_vec(), 1));
-        assert_eq!(run(Delimiter::Nul), (b"a\nb\0\0c\0\0".to_vec(), 1));
-        assert_eq!(run(Delimiter::Len32), (b"\x03\0\0\0a\nb\0\0\0\0\x02\0\0\0c\0".to_vec(), 0));
+        assert_eq!(run(Separator::Lf), (b"a\nb\n\nc\0\n".to_vec(), 1));
+        assert_eq!(run(Separator::Nul), (b"a\nb\0\0c\0\0".to_vec(), 1));
+        assert_eq!(run(Separator::Len32), (b"\x03\0\0\0a\nb\0\0\0\0\x02\0\0\0c\0".to_vec(), 0));
     }
 }

@@ -17,7 +17,7 @@ use crate::cli::render::out::{Ink, Out};
 
 /// How records become lines.
 #[derive(Debug)]
-pub struct Table {
+pub struct RecordTable {
     view: View,
     redact: Option<Redaction>,
     /// What is searched for: a line that is cut shows its surroundings.
@@ -32,7 +32,7 @@ pub struct Table {
     tag: usize,
     offset: usize,
     bytes: usize,
-    shape: Option<Shape>,
+    shape: Option<TableColumns>,
     segment: String,
     date: [u8; 10],
     /// What the frame before said about frames that were not yet synced.
@@ -42,7 +42,7 @@ pub struct Table {
 
 /// Which columns there are: decided by the first record and the width.
 #[derive(Clone, Copy, Debug)]
-struct Shape {
+struct TableColumns {
     time: TimeShape,
     tag: bool,
     offset: bool,
@@ -58,10 +58,10 @@ enum TimeShape {
     Full,
 }
 
-impl Table {
+impl RecordTable {
     /// For that output.
-    pub fn new(out: &Out, view: View, redact: Option<Redaction>, pattern: Option<Regex>, context: bool) -> Table {
-        Table {
+    pub fn new(out: &Out, view: View, redact: Option<Redaction>, pattern: Option<Regex>, context: bool) -> RecordTable {
+        RecordTable {
             view,
             redact,
             pattern,
@@ -213,7 +213,7 @@ impl Table {
         buf.push(b'\n');
     }
 
-    fn decide(&self, record: &Record<'_>) -> Shape {
+    fn decide(&self, record: &Record<'_>) -> TableColumns {
         let width = self.width.unwrap_or(usize::MAX);
         let time = match record.time {
             None => TimeShape::None,
@@ -221,10 +221,10 @@ impl Table {
             Some(_) if width < 110 => TimeShape::OfDay,
             Some(_) => TimeShape::Full,
         };
-        Shape { time, tag: record.tag.is_some() && width >= 60, offset: width >= 70 }
+        TableColumns { time, tag: record.tag.is_some() && width >= 60, offset: width >= 70 }
     }
 
-    fn heads(&self, buf: &mut Vec<u8>, shape: Shape) {
+    fn heads(&self, buf: &mut Vec<u8>, shape: TableColumns) {
         let (lsn, kind, tag, offset, bytes) = (self.lsn, self.kind, self.tag, self.offset, self.bytes);
         let mut line = format!("  {:>lsn$}", "LSN");
         match shape.time {

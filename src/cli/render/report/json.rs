@@ -6,12 +6,12 @@ use walctl::formats::KnownHole;
 use walctl::model::{Damage, LsnRange, Time, Warning};
 use walctl::ops::{Input, Report, SegmentReport};
 
-use super::{Beside, segment_name};
+use super::{LookedBeside, segment_name};
 use crate::cli::hint;
 use crate::cli::render::out::{Out, json_text};
 
 /// Writes the object and a newline.
-pub fn write(out: &mut Out, input: &Input, report: &Report, beside: &Beside) -> io::Result<()> {
+pub fn write(out: &mut Out, input: &Input, report: &Report, beside: &LookedBeside) -> io::Result<()> {
     let (first, last) = ends(report.lsns);
     let segments: Vec<String> = report.segments.iter().map(segment).collect();
     let damage: Vec<String> = report.damage.iter().map(|d| one_damage(input, d)).collect();

@@ -12,7 +12,7 @@ use crate::cli::units::show_bytes;
 
 /// What a cell of the map holds; a later one hides an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Cell {
+enum MapCell {
     /// Zeros behind the end of the data.
     Reserved,
     /// Neither a frame nor damage: headers, and what a format puts between frames.
@@ -25,16 +25,16 @@ enum Cell {
     Damage,
 }
 
-impl Cell {
-    const LEGEND: [Cell; 5] = [Cell::Frames, Cell::Padding, Cell::Other, Cell::Reserved, Cell::Damage];
+impl MapCell {
+    const LEGEND: [MapCell; 5] = [MapCell::Frames, MapCell::Padding, MapCell::Other, MapCell::Reserved, MapCell::Damage];
 
-    const fn look(self) -> (char, Ink, &'static str) {
+    const fn drawn(self) -> (char, Ink, &'static str) {
         match self {
-            Cell::Reserved => ('.', Ink::Dim, "reserved zeros"),
-            Cell::Other => ('-', Ink::Dim, "header"),
-            Cell::Padding => ('+', Ink::Dim, "padding"),
-            Cell::Frames => ('#', Ink::Good, "frames"),
-            Cell::Damage => ('X', Ink::Bad, "damage"),
+            MapCell::Reserved => ('.', Ink::Dim, "reserved zeros"),
+            MapCell::Other => ('-', Ink::Dim, "header"),
+            MapCell::Padding => ('+', Ink::Dim, "padding"),
+            MapCell::Frames => ('#', Ink::Good, "frames"),
+            MapCell::Damage => ('X', Ink::Bad, "damage"),
         }
     }
 }
@@ -48,10 +48,10 @@ pub fn write(out: &mut Out, input: &Input, report: &Report) -> io::Result<()> {
         let name = escape::line(&segment.file);
         writeln!(out, "{name:names$}  {}  {}", paint(out, &row), show_bytes(segment.file_bytes))?;
     }
-    let legend: Vec<String> = Cell::LEGEND
+    let legend: Vec<String> = MapCell::LEGEND
         .iter()
         .map(|cell| {
-            let (mark, ink, words) = cell.look();
+            let (mark, ink, words) = cell.drawn();
             format!("{} {words}", out.paint(ink, mark))
         })
         .collect();
@@ -59,26 +59,26 @@ pub fn write(out: &mut Out, input: &Input, report: &Report) -> io::Result<()> {
 }
 
 /// Cells of one kind in a row share their ink.
-fn paint(out: &Out, row: &[Cell]) -> String {
+fn paint(out: &Out, row: &[MapCell]) -> String {
     let mut text = String::new();
     for run in row.chunk_by(|a, b| a == b) {
-        let (mark, ink, _) = run[0].look();
+        let (mark, ink, _) = run[0].drawn();
         text.push_str(&out.paint(ink, String::from(mark).repeat(run.len())));
     }
     text
 }
 
-fn draw(input: &Input, report: &Report, segment: &SegmentReport, cells: usize) -> Vec<Cell> {
+fn draw(input: &Input, report: &Report, segment: &SegmentReport, cells: usize) -> Vec<MapCell> {
     let scale = Scale { length: segment.file_bytes, cells };
-    let mut row = vec![Cell::Reserved; if segment.file_bytes == 0 { 0 } else { cells }];
-    scale.mark(&mut row, 0, segment.end, Cell::Other);
+    let mut row = vec![MapCell::Reserved; if segment.file_bytes == 0 { 0 } else { cells }];
+    scale.mark(&mut row, 0, segment.end, MapCell::Other);
     if let Some(listed) = input.source.segments.get(segment.id.index()) {
         let want = Want { frames: true, ..Want::default() };
         // Formats whose records cross segments are drawn as if each stood alone: a fragment at the front stays undrawn.
         let visit = Visit { source: &input.source, segment: listed, keys: &input.keys, want, before: None };
         let mut take = |item: Item<'_>| -> Result<(), Halt> {
             if let Item::Record(record) = item {
-                let cell = if record.kind == "pad" { Cell::Padding } else { Cell::Frames };
+                let cell = if record.kind == "pad" { MapCell::Padding } else { MapCell::Frames };
                 scale.mark(&mut row, record.span.start(), record.span.end(), cell);
             }
             Ok(())
@@ -91,7 +91,7 @@ fn draw(input: &Input, report: &Report, segment: &SegmentReport, cells: usize) -
     }
     for damage in report.damage.iter().filter(|d| d.span.place.segment == segment.id) {
         // Damage without bytes still gets its cell.
-        scale.mark(&mut row, damage.span.start(), damage.span.end().max(damage.span.start() + 1), Cell::Damage);
+        scale.mark(&mut row, damage.span.start(), damage.span.end().max(damage.span.start() + 1), MapCell::Damage);
     }
     row
 }
@@ -104,7 +104,7 @@ struct Scale {
 }
 
 impl Scale {
-    fn mark(self, row: &mut [Cell], start: u64, end: u64, cell: Cell) {
+    fn mark(self, row: &mut [MapCell], start: u64, end: u64, cell: MapCell) {
         if start >= end || row.is_empty() {
             return;
         }
@@ -125,14 +125,14 @@ mod tests {
     #[test]
     fn a_range_marks_the_cells_it_touches_and_damage_is_never_hidden() {
         let scale = Scale { length: 1000, cells: 10 };
-        let mut row = vec![Cell::Reserved; 10];
-        scale.mark(&mut row, 0, 350, Cell::Frames);
-        scale.mark(&mut row, 399, 400, Cell::Damage);
-        scale.mark(&mut row, 300, 500, Cell::Frames);
-        let text: String = row.iter().map(|cell| cell.look().0).collect();
+        let mut row = vec![MapCell::Reserved; 10];
+        scale.mark(&mut row, 0, 350, MapCell::Frames);
+        scale.mark(&mut row, 399, 400, MapCell::Damage);
+        scale.mark(&mut row, 300, 500, MapCell::Frames);
+        let text: String = row.iter().map(|cell| cell.drawn().0).collect();
         assert_eq!(text, "###X#.....");
-        scale.mark(&mut row, 999, 5000, Cell::Damage);
-        scale.mark(&mut row, 7, 7, Cell::Damage);
-        assert_eq!((row[9], row[0]), (Cell::Damage, Cell::Frames));
+        scale.mark(&mut row, 999, 5000, MapCell::Damage);
+        scale.mark(&mut row, 7, 7, MapCell::Damage);
+        assert_eq!((row[9], row[0]), (MapCell::Damage, MapCell::Frames));
     }
 }

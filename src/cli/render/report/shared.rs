@@ -9,7 +9,7 @@ use crate::cli::render::escape;
 
 /// What was looked at beside the log itself, when that was asked for.
 #[derive(Debug)]
-pub struct Beside {
+pub struct LookedBeside {
     /// The medium below the page cache.
     pub media: Option<MediaView>,
     /// A ledger of acknowledged records, and what it says about the log.

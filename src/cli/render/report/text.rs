@@ -5,10 +5,10 @@ use std::path::Path;
 
 use walctl::disk::Io;
 use walctl::formats::Mend;
-use walctl::model::{Acknowledged, Damage, Kind, LsnRange, Verdict};
+use walctl::model::{Acknowledged, Damage, DamageKind, LsnRange, Verdict};
 use walctl::ops::{Input, LedgerReport, MediaView, Report, SegmentReport};
 
-use super::{Beside, place, readable};
+use super::{LookedBeside, place, readable};
 use crate::cli::hint;
 use crate::cli::render::escape;
 use crate::cli::render::hex;
@@ -26,7 +26,7 @@ const WIDE: usize = 92;
 const VALID_BYTES: usize = 3;
 
 /// Writes the report.
-pub fn write(out: &mut Out, input: &Input, report: &Report, beside: &Beside) -> io::Result<()> {
+pub fn write(out: &mut Out, input: &Input, report: &Report, beside: &LookedBeside) -> io::Result<()> {
     segments(out, report)?;
     let mut explained = Vec::new();
     for damage in report.damage.iter().take(TOLD) {
@@ -103,7 +103,7 @@ fn ledger(out: &mut Out, input: &Input, path: &Path, found: &LedgerReport) -> io
         writeln!(out, "{log}: {name} lists {listed}, {good}")?;
     }
     if found.lacking > 0 {
-        let lost = out.paint(Ink::Bad, Kind::LedgerLost);
+        let lost = out.paint(Ink::Bad, DamageKind::LedgerLost);
         let ranges: Vec<String> = found.lacks.iter().map(LsnRange::to_string).collect();
         writeln!(out, "{log}: {lost}: of {listed} in {name}, {} not in the log: LSN {}", found.lacking, super::some_of(&ranges))?;
         if found.before > 0 {
@@ -113,11 +113,11 @@ fn ledger(out: &mut Out, input: &Input, path: &Path, found: &LedgerReport) -> io
                 found.before
             )?;
         }
-        writeln!(out, "  usual cause: {}", Kind::LedgerLost.entry().cause)?;
-        writeln!(out, "  what helps: {}", Kind::LedgerLost.entry().remedy)?;
+        writeln!(out, "  usual cause: {}", DamageKind::LedgerLost.entry().cause)?;
+        writeln!(out, "  what helps: {}", DamageKind::LedgerLost.entry().remedy)?;
     }
     if !found.different.is_empty() {
-        let lost = out.paint(Ink::Bad, Kind::LedgerLost);
+        let lost = out.paint(Ink::Bad, DamageKind::LedgerLost);
         let lsns: Vec<String> = found.different.iter().map(ToString::to_string).collect();
         writeln!(out, "{log}: {lost}: other content than was acknowledged: LSN {}", super::some_of(&lsns))?;
     }
@@ -199,7 +199,7 @@ fn one_damage(out: &mut Out, input: &Input, damage: &Damage, first_of_kind: bool
         writeln!(out, "  usual cause: {}", entry.cause)?;
         writeln!(out, "  what helps: {}", entry.remedy)?;
     }
-    if damage.kind != Kind::ReadError {
+    if damage.kind != DamageKind::ReadError {
         bytes(out, input, damage)?;
     }
     writeln!(out, "  next: {}", out.paint(Ink::Strong, hint::for_damage(input, damage)))

@@ -15,8 +15,8 @@ use walctl::ops::{LedgerEntry, ledger_from, ledger_head};
 use walctl::writer::{Ack, GroupCommit};
 
 use super::flushed;
-use super::hand::Sent;
-use crate::cli::exit::{Exit, Failure};
+use super::submit::Sent;
+use crate::cli::exit::{CommandFailure, Exit};
 use crate::cli::hint::show;
 use crate::cli::render::out::Out;
 
@@ -24,7 +24,7 @@ use crate::cli::render::out::Out;
 pub struct Tell<'a> {
     out: &'a mut Out,
     log: &'a GroupCommit,
-    ledger: Option<Ledger>,
+    ledger: Option<LedgerFile>,
     stop: &'a AtomicBool,
     first: Option<Lsn>,
     last: Lsn,
@@ -34,7 +34,7 @@ pub struct Tell<'a> {
     held: Vec<u8>,
 }
 
-struct Ledger {
+struct LedgerFile {
     file: File,
     path: PathBuf,
     text: String,
@@ -48,7 +48,7 @@ const HELD: usize = 64 << 10;
 impl<'a> Tell<'a> {
     pub fn new(out: &'a mut Out, log: &'a GroupCommit, ledger: Option<&Path>, stop: &'a AtomicBool) -> anyhow::Result<Tell<'a>> {
         let promises = log.options().sync.promises();
-        let mut ledger = ledger.map(|path| Ledger::open(path, &log.log_id(), log.next_lsn())).transpose()?;
+        let mut ledger = ledger.map(|path| LedgerFile::open(path, &log.log_id(), log.next_lsn())).transpose()?;
         if let Some(ledger) = &mut ledger {
             ledger.syncs = promises;
         }
@@ -176,9 +176,9 @@ fn line(out: &mut dyn Write, json: bool, ack: &Ack) -> std::io::Result<()> {
     out.write_all(rest.as_bytes())
 }
 
-impl Ledger {
+impl LedgerFile {
     /// Opens the file to be written behind what it holds; it must be a ledger of the same log.
-    fn open(path: &Path, log_id: &[u8; 16], next: Lsn) -> anyhow::Result<Ledger> {
+    fn open(path: &Path, log_id: &[u8; 16], next: Lsn) -> anyhow::Result<LedgerFile> {
         use std::os::unix::fs::OpenOptionsExt;
         let cannot = |doing| Error::io(doing, path);
         // It is ours to write to: no link is followed, and nothing but a file is waited for.
@@ -195,7 +195,7 @@ impl Ledger {
         } else if first != head {
             let message = format!("{} is not the ledger of this log, and is left alone", path.display());
             let next = Some(format!("name a new file; what this one says it is: head -n 1 {}", show(path)));
-            return Err(Failure { exit: Exit::Usage, message, next }.into());
+            return Err(CommandFailure { exit: Exit::Usage, message, next }.into());
         }
         // A line that a crash cut short must not run together with the next one.
         let length = file.metadata().map_err(cannot("look at"))?.len();
@@ -208,7 +208,7 @@ impl Ledger {
         // A ledger whose name is lost in a crash proves nothing.
         let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
         RealDisk.sync_dir(dir)?;
-        Ok(Ledger { file, path: path.to_owned(), text: String::new(), syncs: true })
+        Ok(LedgerFile { file, path: path.to_owned(), text: String::new(), syncs: true })
     }
 
     fn flush(&mut self) -> anyhow::Result<()> {
@@ -263,12 +263,12 @@ mod tests {
         let path = dir.path().join("ledger");
         let head = ledger_head(&[7; 16]);
         std::fs::write(&path, format!("{head}1 2 00\n3 4")).expect("room for a few bytes");
-        drop(Ledger::open(&path, &[7; 16], Lsn(4)).expect("it is ours"));
+        drop(LedgerFile::open(&path, &[7; 16], Lsn(4)).expect("it is ours"));
         assert_eq!(std::fs::read_to_string(&path).expect("it reads"), format!("{head}1 2 00\n# from 4\n"));
-        assert!(Ledger::open(&path, &[8; 16], Lsn(4)).is_err(), "it belongs to another log");
+        assert!(LedgerFile::open(&path, &[8; 16], Lsn(4)).is_err(), "it belongs to another log");
         // The crash came when it was new.
         std::fs::write(&path, &head[..20]).expect("room for a few bytes");
-        drop(Ledger::open(&path, &[7; 16], Lsn(1)).expect("it is ours"));
+        drop(LedgerFile::open(&path, &[7; 16], Lsn(1)).expect("it is ours"));
         assert_eq!(std::fs::read_to_string(&path).expect("it reads"), format!("{head}# from 1\n"));
     }
 
@@ -278,9 +278,9 @@ mod tests {
         let (other, link, pipe) = (dir.path().join("other"), dir.path().join("link"), dir.path().join("pipe"));
         std::fs::write(&other, "precious").expect("room for a few bytes");
         std::os::unix::fs::symlink(&other, &link).expect("links can be made");
-        assert!(Ledger::open(&link, &[7; 16], Lsn(1)).is_err());
+        assert!(LedgerFile::open(&link, &[7; 16], Lsn(1)).is_err());
         assert_eq!(std::fs::read_to_string(&other).expect("it reads"), "precious");
         let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs");
-        assert!(made.success() && Ledger::open(&pipe, &[7; 16], Lsn(1)).is_err());
+        assert!(made.success() && LedgerFile::open(&pipe, &[7; 16], Lsn(1)).is_err());
     }
 }

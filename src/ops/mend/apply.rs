@@ -66,7 +66,7 @@ fn unchanged(segment: &Arc<dyn File>, cut: &Cut) -> Result<()> {
 
 /// Nothing is written over.
 fn must_be_new(disk: &Arc<dyn Disk>, path: &Path) -> Result<()> {
-    match disk.look(path)? {
+    match disk.stat(path)? {
         None => Ok(()),
         Some(_) => Err(Error::Refused { path: path.to_owned(), why: "it is there already; nothing was written".into() }),
     }

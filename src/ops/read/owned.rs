@@ -4,7 +4,7 @@ use crate::model::{Field, Lsn, Payload, Record, Span, Time, Value};
 
 /// A copy of a record with everything that it borrowed.
 #[derive(Clone, Debug)]
-pub struct Held {
+pub struct OwnedRecord {
     span: Span,
     lsn: Option<Lsn>,
     last_lsn: Option<Lsn>,
@@ -26,10 +26,10 @@ enum HeldValue {
     Bytes(Vec<u8>),
 }
 
-impl Held {
+impl OwnedRecord {
     /// A copy, unless the record is too long to be held: whoever gave it can give it again.
     #[must_use]
-    pub fn of(record: &Record<'_>, most: usize) -> Option<Held> {
+    pub fn of(record: &Record<'_>, most: usize) -> Option<OwnedRecord> {
         let payload = record.payload.whole().filter(|bytes| bytes.len() <= most)?;
         let fields = record.fields.iter().map(|field| {
             let value = match field.value {
@@ -41,7 +41,7 @@ impl Held {
             };
             (field.name.to_owned(), value)
         });
-        Some(Held {
+        Some(OwnedRecord {
             span: record.span,
             lsn: record.lsn,
             last_lsn: record.last_lsn,
@@ -59,7 +59,7 @@ impl Held {
     #[must_use]
     pub fn bytes(&self) -> usize {
         let fields: usize = self.fields.iter().map(|(name, value)| 64 + name.len() + value.bytes()).sum();
-        size_of::<Held>() + self.kind.len() + self.payload.len() + fields
+        size_of::<OwnedRecord>() + self.kind.len() + self.payload.len() + fields
     }
 
     /// Shows it as the record that it was.
@@ -120,10 +120,10 @@ mod tests {
             encrypted: true,
             physical: true,
         };
-        let held = Held::of(&record, 5).expect("five bytes fit into five");
+        let held = OwnedRecord::of(&record, 5).expect("five bytes fit into five");
         held.show(|again| assert_eq!(format!("{again:?}"), format!("{record:?}")));
         held.show(|again| assert_eq!(again.payload.whole(), Some(&b"alpha"[..])));
-        assert!(Held::of(&record, 4).is_none());
-        assert!(Held::of(&Record { payload: Payload::Long(5, &|_| Ok(())), ..record }, 5).is_none());
+        assert!(OwnedRecord::of(&record, 4).is_none());
+        assert!(OwnedRecord::of(&Record { payload: Payload::Long(5, &|_| Ok(())), ..record }, 5).is_none());
     }
 }

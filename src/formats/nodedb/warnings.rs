@@ -4,7 +4,7 @@
 
 use super::dwb::Restore;
 use super::record::{BLOCK, Frame, Layout, kind_name};
-use crate::model::{Damage, Kind, Lsn, SegmentId, Span, Warning};
+use crate::model::{Damage, DamageKind, Lsn, SegmentId, Span, Warning};
 
 /// Something seen: where first, and how often.
 #[derive(Clone, Copy, Debug)]
@@ -151,7 +151,7 @@ impl Notes {
 
     /// Damage with nothing behind it.
     pub(super) fn tail(&mut self, damage: &Damage, highest: Option<Lsn>) {
-        if let (Kind::NotAFrame, Some(highest)) = (damage.kind, highest) {
+        if let (DamageKind::NotAFrame, Some(highest)) = (damage.kind, highest) {
             let text = format!(
                 "the bytes behind record {highest} begin no record: every nodedb release resumes at a torn record without cutting \
                  it, so its remains stay behind a shorter one; no whole record is in them, and walctl repair cuts them"

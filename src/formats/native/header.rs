@@ -3,10 +3,10 @@
 use super::join::Joint;
 use crate::disk::{Io, Segment};
 use crate::formats::{State, Summary, Visit};
-use crate::model::{Damage, Error, Facts, Kind as Damaged, Look, Lsn, Result, Span, Warning};
+use crate::model::{Damage, DamageKind, Error, Facts, Look, Lsn, Result, Span, Warning};
 use crate::native::{
-    Check, ENCRYPTED, FRAME_HEADER, HEADER_BYTES, HEADER_COPY, HEADER_FIELDS, HEADER_USED, HeaderFound, HeaderState, Opener,
-    Reader, Seal, SegmentHeader, find_seal, segment_lsn,
+    Check, ENCRYPTED, FRAME_HEADER, FrameReader, HEADER_BYTES, HEADER_COPY, HEADER_FIELDS, HEADER_USED, HeaderFound, HeaderState,
+    Opener, Seal, SegmentHeader, find_seal, segment_lsn,
 };
 
 /// What the beginning of a segment leads to.
@@ -20,7 +20,7 @@ pub enum Begin {
 /// A segment whose frames can be read.
 pub struct Begun {
     /// At its first frame.
-    pub reader: Reader,
+    pub reader: FrameReader,
     /// With what the header says.
     pub summary: Summary,
     /// See `summary`.
@@ -42,9 +42,9 @@ pub fn begin(visit: &Visit<'_>) -> Result<Begin> {
     let segment = visit.segment;
     let named = segment_lsn(&segment.name);
     let siblings = || sibling_ids(visit);
-    let (mut reader, mut state) = Reader::open(visit.source.cursor(segment)?, &siblings, named);
+    let (mut reader, mut state) = FrameReader::open(visit.source.cursor(segment)?, &siblings, named);
     if reader.cursor.unmap_if_faulty() {
-        (reader, state) = Reader::open(reader.cursor, &siblings, named);
+        (reader, state) = FrameReader::open(reader.cursor, &siblings, named);
     }
     let mut summary = Summary::new(segment, reader.cursor.length());
     let mut joint = Joint { named, ..Joint::default() };
@@ -105,7 +105,7 @@ pub fn begin(visit: &Visit<'_>) -> Result<Begin> {
 }
 
 /// What opens the payloads of this segment.
-fn opener(visit: &Visit<'_>, reader: &mut Reader, state: &HeaderState, joint: &Joint) -> Opener {
+fn opener(visit: &Visit<'_>, reader: &mut FrameReader, state: &HeaderState, joint: &Joint) -> Opener {
     let place = match (state, &joint.header) {
         (HeaderState::Known(id, _), _) => joint.named.map(|named| (*id, named)),
         (_, Some(header)) => Some((header.log_id, header.first_lsn)),
@@ -120,7 +120,7 @@ fn opener(visit: &Visit<'_>, reader: &mut Reader, state: &HeaderState, joint: &J
 
 /// The header names none of the keys. It may be damaged where no sum covers it, or written by another program: what the first payloads
 /// say counts more.
-fn try_keys(reader: &mut Reader, opener: &Opener) {
+fn try_keys(reader: &mut FrameReader, opener: &Opener) {
     const TRIED: u32 = 64;
     let (mut offset, mut tried, mut plain) = (HEADER_BYTES, 0, Vec::new());
     while tried < TRIED && !opener.has_the_key() {
@@ -187,10 +187,10 @@ fn sibling_ids(visit: &Visit<'_>) -> Vec<[u8; 16]> {
 }
 
 /// A header that is no more, or that the system refuses to give.
-fn lost_header(visit: &Visit<'_>, reader: &mut Reader, end: u64, lsn: Lsn, and: &str) -> Damage {
+fn lost_header(visit: &Visit<'_>, reader: &mut FrameReader, end: u64, lsn: Lsn, and: &str) -> Damage {
     if let Some((from, to)) = reader.cursor.next_refused(0).filter(|(from, _)| *from < HEADER_USED as u64) {
         let found = format!("a read error between {from} and {to}; {and}");
-        return Damage { kind: Damaged::ReadError, ..header_damage(visit, end.max(to), lsn, found, Look::Refused) };
+        return Damage { kind: DamageKind::ReadError, ..header_damage(visit, end.max(to), lsn, found, Look::Refused) };
     }
     let look = if reader.cursor.zeros_end(0) >= HEADER_USED as u64 { Look::Interrupted } else { Look::Wrong };
     header_damage(visit, end, lsn, format!("a damaged header; {and}"), look)
@@ -198,7 +198,7 @@ fn lost_header(visit: &Visit<'_>, reader: &mut Reader, end: u64, lsn: Lsn, and: 
 
 fn header_damage(visit: &Visit<'_>, length: u64, lsn: Lsn, found: String, look: Look) -> Damage {
     Damage {
-        kind: Damaged::BadHeader,
+        kind: DamageKind::BadHeader,
         span: Span::new(visit.segment.id, 0, length),
         lsn: Some(lsn),
         doubt: None,
@@ -210,13 +210,13 @@ fn header_damage(visit: &Visit<'_>, length: u64, lsn: Lsn, found: String, look: 
 
 fn unfinished(visit: &Visit<'_>, length: u64, lsn: Lsn) -> Damage {
     let found = if length == 0 { "an empty file".to_owned() } else { format!("{length} bytes without a record") };
-    let kind = if visit.segment.followed { Damaged::BadHeader } else { Damaged::UnfinishedSegment };
+    let kind = if visit.segment.followed { DamageKind::BadHeader } else { DamageKind::UnfinishedSegment };
     let damage = header_damage(visit, length, lsn, found, Look::Interrupted);
     Damage { kind, expected: format!("a segment header of {HEADER_BYTES} bytes"), ..damage }
 }
 
 /// A segment whose header is gone, and with it the seed of its sums.
-fn headless(visit: &Visit<'_>, mut reader: Reader, mut summary: Summary, joint: Joint) -> Begin {
+fn headless(visit: &Visit<'_>, mut reader: FrameReader, mut summary: Summary, joint: Joint) -> Begin {
     let lsn = joint.named.unwrap_or(Lsn::FIRST);
     summary.begins = joint.named;
     let content_from = reader.cursor.zeros_end(HEADER_BYTES.min(reader.cursor.length()));
@@ -233,7 +233,7 @@ fn headless(visit: &Visit<'_>, mut reader: Reader, mut summary: Summary, joint: 
 }
 
 /// The part of the header block that no sum covers should be zeros, but for the copy of a header that is authenticated.
-fn strange_reserve(reader: &mut Reader, joint: &Joint, visit: &Visit<'_>) -> Option<Warning> {
+fn strange_reserve(reader: &mut FrameReader, joint: &Joint, visit: &Visit<'_>) -> Option<Warning> {
     let header = joint.header.as_ref()?;
     let wanted = crate::native::encode_header(header);
     let from = if header.key.is_some() { HEADER_FIELDS } else { HEADER_USED };

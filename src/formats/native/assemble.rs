@@ -6,7 +6,7 @@ use super::beside::Beside;
 use crate::disk::{File, pieces, read_full};
 use crate::formats::{Halt, Sink, Visit};
 use crate::model::{Error, Field, Look, Lsn, Payload, Record, Result, Span, Value};
-use crate::native::{ENCRYPTED, FRAME_HEADER, Facts, FrameHeader, Kind, LZ4, MORE, Opened, Opener, Reader, open};
+use crate::native::{ENCRYPTED, FRAME_HEADER, FrameHeader, FrameKind, FrameReader, LZ4, MORE, Opened, Opener, RecordFacts, open};
 
 /// Records up to this long are handed over in one piece.
 const WHOLE: u64 = 8 << 20;
@@ -55,21 +55,21 @@ pub struct Unit {
 
 impl Unit {
     /// Of its first frame.
-    pub fn begin(start: u64, header: &FrameHeader, kind: Kind) -> Unit {
-        let in_record = kind == Kind::First;
+    pub fn begin(start: u64, header: &FrameHeader, kind: FrameKind) -> Unit {
+        let in_record = kind == FrameKind::First;
         let batch = header.flags & MORE != 0;
         Unit { start, first: header.lsn, last: header.lsn, records: u64::from(!in_record), batch, in_record }
     }
 
     /// Whether a data frame of this kind can be its next one.
-    pub fn continues_with(&self, kind: Kind) -> bool {
-        matches!(kind, Kind::Middle | Kind::Last) == self.in_record
+    pub fn continues_with(&self, kind: FrameKind) -> bool {
+        matches!(kind, FrameKind::Middle | FrameKind::Last) == self.in_record
     }
 
     /// Adds a frame that continues it. True if it is complete then.
-    pub fn add(&mut self, header: &FrameHeader, kind: Kind) -> bool {
+    pub fn add(&mut self, header: &FrameHeader, kind: FrameKind) -> bool {
         self.last = header.lsn;
-        self.in_record = matches!(kind, Kind::First | Kind::Middle);
+        self.in_record = matches!(kind, FrameKind::First | FrameKind::Middle);
         self.records += u64::from(!self.in_record);
         let more = header.flags & MORE != 0;
         // Fragments of one large record need not bear the flag to be a unit, so it alone does not make a batch here.
@@ -83,17 +83,17 @@ pub struct Dress<'a> {
     /// What the walk knows of it.
     pub fields: &'a [Field<'a>],
     /// What the format said that it came from.
-    pub facts: Option<&'a Facts>,
+    pub facts: Option<&'a RecordFacts>,
 }
 
 impl<'a> Dress<'a> {
     fn all(&self) -> Vec<Field<'a>> {
         let mut all = self.fields.to_vec();
-        all.extend(self.facts.map(Facts::fields).unwrap_or_default());
+        all.extend(self.facts.map(RecordFacts::fields).unwrap_or_default());
         all
     }
 
-    fn kind(&self, kind: Kind) -> &'a str {
+    fn kind(&self, kind: FrameKind) -> &'a str {
         self.facts.map_or(kind.name(), |facts| &facts.kind)
     }
 
@@ -107,11 +107,11 @@ impl<'a> Dress<'a> {
 /// the ciphertext that it is, for the record was there; what cannot be decompressed is not.
 #[expect(clippy::too_many_arguments, reason = "the parts of a walk are borrowed one by one")]
 pub fn deliver_record(
-    reader: &mut Reader,
+    reader: &mut FrameReader,
     visit: &Visit<'_>,
     offset: u64,
     header: &FrameHeader,
-    kind: Kind,
+    kind: FrameKind,
     opener: &Opener,
     plain: &mut Vec<u8>,
     dress: Dress<'_>,
@@ -168,7 +168,7 @@ type AllUnopened = Vec<(u64, FrameHeader, Unopened)>;
 
 /// Hands over the records of a complete unit that ends at `end`, reading its frames again; their sums were checked.
 pub fn deliver_unit(
-    reader: &mut Reader,
+    reader: &mut FrameReader,
     visit: &Visit<'_>,
     unit: &Unit,
     end: u64,
@@ -184,7 +184,7 @@ pub fn deliver_unit(
     while offset < end {
         let Some((header, kind)) = frame_at(reader, offset) else { break };
         let next = offset + header.span();
-        if kind == Kind::Facts {
+        if kind == FrameKind::Facts {
             beside = Some(Beside { offset, header });
             offset = next;
             continue;
@@ -192,7 +192,7 @@ pub fn deliver_unit(
         let facts = beside.take().filter(|beside| beside.tells_of(&header));
         let facts = facts.and_then(|beside| beside.read(reader, opener));
         let dress = Dress { fields, facts: facts.as_ref() };
-        if kind == Kind::First {
+        if kind == FrameKind::First {
             let (last_end, why) = deliver_fragments(reader, visit, (offset, end), &header, opener, dress, sink)?;
             offset = last_end;
             bad.extend(why.map(|why| (offset, header, why)));
@@ -208,15 +208,15 @@ pub fn deliver_unit(
     Ok(bad)
 }
 
-fn frame_at(reader: &mut Reader, offset: u64) -> Option<(FrameHeader, Kind)> {
+fn frame_at(reader: &mut FrameReader, offset: u64) -> Option<(FrameHeader, FrameKind)> {
     let header = FrameHeader::parse(&reader.cursor.array(offset)?)?;
-    Some((header, Kind::from_byte(header.kind)?))
+    Some((header, FrameKind::from_byte(header.kind)?))
 }
 
 /// Hands over a record in fragments: joined when it is small, piece by piece when it is not. Where it ends, and why it cannot be
 /// opened if it cannot.
 fn deliver_fragments(
-    reader: &mut Reader,
+    reader: &mut FrameReader,
     visit: &Visit<'_>,
     (start, limit): (u64, u64),
     first: &FrameHeader,
@@ -234,7 +234,7 @@ fn deliver_fragments(
             last = header;
             packed |= header.flags & (LZ4 | ENCRYPTED) != 0;
         }
-        if kind == Kind::Last {
+        if kind == FrameKind::Last {
             break;
         }
     }
@@ -262,7 +262,7 @@ fn deliver_fragments(
         span: Span::new(visit.segment.id, start, at),
         lsn: Some(first.lsn),
         last_lsn: Some(last.lsn),
-        kind: dress.kind(Kind::Full),
+        kind: dress.kind(FrameKind::Full),
         time: Some(first.time).filter(|time| time.0 > 0),
         tag: dress.tag(first.tag),
         fields: &fields,
@@ -365,7 +365,7 @@ impl Fragments<'_> {
             // Its sum was right a moment ago; if it reads otherwise now, the file changed under us.
             let header =
                 FrameHeader::parse(&head).ok_or_else(|| Trouble::Payload("the file changed while it was read".into()))?;
-            if Kind::from_byte(header.kind).is_some_and(Kind::is_data) {
+            if FrameKind::from_byte(header.kind).is_some_and(FrameKind::is_data) {
                 visit(&header, at + FRAME_HEADER as u64)?;
             }
             at += header.span();

@@ -84,13 +84,13 @@ impl Wounds {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Acknowledged, Facts, Kind, SegmentId, Span, Time, Verdict};
+    use crate::model::{Acknowledged, DamageKind, Facts, SegmentId, Span, Time, Verdict};
 
     fn wounds(lsns: &[u64]) -> Wounds {
         let mut wounds = Wounds::default();
         for lsn in lsns {
             wounds.push(Damage {
-                kind: Kind::Zeroed,
+                kind: DamageKind::Zeroed,
                 span: Span::new(SegmentId(0), *lsn, *lsn),
                 lsn: Some(Lsn(*lsn)),
                 doubt: None,

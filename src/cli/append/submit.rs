@@ -5,14 +5,14 @@ use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
 use walctl::model::{Error, Lsn, Time};
-use walctl::native::Kind;
+use walctl::native::FrameKind;
 use walctl::ops::{PayloadDigest, payload_digest};
 use walctl::writer::{Draft, GroupCommit, RECORD_LIMIT, Ticket};
 
-use super::feed::{End, Given, Take};
+use super::feed::{End, Given, Receive};
 use super::{AppendArgs, Batch};
 use crate::cli::interrupt;
-use crate::cli::render::progress::Progress;
+use crate::cli::render::progress::WorkBar;
 
 /// So many tickets are passed on at a time.
 const CHUNK: usize = 512;
@@ -31,7 +31,7 @@ pub struct Hand<'a> {
     sender: SyncSender<Vec<Sent>>,
     sent: Vec<Sent>,
     digests: bool,
-    kind: Option<Kind>,
+    kind: Option<FrameKind>,
     tag: Option<u64>,
     keep_lsn: bool,
     batch: Option<Batch>,
@@ -39,12 +39,12 @@ pub struct Hand<'a> {
     gathered: Vec<Owned>,
     gathered_bytes: usize,
     pace: Option<(Instant, f64, u64)>,
-    bar: Option<&'a Progress>,
+    bar: Option<&'a WorkBar>,
 }
 
 struct Owned {
     payload: Vec<u8>,
-    kind: Kind,
+    kind: FrameKind,
     tag: u64,
     lsn: Option<Lsn>,
     time: Option<Time>,
@@ -56,7 +56,7 @@ impl<'a> Hand<'a> {
         args: &AppendArgs,
         stop: &'a AtomicBool,
         sender: SyncSender<Vec<Sent>>,
-        bar: Option<&'a Progress>,
+        bar: Option<&'a WorkBar>,
     ) -> Hand<'a> {
         Hand {
             log,
@@ -144,14 +144,14 @@ fn ended(error: Error) -> End {
     }
 }
 
-impl Take for Hand<'_> {
+impl Receive for Hand<'_> {
     fn record(&mut self, given: Given<'_>) -> Result<(), End> {
         self.keep_pace()?;
         if self.keep_lsn && given.lsn.is_none() {
             return Err(End::Failed(Error::Input { what: "there is no LSN to be kept".into() }.into()));
         }
         let draft = Draft {
-            kind: self.kind.or(given.kind).unwrap_or(Kind::Full),
+            kind: self.kind.or(given.kind).unwrap_or(FrameKind::Full),
             tag: self.tag.or(given.tag).unwrap_or(0),
             payload: given.payload,
             lsn: given.lsn.filter(|_| self.keep_lsn),
