@@ -1,7 +1,10 @@
 //! Read, check, mend and write write-ahead logs.
 //!
 //! The modules, in reading order: [`model`] has the words, [`disk`] the one door to bytes, [`native`] our own segments, [`writer`]
-//! appends to them, [`formats`] reads every log we know, [`ops`] is what can be done with a log.
+//! appends to them, [`formats`] reads every log we know, [`ops`] is what can be done with a log, `bench` measures.
+//!
+//! To embed the log alone, turn the default features off. Without `formats` it reads its own logs only, without `bench` it does not
+//! measure; `cli` is for the binary.
 //!
 //! Reading finished segments through a mapping ([`disk::Io::Auto`], the default) puts a handler for SIGBUS in front of the one that the
 //! process has, at the first mapping: see [`disk::Mapping`].
@@ -150,16 +153,20 @@ pub mod writer {
     pub use log::Rotated;
     pub use options::{Options, PRESETS, Preset, RECORD_LIMIT, SEGMENT_LEAST};
     pub use outcome::{Ack, Times};
+    pub use segment::is_segment_name;
     pub use sync::{Pause, Preallocate, SyncMode, Window, parse_duration};
 }
 
 /// Every log format that can be read.
 pub mod formats {
+    #[cfg(feature = "formats")]
     mod again;
     mod format;
     mod registry;
+    #[cfg(feature = "formats")]
     mod resync;
     /// ironwal's streams.
+    #[cfg(feature = "formats")]
     pub mod ironwal {
         mod diagnose;
         mod entries;
@@ -171,6 +178,7 @@ pub mod formats {
         pub use walk::FORMAT;
     }
     /// allsource's lines of JSON.
+    #[cfg(feature = "formats")]
     pub mod allsource {
         mod entry;
         mod format;
@@ -182,6 +190,7 @@ pub mod formats {
         pub use format::FORMAT;
     }
     /// nodedb's segments and what its double-write files give back.
+    #[cfg(feature = "formats")]
     pub mod nodedb {
         mod diagnose;
         mod dwb;
@@ -214,6 +223,7 @@ pub mod formats {
         pub use join::Joint;
     }
     /// rivven's group-commit logs.
+    #[cfg(feature = "formats")]
     pub mod rivven {
         mod cipher;
         mod deliver;
@@ -236,39 +246,6 @@ pub mod formats {
 
 /// What can be done with a log.
 pub mod ops {
-    /// How fast records become durable, and what to set.
-    pub mod bench {
-        mod advice;
-        mod ceiling;
-        mod cell;
-        mod crash;
-        mod device;
-        mod doubt;
-        mod figures;
-        mod folder;
-        mod gate;
-        mod load;
-        mod payloads;
-        mod place;
-        mod plan;
-        mod probe;
-        mod target;
-        mod watch;
-        pub use advice::{Advice, advise, is_split};
-        pub use ceiling::share;
-        pub use cell::{CELLS_LIMIT, Cell, Matrix};
-        pub use crash::{CrashPlan, CrashVerdict, crash_test};
-        pub use doubt::{Doubt, doubts};
-        pub use figures::{Figures, Latency, PARTS, PERCENTILES, Run, Spread, percentile};
-        pub use folder::BenchFolder;
-        pub use gate::{GATE_FIGURES, Limit, Rule, Ruling};
-        pub use payloads::Payloads;
-        pub use place::{BenchPlace, look_around};
-        pub use plan::{Measured, Measurements, Pace, measure};
-        pub use probe::{Cost, PROBE_STEPS, Probe, Room, SyncWay, probe};
-        pub use target::{FoundRate, Goal, TARGET_STEPS, TriedRate, find_rate};
-        pub use watch::Watch;
-    }
     /// Going through a log: what is chosen, in which direction, and while it grows.
     mod read {
         mod backward;
@@ -340,4 +317,39 @@ pub mod ops {
     pub use open::{Choice, Input, is_gone, listed_after, open, open_stream, steady};
     pub use read::*;
     pub use report::*;
+}
+
+/// How fast records become durable, and what to set.
+#[cfg(feature = "bench")]
+pub mod bench {
+    mod advice;
+    mod ceiling;
+    mod crash;
+    mod device;
+    mod figures;
+    mod folder;
+    mod gate;
+    mod load;
+    mod machine;
+    mod observer;
+    mod payloads;
+    mod plan;
+    mod probe;
+    mod setting;
+    mod target;
+    mod trust;
+    pub use advice::{Advice, advise, is_split};
+    pub use ceiling::share;
+    pub use crash::{CrashPlan, CrashVerdict, crash_test};
+    pub use figures::{Figures, Latency, PARTS, PERCENTILES, Run, Spread, percentile};
+    pub use folder::BenchFolder;
+    pub use gate::{GATE_FIGURES, Limit, Rule, Ruling};
+    pub use machine::{BenchPlace, look_around};
+    pub use observer::Watch;
+    pub use payloads::Payloads;
+    pub use plan::{Measured, Measurements, Pace, measure};
+    pub use probe::{Cost, PROBE_STEPS, Probe, Room, SyncWay, probe};
+    pub use setting::{CELLS_LIMIT, Cell, Matrix};
+    pub use target::{FoundRate, Goal, TARGET_STEPS, TriedRate, find_rate};
+    pub use trust::{Doubt, doubts};
 }

@@ -10,12 +10,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::ValueHint;
-use walctl::disk::{Disk, RealDisk};
-use walctl::model::Error;
-use walctl::ops::bench::{
+use walctl::bench::{
     BenchFolder, BenchPlace, Cell, CrashPlan, CrashVerdict, Goal, Measurements, PROBE_STEPS, Probe, Rule, TARGET_STEPS, Watch,
     advise, crash_test, doubts, find_rate, look_around, measure, probe,
 };
+use walctl::disk::{Disk, RealDisk};
+use walctl::model::Error;
 use walctl::writer::{Preallocate, SyncMode, Window};
 
 use super::exit::{Exit, usage};
@@ -306,7 +306,7 @@ impl BenchArgs {
     }
 
     fn cells_are_many(&self, cells: &[Cell]) -> anyhow::Result<()> {
-        if cells.len() > walctl::ops::bench::CELLS_LIMIT {
+        if cells.len() > walctl::bench::CELLS_LIMIT {
             return Err(usage("that makes more cells than anybody would read: give shorter lists"));
         }
         Ok(())

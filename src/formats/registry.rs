@@ -1,10 +1,22 @@
 //! Which formats we know, and telling them apart.
 
+use super::native;
 use super::{Format, Likeness, Sample};
-use super::{allsource, ironwal, native, nodedb, rivven};
+#[cfg(feature = "formats")]
+use super::{allsource, ironwal, nodedb, rivven};
 
 /// Every format, ours first.
-pub const ALL: &[&Format] = &[&native::FORMAT, &ironwal::FORMAT, &nodedb::FORMAT, &rivven::FORMAT, &allsource::FORMAT];
+pub const ALL: &[&Format] = &[
+    &native::FORMAT,
+    #[cfg(feature = "formats")]
+    &ironwal::FORMAT,
+    #[cfg(feature = "formats")]
+    &nodedb::FORMAT,
+    #[cfg(feature = "formats")]
+    &rivven::FORMAT,
+    #[cfg(feature = "formats")]
+    &allsource::FORMAT,
+];
 
 /// The format with this name.
 #[must_use]

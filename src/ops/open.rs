@@ -320,6 +320,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "formats")]
     fn two_logs_in_one_folder_are_reported_and_not_guessed() {
         let disk = copied();
         let line = r#"{"sequence":1,"wal_timestamp":"2026-11-20T15:32:46.338261809Z","event":{"#;

@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::stage::{LARGEST, Stage};
 use crate::disk::{DIRECT_BLOCK, File, write_full};
 use crate::model::Result;
-use crate::native::{SegmentCipher, SegmentHeader, Tally};
+use crate::native::{SegmentCipher, SegmentHeader, Tally, segment_lsn};
 
 /// The segment that is written.
 #[derive(Debug)]
@@ -28,6 +28,12 @@ pub(super) struct Active {
     pub last_sum: u32,
     /// When its first record came. Counted by a clock that nobody sets; what it missed before the log was opened is subtracted.
     pub since: Option<Instant>,
+}
+
+/// Whether a file's name says that it is a segment of a log that can be appended to.
+#[must_use]
+pub fn is_segment_name(name: &str) -> bool {
+    segment_lsn(name).is_some()
 }
 
 /// Writes a group: past the page cache where there is `ready` room for all blocks that it touches. Tells whether it went that way.

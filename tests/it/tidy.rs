@@ -12,16 +12,14 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("writer", &["model", "disk", "native"]),
     ("formats", &["model", "disk"]),
     ("ops", &["model", "disk", "native", "formats"]),
+    ("bench", &["model", "disk", "writer", "ops"]),
     // The binary sees the library's public face, under the library's name, and nothing through `crate`.
     ("cli", &[]),
 ];
 
 /// Files, or folders below, that may import more than their folder, each with its reason.
-const BRIDGES: &[(&str, &str, &str)] = &[
-    ("formats/native/", "native", "it is our own format, seen as a format"),
-    ("ops/bench/", "writer", "it measures the writer"),
-    ("ops/salvage.rs", "writer", "it writes a new log"),
-];
+const BRIDGES: &[(&str, &str, &str)] =
+    &[("formats/native/", "native", "it is our own format, seen as a format"), ("ops/mend/", "writer", "it writes a new log")];
 
 /// No file is longer than that without its tests, but for those that are named. The numbers may only fall.
 const LONGEST: usize = 650;

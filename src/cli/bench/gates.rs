@@ -5,8 +5,8 @@ use std::path::Path;
 
 use anyhow::Context;
 use serde_json::Value;
+use walctl::bench::{BenchPlace, Measured, Measurements, Rule, Ruling, Spread};
 use walctl::disk::Stream;
-use walctl::ops::bench::{BenchPlace, Measured, Measurements, Rule, Ruling, Spread};
 
 use crate::cli::exit::{CommandFailure, Exit};
 use crate::cli::interrupt;

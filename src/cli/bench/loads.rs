@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use walctl::bench::{BenchPlace, Cell, Matrix, PARTS, Pace, Payloads, Watch, measure};
 use walctl::disk::{Disk, RealDisk};
 use walctl::formats::{Halt, Item, Sink, Visit, Want};
 use walctl::model::{Payload, Result};
-use walctl::ops::bench::{BenchPlace, Cell, Matrix, PARTS, Pace, Payloads, Watch, measure};
 use walctl::ops::{Choice, open};
 use walctl::writer::{Options, SyncMode, Window};
 

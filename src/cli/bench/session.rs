@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use walctl::ops::bench::{Advice, BenchPlace, Doubt, FoundRate, Measurements, Probe};
+use walctl::bench::{Advice, BenchPlace, Doubt, FoundRate, Measurements, Probe};
 
 /// Everything that a run found.
 #[derive(Debug)]

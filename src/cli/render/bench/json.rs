@@ -3,9 +3,7 @@
 use std::io::{self, Write};
 
 use serde_json::{Map, Value, json};
-use walctl::ops::bench::{
-    BenchPlace, Cost, CrashPlan, CrashVerdict, Figures, Measured, PARTS, PERCENTILES, Probe, Spread, is_split,
-};
+use walctl::bench::{BenchPlace, Cost, CrashPlan, CrashVerdict, Figures, Measured, PARTS, PERCENTILES, Probe, Spread, is_split};
 
 use super::text::share;
 use crate::cli::bench::session::Session;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use walctl::ops::bench::{Measured, PARTS};
+use walctl::bench::{Measured, PARTS};
 
 use super::text::{label, rate, span};
 use crate::cli::bench::session::Session;

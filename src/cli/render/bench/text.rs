@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use walctl::ops::bench::{BenchPlace, Cell, CrashPlan, CrashVerdict, Measured, PARTS, Probe, Room, SyncWay};
+use walctl::bench::{BenchPlace, Cell, CrashPlan, CrashVerdict, Measured, PARTS, Probe, Room, SyncWay};
 use walctl::writer::Options;
 
 use crate::cli::bench::session::Session;
@@ -112,7 +112,7 @@ pub fn label(cell: &Cell) -> String {
 
 /// What a closed loop reaches of what the disk allows.
 pub fn share(found: &Session, measured: &Measured) -> Option<f64> {
-    walctl::ops::bench::share(measured, &found.outcome.measured, [&found.probe, &found.after])
+    walctl::bench::share(measured, &found.outcome.measured, [&found.probe, &found.after])
 }
 
 fn bar(value: f64, most: f64, width: usize) -> String {

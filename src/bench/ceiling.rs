@@ -1,8 +1,8 @@
 //! What the disk would allow: all appenders served by each sync, and nothing but syncs.
 
-use super::cell::Cell;
 use super::plan::Measured;
 use super::probe::{Probe, Room, SyncWay};
+use super::setting::Cell;
 use crate::writer::{Preallocate, SyncMode};
 
 /// What a closed loop reaches of what the disk allows, by all that was seen of the disk: before the cells, after them, and while
@@ -43,9 +43,9 @@ fn made_of(cell: &Cell) -> Option<(SyncWay, Room)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::bench::figures::{Figures, Run, Spread};
-    use crate::ops::bench::payloads::Payloads;
-    use crate::ops::bench::probe::Cost;
+    use crate::bench::figures::{Figures, Run, Spread};
+    use crate::bench::payloads::Payloads;
+    use crate::bench::probe::Cost;
     use crate::writer::Window;
 
     #[test]

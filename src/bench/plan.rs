@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::cell::Cell;
 use super::figures::{Figures, Run};
 use super::load::{Load, run};
-use super::place::BenchPlace;
-use super::watch::Watch;
+use super::machine::BenchPlace;
+use super::observer::Watch;
+use super::setting::Cell;
 use crate::disk::Disk;
 use crate::model::Result;
 
@@ -119,8 +119,8 @@ fn order(count: usize, round: usize) -> impl Iterator<Item = usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::setting::few;
     use crate::disk::RealDisk;
-    use crate::ops::bench::cell::few;
 
     #[test]
     fn each_round_has_all_cells_and_another_order() {

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::watch::Watch;
+use super::observer::Watch;
 use crate::disk::Disk;
 use crate::model::{Error, Result, Verdict};
 use crate::ops::{Checks, Choice, Progress, check_ledger, open, verify};

@@ -1,6 +1,6 @@
 //! Is this disk lying? Pure rules from the facts of a place and the cost of its syncs to warnings in words.
 
-use super::place::BenchPlace;
+use super::machine::BenchPlace;
 use super::probe::{Probe, Room, SyncWay};
 
 /// Something that speaks against what the disk says.
@@ -107,8 +107,8 @@ fn is_virtual(device: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::bench::figures::Spread;
-    use crate::ops::bench::probe::Cost;
+    use crate::bench::figures::Spread;
+    use crate::bench::probe::Cost;
 
     fn cost(way: SyncWay, bytes: usize, micros: f64) -> Cost {
         Cost { room: Room::Zero, way, bytes, median: Spread::flat(micros * 1000.0), p99: 0, writes: 100 }

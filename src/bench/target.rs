@@ -5,11 +5,11 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::cell::Cell;
 use super::figures::PERCENTILES;
-use super::place::BenchPlace;
+use super::machine::BenchPlace;
+use super::observer::Watch;
 use super::plan::{Pace, measure};
-use super::watch::Watch;
+use super::setting::Cell;
 use crate::disk::Disk;
 use crate::model::{Error, Result};
 use crate::writer::parse_duration;

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::model::{Error, Result};
-use crate::native::segment_lsn;
+use crate::writer::is_segment_name;
 
 /// A fresh sub-folder, removed when dropped.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ impl BenchFolder {
             Err(error) => return Err(Error::io("create", dir)(error)),
         };
         for item in fs::read_dir(dir).map_err(Error::io("list", dir))?.flatten() {
-            if item.file_name().to_str().is_some_and(|name| segment_lsn(name).is_some()) {
+            if item.file_name().to_str().is_some_and(is_segment_name) {
                 let why =
                     "it holds a log, and measuring is not done beside one: name its parent, or an empty folder on the same disk";
                 return Err(Error::Refused { path: dir.to_owned(), why: why.into() });

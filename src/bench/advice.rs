@@ -3,10 +3,10 @@
 //! A setting beats the default only when the medians say so and no repeat says otherwise; so a noisy disk gets no advice that the
 //! next run would take back.
 
-use super::cell::Cell;
 use super::figures::{Figures, PARTS, Spread};
 use super::plan::Measured;
 use super::probe::{Probe, Room, SyncWay};
+use super::setting::Cell;
 
 /// What to set and why.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -294,8 +294,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::ops::bench::figures::Run;
-    use crate::ops::bench::payloads::Payloads;
+    use crate::bench::figures::Run;
+    use crate::bench::payloads::Payloads;
     use crate::writer::{Preallocate, SyncMode, Window};
 
     fn measured(

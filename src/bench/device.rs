@@ -1,6 +1,6 @@
 //! What the device itself did, by its own counters: write amplification, and flushes that reached it.
 
-use super::place::BenchPlace;
+use super::machine::BenchPlace;
 
 /// The counters of a device at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

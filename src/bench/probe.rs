@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::figures::{Spread, percentile};
-use super::watch::Watch;
+use super::observer::Watch;
 use crate::disk::{AlignedBytes, Disk, File, Open, write_full};
 use crate::model::{Error, Result};
 

@@ -10,11 +10,11 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
-use super::cell::Cell;
 use super::device::Device;
 use super::figures::{Latency, Run};
-use super::place::BenchPlace;
-use super::watch::Watch;
+use super::machine::BenchPlace;
+use super::observer::Watch;
+use super::setting::Cell;
 use crate::disk::Disk;
 use crate::model::{Error, Result};
 use crate::ops::{Checks, Choice, Progress, open, verify};
@@ -270,8 +270,8 @@ impl AppenderTally {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::payloads::Payloads;
     use crate::disk::RealDisk;
-    use crate::ops::bench::payloads::Payloads;
     use crate::writer::{Preallocate, SyncMode, Window};
 
     fn go(cell: &Cell) -> Run {
