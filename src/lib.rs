@@ -238,8 +238,8 @@ pub mod formats {
         pub use walk::FORMAT;
     }
     pub use format::{
-        Capped, Drawing, Ending, Format, Halt, Item, KnownHole, Likeness, Mark, Mend, Restored, Restorer, Sample, Sink, State,
-        Summary, Visit, Walk, Want, gap_between, later_segments_prove, looks_interrupted,
+        Capped, Drawing, Ending, Format, Halt, Item, KnownHole, Likeness, Mark, Mend, Numbers, Restored, Restorer, Sample, Sink,
+        State, Summary, Visit, Walk, Want, gap_between, later_segments_prove, looks_interrupted,
     };
     pub use registry::{ALL, by_name, recognise};
 }

@@ -10,6 +10,8 @@ use crate::model::{Damage, DamageKind, Error, Facts, Hole, Keys, Look, Lsn, LsnR
 pub struct Format {
     /// What `--format` takes.
     pub name: &'static str,
+    /// What `--format` takes besides: names of other systems that write the same bytes.
+    pub aliases: &'static [&'static str],
     /// What people call it.
     pub title: &'static str,
     /// What its checksums cover, and what they leave open: said by `dump --format list`.
@@ -18,6 +20,8 @@ pub struct Format {
     pub kinds: &'static [&'static str],
     /// Whether encrypted payloads can be opened with a key file.
     pub encrypted: bool,
+    /// What the numbers of its records are, and how people read them.
+    pub numbers: Numbers,
     /// The number that a file's name gives if the file is one of its segments. Segments are read in the order of these numbers.
     pub sequence: fn(&str) -> Option<u64>,
     /// How much a file looks like one of its segments.
@@ -66,6 +70,38 @@ fn unreachable(segment: &Segment) -> Damage {
         expected: "a segment".into(),
         found: segment.kind.words().into(),
         facts: Facts::of(Look::Refused),
+    }
+}
+
+/// What the number of a record is, which every format calls by another name.
+#[derive(Clone, Copy, Debug)]
+pub enum Numbers {
+    /// A count: the next record has the next number, or one that its format can tell.
+    Counted,
+    /// A place in the log, which grows by what was written. Programs get it as an integer, people as this function prints it.
+    Positions(fn(Lsn) -> String),
+    /// There are none: records are told apart by their places.
+    None,
+}
+
+impl Numbers {
+    /// A number as people read it.
+    #[must_use]
+    pub fn show(self, lsn: Lsn) -> String {
+        match self {
+            Numbers::Positions(show) => show(lsn),
+            Numbers::Counted | Numbers::None => lsn.to_string(),
+        }
+    }
+
+    /// The same for several of them.
+    #[must_use]
+    pub fn show_range(self, lsns: LsnRange) -> String {
+        match self {
+            Numbers::Positions(show) if lsns.first != lsns.last => format!("{} to {}", show(lsns.first), show(lsns.last)),
+            Numbers::Positions(show) => show(lsns.first),
+            Numbers::Counted | Numbers::None => lsns.to_string(),
+        }
     }
 }
 
@@ -178,6 +214,8 @@ pub struct Mark {
     pub offset: u64,
     /// The LSN that is due there.
     pub due: Lsn,
+    /// What else the walk must know there: a running sum, whether what follows is compressed. Only the format knows what it means.
+    pub seed: u64,
 }
 
 /// Why a walk ended before the end.
@@ -283,6 +321,8 @@ pub enum Ending {
     Sealed,
     /// Bad bytes stand at the end.
     Damage,
+    /// What follows is of an older life of the file, which is written over and not cleared.
+    Remains,
 }
 
 impl Ending {
@@ -295,6 +335,7 @@ impl Ending {
             Ending::Closed => "the log was closed cleanly there",
             Ending::Sealed => "the segment was sealed there",
             Ending::Damage => "damage begins there and no whole frame follows",
+            Ending::Remains => "what follows remains from an older use of the file",
         }
     }
 }

@@ -21,7 +21,7 @@ pub const ALL: &[&Format] = &[
 /// The format with this name.
 #[must_use]
 pub fn by_name(name: &str) -> Option<&'static Format> {
-    ALL.iter().copied().find(|format| format.name == name)
+    ALL.iter().copied().find(|format| format.name == name || format.aliases.contains(&name))
 }
 
 /// The formats that a file looks like most, and how much.

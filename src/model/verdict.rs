@@ -51,6 +51,13 @@ pub enum Proof {
     Close,
     /// A seal was written behind it.
     Seal,
+    /// Something that only this format has proves it: which thing, and what it proves.
+    Told {
+        /// What proves it: a record, a later page.
+        by: &'static str,
+        /// What it says, as the rest of that sentence.
+        words: &'static str,
+    },
 }
 
 impl fmt::Display for Proof {
@@ -64,6 +71,7 @@ impl fmt::Display for Proof {
             Proof::LaterSegment => f.write_str("a later segment exists, and it was begun only after this one was synced"),
             Proof::Close => f.write_str("a clean shutdown was written behind it"),
             Proof::Seal => f.write_str("the segment was sealed behind it"),
+            Proof::Told { by, words } => write!(f, "{by} {words}"),
         }
     }
 }
@@ -237,6 +245,7 @@ mod tests {
             Some(Proof::LaterSegment),
             Some(Proof::Close),
             Some(Proof::Seal),
+            Some(Proof::Told { by: "a later record", words: "names this file" }),
         ];
         let mut used = [0; TABLE.len()];
         for look in Look::ALL {

@@ -10,16 +10,18 @@
 use super::join::sequence;
 use super::walk::START;
 use super::{join, walk};
-use crate::formats::{Format, Likeness, Mend, Sample};
+use crate::formats::{Format, Likeness, Mend, Numbers, Sample};
 
 /// allsource's log.
 pub const FORMAT: Format = Format {
     name: "allsource",
+    aliases: &[],
     title: "allsource WAL",
     protects: "CRC-32 over sequence, append time and event id only: a changed payload, entity, tenant, type, metadata, event time or \
                version that is still JSON cannot be seen",
     kinds: &["event"],
     encrypted: false,
+    numbers: Numbers::Counted,
     sequence,
     recognise,
     ordered: false,

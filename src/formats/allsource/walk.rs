@@ -127,7 +127,7 @@ impl Walker<'_, '_, '_> {
             self.told = at;
             self.out.reached(at)?;
             if self.visit.want.marks && self.bad.is_none() {
-                self.out.mark(Mark { offset: at, due: self.due() })?;
+                self.out.mark(Mark { offset: at, due: self.due(), seed: 0 })?;
             }
         }
         Ok(())

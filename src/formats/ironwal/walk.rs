@@ -2,7 +2,7 @@
 
 use super::super::again::Looks;
 use super::super::resync::Sums;
-use super::super::{Ending, Format, Halt, Mark, Mend, Sink, Summary, Visit, Walk};
+use super::super::{Ending, Format, Halt, Mark, Mend, Numbers, Sink, Summary, Visit, Walk};
 use super::frame::{HEADER, HELD, Header};
 use super::log::{self, Own};
 use crate::disk::{Cursor, crc32};
@@ -11,10 +11,12 @@ use crate::model::{Damage, DamageKind, Facts, Look, Lsn, LsnRange, Span, Warning
 /// ironwal.
 pub const FORMAT: Format = Format {
     name: "ironwal",
+    aliases: &[],
     title: "ironwal stream (0.6)",
     protects: "CRC-32 over ids, entry count, type, length and payload; not over the magic and the uncompressed size",
     kinds: &["entry"],
     encrypted: false,
+    numbers: Numbers::Counted,
     sequence: log::sequence,
     recognise: log::recognise,
     ordered: false,
@@ -117,7 +119,7 @@ impl Walker<'_, '_> {
             }
             if self.visit.want.marks && self.at >= marked + STRIDE && self.due == self.high {
                 marked = self.at;
-                self.sink.mark(Mark { offset: marked, due: Lsn(self.due) })?;
+                self.sink.mark(Mark { offset: marked, due: Lsn(self.due), seed: 0 })?;
             }
         }
     }

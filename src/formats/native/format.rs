@@ -9,17 +9,19 @@
 
 use super::join::join;
 use super::walk::walk;
-use crate::formats::{Format, Likeness, Mend, Sample};
+use crate::formats::{Format, Likeness, Mend, Numbers, Sample};
 use crate::model::Lsn;
 use crate::native::{FRAME_MAGIC, FrameKind, HEADER_BYTES, LOCK, MAGIC, parse_cut_name, segment_lsn};
 
 /// Logs that walctl itself writes.
 pub const FORMAT: Format = Format {
     name: "native",
+    aliases: &[],
     title: "walctl's own log",
     protects: "headers, frames and payloads; not the zeros between them",
     kinds: &KINDS,
     encrypted: true,
+    numbers: Numbers::Counted,
     sequence: |name| segment_lsn(name).map(|lsn| lsn.0),
     recognise,
     ordered: false,

@@ -278,7 +278,7 @@ impl<'v> Walker<'v> {
         }
         if want.marks && self.marked.is_none_or(|last| start - last >= REPORT) {
             self.marked = Some(start);
-            sink.mark(Mark { offset: start, due: header.lsn })?;
+            sink.mark(Mark { offset: start, due: header.lsn, seed: 0 })?;
         }
         if kind == FrameKind::First || more {
             self.unit = Some(Unit::begin(start, header, kind));

@@ -11,17 +11,19 @@ use super::join::sequence;
 use super::record::{self, Header, Layout};
 use super::{dwb, join, preamble, walk};
 use crate::disk::{Segment, Source, crc32c};
-use crate::formats::{Drawing, Format, Likeness, Mend, Sample, Sink, Visit, Want};
+use crate::formats::{Drawing, Format, Likeness, Mend, Numbers, Sample, Sink, Visit, Want};
 use crate::model::{Error, Keys, Record, Value};
 
 /// nodedb's log.
 pub const FORMAT: Format = Format {
     name: "nodedb",
+    aliases: &[],
     title: "nodedb WAL",
     protects: "CRC-32C over each record's header and stored payload; the preamble of encrypted segments only through decryption; \
                padding of direct writes of releases 0.1 to 0.4 not at all",
     kinds: record::KINDS,
     encrypted: true,
+    numbers: Numbers::Counted,
     sequence,
     recognise,
     ordered: false,

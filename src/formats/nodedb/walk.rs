@@ -149,7 +149,7 @@ impl Walker<'_, '_, '_> {
                 told = at;
                 self.out.reached(at)?;
                 if self.visit.want.marks {
-                    self.out.mark(Mark { offset: at, due: self.due() })?;
+                    self.out.mark(Mark { offset: at, due: self.due(), seed: 0 })?;
                 }
             }
         }

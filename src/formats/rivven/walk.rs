@@ -2,7 +2,7 @@
 
 use super::super::again::Looks;
 use super::super::resync::Sums;
-use super::super::{Ending, Format, Halt, Mark, Mend, Sink, Summary, Visit, Walk};
+use super::super::{Ending, Format, Halt, Mark, Mend, Numbers, Sink, Summary, Visit, Walk};
 use super::cipher::ReadyKeys;
 use super::log::{self, Own};
 use super::record::{ENCRYPTED, HEADER, HELD, Header};
@@ -12,10 +12,12 @@ use crate::model::{Lsn, Result};
 /// rivven.
 pub const FORMAT: Format = Format {
     name: "rivven",
+    aliases: &[],
     title: "rivven-core group-commit log (0.0.13 to 0.0.22)",
     protects: "CRC-32 over the data; not over type, flags and length, and LSNs are not written at all",
     kinds: &["full", "first", "middle", "last", "checkpoint", "txn-begin", "txn-commit", "txn-abort", "unknown"],
     encrypted: true,
+    numbers: Numbers::Counted,
     sequence: log::sequence,
     recognise: log::recognise,
     ordered: false,
@@ -121,7 +123,7 @@ impl Walker<'_, '_> {
             }
             if self.visit.want.marks && self.at >= marked + STRIDE && !self.guessed {
                 marked = self.at;
-                self.sink.mark(Mark { offset: marked, due: Lsn(self.due) })?;
+                self.sink.mark(Mark { offset: marked, due: Lsn(self.due), seed: 0 })?;
             }
         }
     }

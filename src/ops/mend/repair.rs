@@ -418,7 +418,7 @@ pub(super) fn describe(
         report.damage.iter().filter(|d| d.span.place.segment == segment.id && d.span.start() >= offset).collect();
     let due = here.iter().find_map(|d| d.lsn);
     let (mut whole, mut whole_lsns) = (0, None);
-    let start = due.filter(|_| !removed).map(|due| Mark { offset, due });
+    let start = due.filter(|_| !removed).map(|due| Mark { offset, due, seed: 0 });
     let behind = each_frame(input, segment, Want { frames: true, start, ..Want::default() }, &mut |record| {
         if record.span.start() >= offset && !is_control(record) {
             whole += 1;

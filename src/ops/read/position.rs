@@ -38,7 +38,11 @@ impl Position {
         let segment = serde_json::Value::from(self.segment.as_str());
         let mut line = format!("{{\"segment\":{segment},\"lsn\":{lsn},\"offset\":{}", self.offset);
         if let Some(mark) = self.mark {
-            line += &format!(",\"from\":{{\"offset\":{},\"lsn\":{}}}", mark.offset, mark.due);
+            line += &format!(",\"from\":{{\"offset\":{},\"lsn\":{}", mark.offset, mark.due);
+            if mark.seed != 0 {
+                line += &format!(",\"seed\":{}", mark.seed);
+            }
+            line.push('}');
         }
         if self.after_damage {
             line += ",\"after_damage\":true";
@@ -51,8 +55,10 @@ impl Position {
     pub fn from_json(text: &str) -> Option<Position> {
         let value: serde_json::Value = serde_json::from_str(text).ok()?;
         let number = |value: &serde_json::Value, key: &str| value.get(key)?.as_u64();
-        let mark =
-            value.get("from").and_then(|from| Some(Mark { offset: number(from, "offset")?, due: Lsn(number(from, "lsn")?) }));
+        let mark = value.get("from").and_then(|from| {
+            let seed = number(from, "seed").unwrap_or(0);
+            Some(Mark { offset: number(from, "offset")?, due: Lsn(number(from, "lsn")?), seed })
+        });
         Some(Position {
             segment: value.get("segment")?.as_str()?.to_owned(),
             offset: number(&value, "offset")?,
@@ -108,7 +114,7 @@ mod tests {
             segment: "00000000000000000001.wal".into(),
             offset: 4144,
             lsn: Some(Lsn(2)),
-            mark: Some(Mark { offset: 4096, due: Lsn(1) }),
+            mark: Some(Mark { offset: 4096, due: Lsn(1), seed: 7 }),
             after_damage: true,
         }
     }

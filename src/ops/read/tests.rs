@@ -7,7 +7,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::disk::{RealDisk, Source};
-use crate::formats::{Ending, Format, Halt, Likeness, Mark, Mend, Sink, Summary, Visit, Walk, gap_between, later_segments_prove};
+use crate::formats::{
+    Ending, Format, Halt, Likeness, Mark, Mend, Numbers, Sink, Summary, Visit, Walk, gap_between, later_segments_prove,
+};
 use crate::model::{Damage, DamageKind, Facts, Keys, Look, Lsn, LsnRange, Payload, Proof, Record, Span, Time};
 use crate::ops::{
     Context, Event, Follow, LsnWish, Position, Scan, ScanOutcome, ScanStart, Selection, Step, Stopped, last_lsn, unread,
@@ -21,6 +23,8 @@ thread_local! {
 }
 
 static LINES: Format = Format {
+    aliases: &[],
+    numbers: Numbers::Counted,
     name: "lines",
     title: "lines",
     protects: "nothing",
@@ -70,7 +74,7 @@ fn walk(visit: &Visit<'_>, sink: &mut Sink<'_>) -> Walk {
             continue;
         };
         if visit.want.marks && count % MARK_EVERY.get() == 0 {
-            sink.mark(Mark { offset: at as u64, due: Lsn(number) })?;
+            sink.mark(Mark { offset: at as u64, due: Lsn(number), seed: 0 })?;
         }
         count += 1;
         let time = words.next().and_then(|word| word.parse().ok()).map(Time);

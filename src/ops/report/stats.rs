@@ -335,7 +335,7 @@ fn look_behind_pauses(input: &Input, counts: &mut LogCounts, parts: &[SegmentPar
         // From the nearest place that is known, not from the start of the segment.
         let index = parts.get(index).and_then(|part| part.tally.as_ref()).map_or(&[][..], |tally| &tally.index);
         let near = index.iter().rev().find(|entry| entry.lsn <= pause.lsn.0);
-        let start = near.map(|entry| Mark { offset: entry.offset, due: Lsn(entry.lsn) });
+        let start = near.map(|entry| Mark { offset: entry.offset, due: Lsn(entry.lsn), seed: 0 });
         let want = Want { frames: true, lsns, start, ..Want::default() };
         let visit = Visit { source: &input.source, segment, keys: &input.keys, want, before: None };
         let (mut group, mut size, mut begins) = (None, 0, 0);
@@ -401,7 +401,7 @@ fn sample(input: &Input, parts: &[SegmentPart]) -> Option<f64> {
     let (part, segment) = (parts.get(index)?, input.source.segments.get(index)?);
     let from = part.used.saturating_sub(SAMPLE);
     let entry = part.tally.as_ref()?.index.iter().find(|e| e.offset >= from);
-    let start = entry.map(|e| Mark { offset: e.offset, due: Lsn(e.lsn) });
+    let start = entry.map(|e| Mark { offset: e.offset, due: Lsn(e.lsn), seed: 0 });
     let want = Want { counts_only: true, start, ..Want::default() };
     let visit = Visit { source: &input.source, segment, keys: &input.keys, want, before: None };
     let begun = Instant::now();
