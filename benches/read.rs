@@ -18,7 +18,8 @@ use walctl::native::{
     FRAME_HEADER, FrameFields, FrameHeader, FrameKind, HEADER_BYTES, SegmentHeader, Tally, encode_frame, encode_header,
     encode_seal, segment_name,
 };
-use walctl::ops::{Checks, Choice, Input, Progress, open, verify};
+use walctl::ops::open::{Choice, Input, open};
+use walctl::ops::report::{Checks, Progress, verify};
 
 const TURNS: usize = 7;
 

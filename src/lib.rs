@@ -247,7 +247,7 @@ pub mod formats {
 /// What can be done with a log.
 pub mod ops {
     /// Going through a log: what is chosen, in which direction, and while it grows.
-    mod read {
+    pub mod read {
         mod backward;
         mod context;
         mod follow;
@@ -267,7 +267,7 @@ pub mod ops {
         pub use select::{Bound, Content, LsnWish, Selection, parse_moment, same_word};
     }
     /// What a log is: whether it is whole, what it holds, what it lacks.
-    mod report {
+    pub mod report {
         mod count;
         mod ledger;
         mod media;
@@ -280,7 +280,7 @@ pub mod ops {
         pub use verify::{Checks, Progress, Report, SegmentReport, verify};
     }
     /// Cutting a tail and putting it back, and saving what is valid from a log that cannot be mended.
-    mod mend {
+    pub mod mend {
         mod accept;
         mod apply;
         mod aside;
@@ -302,21 +302,15 @@ pub mod ops {
         pub use undo::{Undo, plan_undo, undo};
     }
     /// Which segments stay, and letting the others go.
-    mod keep {
+    pub mod keep {
         mod prune;
         mod retire;
         pub use prune::{Fate, Pin, Reason, Rules, SegmentFacts, plan_prune, prune_facts, safe_below};
         pub use retire::retire;
     }
-    mod keyfit;
-    mod open;
+    pub mod keyfit;
+    pub mod open;
     mod settle;
-    pub use keep::*;
-    pub use keyfit::{KeyFit, key_fit, need_key};
-    pub use mend::*;
-    pub use open::{Choice, Input, is_gone, listed_after, open, open_stream, steady};
-    pub use read::*;
-    pub use report::*;
 }
 
 /// How fast records become durable, and what to set.

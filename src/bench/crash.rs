@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 use super::observer::Watch;
 use crate::disk::Disk;
 use crate::model::{Error, Result, Verdict};
-use crate::ops::{Checks, Choice, Progress, check_ledger, open, verify};
+use crate::ops::open::{Choice, open};
+use crate::ops::report::{Checks, Progress, check_ledger, verify};
 
 /// What to do.
 #[derive(Clone, Debug)]

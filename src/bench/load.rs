@@ -17,7 +17,8 @@ use super::observer::Watch;
 use super::setting::Cell;
 use crate::disk::Disk;
 use crate::model::{Error, Result};
-use crate::ops::{Checks, Choice, Progress, open, verify};
+use crate::ops::open::{Choice, open};
+use crate::ops::report::{Checks, Progress, verify};
 use crate::writer::{Ack, GroupCommit, Options, Ticket};
 
 /// What to run.

@@ -18,7 +18,10 @@ use clap::ValueHint;
 use walctl::disk::{Disk, EntryKind, Open, RealDisk};
 use walctl::model::{Error, Verdict};
 use walctl::native::{FrameKind, MAGIC, segment_lsn};
-use walctl::ops::{self, Checks, Choice, Permit};
+use walctl::ops;
+use walctl::ops::mend::Permit;
+use walctl::ops::open::Choice;
+use walctl::ops::report::Checks;
 use walctl::writer::GroupCommit;
 
 use self::acks::Tell;
@@ -219,7 +222,7 @@ fn only_ours(dir: &Path) -> anyhow::Result<()> {
     if read == Some(MAGIC.len()) && begins == MAGIC {
         return Ok(());
     }
-    let logs = ops::open(&disk, dir, &Choice::default()).unwrap_or_default();
+    let logs = ops::open::open(&disk, dir, &Choice::default()).unwrap_or_default();
     match logs.first().filter(|log| log.format.name != "native" && log.source.path == dir) {
         None => Ok(()),
         Some(log) => {
@@ -241,8 +244,9 @@ pub fn open(dir: &Path, options: walctl::writer::Options) -> anyhow::Result<Grou
 /// What stands in the way, as a check of the whole log finds it.
 pub fn refusal(dir: &Path, error: Error) -> anyhow::Error {
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-    let inputs = ops::open(&disk, dir, &Choice::default()).unwrap_or_default();
-    let report = inputs.first().and_then(|input| ops::verify(input, &Checks::default(), &ops::Progress::default()).ok());
+    let inputs = ops::open::open(&disk, dir, &Choice::default()).unwrap_or_default();
+    let report =
+        inputs.first().and_then(|input| ops::report::verify(input, &Checks::default(), &ops::report::Progress::default()).ok());
     if let Error::Refused { path, .. } = &error
         && disk.stat(path).is_ok_and(|there| {
             there.is_some_and(|there| !matches!(there.kind, EntryKind::File | EntryKind::Folder)) || path != dir && path.is_dir()
@@ -267,22 +271,22 @@ pub fn refusal(dir: &Path, error: Error) -> anyhow::Error {
 fn repair_first(dir: &Path, out: &mut Out) -> anyhow::Result<()> {
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let choice = Choice::default();
-    let mut logs = match ops::open(&disk, dir, &choice) {
+    let mut logs = match ops::open::open(&disk, dir, &choice) {
         Ok(logs) if logs.len() == 1 => logs,
         // What is no log yet has no tail.
         _ => return Ok(()),
     };
     let hold = Hold::take(&disk, &logs[0], false, false)?;
-    logs = ops::open(&disk, dir, &choice)?;
+    logs = ops::open::open(&disk, dir, &choice)?;
     let Some(input) = logs.first() else { return Ok(()) };
     let report = super::verify_with_bar::verify_with_bar(input, out)?;
-    let plan = ops::plan(input, &report, &Permit::default())?;
+    let plan = ops::mend::plan(input, &report, &Permit::default())?;
     if plan.refusal.is_none() {
         for cut in &plan.cuts {
             let (path, saved) = (cut.path.display(), &cut.saved_as);
             out.note(format_args!("{path}: cut at {}, {} bytes saved in {saved}", cut.from.offset, cut.from.bytes));
         }
-        ops::carry_out(&disk, &plan)?;
+        ops::mend::carry_out(&disk, &plan)?;
     }
     drop(hold);
     Ok(())

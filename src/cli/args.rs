@@ -9,7 +9,8 @@ use clap::{Args, ValueEnum, ValueHint};
 use walctl::disk::{Disk, Io, RealDisk, Stream};
 use walctl::formats;
 use walctl::model::{Error, Keys};
-use walctl::ops::{self, Choice};
+use walctl::ops;
+use walctl::ops::open::Choice;
 
 use super::exit::usage;
 use super::hint::show;
@@ -123,17 +124,17 @@ impl Input {
     }
 
     /// The logs at a path: one, or those in the folders of a folder. `-` is standard input.
-    pub fn open(&self, path: &Path, choice: &Choice) -> anyhow::Result<Vec<ops::Input>> {
+    pub fn open(&self, path: &Path, choice: &Choice) -> anyhow::Result<Vec<ops::open::Input>> {
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
         if path.as_os_str() == "-" {
-            return Ok(vec![ops::open_stream(&disk, "-", Box::new(std::io::stdin()), choice)?]);
+            return Ok(vec![ops::open::open_stream(&disk, "-", Box::new(std::io::stdin()), choice)?]);
         }
-        Ok(ops::open(&disk, path, choice)?)
+        Ok(ops::open::open(&disk, path, choice)?)
     }
 
     /// An error, if keys were given, the log is encrypted, and none of them opens anything in it.
-    pub fn check_keys(&self, log: &ops::Input) -> walctl::model::Result<()> {
-        if log.keys.is_empty() { Ok(()) } else { ops::steady(log, ops::need_key) }
+    pub fn check_keys(&self, log: &ops::open::Input) -> walctl::model::Result<()> {
+        if log.keys.is_empty() { Ok(()) } else { ops::open::steady(log, ops::keyfit::need_key) }
     }
 
     /// The paths; wrong usage when there are none, or when standard input is named twice.

@@ -14,9 +14,10 @@ use walctl::disk::{Disk, RealDisk};
 use walctl::formats::{Format, Halt};
 use walctl::model::{DamageKind, LsnRange, Result, Time};
 use walctl::native::LOCK;
-use walctl::ops::{
-    Context, Event, Follow, Input as Log, LsnWish, Passed, Position, Scan, ScanOutcome, ScanStart, Selection, Step, Stopped,
-    had_enough, last_lsn, parse_moment, same_word, unread,
+use walctl::ops::open::Input as Log;
+use walctl::ops::read::{
+    Context, Event, Follow, LsnWish, Passed, Position, Scan, ScanOutcome, ScanStart, Selection, Step, Stopped, had_enough,
+    last_lsn, parse_moment, same_word, unread,
 };
 
 use self::print::Print;

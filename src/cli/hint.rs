@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use walctl::disk::EntryKind;
 use walctl::formats::Mend;
 use walctl::model::{Damage, Error, Look, Verdict};
-use walctl::ops::{Help, Input, help_for, looks_cut};
+use walctl::ops::mend::{Help, help_for, looks_cut};
+use walctl::ops::open::Input;
 
 use super::exit::CommandFailure;
 use super::render::escape;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use walctl::disk::{Disk, File};
 use walctl::model::{Error, Result};
-use walctl::ops::Input;
+use walctl::ops::open::Input;
 use walctl::writer::WriterLock;
 
 /// What is locked where the format's own lock is not ours to touch: it keeps two repairs apart.

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use clap::ValueHint;
 use walctl::disk::Disk;
 use walctl::model::{Error, Lsn, LsnRange, Time, Verdict};
-use walctl::ops::{self, MAX_CUT, Permit, Plan, Undo};
+use walctl::ops;
+use walctl::ops::mend::{MAX_CUT, Permit, Plan, Undo};
 
 use super::args::Input;
 use super::exit::{CommandFailure, Exit, usage};
@@ -115,11 +116,11 @@ pub fn run(args: &RepairArgs, out: &mut Out) -> anyhow::Result<Exit> {
 
 struct Job<'a> {
     args: &'a RepairArgs,
-    choice: &'a ops::Choice,
+    choice: &'a ops::open::Choice,
 }
 
 impl Job<'_> {
-    fn run(&self, input: ops::Input, out: &mut Out) -> anyhow::Result<Exit> {
+    fn run(&self, input: ops::open::Input, out: &mut Out) -> anyhow::Result<Exit> {
         if input.source.alone && input.format.name == "native" {
             let dir = if input.source.dir.as_os_str().is_empty() { Path::new(".") } else { &input.source.dir };
             return Err(CommandFailure {
@@ -138,13 +139,13 @@ impl Job<'_> {
         ended
     }
 
-    fn reopen(&self, input: &ops::Input) -> anyhow::Result<ops::Input> {
-        let choice = ops::Choice { format: Some(input.format), ..self.choice.clone() };
-        let again = ops::open(&input.source.disk, &input.source.path, &choice)?;
+    fn reopen(&self, input: &ops::open::Input) -> anyhow::Result<ops::open::Input> {
+        let choice = ops::open::Choice { format: Some(input.format), ..self.choice.clone() };
+        let again = ops::open::open(&input.source.disk, &input.source.path, &choice)?;
         Ok(again.into_iter().next().ok_or(Error::NotALog { path: input.source.path.clone(), files: 0 })?)
     }
 
-    fn mend(&self, disk: &Arc<dyn Disk>, input: &ops::Input, out: &mut Out) -> anyhow::Result<Exit> {
+    fn mend(&self, disk: &Arc<dyn Disk>, input: &ops::open::Input, out: &mut Out) -> anyhow::Result<Exit> {
         let args = self.args;
         let permit = Permit {
             suspect: args.accept_suspect,
@@ -154,7 +155,7 @@ impl Job<'_> {
             hole: args.accept_hole.map(|lsns| (lsns, Time::now())),
         };
         let report = verify_with_bar(input, out)?;
-        let plan = ops::plan(input, &report, &permit)?;
+        let plan = ops::mend::plan(input, &report, &permit)?;
         let dry = args.dry_run || (self.asks() && !args.yes);
         if !out.json() && !out.quiet() {
             let typed = self.typed();
@@ -173,7 +174,7 @@ impl Job<'_> {
             }
             return self.not_done(&plan);
         }
-        ops::carry_out(disk, &plan).map_err(write_failed)?;
+        ops::mend::carry_out(disk, &plan).map_err(write_failed)?;
         let after = verify_with_bar(&self.reopen(input)?, out)?;
         if out.quiet() {
             // The exit code tells.
@@ -212,7 +213,7 @@ impl Job<'_> {
 
     fn not_done(&self, plan: &Plan) -> anyhow::Result<Exit> {
         if let Some(refusal) = &plan.refusal {
-            let helpless = matches!(refusal.kind, ops::Obstacle::NoSuchEnd | ops::Obstacle::NoSuchHole);
+            let helpless = matches!(refusal.kind, ops::mend::Obstacle::NoSuchEnd | ops::mend::Obstacle::NoSuchHole);
             return Ok(if helpless { Exit::Failed } else { Exit::from(plan.verdict) });
         }
         if !plan.cuts.is_empty() && self.asks() && !self.args.yes && !self.args.dry_run {
@@ -230,8 +231,8 @@ impl Job<'_> {
         Ok(Exit::from(plan.verdict))
     }
 
-    fn undo(&self, disk: &Arc<dyn Disk>, input: &ops::Input, out: &mut Out) -> anyhow::Result<Exit> {
-        let plan: Undo = ops::plan_undo(input)?;
+    fn undo(&self, disk: &Arc<dyn Disk>, input: &ops::open::Input, out: &mut Out) -> anyhow::Result<Exit> {
+        let plan: Undo = ops::mend::plan_undo(input)?;
         let dry = self.args.dry_run;
         if !out.json() && !out.quiet() {
             let mut said = mend::undo(out, &plan, dry);
@@ -244,7 +245,7 @@ impl Job<'_> {
         }
         let mut after = None;
         if !dry {
-            ops::undo(disk, &plan).map_err(write_failed)?;
+            ops::mend::undo(disk, &plan).map_err(write_failed)?;
             after = Some(verify_with_bar(&self.reopen(input)?, out)?);
         }
         if out.quiet() {

@@ -10,7 +10,10 @@ use serde_json::{Value, json};
 use walctl::disk::{Disk, EntryKind, RealDisk};
 use walctl::model::{Error, Lsn, LsnRange, Time};
 use walctl::native::{FrameKind, HEADER_BYTES, segment_lsn, segment_name};
-use walctl::ops::{self, Choice, Fate, Pin, Position, Reason, Rules, SegmentFacts, plan_prune, prune_facts, retire};
+use walctl::ops;
+use walctl::ops::keep::{Fate, Pin, Reason, Rules, SegmentFacts, plan_prune, prune_facts, retire};
+use walctl::ops::open::Choice;
+use walctl::ops::read::Position;
 use walctl::writer::{Draft, GroupCommit, Options, Preallocate};
 
 use super::append::flags::command_line;
@@ -143,7 +146,7 @@ impl RotateArgs {
     }
 
     /// What stands at the path must be one log of ours: nothing is made or locked in another folder.
-    fn open_log(&self, disk: &Arc<dyn Disk>) -> anyhow::Result<ops::Input> {
+    fn open_log(&self, disk: &Arc<dyn Disk>) -> anyhow::Result<ops::open::Input> {
         let entry = disk.stat(&self.dir)?.ok_or_else(|| Error::io("open", &self.dir)(io::ErrorKind::NotFound.into()))?;
         if entry.kind != EntryKind::Folder {
             return Err(usage(format!("{} is no folder; a log is rotated as a whole", self.dir.display())));
@@ -153,7 +156,7 @@ impl RotateArgs {
         {
             return Err(usage("the archive is the log's own folder"));
         }
-        let mut logs = ops::open(disk, &self.dir, &Choice::default())?;
+        let mut logs = ops::open::open(disk, &self.dir, &Choice::default())?;
         let Some(log) = logs.pop() else { return Err(Error::NotALog { path: self.dir.clone(), files: 0 }.into()) };
         if !logs.is_empty() || log.source.path != self.dir {
             return Err(usage(format!(

@@ -6,7 +6,9 @@ use std::sync::atomic::AtomicBool;
 
 use serde_json::{Value, json};
 use walctl::model::Error;
-use walctl::ops::{self, Gap, Neighbour, Report, Salvaged};
+use walctl::ops;
+use walctl::ops::mend::{Gap, Neighbour, Salvaged};
+use walctl::ops::report::Report;
 
 use super::exit::{CommandFailure, Exit};
 use super::hint::{beside, for_error, show};
@@ -19,7 +21,7 @@ use super::verify_with_bar::verify_with_bar;
 const SHOWN: usize = 50;
 
 /// Salvages one log.
-pub fn run(log: &ops::Input, target: &Path, typed: &str, dry: bool, out: &mut Out) -> anyhow::Result<Exit> {
+pub fn run(log: &ops::open::Input, target: &Path, typed: &str, dry: bool, out: &mut Out) -> anyhow::Result<Exit> {
     let again = |target: &Path| format!("walctl repair {}{typed} --salvage {}", show(&log.source.path), show(target));
     if lies_in(target, log) {
         let path = log.source.path.display();
@@ -36,9 +38,11 @@ pub fn run(log: &ops::Input, target: &Path, typed: &str, dry: bool, out: &mut Ou
         }
         return Ok(Exit::from(report.verdict));
     }
-    let done = ops::salvage(log, &report, target, &AtomicBool::new(false)).map_err(|error| failed(error, log, target, &again))?;
-    let choice = ops::Choice { format: walctl::formats::by_name("native"), keys: log.keys.clone(), ..ops::Choice::default() };
-    let new = ops::open(&log.source.disk, target, &choice)?;
+    let done =
+        ops::mend::salvage(log, &report, target, &AtomicBool::new(false)).map_err(|error| failed(error, log, target, &again))?;
+    let choice =
+        ops::open::Choice { format: walctl::formats::by_name("native"), keys: log.keys.clone(), ..ops::open::Choice::default() };
+    let new = ops::open::open(&log.source.disk, target, &choice)?;
     let after = match new.first() {
         Some(new) => Some(verify_with_bar(new, out)?),
         None => None,
@@ -56,7 +60,7 @@ pub fn run(log: &ops::Input, target: &Path, typed: &str, dry: bool, out: &mut Ou
 }
 
 /// Whether the new log's folder would be inside the old one's, by whatever names they go.
-fn lies_in(target: &Path, log: &ops::Input) -> bool {
+fn lies_in(target: &Path, log: &ops::open::Input) -> bool {
     if log.source.alone {
         return false;
     }
@@ -69,7 +73,7 @@ fn lies_in(target: &Path, log: &ops::Input) -> bool {
 }
 
 /// What is said when it could not be done: the old log is as it was.
-fn failed(error: Error, log: &ops::Input, target: &Path, again: &dyn Fn(&Path) -> String) -> anyhow::Error {
+fn failed(error: Error, log: &ops::open::Input, target: &Path, again: &dyn Fn(&Path) -> String) -> anyhow::Error {
     let taken = matches!(&error, Error::Refused { path, .. } if path == target && target.exists());
     let written = matches!(&error, Error::Io { doing, .. } if !matches!(*doing, "open" | "read" | "look at" | "list" | "create"));
     if taken {
@@ -111,7 +115,7 @@ fn plan(out: &mut Out, report: &Report, target: &Path) -> io::Result<()> {
     paragraph(out, &format!("  {damage} of damage would be left out; the log itself would not be touched"))
 }
 
-fn text(out: &mut Out, log: &ops::Input, report: &Report, done: &Salvaged, after: Option<&Report>) -> io::Result<()> {
+fn text(out: &mut Out, log: &ops::open::Input, report: &Report, done: &Salvaged, after: Option<&Report>) -> io::Result<()> {
     for gap in done.gaps.iter().take(SHOWN) {
         let damage = &gap.damage;
         let place = report.log.join(&gap.file);
@@ -189,7 +193,7 @@ fn gap(gap: &Gap) -> Value {
     })
 }
 
-fn json(log: &ops::Input, report: &Report, done: &Salvaged, after: Option<&Report>) -> Value {
+fn json(log: &ops::open::Input, report: &Report, done: &Salvaged, after: Option<&Report>) -> Value {
     json!({
         "log": report.log.display().to_string(),
         "format": log.format.name,

@@ -3,7 +3,8 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use walctl::ops::{self, Progress, Stats};
+use walctl::ops;
+use walctl::ops::report::{Progress, Stats};
 
 use super::args::Input;
 use super::exit::{CommandFailure, Exit, usage};
@@ -119,12 +120,12 @@ fn show(args: &StatsArgs, all: &[Stats], out: &mut Out) -> io::Result<()> {
     Ok(())
 }
 
-fn count(args: &StatsArgs, log: &ops::Input, out: &Out) -> anyhow::Result<Stats> {
+fn count(args: &StatsArgs, log: &ops::open::Input, out: &Out) -> anyhow::Result<Stats> {
     args.input.check_keys(log)?;
     let progress = Progress::default();
     let total = log.source.segments.iter().map(|s| if s.length == u64::MAX { 0 } else { s.length }).sum();
     let bar = super::render::progress::WorkBar::new(out, format!("counting {}", log.source.path.display()), total);
-    Ok(bar.watch(&progress.done, || ops::stats(log, args.scan, &progress))?)
+    Ok(bar.watch(&progress.done, || ops::report::stats(log, args.scan, &progress))?)
 }
 
 /// A gate that is not met is said on standard error: the numbers themselves were the result.
@@ -157,7 +158,7 @@ fn empty() -> Stats {
         verdict: walctl::model::Verdict::Clean,
         unchecked: 0,
         damage: 0,
-        counts: ops::LogCounts::default(),
+        counts: ops::report::LogCounts::default(),
         segments: Vec::new(),
         ending: None,
         replay_records: 0,

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use walctl::disk::Io;
 use walctl::model::{Error, Result, Verdict};
-use walctl::ops::{self, Checks, Report, check_ledger, compare_media};
+use walctl::ops;
+use walctl::ops::report::{Checks, Report, check_ledger, compare_media};
 
 use super::args::Input;
 use super::exit::Exit;
@@ -68,12 +69,12 @@ fn check(args: &VerifyArgs, path: &Path, out: &mut Out) -> anyhow::Result<Exit> 
     for mut input in args.input.open(path, &choice)? {
         // A wrong key is no damage, and what is not looked into is not clean.
         if (args.deep || !input.keys.is_empty())
-            && let Err(error) = ops::steady(&input, ops::need_key)
+            && let Err(error) = ops::open::steady(&input, ops::keyfit::need_key)
         {
             exit = exit.or_worse(out.failure(&error.into()));
             continue;
         }
-        if args.deep && !input.keys.is_empty() && ops::key_fit(&input) == ops::KeyFit::NothingEncrypted {
+        if args.deep && !input.keys.is_empty() && ops::keyfit::key_fit(&input) == ops::keyfit::KeyFit::NothingEncrypted {
             let log = input.source.path.display();
             out.note(format_args!("{log}: nothing in it is encrypted: anybody who can write the folder may have written it"));
         }
@@ -83,12 +84,12 @@ fn check(args: &VerifyArgs, path: &Path, out: &mut Out) -> anyhow::Result<Exit> 
             input.source.io = Io::Media;
         }
         let checks = Checks { jobs: args.jobs(), deep: args.deep, rate: args.max_rate, ..Checks::default() };
-        let mut report = watched(&input, out, "checking", |progress| ops::verify(&input, &checks, progress))?;
+        let mut report = watched(&input, out, "checking", |progress| ops::report::verify(&input, &checks, progress))?;
         // Segments may have come and gone since the log was opened.
         input.source = report.source.clone();
         let mut beside = LookedBeside { media, ledger: None };
         if let Some(path) = &args.ledger {
-            let found = watched(&input, out, "comparing", |_| ops::steady(&input, |input| check_ledger(input, path)))?;
+            let found = watched(&input, out, "comparing", |_| ops::open::steady(&input, |input| check_ledger(input, path)))?;
             found.heed(&mut report.damage);
             beside.ledger = Some((path.clone(), found));
         }
@@ -110,7 +111,7 @@ fn check(args: &VerifyArgs, path: &Path, out: &mut Out) -> anyhow::Result<Exit> 
 }
 
 /// Payloads for which a key was lacking: of these nothing is known but that their checksums are right.
-fn not_checked(input: &ops::Input, report: &Report) -> Option<Error> {
+fn not_checked(input: &ops::open::Input, report: &Report) -> Option<Error> {
     let locked: u64 = report.summaries.iter().map(|summary| summary.locked).sum();
     if locked == 0 {
         return None;
@@ -143,7 +144,13 @@ impl LookedBeside {
     }
 }
 
-fn show(args: &VerifyArgs, input: &ops::Input, report: &Report, beside: &LookedBeside, out: &mut Out) -> anyhow::Result<()> {
+fn show(
+    args: &VerifyArgs,
+    input: &ops::open::Input,
+    report: &Report,
+    beside: &LookedBeside,
+    out: &mut Out,
+) -> anyhow::Result<()> {
     if out.quiet() {
         return Ok(());
     }
@@ -161,12 +168,12 @@ fn show(args: &VerifyArgs, input: &ops::Input, report: &Report, beside: &LookedB
 
 /// Does the work on another thread, and shows how far it has come.
 fn watched<T: Send>(
-    input: &ops::Input,
+    input: &ops::open::Input,
     out: &Out,
     doing: &str,
-    work: impl FnOnce(&ops::Progress) -> Result<T> + Send,
+    work: impl FnOnce(&ops::report::Progress) -> Result<T> + Send,
 ) -> anyhow::Result<T> {
-    let progress = ops::Progress::default();
+    let progress = ops::report::Progress::default();
     let total = input.source.segments.iter().map(|s| if s.length == u64::MAX { 0 } else { s.length }).sum();
     let bar = WorkBar::new(out, format!("{doing} {}", escape::line(&input.source.path.display().to_string())), total);
     let done = bar.watch(&progress.done, || work(&progress));

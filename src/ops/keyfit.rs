@@ -4,7 +4,7 @@ use crate::disk::Segment;
 use crate::formats::{Halt, Item, Sink, Visit, Want};
 use crate::model::{Error, Keys, Result};
 use crate::native::{HEADER_FIELDS, HeaderFound, Opener, SegmentHeader};
-use crate::ops::Input;
+use crate::ops::open::Input;
 
 /// How the keys and a log go together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,10 +11,9 @@ use std::time::{Duration, Instant};
 use walctl::disk::{Disk, EntryKind, Fault, RealDisk, SimDisk};
 use walctl::formats::Halt;
 use walctl::model::{Damage, Error, Keys, Lsn, Result, Verdict};
-use walctl::ops::{
-    Checks, Choice, Event, Follow, Input, Progress, Scan, ScanOutcome, ScanStart, Selection, Step, compare_media, last_lsn, open,
-    stats, verify,
-};
+use walctl::ops::open::{Choice, Input, open};
+use walctl::ops::read::{Event, Follow, Scan, ScanOutcome, ScanStart, Selection, Step, last_lsn};
+use walctl::ops::report::{Checks, Progress, compare_media, stats, verify};
 use walctl::writer::{GroupCommit, Options};
 
 use crate::support::meanwhile::{Door, Meanwhile};

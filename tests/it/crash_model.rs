@@ -8,7 +8,9 @@ use walctl::disk::{Disk, Fault, Luck, SimDisk};
 use walctl::formats::{Halt, Item, Sink, Visit, Want};
 use walctl::model::{Error, Lsn, Payload, Verdict};
 use walctl::native::FrameKind;
-use walctl::ops::{self, Checks, Choice, Progress};
+use walctl::ops;
+use walctl::ops::open::Choice;
+use walctl::ops::report::{Checks, Progress};
 use walctl::writer::{Draft, GroupCommit, Options, Preallocate, SyncMode};
 
 const DIR: &str = "/log";
@@ -115,14 +117,14 @@ const NO_LOG: Found = (Vec::new(), Verdict::Clean, String::new());
 /// Reads all of it; `None` when there is no log.
 fn read(disk: &SimDisk, options: &Options) -> Option<Found> {
     let shared: Arc<dyn Disk> = Arc::new(disk.clone());
-    let inputs = match ops::open(&shared, Path::new(DIR), &Choice { keys: options.keys.clone(), ..Choice::default() }) {
+    let inputs = match ops::open::open(&shared, Path::new(DIR), &Choice { keys: options.keys.clone(), ..Choice::default() }) {
         Ok(inputs) => inputs,
         Err(Error::NotALog { .. } | Error::Io { .. }) => return None,
         Err(other) => panic!("{other}"),
     };
     let input = &inputs[0];
-    let report =
-        ops::verify(input, &Checks { deep: true, ..Checks::default() }, &Progress::default()).expect("memory can be read");
+    let report = ops::report::verify(input, &Checks { deep: true, ..Checks::default() }, &Progress::default())
+        .expect("memory can be read");
     let end = report.damage.first().map(|damage| (damage.span.place.segment, damage.span.place.offset));
     let mut records = Vec::new();
     for segment in &input.source.segments {

@@ -11,7 +11,9 @@ use sha2::{Digest, Sha256};
 use walctl::disk::{Disk, EntryKind, RealDisk, Source};
 use walctl::formats::{Format, Halt, Item, Likeness, Sample, Sink, Summary, Visit, Want};
 use walctl::model::{Damage, Error, Keys, Verdict};
-use walctl::ops::{Checks, Choice, Permit, Progress, carry_out, open, open_stream, plan, plan_undo, undo, verify};
+use walctl::ops::mend::{Permit, carry_out, plan, plan_undo, undo};
+use walctl::ops::open::{Choice, open, open_stream};
+use walctl::ops::report::{Checks, Progress, verify};
 
 /// The formats whose fixtures are run: all but ours, whose logs the other tests write by themselves.
 pub fn foreign() -> impl Iterator<Item = &'static Format> {

@@ -10,7 +10,8 @@ use walctl::disk::{Disk, Io, RealDisk};
 use walctl::formats::{Halt, Item, Sink, Visit, Want};
 use walctl::model::{Error, Keys};
 use walctl::native::Seed;
-use walctl::ops::{Checks, Choice, Progress, open, verify};
+use walctl::ops::open::{Choice, open};
+use walctl::ops::report::{Checks, Progress, verify};
 
 use crate::support::held::HeldFolder;
 use crate::support::memory::peak_of;

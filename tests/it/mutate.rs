@@ -12,7 +12,8 @@ use std::time::Duration;
 use walctl::disk::Disk;
 use walctl::formats::{Halt, Item, Sink, Visit, Want};
 use walctl::model::{Acknowledged, Keys, Verdict};
-use walctl::ops::{Checks, Choice, Input, Progress, Report, open, verify};
+use walctl::ops::open::{Choice, Input, open};
+use walctl::ops::report::{Checks, Progress, Report, verify};
 
 use crate::support::held::HeldFolder;
 use crate::support::memory::peak_of;

@@ -15,10 +15,10 @@ use std::time::Duration;
 use walctl::disk::Disk;
 use walctl::formats::{Format, Halt, Item, Sink, Visit, Want};
 use walctl::model::{Damage, DamageKind, Error, Keys, Lsn, LsnRange, Value, Verdict};
-use walctl::ops::{
-    Checks, Choice, Event, Input, LedgerEntry, Permit, Progress, Report, Scan, ScanStart, Selection, carry_out, ledger_head,
-    open_stream, payload_digest, plan, plan_undo, salvage, stats, undo, verify,
-};
+use walctl::ops::mend::{Permit, carry_out, plan, plan_undo, salvage, undo};
+use walctl::ops::open::{Choice, Input, open_stream};
+use walctl::ops::read::{Event, Scan, ScanStart, Selection};
+use walctl::ops::report::{Checks, LedgerEntry, Progress, Report, ledger_head, payload_digest, stats, verify};
 
 use crate::support::folder::{Files, files_in, reopen};
 use crate::support::sandbox::{Ran, Sandbox, finish};

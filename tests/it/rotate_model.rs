@@ -7,7 +7,10 @@ use std::sync::Arc;
 use walctl::disk::{Disk, Fault, Luck, Open, SimDisk, read_full};
 use walctl::model::{Error, Lsn, Verdict};
 use walctl::native::{FrameKind, segment_lsn, segment_name};
-use walctl::ops::{self, Checks, Choice, Progress, Rules, plan_prune, prune_facts, retire};
+use walctl::ops;
+use walctl::ops::keep::{Rules, plan_prune, prune_facts, retire};
+use walctl::ops::open::Choice;
+use walctl::ops::report::{Checks, Progress};
 use walctl::writer::{Draft, GroupCommit, Options, Preallocate};
 
 const DIR: &str = "/log";
@@ -60,8 +63,8 @@ fn content(disk: &dyn Disk, path: &Path) -> Option<Vec<u8>> {
 /// What must hold whatever happened.
 fn check(disk: &SimDisk, whole: &SimDisk, archive: bool, acknowledged: u64, what: &str) {
     let shared: Arc<dyn Disk> = Arc::new(disk.clone());
-    let input = ops::open(&shared, Path::new(DIR), &Choice::default()).expect("there is a log").remove(0);
-    let report = ops::verify(&input, &Checks::default(), &Progress::default()).expect("memory can be read");
+    let input = ops::open::open(&shared, Path::new(DIR), &Choice::default()).expect("there is a log").remove(0);
+    let report = ops::report::verify(&input, &Checks::default(), &Progress::default()).expect("memory can be read");
     assert!(matches!(report.verdict, Verdict::Clean | Verdict::Torn), "{what}: {:?}", report.damage);
     let first = report.segments[0].id;
     let first = input.source.segments.iter().find(|s| s.id == first).and_then(|s| segment_lsn(&s.name)).expect("it has a name");

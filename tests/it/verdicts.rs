@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use walctl::disk::{Disk, SimDisk};
 use walctl::formats::by_name;
 use walctl::model::{DamageKind, Keys, LsnRange, Verdict};
-use walctl::ops::{
-    Checks, Choice, Decision, Input, Obstacle, Permit, Progress, Report, carry_out, decide, open, plan, plan_undo, verify,
-};
+use walctl::ops::mend::{Decision, Obstacle, Permit, carry_out, decide, plan, plan_undo};
+use walctl::ops::open::{Choice, Input, open};
+use walctl::ops::report::{Checks, Progress, Report, verify};
 
 use crate::support::folder::{Files, disk_with, files_in, reopen};
 use crate::support::recipe::cook;

@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 
 use walctl::disk::{Disk, Open, RealDisk};
 use walctl::model::{Error, Lsn};
-use walctl::ops::{LedgerEntry, ledger_from, ledger_head};
+use walctl::ops::report::{LedgerEntry, ledger_from, ledger_head};
 use walctl::writer::{Ack, GroupCommit};
 
 use super::flushed;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use walctl::model::{Error, Lsn, Time};
 use walctl::native::FrameKind;
-use walctl::ops::{PayloadDigest, payload_digest};
+use walctl::ops::report::{PayloadDigest, payload_digest};
 use walctl::writer::{Draft, GroupCommit, RECORD_LIMIT, Ticket};
 
 use super::feed::{End, Given, Receive};

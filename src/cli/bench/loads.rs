@@ -8,7 +8,7 @@ use walctl::bench::{BenchPlace, Cell, Matrix, PARTS, Pace, Payloads, Watch, meas
 use walctl::disk::{Disk, RealDisk};
 use walctl::formats::{Halt, Item, Sink, Visit, Want};
 use walctl::model::{Payload, Result};
-use walctl::ops::{Choice, open};
+use walctl::ops::open::{Choice, open};
 use walctl::writer::{Options, SyncMode, Window};
 
 use super::{BenchArgs, DEFAULT_LIMIT};

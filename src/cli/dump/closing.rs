@@ -4,7 +4,7 @@ use std::path::Path;
 
 use walctl::formats::Ending;
 use walctl::model::{Damage, LsnRange, Verdict};
-use walctl::ops::{ScanOutcome, Stopped};
+use walctl::ops::read::{ScanOutcome, Stopped};
 
 use crate::cli::exit::Exit;
 use crate::cli::hint;

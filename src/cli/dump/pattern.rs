@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use regex::bytes::Regex;
 use walctl::model::Payload;
-use walctl::ops::Content;
+use walctl::ops::read::Content;
 
 /// Of a long payload this much is searched at once.
 const WINDOW: usize = 4 << 20;

@@ -4,7 +4,8 @@ use std::io::Write;
 
 use walctl::formats::Halt;
 use walctl::model::{Damage, Error, Lsn, Result};
-use walctl::ops::{Input, Shown};
+use walctl::ops::open::Input;
+use walctl::ops::read::Shown;
 
 use super::DumpArgs;
 use crate::cli::exit::Exit;

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 use std::io::{self, Write};
 use walctl::model::{Acknowledged, DamageKind, Hole, LsnRange, Time, Verdict};
-use walctl::ops::{Cut, Help, Obstacle, Plan, Report, Undo};
+use walctl::ops::mend::{Cut, Help, Obstacle, Plan, Undo};
+use walctl::ops::report::Report;
 
 use super::escape;
 use super::out::{Ink, Out};

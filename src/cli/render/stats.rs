@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use walctl::formats::State;
 use walctl::model::{Time, Verdict};
-use walctl::ops::{Amount, Buckets, NOT_CHECKED, Pinned, SegmentStats, Stats, bucket_end};
+use walctl::ops::report::{Amount, Buckets, NOT_CHECKED, Pinned, SegmentStats, Stats, bucket_end};
 
 use super::escape;
 use super::out::{Ink, Out};
@@ -265,7 +265,7 @@ pub fn text(out: &mut Out, stats: &Stats, typed: &str, top: usize) -> io::Result
             line(out, "", &format!("highest {peak:.0} records a second, in {PARTS} parts of the time"))?;
         }
     }
-    let notable = |(index, p): &(usize, &walctl::ops::WriteGap)| *index == 0 || p.micros >= 100_000;
+    let notable = |(index, p): &(usize, &walctl::ops::report::WriteGap)| *index == 0 || p.micros >= 100_000;
     for (_, pause) in c.pauses.iter().enumerate().filter(notable) {
         let then = pause
             .group

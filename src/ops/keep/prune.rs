@@ -15,7 +15,7 @@ use crate::native::{
     Check, FrameKind, FrameReader, HEADER_BYTES, HeaderState, HoleFound, SegmentHeader, Tally, encode_seal, find_seal, hole_at,
     segment_lsn, segment_name,
 };
-use crate::ops::Position;
+use crate::ops::read::Position;
 
 /// What has to be known of a segment before it may go.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,7 +13,8 @@ use crate::native::{
     FrameFields, FrameHeader, FrameKind, HEADER_BYTES, SegmentHeader, Tally, encode_frame, encode_header, encode_seal,
     segment_lsn, segment_name,
 };
-use crate::ops::{Input, Report};
+use crate::ops::open::Input;
+use crate::ops::report::Report;
 
 /// What helps against damage that no cut mends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,8 @@ use super::salvage::each_record;
 use crate::formats::Want;
 use crate::model::{DamageKind, Lsn, LsnRange, Record, Result};
 use crate::native::FRAME_LIMIT;
-use crate::ops::{Input, Report};
+use crate::ops::open::Input;
+use crate::ops::report::Report;
 
 /// A record of another system keeps its number only if it fits one frame; encrypted frames are opened up to 24 MiB.
 const ONE_FRAME: u64 = 16 << 20;

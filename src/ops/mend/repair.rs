@@ -11,7 +11,8 @@ use super::cutfile::{self, CutFile, Provenance};
 use crate::disk::{Cursor, Segment, crc32};
 use crate::formats::{Halt, Item, Mark, Mend, Restored, Sink, Visit, Want};
 use crate::model::{Acknowledged, Damage, DamageKind, Error, Hole, Look, Lsn, LsnRange, Record, Result, Time, Verdict};
-use crate::ops::{Input, Report};
+use crate::ops::open::Input;
+use crate::ops::report::Report;
 
 /// How much may be cut unless the caller says otherwise: what one group can be, and one long record that begins in it.
 pub const MAX_CUT: u64 = 16 << 20;

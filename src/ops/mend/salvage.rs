@@ -17,7 +17,8 @@ use crate::model::{
     Acknowledged, Damage, DamageKind, Error, Hole, HoleOrigin, Lsn, LsnRange, Payload, Record, Result, Time, Value,
 };
 use crate::native::{Fact, FrameKind, RecordFacts};
-use crate::ops::{Input, Report};
+use crate::ops::open::Input;
+use crate::ops::report::Report;
 
 /// A record that is longer is left out.
 const LONGEST: u64 = 1 << 30;

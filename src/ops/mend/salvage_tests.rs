@@ -9,7 +9,9 @@ use crate::disk::{Disk, Fault, SimDisk};
 use crate::formats::{Item, Sink, Visit, Want};
 use crate::model::{Error, Lsn, Payload, Result, Verdict};
 use crate::native::segment_name;
-use crate::ops::{Checks, Choice, Progress, open, salvage, verify};
+use crate::ops::mend::salvage;
+use crate::ops::open::{Choice, open};
+use crate::ops::report::{Checks, Progress, verify};
 
 /// The folder above the new log is not there either.
 const TARGET: &str = "/saved/today/new";

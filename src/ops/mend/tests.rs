@@ -6,7 +6,9 @@ use std::sync::Arc;
 use crate::disk::{Disk, Fault, Luck, Open, SimDisk, read_full, write_full};
 use crate::model::{Error, Lsn, LsnRange, Result, Time, Verdict};
 use crate::native::{FrameFields, FrameKind, MORE, SegmentHeader, encode_frame, encode_header, segment_name};
-use crate::ops::{Checks, Choice, Input, Permit, Progress, Report, carry_out, open, plan, plan_undo, undo, verify};
+use crate::ops::mend::{Permit, carry_out, plan, plan_undo, undo};
+use crate::ops::open::{Choice, Input, open};
+use crate::ops::report::{Checks, Progress, Report, verify};
 
 pub const DIR: &str = "/log";
 
@@ -376,7 +378,7 @@ fn a_segment_whose_header_is_lost_is_not_cut_behind_an_lsn_for_its_frames_tell_o
     let (input, report) = look(&disk_with(&vec![(segment_name(Lsn(1)), bytes)])).expect("it reads");
     assert_eq!(report.records, 3);
     let plan = plan(&input, &report, &Permit { at: Some(Lsn(1)), ..Permit::default() }).expect("it is planned");
-    assert_eq!((plan.cuts.len(), plan.refusal.map(|r| r.kind)), (0, Some(crate::ops::Obstacle::Damage)));
+    assert_eq!((plan.cuts.len(), plan.refusal.map(|r| r.kind)), (0, Some(crate::ops::mend::Obstacle::Damage)));
 }
 
 #[test]

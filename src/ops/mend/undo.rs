@@ -10,7 +10,7 @@ use super::apply::replace_end;
 use super::cutfile::{self, CutFile, Provenance};
 use crate::disk::{Cursor, Disk, File, Open, Segment, unfinished, write_full};
 use crate::model::{Error, Result};
-use crate::ops::Input;
+use crate::ops::open::Input;
 
 /// The cuts of the newest repair, in the order in which they are put back.
 #[derive(Clone, Debug)]

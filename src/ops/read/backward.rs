@@ -13,7 +13,7 @@ use super::seek::{narrow, segments_of_use};
 use crate::disk::Segment;
 use crate::formats::{Halt, Item, Mark, Sink, Summary};
 use crate::model::{Damage, Error, Record, Result};
-use crate::ops::is_gone;
+use crate::ops::open::is_gone;
 
 /// More pieces than this are merged: what is kept of a segment does not grow with it.
 const MOST_PIECES: usize = 1024;

@@ -4,8 +4,9 @@ use super::seek::{Chosen, narrow, segments_of_use};
 use crate::disk::{EntryKind, Segment, Source};
 use crate::formats::{Format, Halt, Item, Mark, Sink, Summary, Visit, Walk, Want};
 use crate::model::{Damage, Keys, Lsn, LsnRange, Record, Result};
+use crate::ops::open::is_gone;
+use crate::ops::read::{Position, Selection};
 use crate::ops::settle::settle;
-use crate::ops::{Position, Selection, is_gone};
 
 /// A log, and what is wanted of it.
 #[derive(Clone, Copy, Debug)]

@@ -6,7 +6,8 @@ use crate::disk::{Source, read_full};
 use crate::formats::{Format, Halt, Item, Sink, Summary, Visit, Want};
 use crate::model::{Keys, Lsn, LsnRange, Result, SegmentId, Time};
 use crate::native::{HEADER_FIELDS, HeaderFound, SegmentHeader};
-use crate::ops::{Selection, is_gone};
+use crate::ops::open::is_gone;
+use crate::ops::read::Selection;
 
 /// The same log with only some of its segments, numbered anew.
 #[must_use]

@@ -11,7 +11,7 @@ use crate::formats::{
     Ending, Format, Halt, Likeness, Mark, Mend, Numbers, Sink, Summary, Visit, Walk, gap_between, later_segments_prove,
 };
 use crate::model::{Damage, DamageKind, Facts, Keys, Look, Lsn, LsnRange, Payload, Proof, Record, Span, Time};
-use crate::ops::{
+use crate::ops::read::{
     Context, Event, Follow, LsnWish, Position, Scan, ScanOutcome, ScanStart, Selection, Step, Stopped, last_lsn, unread,
 };
 

@@ -21,7 +21,7 @@ use crate::disk::Stream;
 use crate::formats::{Halt, Item, Sink, Visit, Want};
 use crate::model::{Damage, Error, Look, Lsn, LsnRange, Record, Result};
 use crate::native::{HEADER_FIELDS, HeaderFound, SegmentHeader};
-use crate::ops::Input;
+use crate::ops::open::Input;
 
 /// The first half of a payload's SHA-256.
 pub type PayloadDigest = [u8; 16];
@@ -356,7 +356,7 @@ mod tests {
 
     use super::*;
     use crate::disk::{Disk, SimDisk};
-    use crate::ops::{Choice, open};
+    use crate::ops::open::{Choice, open};
     use crate::writer::{GroupCommit, Options};
 
     fn log(records: &[&str]) -> (SimDisk, String) {

@@ -9,7 +9,8 @@ use crate::disk::{Cursor, Disk, EntryKind, File, Open, Segment, crc32};
 use crate::formats::{Halt, Item, Sink, Visit, Want};
 use crate::model::{Error, Lsn, Result, SegmentId, Span, Value};
 use crate::native::{HEADER_BYTES, LOCK, UNSYNCED_UNKNOWN};
-use crate::ops::{Input, Progress, steady};
+use crate::ops::open::{Input, steady};
+use crate::ops::report::Progress;
 
 /// How a log looks past the page cache.
 #[derive(Clone, Debug, Default)]
@@ -188,7 +189,7 @@ mod tests {
 
     use super::*;
     use crate::disk::{Entry, RealDisk, SimDisk, write_full};
-    use crate::ops::{Choice, open};
+    use crate::ops::open::{Choice, open};
 
     #[test]
     fn neighbouring_differences_are_one_range() {

@@ -10,8 +10,9 @@ use crate::formats::native::Joint;
 use crate::formats::{Ending, Halt, Item, Mark, Sink, State, Summary, Visit, Want};
 use crate::model::{Damage, Error, Lsn, LsnRange, Result, Time, Value, Verdict};
 use crate::native::{HEADER_BYTES, HeaderFound, LOCK, SegmentHeader, Tally, UNSYNCED_UNKNOWN, find_seal, segment_lsn};
+use crate::ops::open::{Input, steady};
+use crate::ops::report::Progress;
 use crate::ops::settle::settle;
-use crate::ops::{Input, Progress, steady};
 
 /// How many bytes are read to learn how fast a scan is.
 const SAMPLE: u64 = 4 << 20;

@@ -10,8 +10,8 @@ use crate::disk::{Segment, Source};
 use crate::formats::{Ending, Halt, Item, KnownHole, Sink, State, Summary, Visit, Want};
 use crate::model::{Acknowledged, Damage, DamageKind, Error, HoleOrigin, LsnRange, Result, SegmentId, Verdict, Warning};
 use crate::native::LOCK;
+use crate::ops::open::{Input, steady};
 use crate::ops::settle::settle;
-use crate::ops::{Input, steady};
 
 /// What to check, and how hard.
 #[derive(Clone, Copy, Debug)]

@@ -139,8 +139,13 @@ fn a_close_or_a_seal_that_only_the_cache_shows_is_not_believed() {
             again.rotate().expect("the disk is well");
             drop(again);
             let after: Arc<dyn Disk> = Arc::new(sim.after_power_failure(Luck::None));
-            let log = crate::ops::open(&after, Path::new("/log"), &crate::ops::Choice::default()).expect("it is a log");
-            let report = crate::ops::verify(&log[0], &crate::ops::Checks::default(), &crate::ops::Progress::default());
+            let log =
+                crate::ops::open::open(&after, Path::new("/log"), &crate::ops::open::Choice::default()).expect("it is a log");
+            let report = crate::ops::report::verify(
+                &log[0],
+                &crate::ops::report::Checks::default(),
+                &crate::ops::report::Progress::default(),
+            );
             let report = report.expect("it can be read");
             assert_eq!((report.verdict, report.records), (crate::model::Verdict::Clean, 2), "{seed}");
         }

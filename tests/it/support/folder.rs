@@ -7,7 +7,7 @@ use std::sync::Arc;
 use walctl::disk::{Disk, EntryKind, Open, SimDisk, write_full};
 use walctl::formats::Format;
 use walctl::model::Keys;
-use walctl::ops::{Choice, Input, open};
+use walctl::ops::open::{Choice, Input, open};
 
 /// The files of a folder by name.
 pub type Files = BTreeMap<String, Vec<u8>>;

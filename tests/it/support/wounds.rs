@@ -10,7 +10,7 @@ use std::sync::Arc;
 use walctl::disk::{Disk, RealDisk, SimDisk};
 use walctl::formats::{Format, Halt, Item, Sink, Visit, Want};
 use walctl::model::Keys;
-use walctl::ops::Input;
+use walctl::ops::open::Input;
 use walctl::writer::{Draft, GroupCommit, Options, Preallocate};
 
 use super::folder::{Files, disk_with, files_in, reopen};

@@ -1,7 +1,7 @@
 //! Records for spreadsheets and databases: RFC 4180, with one line of heads.
 
 use walctl::model::{Payload, Result, Value};
-use walctl::ops::Shown;
+use walctl::ops::read::Shown;
 
 use super::json::stand_in;
 use super::payload::{Spill, View, characters, document, hex, is_utf8, number, push_base64, push_hex};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use walctl::disk::{File, Segment, Source, pieces};
 use walctl::formats::Format;
 use walctl::model::{Damage, Result};
-use walctl::ops::Shown;
+use walctl::ops::read::Shown;
 
 use super::payload::Spill;
 use crate::cli::render::escape;

@@ -4,7 +4,7 @@
 //! reading it.
 
 use walctl::model::{Field, Payload, Result, Value};
-use walctl::ops::Shown;
+use walctl::ops::read::Shown;
 
 use super::payload::{Spill, View, characters, document, hex, is_utf8, number, push_base64, push_hex};
 use super::redact::Redaction;
@@ -304,7 +304,7 @@ mod tests {
     use walctl::disk::Segment;
     use walctl::formats::Mark;
     use walctl::model::{Lsn, Pieces, Record, SegmentId, Span, Time};
-    use walctl::ops::Way;
+    use walctl::ops::read::Way;
 
     fn record(payload: Payload<'_>) -> Record<'_> {
         Record {

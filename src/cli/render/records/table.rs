@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use regex::bytes::Regex;
 use walctl::disk::Segment;
 use walctl::model::{Damage, Payload, Record, Result, Time, Value};
-use walctl::ops::Shown;
+use walctl::ops::read::Shown;
 
 use super::csv::value;
 use super::payload::{Spill, View, characters, document, is_utf8, push_base64, push_hex};

@@ -4,7 +4,8 @@ use std::io::{self, Write};
 
 use walctl::formats::KnownHole;
 use walctl::model::{Damage, LsnRange, Time, Warning};
-use walctl::ops::{Input, Report, SegmentReport};
+use walctl::ops::open::Input;
+use walctl::ops::report::{Report, SegmentReport};
 
 use super::{LookedBeside, segment_name};
 use crate::cli::hint;

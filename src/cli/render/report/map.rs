@@ -4,7 +4,8 @@ use std::io::{self, Write};
 
 use walctl::formats::{Halt, Item, Sink, Visit, Want};
 use walctl::model::Error;
-use walctl::ops::{Input, Report, SegmentReport};
+use walctl::ops::open::Input;
+use walctl::ops::report::{Report, SegmentReport};
 
 use crate::cli::render::escape;
 use crate::cli::render::out::{Ink, Out};

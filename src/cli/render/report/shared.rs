@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use walctl::model::{LsnRange, SegmentId, Span};
-use walctl::ops::{Input, LedgerReport, MediaView, Report};
+use walctl::ops::open::Input;
+use walctl::ops::report::{LedgerReport, MediaView, Report};
 
 use crate::cli::render::escape;
 

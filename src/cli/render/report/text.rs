@@ -6,7 +6,8 @@ use std::path::Path;
 use walctl::disk::Io;
 use walctl::formats::Mend;
 use walctl::model::{Acknowledged, Damage, DamageKind, LsnRange, Verdict};
-use walctl::ops::{Input, LedgerReport, MediaView, Report, SegmentReport};
+use walctl::ops::open::Input;
+use walctl::ops::report::{LedgerReport, MediaView, Report, SegmentReport};
 
 use super::{LookedBeside, place, readable};
 use crate::cli::hint;
