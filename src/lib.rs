@@ -19,6 +19,8 @@ pub mod model {
     mod place;
     mod record;
     mod time;
+    /// Sizes, rates and durations, parsed once for everybody.
+    pub mod units;
     mod verdict;
     pub use damage::{CATALOGUE, CatalogueEntry, Damage, DamageKind, Warning};
     pub use error::{Error, Result, plain};
@@ -154,7 +156,7 @@ pub mod writer {
     pub use options::{Options, PRESETS, Preset, RECORD_LIMIT, SEGMENT_LEAST};
     pub use outcome::{Ack, Times};
     pub use segment::is_segment_name;
-    pub use sync::{Pause, Preallocate, SyncMode, Window, parse_duration};
+    pub use sync::{Preallocate, SyncMode, Window};
 }
 
 /// Every log format that can be read.

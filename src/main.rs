@@ -13,7 +13,6 @@ mod cli {
     pub mod hint;
     pub mod hold;
     pub mod interrupt;
-    pub mod units;
     pub mod verify_with_bar;
 
     pub mod append;

@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use super::figures::Spread;
 use crate::model::Error;
+use crate::model::units::parse_duration;
 
 /// One condition under which a run fails: `p99>+10%`, `rate<-5%`, `p99>2ms`, `rate<10000`.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,16 +63,9 @@ impl FromStr for Rule {
             Some(percent) if percent.starts_with(['+', '-']) => Limit::Share(number(percent).ok_or_else(wrong)? / 100.0),
             Some(_) => return Err(wrong()),
             None => {
-                let split = value.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(value.len());
-                let scale = match (&value[split..], figure.starts_with('p') || matches!(figure, "max" | "cpu")) {
-                    ("", false) => 1.0,
-                    ("ns", true) => 1.0,
-                    ("us", true) => 1e3,
-                    ("ms", true) => 1e6,
-                    ("s", true) => 1e9,
-                    _ => return Err(wrong()),
-                };
-                Limit::Number(number(&value[..split]).ok_or_else(wrong)? * scale)
+                let is_time = figure.starts_with('p') || matches!(figure, "max" | "cpu");
+                let nanos = || parse_duration(value).ok().map(|limit| limit.as_nanos() as f64);
+                Limit::Number(if is_time { nanos() } else { number(value) }.ok_or_else(wrong)?)
             }
         };
         Ok(Rule { text: text.to_owned(), figure: figure.to_owned(), above, limit })

@@ -11,8 +11,8 @@ use super::observer::Watch;
 use super::plan::{Pace, measure};
 use super::setting::Cell;
 use crate::disk::Disk;
+use crate::model::units::parse_duration;
 use crate::model::{Error, Result};
-use crate::writer::parse_duration;
 
 /// A latency to keep: `p99<2ms`.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,7 +34,7 @@ impl FromStr for Goal {
         };
         let (name, limit) = text.split_once('<').ok_or_else(wrong)?;
         let index = PERCENTILES.iter().position(|(n, _)| *n == name.trim()).ok_or_else(wrong)?;
-        let limit = parse_duration(limit.trim()).filter(|l| !l.is_zero()).ok_or_else(wrong)?;
+        let limit = parse_duration(limit).ok().filter(|l| !l.is_zero()).ok_or_else(wrong)?;
         Ok(Goal { text: text.to_owned(), index, limit: limit.as_nanos() as f64 })
     }
 }

@@ -34,50 +34,50 @@ use super::hold::Hold;
 use super::interrupt;
 use super::render::out::{Out, told};
 use super::render::progress::WorkBar;
-use super::units::parse_bytes;
+use walctl::model::units::parse_bytes;
 
 const AFTER_HELP: &str = "\
-Records come from standard input unless --text, --file or --count gives them. Each is acknowledged with its LSN on a line of its own, \
-once it is durable and not before. With --json records are read as `dump --json` writes them (unless --delimiter says how they lie), \
-and acknowledgements are JSON. A torn tail is not written behind: --repair cuts it first. Records that are missing between segments, as names \
-and Seals show, are said on standard error before the first record, and stop nothing: appending hides no such hole, and refusing brings no \
-record back.";
+Records come from standard input unless --text, --file or --count is used. Once a record is durable, and not before, its LSN is printed \
+on a line of its own. With --json, records are read as `dump --json` writes them (unless --delimiter names another form), and \
+acknowledgements are JSON. append never writes behind a torn tail: --repair cuts it first. If segment names and Seals show that records are \
+missing between segments, append reports that on standard error before the first record and goes on: appending hides no such hole, and \
+refusing would not bring the records back.";
 
 /// Append records and print the LSN of each once it is durable
 #[derive(clap::Args, Debug)]
 #[command(after_help = AFTER_HELP)]
 pub struct AppendArgs {
-    /// The log's folder; it is made when it does not exist
+    /// The log's folder; created if it does not exist
     #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
     dir: PathBuf,
-    /// How records lie in standard input [default: lf]
+    /// How records are separated on standard input [default: lf]
     #[arg(long, value_name = "HOW")]
     delimiter: Option<Delimiter>,
-    /// A record with this text; may be given several times
+    /// Append a record with this text; repeat the flag for more records
     #[arg(long, value_name = "TEXT", conflicts_with_all = ["count", "delimiter"])]
     text: Vec<String>,
-    /// A record with the content of this file; may be given several times
+    /// Append the content of this file as one record; repeat the flag for more records
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["count", "delimiter"])]
     file: Vec<PathBuf>,
-    /// Make up so many records
+    /// Append N made-up records
     #[arg(long, value_name = "N", conflicts_with = "delimiter")]
     count: Option<u64>,
-    /// How long made-up records are
+    /// Length of made-up records
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes, default_value = "128", requires = "count")]
     size: u64,
-    /// At most so many records a second
+    /// Append at most N records a second
     #[arg(long, value_name = "N")]
     rate: Option<NonZeroU64>,
-    /// What the records are: full, checkpoint, txn-begin, txn-commit or txn-abort [default: full]
+    /// Kind of the records: full, checkpoint, txn-begin, txn-commit or txn-abort [default: full]
     #[arg(long, value_name = "KIND", value_parser = kind)]
     kind: Option<FrameKind>,
-    /// The number that the records bear; in a checkpoint, the LSN up to which state is safe elsewhere [default: 0]
+    /// Tag of the records, a number of your own; in a checkpoint, the LSN up to which state is safe elsewhere [default: 0]
     #[arg(long, value_name = "N")]
     tag: Option<u64>,
-    /// Let so many records at a time, or all, survive a crash together or not at all
+    /// Make every N records (or all of them) one atomic batch: a crash keeps all of a batch or nothing of it
     #[arg(long, value_name = "N|all", value_parser = batch)]
     batch: Option<Batch>,
-    /// Give records the LSNs that the JSON lines tell; a gap is refused
+    /// Keep the LSNs of the JSON lines; a gap is refused
     #[arg(long)]
     keep_lsn: bool,
     /// Also write each acknowledged LSN and a digest of its payload to this file: a line is durable before its LSN is printed. After a

@@ -22,7 +22,7 @@ pub struct Global {
     /// Results as JSON, one object a line; failures as one JSON object on standard error
     #[arg(long, global = true, display_order = 900)]
     pub json: bool,
-    /// No results and no progress; the exit code tells
+    /// Print no results and no progress; only the exit code answers
     #[arg(long, short, global = true, display_order = 901)]
     pub quiet: bool,
     /// When to use colours; auto means on a terminal and without NO_COLOR
@@ -47,7 +47,7 @@ pub struct Input {
     /// A log's folder, a segment file, or - for one segment on standard input
     #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub paths: Vec<PathBuf>,
-    /// How the log lies on disk; auto tells by content and name, list shows all formats
+    /// Format of the log; auto recognises it by content and name, list prints all formats
     #[arg(long, value_name = "FORMAT", default_value = "auto", hide_possible_values = true)]
     #[arg(value_parser = PossibleValuesParser::new(format_names()))]
     pub format: String,
@@ -61,7 +61,7 @@ pub struct Input {
 /// The keys, for every command that reads or writes payloads.
 #[derive(Args, Debug)]
 pub struct KeyFlag {
-    /// A file with keys for encrypted payloads: 64 hex digits a line, oldest first; what is written is encrypted with the last one
+    /// A file with keys for encrypted payloads: 64 hex digits a line, oldest first; append encrypts with the last one
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, env = "WALCTL_KEY_FILE", hide_env_values = true)]
     #[arg(value_parser = OsStringValueParser::new().map(PathBuf::from))]
     key_file: Option<PathBuf>,

@@ -22,13 +22,13 @@ use super::exit::{Exit, usage};
 use super::interrupt;
 use super::render::bench::{json, page, tables, text};
 use super::render::out::Out;
-use super::units::{parse_bytes, parse_duration};
 use session::Session;
+use walctl::model::units::{parse_bytes, parse_duration};
 
 const AFTER_HELP: &str = "\
-Without flags it answers within a minute: what one gets here, what to set and why, and whether this disk can be trusted. Flags that \
-take lists make a matrix; its cells run in turns, so that a drift of the disk falls on all alike. It writes into a fresh folder in \
-DIR and removes it; a folder that holds a log is refused.";
+Without flags bench answers within a minute: how many durable appends a second this disk makes, which flags to set and why, and whether \
+the disk can be trusted. Flags that take lists make a matrix; its cells run in turns, so that a drift of the disk affects all of them. \
+bench writes into a new folder in DIR and removes it; a folder that holds a log is refused.";
 
 /// Measure how fast records become durable, and how to tune it
 #[derive(clap::Args, Debug)]
@@ -49,25 +49,25 @@ pub struct BenchArgs {
     /// Append the payloads of this log
     #[arg(long, value_name = "LOG", value_hint = ValueHint::AnyPath)]
     from: Option<PathBuf>,
-    /// Commit windows: a list of auto, 0 and spans of time
+    /// Commit windows: a list of auto, 0 and durations
     #[arg(long, value_name = "SPAN,...", value_delimiter = ',', value_parser = |t: &str| t.parse::<Window>().map_err(|e| e.to_string()))]
     window: Vec<Window>,
     /// Sync modes: a list of fdatasync, fsync, dsync, none and interval=SPAN
     #[arg(long, value_name = "MODE,...", value_delimiter = ',', value_parser = |t: &str| t.parse::<SyncMode>().map_err(|e| e.to_string()))]
     sync: Vec<SyncMode>,
-    /// How room is made ahead: a list of none, sparse, fallocate and zero
+    /// How space is reserved ahead: a list of none, sparse, fallocate and zero
     #[arg(long, value_name = "HOW,...", value_delimiter = ',', value_parser = |t: &str| t.parse::<Preallocate>().map_err(|e| e.to_string()))]
     preallocate: Vec<Preallocate>,
-    /// Write past the page cache: yes, or no,yes for both
+    /// Bypass the page cache: yes, or no,yes for both
     #[arg(long, value_name = "yes,no", num_args = 0.., require_equals = true, default_missing_value = "yes", value_delimiter = ',', value_parser = yes_or_no)]
     direct: Vec<bool>,
     /// Write everything through the page cache, as `append --buffered` does: yes, or no,yes for both
     #[arg(long, value_name = "yes,no", num_args = 0.., require_equals = true, default_missing_value = "yes", value_delimiter = ',', value_parser = yes_or_no)]
     buffered: Vec<bool>,
-    /// Records that each appender has on their way at a time: a list [default: 1]
+    /// Records that each appender has in flight: a list [default: 1]
     #[arg(long, value_name = "N,...", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     inflight: Vec<u32>,
-    /// Appends a second, begun on time whatever the disk does: a list [default: as fast as they are acknowledged]
+    /// Appends a second, started on schedule even if the disk lags: a list [default: as fast as they are acknowledged]
     #[arg(long, value_name = "N,...", value_delimiter = ',')]
     rate: Vec<NonZeroU64>,
     /// How long each repeat is measured [default: 1s]
@@ -76,40 +76,40 @@ pub struct BenchArgs {
     /// How long each repeat runs before it is measured [default: a fifth of the duration]
     #[arg(long, value_name = "SPAN", value_parser = parse_duration)]
     warmup: Option<Duration>,
-    /// How often each cell is measured [default: 5]
+    /// How many times each cell is measured [default: 5]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     repeats: Option<u16>,
-    /// Measure the disk by itself and nothing else
+    /// Measure the disk alone, without a log
     #[arg(long, conflicts_with_all = ["target", "crash_test", "baseline", "fail_if"])]
     disk: bool,
-    /// Look for the highest rate that keeps a latency: 'p99<2ms'
+    /// Find the highest rate at which a latency holds: 'p99<2ms'
     #[arg(long, value_name = "GOAL", value_parser = |t: &str| t.parse::<Goal>().map_err(|e| e.to_string()), conflicts_with = "rate")]
     target: Option<Goal>,
-    /// Figures as CSV
+    /// Print the figures as CSV
     #[arg(long, conflicts_with_all = ["json", "markdown"])]
     csv: bool,
-    /// Figures as a Markdown table
+    /// Print the figures as a Markdown table
     #[arg(long, conflicts_with = "json")]
     markdown: bool,
     /// Also write the charts to this file
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     svg: Option<PathBuf>,
-    /// Also write everything to this file as one page that needs nothing else
+    /// Also write a self-contained HTML page with everything to this file
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     html: Option<PathBuf>,
-    /// What an earlier `bench --json` printed, to compare with
+    /// Compare with an earlier run: a file with the output of `bench --json`
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     baseline: Option<PathBuf>,
-    /// End with 7 if this is so: 'p99>+10%' (needs --baseline), 'p99>2ms', 'rate<10000'; may be given several times
+    /// End with 7 if this holds: 'p99>+10%' (needs --baseline), 'p99>2ms', 'rate<10000'; repeat the flag for more rules
     #[arg(long, value_name = "RULE", value_parser = |t: &str| t.parse::<Rule>().map_err(|e| e.to_string()))]
     fail_if: Vec<Rule>,
-    /// Compare with a baseline from another kind of machine
+    /// Allow a baseline from another kind of machine
     #[arg(long, requires = "baseline")]
     unlike: bool,
-    /// Kill an appender so often at random moments, and check what it had acknowledged
+    /// Kill an appender N times at random moments, and check that nothing it acknowledged is lost
     #[arg(long, value_name = "N", conflicts_with_all = ["target", "csv", "markdown", "svg", "html", "baseline", "fail_if"])]
     crash_test: Option<NonZeroU64>,
-    /// For the crash test: mount this image of a filesystem and shut it down instead, as if the power failed (needs root)
+    /// For the crash test: mount this filesystem image and shut the filesystem down, as a power failure would (needs root)
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "crash_test")]
     crash_image: Option<PathBuf>,
 }

@@ -13,8 +13,8 @@ or suspect tail, 4 worse damage, 5 locked, 6 a write or sync failed, 7 a gate is
 
 /// Inspect, check, mend, write and tune write-ahead logs
 ///
-/// walctl reads the write-ahead logs of many systems and writes its own. After a crash it tells what was lost, and whether anybody
-/// had been promised it.
+/// walctl reads the write-ahead logs of many systems and writes its own. After a crash it says what was lost, and whether it
+/// had been acknowledged.
 #[derive(Debug, Parser)]
 #[command(name = "walctl", version, after_help = AFTER_HELP, propagate_version = true, max_term_width = 100)]
 #[command(subcommand_required = true, arg_required_else_help = true, disable_help_subcommand = true)]

@@ -30,12 +30,12 @@ use super::render::out::Out;
 use super::render::progress::WorkBar;
 use super::render::records::payload::View;
 use super::render::records::raw::Separator;
-use super::units::count;
+use walctl::model::units::count;
 
 const AFTER_HELP: &str = "\
-A record is shown if it meets all conditions: they are ANDed. Of a flag that is given several times, one value must fit. Reading goes \
-on behind damage; what stands there is marked (`!` in tables, \"after_damage\" in JSON), and the last line says why the log ends where \
-it does. The exit code tells what stands in what was read: 3 a torn or suspect tail, 4 worse damage.";
+A record is shown if it meets all conditions: they are ANDed. If a flag is repeated, one of its values must match. dump reads on after \
+damage; records after it are marked (`!` in tables, \"after_damage\" in JSON), and the last line says why the log ends where it does. \
+The exit code is the worst that was found in what was read: 3 a torn or suspect tail, 4 worse damage.";
 
 /// Show the records of logs, past any damage
 #[derive(clap::Args, Debug)]
@@ -44,25 +44,25 @@ pub struct DumpArgs {
     #[command(flatten)]
     input: Input,
 
-    /// LSNs A..B, both included; also A.., ..B, N, and numbers below zero to count from the end: -100..
+    /// Records with LSNs A..B, both included; also A.., ..B, N, and negative numbers to count from the end: -100..
     #[arg(long, value_name = "RANGE", allow_hyphen_values = true, value_parser = LsnWish::parse, help_heading = WHICH)]
     lsn: Option<LsnWish>,
-    /// Written at this time or later: 2026-01-02T03:04:05Z, a date, or `10min ago`
+    /// Records written at this time or later: 2026-01-02T03:04:05Z, a date, or `10min ago`
     #[arg(long, value_name = "TIME", value_parser = moment, help_heading = WHICH)]
     since: Option<Time>,
-    /// Written at this time or earlier
+    /// Records written at this time or earlier
     #[arg(long, value_name = "TIME", value_parser = moment, help_heading = WHICH)]
     until: Option<Time>,
-    /// Of this kind: full, checkpoint, txn-begin, ... as the format names them; may be given several times
+    /// Records of this kind: full, checkpoint, txn-begin, ... as the format names them; repeat the flag for more kinds
     #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = kind, help_heading = WHICH)]
     kind: Vec<String>,
-    /// With this tag; may be given several times
+    /// Records with this tag; repeat the flag for more tags
     #[arg(long, value_name = "NUMBER", value_delimiter = ',', help_heading = WHICH)]
     tag: Vec<u64>,
-    /// With a payload in which this regular expression is found; (?i) in front ignores case
+    /// Records whose payload matches this regular expression; (?i) in front ignores case
     #[arg(long, value_name = "REGEX", value_parser = regex, help_heading = WHICH)]
     grep: Option<Regex>,
-    /// Also up to N records before and behind each one that --grep finds
+    /// Also N records before and after each one that --grep finds
     #[arg(long, short = 'C', value_name = "N", default_value_t = 0, requires = "grep", help_heading = WHICH)]
     context: usize,
     /// At most the first N
@@ -78,10 +78,10 @@ pub struct DumpArgs {
     #[arg(long, help_heading = WHICH)]
     fail_empty: bool,
 
-    /// Wait for more when the end is reached, across segments, until interrupted
+    /// At the end, wait for more records, across segments, until interrupted
     #[arg(long, short = 'f', help_heading = ON)]
     follow: bool,
-    /// Go on behind the last record of the run before; FILE keeps where that was
+    /// Continue after the last record of the previous run; FILE keeps the position
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["reverse", "tail"], help_heading = ON)]
     cursor: Option<PathBuf>,
 
@@ -91,22 +91,22 @@ pub struct DumpArgs {
     /// Length and keyed hash instead of content, safe for a ticket; equal contents have equal hashes within one run
     #[arg(long, conflicts_with_all = ["raw", "hex", "out_dir"], help_heading = HOW)]
     redact: bool,
-    /// Everything as it lies there: fragments, padding, control frames; + begins what one sync made durable
+    /// Show frames as they are on disk: fragments, padding, control frames; + marks the first frame of what one sync made durable
     #[arg(long, help_heading = HOW)]
     frames: bool,
     /// Bytes of each frame with its fields drawn over them (implies --frames)
     #[arg(long, group = "shape", help_heading = HOW)]
     hex: bool,
-    /// Comma separated values with one line of heads
+    /// Comma-separated values with a header line
     #[arg(long, group = "shape", help_heading = HOW)]
     csv: bool,
     /// Payloads only, as they are
     #[arg(long, group = "shape", help_heading = HOW)]
     raw: bool,
-    /// What stands between raw payloads
+    /// Separator between raw payloads
     #[arg(long, value_name = "WHAT", default_value = "lf", requires = "raw", help_heading = HOW)]
     delimiter: Separator,
-    /// Payloads only, each into a file of its own in this folder, named by its LSN
+    /// Write each payload into a file of its own in this folder, named by its LSN
     #[arg(long, value_name = "DIR", group = "shape", value_hint = ValueHint::DirPath, help_heading = HOW)]
     out_dir: Option<PathBuf>,
 }

@@ -84,6 +84,7 @@ fn page(dir: &Path, command: &Command, names: &[String]) -> anyhow::Result<()> {
     if !matches!(command.get_name(), "append" | "rotate" | "bench") {
         damage(&mut more);
     }
+    environment(&mut more);
     if command.has_subcommands() || matches!(command.get_name(), "append" | "repair" | "rotate") {
         trust(&mut more);
     }
@@ -101,14 +102,30 @@ fn exit_codes(roff: &mut Roff) {
     }
     roff.control("PP", []);
     let order: Vec<String> = Exit::WORST_FIRST.iter().map(|exit| exit.code().to_string()).collect();
-    roff.text([roman(format!("Over several logs the worst counts, in the order {}.", order.join(", ")))]);
+    roff.text([roman(format!("With several logs the worst exit code wins, in the order {}.", order.join(", ")))]);
+}
+
+fn environment(roff: &mut Roff) {
+    roff.control("SH", ["ENVIRONMENT"]);
+    let variables = [
+        (
+            "WALCTL_KEY_FILE",
+            "The key file, for every command that takes --key-file and is called without it. Empty is like not set.",
+        ),
+        ("NO_COLOR", "If set and not empty, no colours are used, unless --color says always."),
+    ];
+    for (name, meaning) in variables {
+        roff.control("TP", []);
+        roff.text([bold(name)]);
+        roff.text([roman(meaning)]);
+    }
 }
 
 /// Who can do what to whom where several users can write a log's folder.
 fn trust(roff: &mut Roff) {
     roff.control("SH", ["SECURITY"]);
     roff.text([roman(
-        "Whoever may write a log\'s folder owns the log: they can change, remove or replace its files, and a log that was replaced as a \
+        "Users who may write a log\'s folder own the log: they can change, remove or replace its files, and a log that was replaced as a \
          whole looks like any other. They cannot make walctl, run by another user, touch files elsewhere. LOCK, segments, cursors, \
          ledgers, saved cuts and copies are written only if they are regular files and reached without a symbolic link at the end of \
          their path; LOCK and unfinished files must also have no second name (hard link). A file that walctl did not make is never \

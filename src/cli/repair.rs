@@ -16,49 +16,50 @@ use super::hint::show;
 use super::hold::Hold;
 use super::render::mend::{self, Typed};
 use super::render::out::Out;
-use super::units::parse_bytes;
 use super::verify_with_bar::verify_with_bar;
+use walctl::model::units::parse_bytes;
 
 /// Cut torn tails after saving their bytes, or salvage what is valid
 ///
-/// Repair looks, says what it will do, saves every byte that it will drop beside the segment, cuts, and looks again. It cuts only
-/// tails that nobody was promised; on anything worse it refuses and names what helps. --undo puts the newest cut back, byte for byte.
+/// repair checks the log, prints its plan, saves every byte that it will remove in a file beside the segment, cuts, and checks again.
+/// It cuts only tails that are not known to have been acknowledged; anything worse it refuses, and names what helps. --undo puts the
+/// newest cut back, byte for byte.
 #[derive(clap::Args, Debug)]
 #[command(group = clap::ArgGroup::new("purpose").args(["at", "accept_hole"]))]
 pub struct RepairArgs {
     #[command(flatten)]
     input: Input,
-    /// Say what would be done, and stop there
+    /// Print the plan and change nothing
     #[arg(long, short = 'n')]
     dry_run: bool,
-    /// Also cut a tail of which nobody can tell whether it is torn or rotten
+    /// Also cut a tail that may be torn or rotten: nothing in the log can decide which
     #[arg(long)]
     accept_suspect: bool,
     /// Mend another system's log although a process has it open or locked
     ///
-    /// Without it, repair refuses then and ends with 5. What that process writes meanwhile can be lost. A process that this user may not
-    /// look into, or one on another machine, is not seen.
+    /// Without this flag repair refuses and ends with 5. What that process writes meanwhile can be lost. repair does not see processes
+    /// that this user may not inspect, nor processes on another machine.
     #[arg(long, conflicts_with = "salvage")]
     accept_running: bool,
     /// Refuse to cut more than this from a segment
     #[arg(long, value_name = "BYTES", value_parser = parse_bytes, default_value_t = MAX_CUT)]
     max_cut: u64,
-    /// Cut everything behind this LSN, on purpose; the log gives those LSNs again
+    /// Cut everything after this LSN, on purpose; the removed LSNs are assigned again
     #[arg(long, value_name = "LSN", conflicts_with_all = ["undo", "salvage"])]
     at: Option<u64>,
-    /// Accept that these records are gone for good (41..60): write a known hole there, of which verify still tells and which it calls clean
+    /// Accept that these records are gone for good (41..60): write a known hole, which verify reports and calls clean
     #[arg(long, value_name = "LSNS", value_parser = parse_hole, conflicts_with_all = ["at", "undo", "salvage", "accept_suspect", "from_dwb"])]
     accept_hole: Option<LsnRange>,
-    /// Yes, do what --at or --accept-hole would do
+    /// Confirm --at or --accept-hole
     #[arg(long, requires = "purpose")]
     yes: bool,
-    /// Put a torn end back from nodedb's double-write file, and cut only what that does not hold
+    /// Restore a torn end from nodedb's double-write file, and cut only what that file does not hold
     #[arg(long, conflicts_with_all = ["at", "undo", "salvage"])]
     from_dwb: bool,
-    /// Put the cuts of the newest repair back, unless the log has grown since
+    /// Put back the cuts of the newest repair, unless the log has grown since
     #[arg(long, conflicts_with_all = ["accept_suspect", "salvage"])]
     undo: bool,
-    /// Write all that is valid into a new log in this folder, and leave the old one alone
+    /// Copy everything valid into a new log in this folder; the old log is not changed
     #[arg(long, value_name = "OUT", value_hint = ValueHint::DirPath)]
     salvage: Option<PathBuf>,
 }

@@ -24,15 +24,15 @@ use super::hint::show;
 use super::hold::Hold;
 use super::render::escape;
 use super::render::out::Out;
-use super::units::{count, parse_bytes, parse_duration, show_bytes};
+use walctl::model::units::{count, parse_bytes, parse_duration, show_bytes};
 
 const AFTER_HELP: &str = "\
-Without --prune or a --keep flag nothing goes. Where several are given, a segment stays that any of them keeps. Segments go from the \
-oldest on, never the active one, and never leave a hole. Under each of them a segment stays that reaches above the newest checkpoint \
-(where the log has one), that holds the beginning of a transaction without an end, or that a --pin has not read yet; only --force \
-overrides that. LSNs are never given again. The log is locked meanwhile; readers are not disturbed.";
+Without --prune or a --keep flag no segment is removed. With several of them, a segment stays if any of them keeps it. Segments are \
+removed from the oldest on, never the active one, and never so that a hole remains. Whatever the flags, a segment stays if it reaches above the newest \
+checkpoint (if the log has one), if it holds the beginning of an open transaction, or if a --pin has not read it yet; only --force \
+overrides that. LSNs are never assigned again. The log is locked meanwhile; readers are not disturbed.";
 
-/// Seal the active segment and begin the next one; let old segments go
+/// Seal the active segment and begin the next one; remove old segments by rule
 #[derive(clap::Args, Debug)]
 #[command(after_help = AFTER_HELP)]
 pub struct RotateArgs {
@@ -42,28 +42,28 @@ pub struct RotateArgs {
     /// Write a checkpoint first: state up to this LSN is safe elsewhere
     #[arg(long, value_name = "LSN", value_parser = clap::value_parser!(u64).range(1..))]
     checkpoint: Option<u64>,
-    /// Let go what lies below the newest checkpoint, and nothing else
+    /// Remove segments that lie below the newest checkpoint, and nothing else
     #[arg(long)]
     prune: bool,
-    /// Keep so many of the newest segments, the active one included
+    /// Keep the N newest segments, including the active one
     #[arg(long, value_name = "N")]
     keep_segments: Option<u64>,
-    /// Keep as many of the newest segments as fit into this
+    /// Keep the newest segments, up to this size in total
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
     keep_bytes: Option<u64>,
-    /// Keep segments with a record that is not older than this
+    /// Keep segments that hold a record not older than this
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     keep_for: Option<Duration>,
-    /// Keep what is not yet read by the reader whose cursor `dump --cursor` keeps in this file; may be given several times
+    /// Keep what a reader has not read yet: FILE is its `dump --cursor` file; repeat the flag for more readers
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pin: Vec<PathBuf>,
-    /// Copy segments there before they go; each copy is synced and checked first
+    /// Copy segments into this folder before they are removed; each copy is synced and compared first
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     archive: Option<PathBuf>,
-    /// Let segments go although a checkpoint, a transaction or a pin keeps them
+    /// Remove segments even if a checkpoint, a transaction or a pin keeps them
     #[arg(long)]
     force: bool,
-    /// Change nothing; print the names of the segments that would go, one a line
+    /// Change nothing; print the names of the segments that would be removed, one a line
     #[arg(long, short = 'n')]
     dry_run: bool,
     #[command(flatten)]

@@ -14,8 +14,8 @@ use super::exit::{CommandFailure, Exit};
 use super::hint::{beside, for_error, show};
 use super::render::mend::{do_it, paragraph};
 use super::render::out::Out;
-use super::units::count;
 use super::verify_with_bar::verify_with_bar;
+use walctl::model::units::count;
 
 /// So many gaps are shown to people; programs get all of them.
 const SHOWN: usize = 50;

@@ -12,28 +12,28 @@ use super::gate::Gate;
 use super::render::formats;
 use super::render::out::Out;
 use super::render::stats::{json, metrics, openmetrics, text};
-use super::units::parse_duration;
+use walctl::model::units::parse_duration;
 
 /// Count and measure what is in logs
 ///
-/// Sealed segments tell by themselves what they hold, so the cost is that of looking at the end of each; --scan reads everything.
-/// Holes between segments are found either way. A log of which some segments were not read is `not checked`, never `clean`.
+/// A sealed segment ends with its own counts, so only the end of each segment is read; --scan reads everything. Holes between segments
+/// are found either way. If some segments were not read, the verdict is `not checked`, never `clean`.
 /// Records and bytes by kind and tag, sizes, what each sync made durable, overhead, the rate over time, pauses, the last checkpoint and
 /// how long a restart would read, open transactions, and what keeps each segment.
 #[derive(clap::Args, Debug)]
 pub struct StatsArgs {
     #[command(flatten)]
     input: Input,
-    /// Read every segment, and believe no seal: only then can the log be called clean
+    /// Read every segment instead of trusting Seals: only then can the verdict be clean
     #[arg(long)]
     scan: bool,
-    /// How many tags, and how many of the newest segments to show; 0 for all
+    /// Show N tags and the N newest segments; 0 shows all
     #[arg(long, value_name = "N", default_value_t = 10)]
     top: usize,
-    /// As OpenMetrics text, for scrapers
+    /// Print OpenMetrics text, for scrapers
     #[arg(long, conflicts_with = "json")]
     openmetrics: bool,
-    /// End with 7 when this holds for a log, as in replay_seconds>30; can be given several times
+    /// End with 7 if this holds for a log, as in replay_seconds>30; repeat the flag for more rules
     #[arg(long, value_name = "CONDITION", value_parser = Gate::parse)]
     fail_if: Vec<Gate>,
     /// Count again after this time, until interrupted

@@ -13,14 +13,14 @@ use super::render::out::Out;
 use super::render::progress::WorkBar;
 use super::render::report::{LookedBeside, json, map, text};
 use super::render::{escape, formats};
-use super::units::{count, parse_rate};
+use walctl::model::units::{count, parse_rate};
 
-/// Check logs, and say what every damage means and what to do next
+/// Check logs; for each piece of damage, say what it means and what to do next
 ///
-/// Reads every segment to its end, past any damage, and judges what it finds: torn is an interrupted write that nobody is known to
-/// have been promised, suspect may be torn or rotten, corrupt had been synced and is wrong, missing had been synced and is gone,
-/// foreign belongs to another history, unreadable is what the system refuses to give. Never writes and takes no lock: a log that is
-/// being written is judged as it stood when reading began.
+/// Reads every segment to its end, past any damage, and judges what it finds: torn is an interrupted write that is not known to
+/// have been acknowledged, suspect may be torn or rotten, corrupt had been synced and is wrong, missing had been synced and is gone,
+/// foreign belongs to another history, unreadable is what the system cannot read. verify never writes and takes no lock: a log that is
+/// being written is judged as it was when reading began.
 #[derive(clap::Args, Debug)]
 pub struct VerifyArgs {
     #[command(flatten)]
@@ -28,16 +28,16 @@ pub struct VerifyArgs {
     /// How many segments to check at once [default: one for each processor]
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
-    /// Read no faster than this, and leave the disk to the service: 100MiB/s
+    /// Read no faster than this, to leave the disk to the service: 100MiB/s
     #[arg(long, value_name = "RATE", value_parser = parse_rate)]
     max_rate: Option<u64>,
-    /// Read past the page cache, and report where the medium holds something else than the cache says
+    /// Also read with the page cache bypassed, and report where the disk holds other bytes than the cache
     #[arg(long, conflicts_with = "io")]
     media: bool,
-    /// Also decrypt, decompress, and look for open transactions and orphaned fragments. An encrypted log needs its keys for it
+    /// Also decrypt, decompress, and look for open transactions and orphaned fragments. An encrypted log needs its keys for this
     #[arg(long)]
     deep: bool,
-    /// A ledger that append wrote: say which acknowledged records the log lacks, and end with 7 if it lacks any
+    /// Compare with a ledger that append wrote: list acknowledged records that the log lacks, and end with 7 if there are any
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     ledger: Option<PathBuf>,
     /// Draw each segment as one line: frames, padding, reserved zeros, damage

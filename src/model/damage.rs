@@ -134,7 +134,7 @@ pub const CATALOGUE: [CatalogueEntry; 20] = [
     entry(
         DamageKind::NotAFrame,
         "not-a-frame",
-        "bytes stand where a frame was due, and they are none",
+        "a frame was due here, and the bytes are no frame",
         "a write that went to the wrong place, an overwritten file, or a damaged frame header",
         "look at the bytes with walctl dump --frames",
     ),
@@ -155,7 +155,7 @@ pub const CATALOGUE: [CatalogueEntry; 20] = [
     entry(
         DamageKind::BrokenBatch,
         "broken-batch",
-        "a batch lacks some of its records, so none of it is given out",
+        "a batch lacks some of its records, so none of its records is shown",
         "a crash in the middle of a write, or damage inside the batch",
         "walctl dump --frames shows the records that are whole",
     ),
@@ -170,14 +170,14 @@ pub const CATALOGUE: [CatalogueEntry; 20] = [
         DamageKind::BadPayload,
         "bad-payload",
         "the checksum is right and the payload cannot be decompressed or decrypted",
-        "somebody without the key who changed the frame, or a program that wrote the payload wrongly",
+        "someone without the key changed the frame, or a program wrote the payload wrongly",
         "walctl dump --frames shows the stored bytes; compare the segment with a backup",
     ),
     entry(
         DamageKind::BadSeal,
         "bad-seal",
-        "the seal of a segment does not tell what is in it",
-        "frames that were removed or replaced after the segment was sealed",
+        "the Seal of a segment does not match its content",
+        "frames were removed or replaced after the segment was sealed",
         "compare the segment with a backup",
     ),
     entry(
@@ -190,7 +190,7 @@ pub const CATALOGUE: [CatalogueEntry; 20] = [
     entry(
         DamageKind::LsnBack,
         "lsn-back",
-        "a whole frame has an LSN that was already given",
+        "a whole frame has an LSN that was already assigned",
         "old content behind the end of a log, or two writers at once",
         "find out which program wrote here without taking the lock",
     ),
@@ -220,12 +220,12 @@ pub const CATALOGUE: [CatalogueEntry; 20] = [
         "wrong-name",
         "the name of a segment is not its first LSN",
         "a file that was renamed",
-        "give it the name of its first LSN, with 20 digits",
+        "rename it to its first LSN, with 20 digits",
     ),
     entry(
         DamageKind::ReadError,
         "read-error",
-        "the system refuses to give some bytes",
+        "the system cannot read some bytes",
         "a bad sector, a failing disk, a volume that is not mounted, or a file that became shorter while it was read",
         "look at the kernel's log; copy the log to another disk",
     ),
@@ -239,15 +239,15 @@ pub const CATALOGUE: [CatalogueEntry; 20] = [
     entry(
         DamageKind::PlaintextFrame,
         "plaintext-frame",
-        "a frame in an encrypted segment is not encrypted, so anybody may have written it",
-        "somebody without the key who changed the file, or a program that writes our segments wrongly",
+        "a frame in an encrypted segment is not encrypted, so anyone may have written it",
+        "someone without the key changed the file, or a program writes native segments wrongly",
         "trust nothing in it; find out who can write the folder, and compare the segment with a backup",
     ),
     entry(
         DamageKind::Downgraded,
         "downgraded",
         "a segment is less protected than one before it, which no version of walctl writes",
-        "somebody without the key who replaced the segment",
+        "someone without the key replaced the segment",
         "trust nothing in it; find out who can write the folder, and compare the segment with a backup",
     ),
 ];

@@ -105,7 +105,7 @@ fn the_readme_tells_what_is_done_about_each_damage() {
     let expected: String = HURT.iter().map(row).collect();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
     let text = fs::read_to_string(&path).expect("there is a README");
-    let (before, rest) = text.split_once("## Damage and what is done about it\n").expect("the section is there");
+    let (before, rest) = text.split_once("## Damage and how it is mended\n").expect("the section is there");
     let start = rest.find("|---|").expect("the section has a table");
     let start = start + rest[start..].find('\n').expect("a line ends") + 1;
     let end = start + rest[start..].split_inclusive('\n').take_while(|line| line.starts_with('|')).map(str::len).sum::<usize>();
@@ -113,7 +113,7 @@ fn the_readme_tells_what_is_done_about_each_damage() {
         return;
     }
     assert!(std::env::var_os("UPDATE").is_some(), "the table should be\n{expected}");
-    let new = format!("{before}## Damage and what is done about it\n{}{expected}{}", &rest[..start], &rest[end..]);
+    let new = format!("{before}## Damage and how it is mended\n{}{expected}{}", &rest[..start], &rest[end..]);
     fs::write(path, new).expect("the repository can be written to");
 }
 

@@ -9,62 +9,62 @@ use walctl::writer::{Options, PRESETS, Preallocate, Preset, SyncMode, Window};
 use crate::cli::args::KeyFlag;
 use crate::cli::exit::usage;
 use crate::cli::render::out::Out;
-use crate::cli::units::{parse_bytes, parse_duration};
+use walctl::model::units::{parse_bytes, parse_duration};
 
 /// How to write.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "How it is written")]
 pub struct WriteFlags {
-    /// Settings that belong together; what is given besides counts more. Prints what it sets
+    /// A named set of options; options given explicitly override it. Prints what it sets
     #[arg(long, value_name = "NAME", value_parser = preset_names())]
     preset: Option<String>,
     /// What makes a group durable: fdatasync, fsync, dsync, none or interval=DURATION [default: fdatasync]
     #[arg(long, value_name = "MODE", value_parser = |text: &str| text.parse::<SyncMode>().map_err(|e| e.to_string()))]
     sync: Option<SyncMode>,
-    /// How long a group waits for company: auto, 0, or a span of time from its first record on [default: auto]
+    /// Commit window, how long a group waits for more records: auto, 0, or a duration from its first record on [default: auto]
     #[arg(long, value_name = "SPAN", value_parser = |text: &str| text.parse::<Window>().map_err(|e| e.to_string()))]
     window: Option<Window>,
-    /// Write past the page cache, in whole blocks of which none is written twice
+    /// Bypass the page cache (O_DIRECT), in whole blocks; no block is written twice
     #[arg(long)]
     direct: bool,
-    /// Write everything through the page cache. Otherwise groups go past it where room is ready for them, and who follows the log on
-    /// this machine reads them from the disk
+    /// Write everything through the page cache. By default groups bypass it wherever zero-filled space is ready for them, so that a
+    /// process that follows the log on this machine reads them from the disk
     #[arg(long, conflicts_with = "direct")]
     buffered: bool,
-    /// How room is made ahead: none, sparse, fallocate or zero [default: zero]
+    /// How space is reserved ahead of the data: none, sparse, fallocate or zero [default: zero]
     #[arg(long, value_name = "HOW", value_parser = |text: &str| text.parse::<Preallocate>().map_err(|e| e.to_string()))]
     preallocate: Option<Preallocate>,
     /// Seal a segment before it grows beyond this size [default: 64MiB]
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
     segment_bytes: Option<u64>,
-    /// Seal a segment when it holds so many records
+    /// Seal a segment when it holds N records
     #[arg(long, value_name = "N")]
     segment_records: Option<u64>,
-    /// Seal a segment when its first record came so long ago, though nothing more comes
+    /// Seal a segment when its first record is this old, even if no more records come
     #[arg(long, value_name = "SPAN", value_parser = parse_duration)]
     segment_age: Option<Duration>,
-    /// Let a group have no more bytes than this [default: 4MiB]
+    /// Largest group, in bytes [default: 4MiB]
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
     group_bytes: Option<u64>,
-    /// Let a group have no more records than this [default: 65536]
+    /// Largest group, in records [default: 65536]
     #[arg(long, value_name = "N")]
     group_records: Option<NonZeroUsize>,
-    /// Take nothing more in while so many bytes are on their way [default: 16MiB]
+    /// Make callers wait while more bytes than this are queued or being written [default: 16MiB]
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
     queue_bytes: Option<u64>,
-    /// Split payloads that are longer than this [default: 1MiB]
+    /// Split payloads longer than this into fragments [default: 1MiB]
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
     frame_limit: Option<u64>,
     /// Compress payloads
     #[arg(long, value_name = "HOW")]
     compress: Option<Compression>,
-    /// Leave payloads alone that are shorter than this
+    /// Do not compress payloads shorter than this
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes, default_value = "128", requires = "compress")]
     compress_min: u64,
     #[command(flatten)]
     key: KeyFlag,
-    /// Begin a new key: encrypt with the last one of the key file, though the log's newest key is not in it. Its older records are read
-    /// with a key file that holds both
+    /// Begin a new key: encrypt with the last key of the key file, although the log's newest key is not in it. To read the older records
+    /// too, use a key file that holds both
     #[arg(long)]
     new_key: bool,
 }

@@ -13,7 +13,7 @@ use walctl::writer::{Options, SyncMode, Window};
 
 use super::{BenchArgs, DEFAULT_LIMIT};
 use crate::cli::exit::usage;
-use crate::cli::units::parse_bytes;
+use walctl::model::units::parse_bytes;
 
 /// The longest record that a benchmark appends.
 const LONGEST: u64 = 64 << 20;

@@ -8,7 +8,7 @@ use walctl::ops::read::{ScanOutcome, Stopped};
 
 use crate::cli::exit::Exit;
 use crate::cli::hint;
-use crate::cli::units::count;
+use walctl::model::units::count;
 
 /// The exit code for what was read.
 pub fn exit(outcome: &ScanOutcome) -> Exit {

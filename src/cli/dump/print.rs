@@ -179,9 +179,9 @@ impl Print {
         match &self.shape {
             Shape::Raw(raw) if raw.ambiguous > 0 => Some(format!(
                 "{} held the delimiter, so where they end cannot be told; --delimiter len32 has no such doubt",
-                crate::cli::units::count(raw.ambiguous, "payload")
+                walctl::model::units::count(raw.ambiguous, "payload")
             )),
-            Shape::Files(files) => Some(format!("{} written", crate::cli::units::count(files.written, "file"))),
+            Shape::Files(files) => Some(format!("{} written", walctl::model::units::count(files.written, "file"))),
             _ => None,
         }
     }

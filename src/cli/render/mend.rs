@@ -9,7 +9,7 @@ use walctl::ops::report::Report;
 use super::escape;
 use super::out::{Ink, Out};
 use crate::cli::hint::{beside, show};
-use crate::cli::units::count;
+use walctl::model::units::count;
 
 /// Text is broken before this column.
 const WIDTH: usize = 80;

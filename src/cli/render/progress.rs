@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::out::Out;
-use crate::cli::units::show_bytes;
+use walctl::model::units::show_bytes;
 
 /// What lasts less is over before anybody could read about it.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -12,7 +12,7 @@ use walctl::ops::report::{Amount, Buckets, NOT_CHECKED, Pinned, SegmentStats, St
 use super::escape;
 use super::out::{Ink, Out};
 use super::table::Table;
-use crate::cli::units::{count, show_bytes, show_duration};
+use walctl::model::units::{count, show_bytes, show_duration};
 
 /// How many parts of the time the rate is shown for.
 const PARTS: usize = 48;

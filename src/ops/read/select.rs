@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::fmt;
 
+use crate::model::units::nanos_of;
 use crate::model::{Lsn, LsnRange, Payload, Record, Result, Time};
 
 /// Conditions on a record. An empty one lets everything through.
@@ -187,19 +188,10 @@ pub fn parse_moment(text: &str, now: Time) -> Result<Time, String> {
     let wrong = || format!("`{text}` is no time: give 2026-01-02T03:04:05Z, 2026-01-02, or how long ago, such as `10min ago`");
     let unit_at = ago.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(wrong)?;
     let (number, unit) = (&ago[..unit_at], ago[unit_at..].trim());
-    let micros: u64 = match unit {
-        "us" => 1,
-        "ms" => 1_000,
-        "s" | "sec" | "secs" | "second" | "seconds" => 1_000_000,
-        "m" | "min" | "mins" | "minute" | "minutes" => 60_000_000,
-        "h" | "hour" | "hours" => 3_600_000_000,
-        "d" | "day" | "days" => 86_400_000_000,
-        "w" | "week" | "weeks" => 604_800_000_000,
-        _ => return Err(wrong()),
-    };
+    let nanos = nanos_of(unit).ok_or_else(wrong)?;
     let count: f64 = number.parse().map_err(|_| wrong())?;
     // A conversion that does not fit stops at the largest number, which is before the epoch and so becomes it.
-    Ok(Time(now.0.saturating_sub((count * micros as f64) as u64)))
+    Ok(Time(now.0.saturating_sub((count * nanos as f64 / 1000.0) as u64)))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use walctl::ops::report::{Report, SegmentReport};
 
 use crate::cli::render::escape;
 use crate::cli::render::out::{Ink, Out};
-use crate::cli::units::show_bytes;
+use walctl::model::units::show_bytes;
 
 /// What a cell of the map holds; a later one hides an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -15,7 +15,7 @@ use crate::cli::render::escape;
 use crate::cli::render::hex;
 use crate::cli::render::out::{Ink, Out};
 use crate::cli::render::table::Table;
-use crate::cli::units::count;
+use walctl::model::units::count;
 
 /// So many pieces of damage are told in full; `--json` tells all.
 const TOLD: usize = 40;

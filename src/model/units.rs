@@ -1,5 +1,6 @@
-//! Sizes, rates and spans of time, as people type and read them.
+//! Sizes, rates and durations, as people type and read them: one parser for the whole crate.
 
+use std::fmt;
 use std::time::Duration;
 
 const SIZES: [(&str, u64); 9] = [
@@ -31,7 +32,7 @@ pub fn parse_bytes(text: &str) -> Result<u64, String> {
     scaled(number, scale).ok_or_else(wrong)
 }
 
-/// Reads bytes a second: a size with a unit, and `/s` behind it or not. A bare number is refused: who types 10 means ten of something
+/// Reads bytes a second: a size with a unit, and `/s` behind it or not. A bare number is refused: 10 is meant as ten of something
 /// larger, and ten bytes a second look like a hang.
 pub fn parse_rate(text: &str) -> Result<u64, String> {
     let size = text.trim().trim_end_matches("/s").trim_end();
@@ -45,24 +46,54 @@ pub fn parse_rate(text: &str) -> Result<u64, String> {
     }
 }
 
-/// Reads a span of time: `250us`, `10ms`, `1.5s`, `2min`, `1h`, `7d`. A bare `0` needs no unit.
+/// Reads a duration: `250us`, `10ms`, `1.5s`, `2min`, `1h`, `7d`, `2 weeks`. A bare `0` needs no unit.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is no span of time; write it like 250us, 10ms, 1.5s or 2min");
+    let wrong = || format!("`{text}` is no duration; write it like 250us, 10ms, 1.5s or 2min");
     let text = text.trim();
     let at = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = (&text[..at], text[at..].trim());
     let nanos = match unit {
         "" if number.bytes().all(|b| b == b'0') && !number.is_empty() => 1,
+        unit => nanos_of(unit).ok_or_else(wrong)?,
+    };
+    scaled(number, nanos).map(Duration::from_nanos).ok_or_else(wrong)
+}
+
+/// How many nanoseconds a unit of time has.
+#[must_use]
+pub fn nanos_of(unit: &str) -> Option<u64> {
+    Some(match unit {
         "ns" => 1,
         "us" | "µs" => 1000,
         "ms" => 1_000_000,
-        "s" | "sec" => 1_000_000_000,
-        "m" | "min" => 60_000_000_000,
-        "h" => 3_600_000_000_000,
-        "d" => 86_400_000_000_000,
-        _ => return Err(wrong()),
-    };
-    scaled(number, nanos).map(Duration::from_nanos).ok_or_else(wrong)
+        "s" | "sec" | "secs" | "second" | "seconds" => 1_000_000_000,
+        "m" | "min" | "mins" | "minute" | "minutes" => 60_000_000_000,
+        "h" | "hour" | "hours" => 3_600_000_000_000,
+        "d" | "day" | "days" => 86_400_000_000_000,
+        "w" | "week" | "weeks" => 604_800_000_000_000,
+        _ => return None,
+    })
+}
+
+/// A duration that prints as it is typed, exactly, in the largest unit that needs no fraction: `10ms`, `1500us`, `2d`.
+#[derive(Clone, Copy, Debug)]
+pub struct Typed(pub Duration);
+
+impl fmt::Display for Typed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let nanos = self.0.as_nanos();
+        let (number, unit) = match nanos {
+            0 => return f.write_str("0"),
+            n if n % 86_400_000_000_000 == 0 => (n / 86_400_000_000_000, "d"),
+            n if n % 3_600_000_000_000 == 0 => (n / 3_600_000_000_000, "h"),
+            n if n % 60_000_000_000 == 0 => (n / 60_000_000_000, "m"),
+            n if n % 1_000_000_000 == 0 => (n / 1_000_000_000, "s"),
+            n if n % 1_000_000 == 0 => (n / 1_000_000, "ms"),
+            n if n % 1000 == 0 => (n / 1000, "us"),
+            n => (n, "ns"),
+        };
+        write!(f, "{number}{unit}")
+    }
 }
 
 /// A decimal number times `scale`, exact, rounded down.
@@ -78,6 +109,7 @@ fn scaled(number: &str, scale: u64) -> Option<u64> {
 }
 
 /// Bytes for people: `931 B`, `4.0 KiB`, `1.5 GiB`.
+#[must_use]
 pub fn show_bytes(bytes: u64) -> String {
     for (name, size) in &SIZES[..4] {
         if bytes >= *size {
@@ -87,7 +119,8 @@ pub fn show_bytes(bytes: u64) -> String {
     format!("{bytes} B")
 }
 
-/// A span of time for people: `812 ns`, `45.1 us`, `3.90 ms`, `2.10 s`, `4 min 5 s`.
+/// A duration for people: `812 ns`, `45.1 us`, `3.90 ms`, `2.10 s`, `4 min 5 s`.
+#[must_use]
 pub fn show_duration(span: Duration) -> String {
     let nanos = span.as_nanos();
     match nanos {
@@ -107,6 +140,7 @@ pub fn show_duration(span: Duration) -> String {
 }
 
 /// A number with its noun: `1 record`, `2 records`.
+#[must_use]
 pub fn count(number: u64, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
@@ -146,9 +180,31 @@ mod tests {
         assert_eq!(parse_duration("1.5s"), Ok(Duration::from_millis(1500)));
         assert_eq!(parse_duration("2min"), Ok(Duration::from_secs(120)));
         assert_eq!(parse_duration("0"), Ok(Duration::ZERO));
-        for wrong in ["5", "", "s", "1 fortnight", "-1s"] {
+        assert_eq!(parse_duration("1.5 hours"), Ok(Duration::from_secs(5400)));
+        for wrong in ["5", "", "s", "1 fortnight", "-1s", "1.2.3s", "99999999999999999999s", "9999999999999999h"] {
             assert!(parse_duration(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_duration_prints_the_largest_number_that_is_exact() {
+        let typed = |text: &str| Typed(parse_duration(text).expect("it is one")).to_string();
+        for text in ["2d", "49h", "90m", "61s", "1500ms", "1001us", "1000001ns", "1d", "1h", "1m", "1s", "1ms", "1us", "1ns"] {
+            assert_eq!(typed(text), text);
+        }
+        let table = [
+            ("48h", "2d"),
+            ("120min", "2h"),
+            ("60s", "1m"),
+            ("1000ms", "1s"),
+            ("3000us", "3ms"),
+            ("1000ns", "1us"),
+            ("1.5ms", "1500us"),
+        ];
+        for (text, shorter) in table {
+            assert_eq!(typed(text), shorter);
+        }
+        assert_eq!(Typed(Duration::ZERO).to_string(), "0");
     }
 
     #[test]
