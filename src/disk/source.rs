@@ -1,5 +1,6 @@
 //! A log's files in their natural order.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -32,8 +33,10 @@ pub struct Source {
     pub path: PathBuf,
     /// The folder that holds the segments.
     pub dir: PathBuf,
-    /// In natural order.
+    /// Those to be read, in natural order.
     pub segments: Vec<Segment>,
+    /// Those of the same log that stand behind them and were left out. A record that begins in the last segment may go on there.
+    pub beyond: Vec<Segment>,
     /// Names of the other files in the folder.
     pub others: Vec<String>,
     /// One segment was named, not a log: its neighbours are not looked at.
@@ -80,7 +83,17 @@ impl Source {
                 kind: entry.kind,
             })
             .collect();
-        Source { path: dir.to_owned(), dir: dir.to_owned(), segments, others, alone: false, io: Io::Auto, disk, given: None }
+        Source {
+            path: dir.to_owned(),
+            dir: dir.to_owned(),
+            segments,
+            beyond: Vec::new(),
+            others,
+            alone: false,
+            io: Io::Auto,
+            disk,
+            given: None,
+        }
     }
 
     /// A segment by itself. `followed` says whether its folder holds a later one.
@@ -94,6 +107,7 @@ impl Source {
             path: path.to_owned(),
             dir,
             segments: vec![segment],
+            beyond: Vec::new(),
             others: Vec::new(),
             alone: true,
             io: Io::Auto,
@@ -108,6 +122,18 @@ impl Source {
         let mut source = Source::single(disk, Path::new(name), u64::MAX, sequence, false);
         source.given = Some(file);
         source
+    }
+
+    /// The same log with only some of its segments, numbered anew.
+    #[must_use]
+    pub fn narrow(&self, range: Range<usize>) -> Source {
+        let mut narrowed = self.clone();
+        let left_out = narrowed.segments.split_off(range.end.min(narrowed.segments.len()));
+        narrowed.beyond.splice(..0, left_out);
+        narrowed.segments.drain(..range.start.min(narrowed.segments.len()));
+        let all = narrowed.segments.iter_mut().chain(&mut narrowed.beyond);
+        all.enumerate().for_each(|(index, segment)| segment.id = id(index));
+        narrowed
     }
 
     /// The same log, read in another way.
@@ -204,5 +230,15 @@ mod tests {
         assert_eq!(source.segments.iter().map(|s| s.followed).collect::<Vec<_>>(), [true, true, false]);
         assert_eq!(source.segments[2].kind, EntryKind::Folder);
         assert_eq!(source.others, ["LOCK", "x.seg"]);
+    }
+
+    #[test]
+    fn segments_that_are_left_out_behind_are_still_known() {
+        let entry = |name: &str| Entry { name: name.into(), length: 0, kind: EntryKind::File };
+        let entries = ["1", "2", "3", "4"].map(entry).to_vec();
+        let source = Source::of(Arc::new(RealDisk), Path::new("wal"), entries, |name| name.parse().ok());
+        let narrowed = source.narrow(0..3).narrow(1..2);
+        let named = |segments: &[Segment]| segments.iter().map(|s| (s.id.0, s.sequence)).collect::<Vec<_>>();
+        assert_eq!((named(&narrowed.segments), named(&narrowed.beyond)), (vec![(0, 2)], vec![(1, 3), (2, 4)]));
     }
 }

@@ -26,9 +26,8 @@ pub struct Format {
     pub sequence: fn(&str) -> Option<u64>,
     /// How much a file looks like one of its segments.
     pub recognise: fn(&Sample<'_>) -> Likeness,
-    /// A record can cross segments: they are walked in order, each with the summary of the one before.
-    pub ordered: bool,
-    /// Walks one segment by itself, which is a regular file; [`Format::walk`] sees to that.
+    /// Walks one segment by itself, which is a regular file; [`Format::walk`] sees to that. It delivers every record that begins in the
+    /// segment, and where records cross segments it reads on in those that [`Visit::later`] gives: so segments are walked in any order.
     pub walk: fn(&Visit<'_>, &mut Sink<'_>) -> Walk,
     /// Joins the walks of all segments, in order: completes what their damage proves, and gives the damage between them.
     pub join: fn(&Source, &mut [Summary]) -> Vec<Damage>,
@@ -176,8 +175,14 @@ pub struct Visit<'a> {
     pub keys: &'a Keys,
     /// What is wanted.
     pub want: Want,
-    /// For ordered formats: what the walk over the segment before found.
-    pub before: Option<&'a Summary>,
+}
+
+impl<'a> Visit<'a> {
+    /// The segments that stand behind this one in the log, in order, whether they are to be walked or not.
+    pub fn later(&self) -> impl Iterator<Item = &'a Segment> + use<'a> {
+        let behind = self.source.segments.get(self.segment.id.index() + 1..).unwrap_or_default();
+        behind.iter().chain(&self.source.beyond)
+    }
 }
 
 /// What the caller of a walk wants to be given. Hints, all of them: a walk may give more, never less.

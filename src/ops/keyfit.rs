@@ -90,7 +90,7 @@ fn sealed(input: &Input, segment: &Segment, keys: &Keys) -> Result<Vec<bool>> {
         }
         Ok(())
     };
-    let visit = Visit { source: &input.source, segment, keys, want: Want { payloads: true, ..Want::default() }, before: None };
+    let visit = Visit { source: &input.source, segment, keys, want: Want { payloads: true, ..Want::default() } };
     match input.format.walk(&visit, &mut Sink::new(&mut take)) {
         Ok(_) | Err(Halt::Enough) => Ok(found),
         Err(Halt::Failed(error)) => Err(error),

@@ -16,7 +16,7 @@ const WAITS: [u64; 8] = [0, 2, 5, 10, 20, 40, 80, 160];
 /// Walks again what did not meet. `summaries` are those of the source's first segments, not joined yet.
 pub fn settle(source: &Source, format: &Format, keys: &Keys, want: Want, summaries: &mut [Summary]) -> Result<()> {
     let begun = begun_behind(summaries);
-    let apart = source.alone || format.ordered || format == &crate::formats::native::FORMAT;
+    let apart = source.alone || format == &crate::formats::native::FORMAT;
     if apart || begun.is_none() && unmet(summaries).is_empty() || !want.live && source.writer(None).is_none() {
         return Ok(());
     }
@@ -24,7 +24,7 @@ pub fn settle(source: &Source, format: &Format, keys: &Keys, want: Want, summari
     let want = Want { counts_only: true, live: true, start: None, ..want };
     let again = |index: usize, summaries: &mut [Summary]| -> Result<()> {
         let Some(segment) = source.segments.get(index) else { return Ok(()) };
-        let visit = Visit { source, segment, keys, want, before: None };
+        let visit = Visit { source, segment, keys, want };
         match format.walk(&visit, &mut Sink::new(&mut |_| Ok(()))) {
             Ok(summary) => summaries[index] = summary,
             Err(Halt::Enough) => {}

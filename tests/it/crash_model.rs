@@ -139,7 +139,7 @@ fn read(disk: &SimDisk, options: &Options) -> Option<Found> {
             Ok(())
         };
         let want = Want { payloads: true, ..Want::default() };
-        let visit = Visit { source: &input.source, segment, keys: &input.keys, want, before: None };
+        let visit = Visit { source: &input.source, segment, keys: &input.keys, want };
         (input.format.walk)(&visit, &mut Sink::new(&mut take)).expect("memory can be read");
     }
     let words = format!("{:?}", report.damage);

@@ -127,7 +127,7 @@ fn read(disk: &Arc<dyn Disk>, dir: &Path, io: Io) {
             for frames in [false, true] {
                 for segment in &input.source.segments {
                     let want = Want { payloads: true, frames, marks: true, ..Want::default() };
-                    let visit = Visit { source: &input.source, segment, keys: &input.keys, want, before: None };
+                    let visit = Visit { source: &input.source, segment, keys: &input.keys, want };
                     let mut seen = 0;
                     let mut take = |item: Item<'_>| {
                         if let Item::Record(record) = item {

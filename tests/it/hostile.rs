@@ -90,7 +90,7 @@ fn cost(format: &str, name: &str, bytes: Vec<u8>, want: Want) -> u64 {
     let file = Arc::new(Counted(bytes, AtomicU64::new(0)));
     let source = Source::given(Arc::new(RealDisk), name, file.clone(), 1);
     let format = by_name(format).expect("it is known");
-    let visit = Visit { source: &source, segment: &source.segments[0], keys: &Keys::default(), want, before: None };
+    let visit = Visit { source: &source, segment: &source.segments[0], keys: &Keys::default(), want };
     match (format.walk)(&visit, &mut Sink::new(&mut |_| Ok(()))) {
         Ok(_) | Err(Halt::Enough) => {}
         Err(Halt::Failed(error)) => panic!("{}: {error}", format.name),

@@ -69,7 +69,7 @@ fn records(input: &Input) -> Records {
     let mut records = Records::new();
     for segment in &input.source.segments {
         let want = Want { payloads: true, ..Want::default() };
-        let visit = Visit { source: &input.source, segment, keys: &input.keys, want, before: None };
+        let visit = Visit { source: &input.source, segment, keys: &input.keys, want };
         let mut take = |item: Item<'_>| {
             if let Item::Record(record) = item {
                 let mut payload = Vec::new();

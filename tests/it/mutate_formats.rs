@@ -263,7 +263,7 @@ fn a_batch_that_explodes_is_read_in_little_memory() {
     let name = "00000000000000000000.wal";
     let source = Source::given(Arc::new(RealDisk), name, Arc::new(Bytes(bytes)), 0);
     let want = Want { payloads: true, deep: true, ..Want::default() };
-    let visit = Visit { source: &source, segment: &source.segments[0], keys: &Keys::default(), want, before: None };
+    let visit = Visit { source: &source, segment: &source.segments[0], keys: &Keys::default(), want };
     let mut length = 0;
     let mut take = |item: Item<'_>| match item {
         Item::Record(record) => record

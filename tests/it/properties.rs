@@ -497,7 +497,7 @@ fn proven(input: &Input) -> u64 {
     let mut bound = 0;
     for segment in &input.source.segments {
         let want = Want { frames: true, ..Want::default() };
-        let visit = Visit { source: &input.source, segment, keys: &input.keys, want, before: None };
+        let visit = Visit { source: &input.source, segment, keys: &input.keys, want };
         let mut take = |item: Item<'_>| {
             if let Item::Record(record) = item {
                 let number = |name| {

@@ -152,7 +152,7 @@ fn from_log(path: &Path) -> anyhow::Result<Arc<Payloads>> {
                 if pieces.len() >= TAKEN { Err(Halt::Enough) } else { Ok(()) }
             };
             let want = Want { payloads: true, ..Want::default() };
-            let visit = Visit { source: &input.source, segment, keys: &input.keys, want, before: None };
+            let visit = Visit { source: &input.source, segment, keys: &input.keys, want };
             match input.format.walk(&visit, &mut Sink::new(&mut take)) {
                 Ok(_) | Err(Halt::Enough) => {}
                 Err(Halt::Failed(error)) => return Err(error.into()),

@@ -24,7 +24,6 @@ pub const FORMAT: Format = Format {
     numbers: Numbers::Counted,
     sequence,
     recognise,
-    ordered: false,
     walk: walk::walk,
     join: join::join,
     mend: Mend::Cut,

@@ -57,7 +57,7 @@ fn walk_in(disk: Arc<dyn Disk>, dir: &Path, want: Want) -> Seen {
     let (mut lsns, mut payloads, mut summaries) = (Vec::new(), Vec::new(), Vec::new());
     for segment in &source.segments {
         let keys = Keys::default();
-        let visit = Visit { source: &source, segment, keys: &keys, want, before: None };
+        let visit = Visit { source: &source, segment, keys: &keys, want };
         let mut take = |item: Item<'_>| {
             if let Item::Record(record) = item {
                 lsns.extend(record.lsn.map(|l| l.0));
@@ -275,7 +275,7 @@ fn a_line_on_its_way_is_looked_at_again_before_it_is_called_torn() {
     std::fs::write(&path, &whole[..whole.len() - 50]).expect("room for a few bytes");
     let source = Source::folder(Arc::new(RealDisk), dir.path(), FORMAT.sequence).expect("it can be listed");
     let keys = Keys::default();
-    let visit = Visit { source: &source, segment: &source.segments[0], keys: &keys, want: Want::default(), before: None };
+    let visit = Visit { source: &source, segment: &source.segments[0], keys: &keys, want: Want::default() };
     let mut seen = 0;
     let mut take = |item: Item<'_>| {
         if let Item::Record(_) = item {

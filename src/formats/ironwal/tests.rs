@@ -81,7 +81,7 @@ fn read(dir: &Path, want: Want) -> Found {
             }
             Ok(())
         };
-        let visit = Visit { source: &source, segment, keys: &Keys::default(), want, before: None };
+        let visit = Visit { source: &source, segment, keys: &Keys::default(), want };
         summaries.push((FORMAT.walk)(&visit, &mut Sink::new(&mut take)).expect("bytes are no error"));
     }
     let between = (FORMAT.join)(&source, &mut summaries);
@@ -298,7 +298,7 @@ fn what_was_on_its_way_is_looked_at_again_before_it_is_called_torn() {
         }
         Ok(())
     };
-    let visit = Visit { source: &source, segment: &source.segments[0], keys: &Keys::default(), want: ALL(), before: None };
+    let visit = Visit { source: &source, segment: &source.segments[0], keys: &Keys::default(), want: ALL() };
     let summary = (FORMAT.walk)(&visit, &mut Sink::new(&mut take)).expect("bytes are no error");
     assert_eq!((seen, summary.damage.is_empty()), (2, true));
 }

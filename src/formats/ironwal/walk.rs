@@ -19,7 +19,6 @@ pub const FORMAT: Format = Format {
     numbers: Numbers::Counted,
     sequence: log::sequence,
     recognise: log::recognise,
-    ordered: false,
     walk,
     join: log::join,
     mend: Mend::Cut,

@@ -24,7 +24,6 @@ pub const FORMAT: Format = Format {
     numbers: Numbers::Counted,
     sequence: |name| segment_lsn(name).map(|lsn| lsn.0),
     recognise,
-    ordered: false,
     walk,
     join,
     mend: Mend::Cut,

@@ -26,7 +26,6 @@ pub const FORMAT: Format = Format {
     numbers: Numbers::Counted,
     sequence,
     recognise,
-    ordered: false,
     walk: walk::walk,
     join: join::join,
     mend: Mend::CutAndFill(fill),
@@ -95,7 +94,7 @@ fn recognise(sample: &Sample<'_>) -> Likeness {
 /// overwrites the records of the last partial block. Short headers get none: 0.2.1 would take LSN 0 for a record.
 fn fill(source: &Source, segment: &Segment, cut: u64) -> Result<Vec<u8>, Error> {
     let keys = Keys::default();
-    let visit = Visit { source, segment, keys: &keys, want: Want::default(), before: None };
+    let visit = Visit { source, segment, keys: &keys, want: Want::default() };
     let mut last = None;
     let mut take = |item: crate::formats::Item<'_>| {
         if let crate::formats::Item::Record(record) = item

@@ -69,7 +69,7 @@ impl Log {
         let (mut lsns, mut summaries) = (Vec::new(), Vec::new());
         for segment in &source.segments {
             let keys = Keys::default();
-            let visit = Visit { source: &source, segment, keys: &keys, want: Want::default(), before: None };
+            let visit = Visit { source: &source, segment, keys: &keys, want: Want::default() };
             let mut take = |item: Item<'_>| {
                 if let Item::Record(record) = item {
                     lsns.extend(record.lsn.map(|l| l.0));
@@ -319,7 +319,7 @@ fn a_payload_of_megabytes_is_checked_and_handed_out_in_pieces() {
     assert_eq!((seen.lsns.len(), seen.verdict()), (2, Verdict::Clean));
     let keys = Keys::default();
     let want = Want { payloads: true, ..Want::default() };
-    let visit = Visit { source: &seen.source, segment: &seen.source.segments[0], keys: &keys, want, before: None };
+    let visit = Visit { source: &seen.source, segment: &seen.source.segments[0], keys: &keys, want };
     let mut all = Vec::new();
     let mut take = |item: Item<'_>| {
         if let Item::Record(record) = item
@@ -387,7 +387,7 @@ fn a_flipped_bit_of_an_epoch_is_found_by_the_key_and_a_wrong_key_is_no_damage() 
         let log = Log::one(bytes);
         let source = log.source().expect("it can be listed");
         let want = Want { payloads: true, ..Want::default() };
-        let visit = Visit { source: &source, segment: &source.segments[0], keys, want, before: None };
+        let visit = Visit { source: &source, segment: &source.segments[0], keys, want };
         let mut plain = 0;
         let mut take = |item: Item<'_>| {
             plain += u64::from(matches!(item, Item::Record(record) if !record.encrypted));
@@ -434,7 +434,7 @@ fn what_was_on_its_way_is_looked_at_again_before_it_is_called_torn() {
     let source = log.source().expect("it can be listed");
     let path = source.segments[0].path.clone();
     let keys = Keys::default();
-    let visit = Visit { source: &source, segment: &source.segments[0], keys: &keys, want: Want::default(), before: None };
+    let visit = Visit { source: &source, segment: &source.segments[0], keys: &keys, want: Want::default() };
     let mut seen = 0;
     let mut take = |item: Item<'_>| {
         if let Item::Record(_) = item {
@@ -457,7 +457,7 @@ fn a_record_longer_than_what_is_held_is_given_in_pieces_where_nothing_is_mapped(
         let log = Log::one(&bytes);
         let (source, mut given) = (log.source().expect("it lists"), Vec::new());
         let want = Want { payloads: true, ..Want::default() };
-        let visit = Visit { source: &source, segment: &source.segments[0], keys: &Keys::default(), want, before: None };
+        let visit = Visit { source: &source, segment: &source.segments[0], keys: &Keys::default(), want };
         let mut take = |item: Item<'_>| {
             let Item::Record(record) = item else { return Ok(()) };
             let mut all = Vec::new();

@@ -63,7 +63,7 @@ fn read(dir: &Path, keys: &Keys, want: Want) -> AtOffset {
             }
             Ok(())
         };
-        let visit = Visit { source: &source, segment, keys, want, before: None };
+        let visit = Visit { source: &source, segment, keys, want };
         summaries.push((FORMAT.walk)(&visit, &mut Sink::new(&mut take)).expect("bytes are no error"));
     }
     let between = (FORMAT.join)(&source, &mut summaries);

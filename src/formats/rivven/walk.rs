@@ -20,7 +20,6 @@ pub const FORMAT: Format = Format {
     numbers: Numbers::Counted,
     sequence: log::sequence,
     recognise: log::recognise,
-    ordered: false,
     walk,
     join: log::join,
     mend: Mend::Cut,

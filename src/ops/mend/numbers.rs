@@ -106,7 +106,7 @@ pub fn course(input: &Input, report: &Report) -> Result<Course> {
     }
     let numbers = Numbering::Stay(u64::from(zero));
     let ascending = runs.windows(2).all(|pair| pair[0].1 < pair[1].0.first);
-    if ascending || runs.len() > RUNS + input.source.segments.len() || input.format.ordered {
+    if ascending || runs.len() > RUNS + input.source.segments.len() {
         return Ok(Course { stretches: natural, numbers });
     }
     let mut stretches: Vec<Stretch> = runs.into_iter().map(|(run, _)| run).collect();

@@ -381,7 +381,7 @@ pub(super) fn is_control(record: &Record<'_>) -> bool {
 
 /// Hands over what a walk over a segment delivers.
 pub(super) fn each_frame(input: &Input, segment: &Segment, want: Want, take: &mut dyn FnMut(&Record<'_>)) -> Result<()> {
-    let visit = Visit { source: &input.source, segment, keys: &input.keys, want, before: None };
+    let visit = Visit { source: &input.source, segment, keys: &input.keys, want };
     let mut each = |item: Item<'_>| {
         if let Item::Record(record) = item {
             take(record);

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::aside::Aside;
 use super::newlog::{NewLog, NewRecord};
 use super::numbers::{Course, Numbering, Stretch, course};
-use crate::formats::{Halt, Item, KnownHole, Sink, Summary, Visit, Want};
+use crate::formats::{Halt, Item, KnownHole, Sink, Visit, Want};
 use crate::model::{
     Acknowledged, Damage, DamageKind, Error, Hole, HoleOrigin, Lsn, LsnRange, Payload, Record, Result, Time, Value,
 };
@@ -151,10 +151,9 @@ pub(super) fn each_record(
     want: Want,
     take: &mut dyn FnMut(&Record<'_>, u64) -> Result<()>,
 ) -> Result<()> {
-    let mut before: Option<Summary> = None;
     for stretch in stretches {
         let Some(segment) = input.source.segments.get(stretch.segment) else { continue };
-        let visit = Visit { source: &input.source, segment, keys: &input.keys, want, before: before.as_ref() };
+        let visit = Visit { source: &input.source, segment, keys: &input.keys, want };
         let mut at = 0;
         let mut each = |item: Item<'_>| match item {
             Item::Record(record) if !record.physical => {
@@ -165,7 +164,7 @@ pub(super) fn each_record(
             _ => Ok(()),
         };
         match input.format.walk(&visit, &mut Sink::new(&mut each)) {
-            Ok(summary) => before = Some(summary),
+            Ok(_) => {}
             Err(Halt::Enough) => return Ok(()),
             Err(Halt::Failed(error)) => return Err(error),
         }

@@ -37,7 +37,7 @@ fn new_log(disk: &SimDisk) -> (Verdict, Vec<(String, u64)>, Vec<Told>) {
     let mut records = Vec::new();
     let want = Want { payloads: true, ..Want::default() };
     for segment in &input.source.segments {
-        let visit = Visit { source: &input.source, segment, keys: &input.keys, want, before: None };
+        let visit = Visit { source: &input.source, segment, keys: &input.keys, want };
         let mut take = |item: Item<'_>| {
             if let Item::Record(record) = item {
                 let Payload::Whole(bytes) = record.payload else { panic!("these records are short") };

@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::owned::OwnedRecord;
 use super::position::Position;
 use super::scan::{Event, Scan, ScanOutcome, Shown, Stopped, Take, Way, finish};
-use super::seek::{narrow, segments_of_use};
+use super::seek::segments_of_use;
 use crate::disk::Segment;
 use crate::formats::{Halt, Item, Mark, Sink, Summary};
 use crate::model::{Damage, Error, Record, Result};
@@ -156,12 +156,6 @@ impl Scan<'_> {
 
     /// Delivers one record again.
     pub fn again(&self, segment: &Segment, way: Way, see: &mut dyn FnMut(&Record<'_>) -> Result<(), Halt>) -> Result<(), Halt> {
-        let mut before: Option<Summary> = None;
-        if self.format.ordered {
-            for index in 0..self.source.segments.iter().position(|s| s.name == segment.name).unwrap_or(0) {
-                before = Some(self.walk(index, None, true, before.as_ref(), &mut Sink::new(&mut |_| Ok(())))?);
-            }
-        }
         let index = self.source.segments.iter().position(|s| s.name == segment.name).unwrap_or(0);
         let mut ordinal = 0;
         let mut done = false;
@@ -176,7 +170,7 @@ impl Scan<'_> {
             }
             Ok(())
         };
-        match self.walk(index, way.mark, false, before.as_ref(), &mut Sink::new(&mut take)) {
+        match self.walk(index, way.mark, false, &mut Sink::new(&mut take)) {
             // Enough of the walk; whoever sees the record may have had enough of everything.
             Err(Halt::Enough) if done => Ok(()),
             other => other.map(|_| ()),
@@ -206,28 +200,15 @@ struct Backward<'a> {
     next_index: usize,
     /// Of the segments that were surveyed, in the order of the log.
     summaries: VecDeque<Summary>,
-    /// For ordered formats: all surveys, made forward in advance.
-    ready: Vec<Option<Survey>>,
     /// The last record of the log, as far as it was surveyed.
     last: Option<Position>,
 }
 
 impl<'a> Backward<'a> {
     fn new(scan: &Scan<'a>) -> Result<Backward<'a>> {
-        let range = if scan.format.ordered {
-            0..scan.source.segments.len()
-        } else {
-            segments_of_use(scan.source, scan.format, scan.keys, scan.selection)?.range
-        };
+        let range = segments_of_use(scan.source, scan.format, scan.keys, scan.selection)?.range;
         let next_index = range.end;
-        let mut back = Backward { scan: *scan, range, next_index, summaries: VecDeque::new(), ready: Vec::new(), last: None };
-        if scan.format.ordered {
-            for index in back.range.clone() {
-                let survey = back.survey(index)?;
-                back.ready.push(Some(survey));
-            }
-        }
-        Ok(back)
+        Ok(Backward { scan: *scan, range, next_index, summaries: VecDeque::new(), last: None })
     }
 
     /// Surveys the segment before.
@@ -236,17 +217,14 @@ impl<'a> Backward<'a> {
             return Ok(None);
         }
         self.next_index -= 1;
-        let mut survey = match self.ready.get_mut(self.next_index).and_then(Option::take) {
-            Some(survey) => survey,
-            None => match self.survey(self.next_index) {
-                // It was pruned before it was reached, and with it all that stand before it: the log begins behind it now.
-                Err(error) if self.went(self.next_index, &error)? => {
-                    self.next_index += 1;
-                    self.range.start = self.next_index;
-                    return Ok(None);
-                }
-                survey => survey?,
-            },
+        let mut survey = match self.survey(self.next_index) {
+            // It was pruned before it was reached, and with it all that stand before it: the log begins behind it now.
+            Err(error) if self.went(self.next_index, &error)? => {
+                self.next_index += 1;
+                self.range.start = self.next_index;
+                return Ok(None);
+            }
+            survey => survey?,
         };
         self.last = self.last.take().or(survey.last.take());
         Ok(Some(survey))
@@ -265,17 +243,8 @@ impl<'a> Backward<'a> {
         self.summaries.push_front(survey.summary);
     }
 
-    fn before(&self, index: usize) -> Option<&Summary> {
-        let before = index.checked_sub(1)?;
-        let done_from = self.range.end - self.summaries.len();
-        match self.ready.get(before) {
-            Some(Some(survey)) => Some(&survey.summary),
-            _ => self.summaries.get(before.checked_sub(done_from)?),
-        }
-    }
-
     fn finish(self, stopped: Option<Stopped>) -> ScanOutcome {
-        let source = narrow(self.scan.source, self.next_index.min(self.range.end)..self.range.end);
+        let source = self.scan.source.narrow(self.next_index.min(self.range.end)..self.range.end);
         finish(self.scan.format, source, self.summaries.into(), &[], stopped, self.last)
     }
 
@@ -322,7 +291,7 @@ impl<'a> Backward<'a> {
             Ok(())
         };
         // Whether an encrypted payload was altered shows only when it is opened, and the verdict must be that of a forward scan.
-        match scan.walk(index, None, scan.keys.is_empty(), self.before(index), &mut Sink::new(&mut take)) {
+        match scan.walk(index, None, scan.keys.is_empty(), &mut Sink::new(&mut take)) {
             Ok(summary) => {
                 let segment = scan.source.segments[index].name.clone();
                 let after_damage = first_hurt.is_some();
@@ -379,7 +348,7 @@ impl<'a> Backward<'a> {
             Item::Hurt(damage) => each(PieceItem::Hurt(segment, damage)),
             Item::Reached(at) => each(PieceItem::Reached(segment, at)),
         };
-        match scan.walk(index, mark, false, self.before(index), &mut Sink::new(&mut take)) {
+        match scan.walk(index, mark, false, &mut Sink::new(&mut take)) {
             Ok(_) | Err(Halt::Enough) => Ok(()),
             // It was surveyed, and pruned before its records were delivered.
             Err(Halt::Failed(error)) => {

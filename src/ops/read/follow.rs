@@ -7,7 +7,7 @@ use super::position::Position;
 use super::scan::{Scan, ScanOutcome, ScanStart, Stopped, Take};
 use super::seek::first_record;
 use crate::disk::Source;
-use crate::formats::{Format, Summary};
+use crate::formats::Format;
 use crate::model::{Error, Lsn, LsnRange, Result};
 
 /// A log that is being read as it grows.
@@ -15,8 +15,6 @@ use crate::model::{Error, Lsn, LsnRange, Result};
 pub struct Follow {
     source: Source,
     position: Option<Position>,
-    /// For ordered formats: what the walk over the segment before the current one found.
-    before: Option<(String, Summary)>,
     /// What stood at the end of the data at the last step; if it still does, nothing was written.
     quiet: Option<Quiet>,
 }
@@ -53,7 +51,7 @@ impl Follow {
     /// From a position on; from the start when there is none.
     #[must_use]
     pub fn new(source: Source, position: Option<Position>) -> Follow {
-        Follow { source, position, before: None, quiet: None }
+        Follow { source, position, quiet: None }
     }
 
     /// Up to where records were read.
@@ -82,7 +80,7 @@ impl Follow {
             },
         };
         let scan = Scan { source: &self.source, ..*scan };
-        let begin = self.begin(scan.format, first, gone.is_some());
+        let begin = self.begin(first, gone.is_some());
         let name = self.source.segments.get(first).map(|s| s.name.clone());
         let first_lsn = match (&gone, &name) {
             // If it is gone by now, the scan says so.
@@ -95,10 +93,6 @@ impl Follow {
         let position = outcome.position.take().or(self.position.take());
         self.position = position.clone();
         outcome.position = position;
-        if scan.format.ordered && outcome.summaries.len() > 1 {
-            let index = outcome.summaries.len() - 2;
-            self.before = Some((outcome.source.segments[index].name.clone(), outcome.summaries.remove(index)));
-        }
         self.quiet = if outcome.stopped.is_none() { self.rest(&outcome)? } else { None };
         Ok(match (gone, name) {
             (Some(gone), Some(next)) => Step::Pruned { gone, next, first: first_lsn, outcome: Box::new(outcome) },
@@ -106,21 +100,13 @@ impl Follow {
         })
     }
 
-    fn begin(&self, format: &Format, first: usize, pruned: bool) -> ScanStart<'_> {
+    fn begin(&self, first: usize, pruned: bool) -> ScanStart<'_> {
         let after = self.position.as_ref();
-        let before = first.checked_sub(1).and_then(|index| {
-            let name = &self.source.segments.get(index)?.name;
-            self.before.as_ref().filter(|(kept, _)| kept == name).map(|(_, summary)| summary)
-        });
-        // A format whose records cross segments is read from its start where the summary before is not at hand.
-        if format.ordered && before.is_none() {
-            return ScanStart { after, ..ScanStart::default() };
-        }
         let mark = after.filter(|_| !pruned).and_then(|p| p.mark).filter(|mark| {
             // A file that became shorter was cut: what stands there now begins elsewhere.
             self.source.segments.get(first).is_some_and(|s| s.length >= mark.offset)
         });
-        ScanStart { segment: first, mark, after, after_damage: false, before }
+        ScanStart { segment: first, mark, after, after_damage: false }
     }
 
     /// Where to go on when the segment of the position is gone: behind it, by name.

@@ -1,6 +1,6 @@
 //! Reading a log from a place on: the records that are wanted, the damage between them, and what was established at the end.
 
-use super::seek::{Chosen, narrow, segments_of_use};
+use super::seek::{Chosen, segments_of_use};
 use crate::disk::{EntryKind, Segment, Source};
 use crate::formats::{Format, Halt, Item, Mark, Sink, Summary, Visit, Walk, Want};
 use crate::model::{Damage, Keys, Lsn, LsnRange, Record, Result};
@@ -80,8 +80,6 @@ pub struct ScanStart<'a> {
     pub after: Option<&'a Position>,
     /// A bad region stands before it.
     pub after_damage: bool,
-    /// For ordered formats: what the walk over the segment before found.
-    pub before: Option<&'a Summary>,
 }
 
 /// Why a scan ended before the end of the log.
@@ -138,7 +136,7 @@ impl ScanOutcome {
     #[must_use]
     pub fn nothing(source: &Source) -> ScanOutcome {
         ScanOutcome {
-            source: narrow(source, 0..0),
+            source: source.narrow(0..0),
             summaries: Vec::new(),
             damage: Vec::new(),
             more_damage: 0,
@@ -152,13 +150,13 @@ impl ScanOutcome {
 impl<'a> Scan<'a> {
     /// Reads from `begin` to the end, or until `take` has enough.
     pub fn forward(&self, begin: &ScanStart<'a>, take: &mut Take<'_>) -> Result<ScanOutcome> {
-        let chosen = if begin.segment == 0 && begin.before.is_none() && begin.after.is_none() && !self.format.ordered {
+        let chosen = if begin.segment == 0 && begin.after.is_none() {
             segments_of_use(self.source, self.format, self.keys, self.selection)?
         } else {
             Chosen { range: begin.segment..self.source.segments.len(), ascending: false }
         };
         let to_the_end = chosen.range.end == self.source.segments.len();
-        let mut source = narrow(self.source, chosen.range);
+        let mut source = self.source.narrow(chosen.range);
         let mut reader = ScanReader {
             scan: self,
             take,
@@ -190,8 +188,7 @@ impl<'a> Scan<'a> {
             reader.enter(mark);
             reader.passing = index < passed;
             let want = self.want(mark, false);
-            let before = if self.format.ordered && !apart { summaries.last().or(begin.before) } else { None };
-            let visit = Visit { source: &source, segment, keys: self.keys, want, before };
+            let visit = Visit { source: &source, segment, keys: self.keys, want };
             match self.format.walk(&visit, &mut Sink::new(&mut |item| reader.item(segment, item))) {
                 Ok(summary) => {
                     reader.leave(segment, &summary)?;
@@ -224,7 +221,7 @@ impl<'a> Scan<'a> {
     /// Delivers what came to segments behind the place that they were read to: another system may have begun the next one before the end
     /// of the last one had left its memory, or while it was read. False when the receiver has enough.
     fn catch_up(&self, source: &Source, summaries: &mut [Summary], reader: &mut ScanReader<'_, '_>) -> Result<bool> {
-        if source.alone || self.format.ordered || self.format == &crate::formats::native::FORMAT {
+        if source.alone || self.format == &crate::formats::native::FORMAT {
             return Ok(true);
         }
         let first = summaries.iter().rposition(|s| !s.blank).unwrap_or(0);
@@ -235,7 +232,7 @@ impl<'a> Scan<'a> {
             }
             reader.enter(None);
             let shown = summary.end;
-            let visit = Visit { source, segment, keys: self.keys, want: self.want(None, false), before: None };
+            let visit = Visit { source, segment, keys: self.keys, want: self.want(None, false) };
             let mut more = |item: Item<'_>| match item {
                 Item::Record(record) if record.span.start() < shown => {
                     reader.way.ordinal += 1;
@@ -275,22 +272,14 @@ impl<'a> Scan<'a> {
         let joined = before.is_none_or(|read| again.segments.iter().any(|segment| segment.name == read.1));
         source.segments.truncate(index);
         source.segments.extend(more);
-        *source = narrow(source, 0..source.segments.len());
+        *source = source.narrow(0..source.segments.len());
         Ok(Some(joined && index > 0))
     }
 
     /// Walks one segment, delivering its items as they come; `only_counts` says that payloads are not shown.
-    pub(super) fn walk(
-        &self,
-        index: usize,
-        mark: Option<Mark>,
-        only_counts: bool,
-        before: Option<&Summary>,
-        sink: &mut Sink<'_>,
-    ) -> Walk {
+    pub(super) fn walk(&self, index: usize, mark: Option<Mark>, only_counts: bool, sink: &mut Sink<'_>) -> Walk {
         let segment = &self.source.segments[index];
-        let before = before.filter(|_| self.format.ordered);
-        let visit = Visit { source: self.source, segment, keys: self.keys, want: self.want(mark, only_counts), before };
+        let visit = Visit { source: self.source, segment, keys: self.keys, want: self.want(mark, only_counts) };
         self.format.walk(&visit, sink)
     }
 
@@ -481,12 +470,12 @@ pub(super) fn finish(
     stopped: Option<Stopped>,
     position: Option<Position>,
 ) -> ScanOutcome {
-    let read = narrow(&source, 0..summaries.len());
+    let read = source.narrow(0..summaries.len());
     let mut between = Vec::new();
     let mut from = 0;
     for to in parted.iter().map(|passed| passed.index).chain([summaries.len()]) {
         if from < to {
-            let part = narrow(&read, from..to);
+            let part = read.narrow(from..to);
             let mut found = (format.join)(&part, &mut summaries[from..to]);
             for damage in &mut found {
                 damage.span.place.segment = read.segments[from + damage.span.place.segment.index()].id;

@@ -4,22 +4,10 @@ use std::ops::Range;
 
 use crate::disk::{Source, read_full};
 use crate::formats::{Format, Halt, Item, Sink, Summary, Visit, Want};
-use crate::model::{Keys, Lsn, LsnRange, Result, SegmentId, Time};
+use crate::model::{Keys, Lsn, LsnRange, Result, Time};
 use crate::native::{HEADER_FIELDS, HeaderFound, SegmentHeader};
 use crate::ops::open::is_gone;
 use crate::ops::read::Selection;
-
-/// The same log with only some of its segments, numbered anew.
-#[must_use]
-pub(super) fn narrow(source: &Source, range: Range<usize>) -> Source {
-    let mut narrowed = source.clone();
-    narrowed.segments.truncate(range.end);
-    narrowed.segments.drain(..range.start.min(range.end));
-    for (id, segment) in (0..).zip(&mut narrowed.segments) {
-        segment.id = SegmentId(id);
-    }
-    narrowed
-}
 
 pub(super) struct Chosen {
     pub range: Range<usize>,
@@ -133,7 +121,7 @@ fn names_are_lsns(source: &Source, format: &'static Format, probe: &dyn Fn(usize
 /// LSN and time of the first whole record of a segment.
 pub(super) fn first_record(source: &Source, format: &'static Format, keys: &Keys, index: usize) -> Result<Option<Head>> {
     let mut first = None;
-    let visit = Visit { source, segment: &source.segments[index], keys, want: Want::default(), before: None };
+    let visit = Visit { source, segment: &source.segments[index], keys, want: Want::default() };
     let mut take = |item: Item<'_>| match item {
         Item::Record(record) => {
             first = Some((record.lsn, record.time));
@@ -149,23 +137,10 @@ pub(super) fn first_record(source: &Source, format: &'static Format, keys: &Keys
 
 /// The last LSN of a log; `None` when it holds no record.
 pub fn last_lsn(source: &Source, format: &'static Format, keys: &Keys) -> Result<Option<Lsn>> {
-    let mut before: Vec<Summary> = Vec::new();
-    if format.ordered {
-        for segment in &source.segments {
-            let want = Want { counts_only: true, ..Want::default() };
-            let visit = Visit { source, segment, keys, want, before: before.last() };
-            match format.walk(&visit, &mut Sink::new(&mut |_| Ok(()))) {
-                Ok(summary) => before = vec![keep_last(before.pop(), summary)],
-                Err(Halt::Enough) => break,
-                Err(Halt::Failed(error)) => return Err(error),
-            }
-        }
-        return Ok(before.last().and_then(|s| s.lsns).map(|range| range.last));
-    }
     for segment in source.segments.iter().rev() {
         // Nothing but the end is of use: a sealed segment answers from its seal.
         let want = Want { counts_only: true, lsns: LsnRange::new(Lsn(u64::MAX), Lsn(u64::MAX)), ..Want::default() };
-        let visit = Visit { source, segment, keys, want, before: None };
+        let visit = Visit { source, segment, keys, want };
         match format.walk(&visit, &mut Sink::new(&mut |_| Ok(()))) {
             Ok(Summary { lsns: Some(range), .. }) => return Ok(Some(range.last)),
             Ok(_) | Err(Halt::Enough) => {}
@@ -175,11 +150,4 @@ pub fn last_lsn(source: &Source, format: &'static Format, keys: &Keys) -> Result
         }
     }
     Ok(None)
-}
-
-fn keep_last(before: Option<Summary>, mut now: Summary) -> Summary {
-    if now.lsns.is_none() {
-        now.lsns = before.and_then(|s| s.lsns);
-    }
-    now
 }

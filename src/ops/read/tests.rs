@@ -1,4 +1,5 @@
-//! Scans over a format of lines, made for these tests: `LSN TIME PAYLOAD`, and `!` where bytes are bad.
+//! Scans over a format of lines, made for these tests: `LSN TIME PAYLOAD`, and `!` where bytes are bad. A line whose end is missing goes on
+//! behind the `>` that the next segment begins with.
 
 use std::cell::{Cell, RefCell};
 use std::fs;
@@ -32,7 +33,6 @@ static LINES: Format = Format {
     encrypted: false,
     sequence: |name| name.strip_suffix(".txt")?.parse().ok(),
     recognise: |_| Likeness::No,
-    ordered: false,
     walk,
     join,
     mend: Mend::Cut,
@@ -54,13 +54,19 @@ fn walk(visit: &Visit<'_>, sink: &mut Sink<'_>) -> Walk {
     let (mut at, mut due) =
         visit.want.start.map_or((0, visit.segment.sequence), |m| (usize::try_from(m.offset).unwrap_or(0), m.due.0));
     let mut count = 0;
+    if at == 0 && bytes.first() == Some(&b'>') {
+        at = bytes.iter().position(|b| *b == b'\n').map_or(bytes.len(), |n| n + 1);
+    }
     while at < bytes.len() {
         let length = bytes[at..].iter().position(|b| *b == b'\n').map(|n| n + 1);
         let end = at + length.unwrap_or(bytes.len() - at);
         let span = Span::new(visit.segment.id, at as u64, end as u64);
-        let line = std::str::from_utf8(&bytes[at..end]).unwrap_or("!").trim_end();
+        let rest = length.is_none().then(|| rest_of_line(visit)).flatten();
+        let whole = length.is_some() || rest.is_some();
+        let line = [&bytes[at..end], rest.as_deref().unwrap_or_default()].concat();
+        let line = std::str::from_utf8(&line).unwrap_or("!").trim_end();
         let mut words = line.splitn(3, ' ');
-        let number = words.next().and_then(|word| word.parse::<u64>().ok()).filter(|_| length.is_some());
+        let number = words.next().and_then(|word| word.parse::<u64>().ok()).filter(|_| whole);
         let Some(number) = number else {
             let (kind, look) =
                 if length.is_some() { (DamageKind::NotAFrame, Look::Wrong) } else { (DamageKind::CutShort, Look::Interrupted) };
@@ -103,6 +109,13 @@ fn walk(visit: &Visit<'_>, sink: &mut Sink<'_>) -> Walk {
     }
     summary.due = Some(Lsn(due));
     Ok(summary)
+}
+
+/// What the segment behind this one holds of the line that goes on there.
+fn rest_of_line(visit: &Visit<'_>) -> Option<Vec<u8>> {
+    let bytes = fs::read(&visit.later().next()?.path).ok()?;
+    let end = bytes.iter().position(|b| *b == b'\n')?;
+    (bytes[0] == b'>').then(|| bytes[1..end].to_vec())
 }
 
 /// A log in a folder of its own.
@@ -203,6 +216,29 @@ fn one_lsn_in_a_long_log_is_found_without_reading_other_segments() {
     assert_eq!(forward(&log, &lsns(550, 551)).0, ["550", "551"]);
     assert_eq!(forward(&log, &lsns(5000, 6000)).0, [""; 0]);
     assert_eq!(forward(&log, &lsns(0, 1)).0, ["1"]);
+}
+
+#[test]
+fn a_record_that_goes_on_in_the_next_segment_is_whole_from_whatever_side_it_is_reached() {
+    let log = Log::new();
+    log.add(1, "1 1 a\n2 2 be");
+    log.add(3, ">gun\n3 3 c\n");
+    log.add(4, "4 4 d\n");
+    let mut seen = Vec::new();
+    let mut take = |event: Event<'_>| {
+        if let Event::Record(shown) = event {
+            seen.push(String::from_utf8_lossy(shown.record.payload.whole().expect("it is short")).into_owned());
+        }
+        Ok(())
+    };
+    let all = Selection::default();
+    log.scan(&all, |_| {}, |scan| scan.forward(&ScanStart::default(), &mut take)).expect("it reads");
+    log.scan(&all, |_| {}, |scan| scan.reverse(&mut take)).expect("it reads");
+    log.scan(&all, |_| {}, |scan| scan.tail(3, 0, &mut take)).expect("it reads");
+    // Only the segment that it begins in is of use.
+    log.scan(&lsns(2, 2), |_| {}, |scan| scan.forward(&ScanStart::default(), &mut take)).expect("it reads");
+    log.scan(&lsns(2, 2), |_| {}, |scan| scan.reverse(&mut take)).expect("it reads");
+    assert_eq!(seen.join(" "), "a begun c d d c begun a begun c d begun begun");
 }
 
 #[test]

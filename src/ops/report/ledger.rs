@@ -310,7 +310,7 @@ fn check_lines(input: &Input, lines: impl BufRead, path: &Path) -> Result<Ledger
             Ok(())
         };
         let want = Want { payloads: true, ..Want::default() };
-        let visit = Visit { source: &input.source, segment, keys: &input.keys, want, before: None };
+        let visit = Visit { source: &input.source, segment, keys: &input.keys, want };
         match input.format.walk(&visit, &mut Sink::new(&mut take)) {
             Ok(_) | Err(Halt::Enough) => {}
             Err(Halt::Failed(error)) => return Err(error),

@@ -81,7 +81,7 @@ fn durable_end(input: &Input, segment: &Segment) -> Result<u64> {
         Ok(())
     };
     let want = Want { frames: true, live: true, ..Want::default() };
-    let visit = Visit { source: &input.source, segment, keys: &input.keys, want, before: None };
+    let visit = Visit { source: &input.source, segment, keys: &input.keys, want };
     match input.format.walk(&visit, &mut Sink::new(&mut take)) {
         Ok(_) | Err(Halt::Enough) => Ok(durable),
         Err(Halt::Failed(error)) => Err(error),

@@ -180,8 +180,7 @@ fn count(input: &Input, scan: bool, progress: &Progress) -> Result<Stats> {
             Some(part) => part,
             None => {
                 let begun = Instant::now();
-                let before = parts.last().map(|p| &p.summary);
-                let part = walk(input, segment, live.is_some(), before, &mut counts)?;
+                let part = walk(input, segment, live.is_some(), &mut counts)?;
                 read_bytes += part.used;
                 read_time += begun.elapsed();
                 part
@@ -256,10 +255,10 @@ fn from_seal(input: &Input, segment: &Segment) -> Result<Option<SegmentPart>> {
     Ok(Some(SegmentPart { summary, walked: false, tally: Some(tally), used: length, file_bytes: length, state: State::Sealed }))
 }
 
-fn walk(input: &Input, segment: &Segment, live: bool, before: Option<&Summary>, counts: &mut LogCounts) -> Result<SegmentPart> {
+fn walk(input: &Input, segment: &Segment, live: bool, counts: &mut LogCounts) -> Result<SegmentPart> {
     let native = input.format.name == "native";
     let want = Want { counts_only: native, tally: true, live, ..Want::default() };
-    let visit = Visit { source: &input.source, segment, keys: &input.keys, want, before };
+    let visit = Visit { source: &input.source, segment, keys: &input.keys, want };
     let mut take = |item: Item<'_>| {
         if let Item::Record(record) = item
             && !native
@@ -338,7 +337,7 @@ fn look_behind_pauses(input: &Input, counts: &mut LogCounts, parts: &[SegmentPar
         let near = index.iter().rev().find(|entry| entry.lsn <= pause.lsn.0);
         let start = near.map(|entry| Mark { offset: entry.offset, due: Lsn(entry.lsn), seed: 0 });
         let want = Want { frames: true, lsns, start, ..Want::default() };
-        let visit = Visit { source: &input.source, segment, keys: &input.keys, want, before: None };
+        let visit = Visit { source: &input.source, segment, keys: &input.keys, want };
         let (mut group, mut size, mut begins) = (None, 0, 0);
         let mut take = |item: Item<'_>| {
             let Item::Record(record) = item else { return Ok(()) };
@@ -404,7 +403,7 @@ fn sample(input: &Input, parts: &[SegmentPart]) -> Option<f64> {
     let entry = part.tally.as_ref()?.index.iter().find(|e| e.offset >= from);
     let start = entry.map(|e| Mark { offset: e.offset, due: Lsn(e.lsn), seed: 0 });
     let want = Want { counts_only: true, start, ..Want::default() };
-    let visit = Visit { source: &input.source, segment, keys: &input.keys, want, before: None };
+    let visit = Visit { source: &input.source, segment, keys: &input.keys, want };
     let begun = Instant::now();
     input.format.walk(&visit, &mut Sink::new(&mut |_| Ok(()))).ok()?;
     let bytes = part.used.saturating_sub(entry.map_or(0, |e| e.offset));

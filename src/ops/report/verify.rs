@@ -183,18 +183,10 @@ fn check(input: &Input, checks: &Checks, progress: &Progress, walked: &mut WalkC
     Ok(report(input, live, summaries, between))
 }
 
-/// Walks the segments, several at once where they can be walked by themselves.
+/// Walks the segments, several at once.
 fn walk_all(input: &Input, want: Want, checks: &Checks, progress: &Progress, walked: &mut WalkCache) -> Result<Vec<Summary>> {
     let segments = &input.source.segments;
     let pace = RateLimit { since: Instant::now(), rate: checks.rate, done: AtomicU64::new(0) };
-    if input.format.ordered {
-        let mut summaries: Vec<Summary> = Vec::with_capacity(segments.len());
-        for segment in segments {
-            let summary = walk_one(input, segment, want, summaries.last(), &pace, progress)?;
-            summaries.push(summary);
-        }
-        return Ok(summaries);
-    }
     let known = |segment: &Segment| {
         let summary = walked.take(segment)?;
         progress.done.fetch_add(summary.length, Ordering::Relaxed);
@@ -222,7 +214,7 @@ fn walk_all(input: &Input, want: Want, checks: &Checks, progress: &Progress, wal
     Err(error)
 }
 
-/// Walks segments that can be walked by themselves; after a failure the rest stays undone.
+/// Walks some segments; after a failure the rest stays undone.
 fn walk_several(
     input: &Input,
     todo: &[&Segment],
@@ -237,7 +229,7 @@ fn walk_several(
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some(segment) = todo.get(index) else { return };
-            let result = walk_one(input, segment, want, None, pace, progress);
+            let result = walk_one(input, segment, want, pace, progress);
             let failed = result.is_err();
             results.lock().expect("no walk panics while it stores its result")[index] = Some(result);
             if failed {
@@ -259,15 +251,8 @@ fn walk_several(
     results.into_inner().expect("no walk panics while it stores its result")
 }
 
-fn walk_one(
-    input: &Input,
-    segment: &Segment,
-    want: Want,
-    before: Option<&Summary>,
-    pace: &RateLimit,
-    progress: &Progress,
-) -> Result<Summary> {
-    let visit = Visit { source: &input.source, segment, keys: &input.keys, want, before };
+fn walk_one(input: &Input, segment: &Segment, want: Want, pace: &RateLimit, progress: &Progress) -> Result<Summary> {
+    let visit = Visit { source: &input.source, segment, keys: &input.keys, want };
     let mut reached = 0;
     let mut step = |to: u64| {
         let more = to.saturating_sub(reached);

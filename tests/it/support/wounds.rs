@@ -318,11 +318,10 @@ fn piece<'a>(files: &'a mut Files, file: &str, at: usize, count: usize) -> Optio
 pub fn frames_of(base: &Base) -> BTreeMap<String, Vec<(usize, usize)>> {
     let mut frames: BTreeMap<String, Vec<(usize, usize)>> = BTreeMap::new();
     let Ok((_, input)) = open_in(&base.files, Some(base.format), &base.keys) else { return frames };
-    let mut before = None;
     for segment in &input.source.segments {
         let spans = frames.entry(segment.name.clone()).or_default();
         let want = Want { frames: true, ..Want::default() };
-        let visit = Visit { source: &input.source, segment, keys: &input.keys, want, before: before.as_ref() };
+        let visit = Visit { source: &input.source, segment, keys: &input.keys, want };
         let mut take = |item: Item<'_>| {
             if let Item::Record(record) = item {
                 let end = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
@@ -331,8 +330,7 @@ pub fn frames_of(base: &Base) -> BTreeMap<String, Vec<(usize, usize)>> {
             Ok(())
         };
         match (input.format.walk)(&visit, &mut Sink::new(&mut take)) {
-            Ok(summary) => before = Some(summary),
-            Err(Halt::Failed(_) | Halt::Enough) => {}
+            Ok(_) | Err(Halt::Failed(_) | Halt::Enough) => {}
         }
     }
     frames

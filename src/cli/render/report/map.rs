@@ -76,7 +76,7 @@ fn draw(input: &Input, report: &Report, segment: &SegmentReport, cells: usize) -
     if let Some(listed) = input.source.segments.get(segment.id.index()) {
         let want = Want { frames: true, ..Want::default() };
         // Formats whose records cross segments are drawn as if each stood alone: a fragment at the front stays undrawn.
-        let visit = Visit { source: &input.source, segment: listed, keys: &input.keys, want, before: None };
+        let visit = Visit { source: &input.source, segment: listed, keys: &input.keys, want };
         let mut take = |item: Item<'_>| -> Result<(), Halt> {
             if let Item::Record(record) = item {
                 let cell = if record.kind == "pad" { MapCell::Padding } else { MapCell::Frames };
