@@ -6,7 +6,10 @@
 //! a torn tail is reported, and nothing is called lost
 //! --- log                        the log LOG by a recipe; `--- log NAME` for another one
 //! record alpha
+//! --- fixture FORMAT/CASE        another system's log, copied to LOG from tests/fixtures, and its keys to KEYS
 //! --- file NAME                  a file with this text
+//! --- drawn                      an answer before any command: what lies where in the log that was made last. The recipe's own encoder
+//!                                says so, or what the fixture's writer wrote down; walctl is not asked
 //! --- $ walctl verify LOG        a line for the shell; what follows is its standard output
 //! --- stderr                     its standard error, if there is any
 //! --- exit 3                     its exit code, if it is not 0
@@ -21,6 +24,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::support::sandbox::{Ran, Sandbox, finish};
+use crate::support::{fixture, recipe};
 
 #[derive(Debug, PartialEq)]
 struct Case {
@@ -33,8 +37,14 @@ struct Case {
 
 #[derive(Debug, PartialEq)]
 enum Make {
+    /// A log by this name, from a recipe.
     Log(String),
+    /// A file by this name.
     File(String),
+    /// LOG, and KEYS where it is encrypted, copied from this fixture.
+    Fixture(String),
+    /// An answer: how the log that was made last lies on disk, by whoever made it.
+    Drawn,
 }
 
 #[derive(Debug, Default, PartialEq)]
@@ -106,13 +116,7 @@ fn try_case(path: &Path, update: bool) -> Result<(), String> {
     let text = fs::read_to_string(path).map_err(|e| e.to_string())?;
     let mut case = parse(&text)?;
     let sandbox = Sandbox::new();
-    for (what, content) in &case.made {
-        match what {
-            Make::Log(name) => drop(sandbox.log(name, content)),
-            Make::File(name) => fs::write(sandbox.path().join(name), content).map_err(|e| e.to_string())?,
-        }
-    }
-    let mut why = String::new();
+    let mut why = make(&mut case, &sandbox)?;
     for step in &mut case.steps {
         let ran = finish(sandbox.shell(&step.line), b"");
         if ran.stderr.contains("panicked at") {
@@ -133,6 +137,31 @@ fn try_case(path: &Path, update: bool) -> Result<(), String> {
         return fs::write(path, case.print()).map_err(|e| e.to_string());
     }
     Err(why)
+}
+
+/// Makes what a case needs before its first step. What is wrong with its drawings, which are as they should be then.
+fn make(case: &mut Case, sandbox: &Sandbox) -> Result<String, String> {
+    let (mut drawing, mut why) = (String::new(), String::new());
+    for (what, content) in &mut case.made {
+        match what {
+            Make::Log(name) => {
+                drop(sandbox.log(name, content));
+                drawing = recipe::cook(content)?.draw();
+            }
+            Make::File(name) => fs::write(sandbox.path().join(name), content).map_err(|e| e.to_string())?,
+            Make::Fixture(name) => {
+                sandbox.fixture(name)?;
+                drawing = fixture::draw(name).unwrap_or_default();
+            }
+            Make::Drawn if drawing.is_empty() => return Err("there is no log to be drawn".into()),
+            Make::Drawn if !same(content, &drawing) => {
+                let _ = writeln!(why, "the log was to be\n{content}and is\n{drawing}");
+                content.clone_from(&drawing);
+            }
+            Make::Drawn => {}
+        }
+    }
+    Ok(why)
 }
 
 /// Whether the step was a repair of LOG that succeeded.
@@ -175,6 +204,10 @@ fn parse(text: &str) -> Result<Case, String> {
             case.steps.last_mut().ok_or("an answer without a command")?.exit = code.trim().parse().map_err(|_| "no exit code")?;
         } else if let Some(name) = head.strip_prefix("file ") {
             case.made.push((Make::File(name.to_owned()), body));
+        } else if let Some(name) = head.strip_prefix("fixture ") {
+            case.made.push((Make::Fixture(name.to_owned()), body));
+        } else if head == "drawn" {
+            case.made.push((Make::Drawn, body));
         } else if let Some(name) = head.strip_prefix("log") {
             let name = if name.is_empty() { "LOG" } else { name.trim() };
             case.made.push((Make::Log(name.to_owned()), body));
@@ -193,6 +226,8 @@ impl Case {
                 Make::Log(name) if name == "LOG" => write!(text, "--- log\n{content}"),
                 Make::Log(name) => write!(text, "--- log {name}\n{content}"),
                 Make::File(name) => write!(text, "--- file {name}\n{content}"),
+                Make::Fixture(name) => write!(text, "--- fixture {name}\n{content}"),
+                Make::Drawn => write!(text, "--- drawn\n{content}"),
             };
         }
         for step in &self.steps {
@@ -252,11 +287,12 @@ fn like(pattern: &str, line: &str) -> bool {
 
 #[test]
 fn a_case_prints_as_it_was_read() {
-    let text = "it says so\n--- log\nrecord a\n--- log two\nrecord b\n--- file LIST\n1\n--- $ walctl verify LOG\nfine\n--- exit 3\n--- $ \
+    let text = "it says so\n--- log\nrecord a\n--- log two\nrecord b\n--- file LIST\n1\n--- fixture a/b\n--- drawn\n     0  header\n--- $ \
+                walctl verify LOG\nfine\n--- exit 3\n--- $ \
                 walctl dump LOG\n--- stderr\nwarned\n";
     let case = parse(text).expect("it is a case");
     assert_eq!(case.print(), text);
-    assert_eq!((case.steps[0].exit, case.steps[1].stderr.as_str(), case.made.len()), (3, "warned\n", 3));
+    assert_eq!((case.steps[0].exit, case.steps[1].stderr.as_str(), case.made.len()), (3, "warned\n", 5));
     assert!(parse("x\n--- nonsense\n").is_err());
 }
 

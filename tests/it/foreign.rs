@@ -1,21 +1,15 @@
 //! What users see of other systems' logs: what is not protected, who has them open, what an empty file proves, how headers are drawn.
 
 use std::fs::{self, OpenOptions};
-use std::path::Path;
 
 use serde_json::Value as Json;
 
 use crate::support::sandbox::Sandbox;
 
 /// A log as a fixture has it.
-fn fixture(path: &str) -> Sandbox {
+fn fixture(name: &str) -> Sandbox {
     let sandbox = Sandbox::new();
-    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(path).join("wal");
-    let to = sandbox.path().join("LOG");
-    fs::create_dir(&to).expect("room for a folder");
-    for entry in fs::read_dir(from).expect("the fixture is there").map(|e| e.expect("it lists")) {
-        fs::copy(entry.path(), to.join(entry.file_name())).expect("room for a file");
-    }
+    sandbox.fixture(name).expect("the fixture is there");
     sandbox
 }
 

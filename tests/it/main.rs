@@ -37,6 +37,7 @@ mod verify;
 
 /// What the groups share.
 mod support {
+    pub mod fixture;
     pub mod folder;
     pub mod held;
     pub mod meanwhile;

@@ -22,6 +22,7 @@
 //! A place is an offset, or `@LSN` for the frame with that LSN, with `+N` behind it if wanted. In a text, `\n`, `\t`, `\\` and `\xNN`
 //! are what they are in Rust.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
@@ -87,6 +88,55 @@ impl Made {
         }
         for (name, content) in &self.files {
             fs::write(dir.join(name), content).expect("the sandbox has room");
+        }
+    }
+}
+
+impl Made {
+    /// What lies where: offset, kind and LSN of each frame that was written, and what became of it.
+    pub fn draw(&self) -> String {
+        let mut text = String::new();
+        for segment in &self.segments {
+            let _ = writeln!(text, "{}, {} bytes", segment.name, segment.bytes.len());
+            segment.draw(&mut text);
+        }
+        for (name, content) in &self.files {
+            let _ = writeln!(text, "{name}, {} bytes", content.len());
+        }
+        text
+    }
+}
+
+impl Segment {
+    fn draw(&self, text: &mut String) {
+        let header = self.state(0, 60, |bytes| crc32fast::hash(&bytes[..56]).to_le_bytes() == bytes[56..60]);
+        let _ = writeln!(text, "{:>7}  header{header}", 0);
+        let mut end = 4096;
+        for frame in &self.frames {
+            let kind = KINDS.iter().find(|(_, kind)| *kind == frame.kind).map_or("unknown", |(name, _)| name);
+            let state = self.state(frame.offset, frame.summed_end, |bytes| {
+                let mut sum = crc32fast::Hasher::new_with_initial(self.seed.wrapping_add(frame.offset as u32));
+                sum.update(&bytes[8..]);
+                sum.finalize().to_le_bytes() == bytes[4..8] && bytes[..4] == *b"WLF1"
+            });
+            let _ = writeln!(text, "{:>7}  {kind:<12} {}{state}", frame.offset, frame.lsn);
+            end = frame.summed_end.next_multiple_of(8);
+        }
+        let behind = self.bytes.get(end..).unwrap_or_default();
+        if !behind.is_empty() {
+            let what = if behind.iter().all(|b| *b == 0) { "zeros" } else { "others" };
+            let _ = writeln!(text, "{end:>7}  {what:<12} {} bytes", behind.len());
+        }
+    }
+
+    /// What became of bytes that were written: nothing to say when they are whole.
+    fn state(&self, from: usize, to: usize, is_whole: impl Fn(&[u8]) -> bool) -> &'static str {
+        match self.bytes.get(from..to) {
+            None if self.bytes.len() <= from => "  cut away",
+            None => "  cut short",
+            Some(bytes) if bytes.iter().all(|b| *b == 0) => "  zeroed",
+            Some(bytes) if !is_whole(bytes) => "  hurt",
+            Some(_) => "",
         }
     }
 }
@@ -681,5 +731,20 @@ mod tests {
         assert_eq!(cook("record a\nrecrod b").expect_err("a slip"), "line 2: `recrod b`: `recrod` is no word of a recipe");
         assert!(cook("flip 0 9").is_err() && cook("hex 0").is_err() && cook(r"record \q").is_err());
         assert_eq!(unescape(r"a\n\x1b\\").expect("it is right"), b"a\n\x1b\\");
+    }
+
+    #[test]
+    fn a_drawing_says_what_became_of_each_frame() {
+        let drawn = made("record a\nrecord b\nrecord c\nrecord d\nflip @1+40 0\nzero @2 48\ncut to @4+8").draw();
+        let lines: Vec<&str> = drawn.lines().collect();
+        assert_eq!(lines[0], "00000000000000000001.wal, 4248 bytes");
+        assert_eq!(lines[1..4], ["      0  header", "   4096  full         1  hurt", "   4144  full         2  zeroed"]);
+        assert_eq!(lines[4..], ["   4192  full         3", "   4240  full         4  cut short"]);
+        let drawn = made("record a\nrecord b\ncut to @2\nzeros 64\nflip 20 1").draw();
+        assert!(
+            drawn.contains("header  hurt\n")
+                && drawn.ends_with("   4144  full         2  zeroed\n   4192  zeros        16 bytes\n"),
+            "{drawn}"
+        );
     }
 }

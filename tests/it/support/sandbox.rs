@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::recipe;
+use super::{fixture, recipe};
 
 /// Nothing in the tests lasts that long unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -51,6 +51,15 @@ impl Sandbox {
         dir
     }
 
+    /// Copies a fixture to `LOG`, and its keys to `KEYS` where it has some.
+    pub fn fixture(&self, name: &str) -> Result<(), String> {
+        fixture::copy(name, &self.path().join("LOG"))?;
+        match fixture::keys(name) {
+            Some(keys) => std::fs::write(self.path().join("KEYS"), keys).map_err(|why| why.to_string()),
+            None => Ok(()),
+        }
+    }
+
     /// The binary with these words behind it, in the sandbox and with nothing of our surroundings that could change its answer.
     pub fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_walctl"));
@@ -83,15 +92,21 @@ impl Sandbox {
         finish(self.command(words), b"")
     }
 
-    /// Every file of a folder with its content, by name.
+    /// Every file below a folder with its content, by the path from there.
     pub fn files(&self, dir: &str) -> Vec<(String, Vec<u8>)> {
-        let mut files: Vec<(String, Vec<u8>)> = std::fs::read_dir(self.path().join(dir))
-            .expect("the folder is there")
-            .map(|entry| {
-                let entry = entry.expect("the folder can be listed");
-                (entry.file_name().to_string_lossy().into_owned(), std::fs::read(entry.path()).expect("the file can be read"))
-            })
-            .collect();
+        let (root, mut files) = (self.path().join(dir), Vec::new());
+        let mut folders = vec![root.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).expect("the folder is there") {
+                let path = entry.expect("the folder can be listed").path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    let name = path.strip_prefix(&root).expect("it lies below").to_string_lossy().into_owned();
+                    files.push((name, std::fs::read(&path).expect("the file can be read")));
+                }
+            }
+        }
         files.sort();
         files
     }
