@@ -235,7 +235,7 @@ impl LogCounts {
             }
             self.last_time = time.0;
             if self.records % 64 == 1 {
-                self.point(time.0, self.records);
+                self.point(time.0, self.records - 1);
             }
         }
     }
@@ -251,6 +251,10 @@ impl LogCounts {
     pub fn rates(&self, parts: usize) -> Vec<u64> {
         let Some((first, last)) = self.times.filter(|(a, b)| b > a && parts > 0) else { return Vec::new() };
         let mut points = self.points.clone();
+        // The last record that was counted one by one need not have left a point.
+        if points.iter().all(|(_, records)| *records < self.records) {
+            points.push((last.0, self.records));
+        }
         points.sort_unstable();
         let width = (last.0 - first.0) as f64 / parts as f64;
         let mut rates = vec![0.0; parts];
@@ -284,6 +288,7 @@ pub fn bucket_end(index: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Payload, SegmentId, Span};
 
     #[test]
     fn quantiles_are_upper_bounds_from_buckets() {
@@ -304,6 +309,27 @@ mod tests {
         let rates = counts.rates(10);
         assert_eq!(rates.iter().sum::<u64>(), 100);
         assert!(rates[2..8].iter().all(|r| *r == 0), "{rates:?}");
+    }
+
+    #[test]
+    fn the_rates_of_another_systems_log_count_each_of_its_records_however_few() {
+        let mut counts = LogCounts::default();
+        for number in 0..70u64 {
+            counts.record(&Record {
+                span: Span::new(SegmentId(0), number, number + 1),
+                lsn: Some(Lsn(number + 1)),
+                last_lsn: None,
+                kind: "event",
+                time: Some(Time(1000 + number * 10)),
+                tag: None,
+                fields: &[],
+                payload: Payload::Whole(b"x"),
+                encrypted: false,
+                physical: false,
+            });
+            let rates = counts.rates(8);
+            assert!(number == 0 || rates.iter().sum::<u64>() == number + 1, "{rates:?} of {number}");
+        }
     }
 
     #[test]
