@@ -164,6 +164,7 @@ pub mod formats {
     #[cfg(feature = "formats")]
     mod again;
     mod format;
+    mod kept;
     mod registry;
     #[cfg(feature = "formats")]
     mod resync;
@@ -240,9 +241,10 @@ pub mod formats {
         pub use walk::FORMAT;
     }
     pub use format::{
-        Capped, Drawing, Ending, Format, Halt, Item, KnownHole, Likeness, Mark, Mend, Numbers, Restored, Restorer, Sample, Sink,
-        State, Summary, Visit, Walk, Want, gap_between, later_segments_prove, looks_interrupted,
+        Capped, Drawing, Ending, Format, Halt, Item, Keep, Known, KnownHole, Likeness, Mark, Mend, Numbers, Restored, Restorer,
+        Sample, Sink, State, Summary, Visit, Walk, Want, gap_between, later_segments_prove, looks_interrupted,
     };
+    pub use kept::{LONGEST_LINE, read_line, write_line};
     pub use registry::{ALL, by_name, recognise};
 }
 

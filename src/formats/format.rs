@@ -2,6 +2,8 @@
 
 use std::any::Any;
 
+use serde_json::Value;
+
 use crate::disk::{Cursor, Entry, EntryKind, Segment, Source, zero_prefix};
 use crate::model::{Damage, DamageKind, Error, Facts, Hole, Keys, Look, Lsn, LsnRange, Proof, Record, Span, Time, Warning};
 
@@ -39,7 +41,19 @@ pub struct Format {
     pub drawing: fn(&Record<'_>) -> Drawing,
     /// Which bytes of whole records can change without any check of this format seeing it, in words; empty when there are none.
     pub unprotected: &'static str,
+    /// The fixed texts that a walk puts into its summaries, so that a line of text can name them ([`write_line`](super::write_line)):
+    /// names of warnings, and both parts of [`Proof::Told`].
+    pub words: &'static [&'static str],
+    /// What the walk leaves for the join ([`Summary::own`]), as JSON.
+    pub keep: Keep,
+    /// The same, back.
+    pub known: Known,
 }
+
+/// What [`Format::join`] reads of [`Summary::own`], as JSON; `None` when it cannot be kept.
+pub type Keep = fn(&Summary) -> Option<Value>;
+/// The same, back; `None` when it is nothing that was kept.
+pub type Known = fn(&Value) -> Option<Box<dyn Any + Send + Sync>>;
 
 /// Fields of a header: name, offset, length.
 pub type Drawing = &'static [(&'static str, usize, usize)];
@@ -369,6 +383,13 @@ impl<T> Capped<T> {
         } else {
             self.beyond += 1;
         }
+    }
+
+    /// With what was kept of such a list, and how many more there were; `None` when no such list keeps that much.
+    #[must_use]
+    pub fn of(kept: Vec<T>, beyond: u64) -> Option<Capped<T>> {
+        let fits = kept.len() == DAMAGE_KEPT || kept.len() < DAMAGE_KEPT && beyond == 0;
+        fits.then_some(Capped { kept, beyond })
     }
 
     /// What was kept.

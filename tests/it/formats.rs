@@ -15,6 +15,8 @@ use walctl::ops::mend::{Permit, carry_out, plan, plan_undo, undo};
 use walctl::ops::open::{Choice, open, open_stream};
 use walctl::ops::report::{Checks, Progress, verify};
 
+use crate::support::lines::join_with_lines;
+
 /// The formats whose fixtures are run: all but ours, whose logs the other tests write by themselves.
 pub fn foreign() -> impl Iterator<Item = &'static Format> {
     walctl::formats::ALL.iter().copied().filter(|format| format.name != "native")
@@ -111,7 +113,7 @@ pub fn try_read(format: &Format, source: &Source, keys: &Keys, prefix: &str, int
         assert_eq!(summary.records, records, "{prefix}{}: as many records as were delivered", segment.name);
         summaries.push(summary);
     }
-    let between = (format.join)(source, &mut summaries);
+    let between = join_with_lines(format, source, &mut summaries);
     let name = |d: &Damage| format!("{prefix}{}", source.segments[d.span.place.segment.index()].name);
     for (segment, summary) in source.segments.iter().zip(&summaries) {
         into.segments.insert(format!("{prefix}{}", segment.name), (summary.records, summary.valid_bytes));

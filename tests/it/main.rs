@@ -20,6 +20,7 @@ mod fuzz;
 mod generated;
 mod hostile;
 mod hostile_files;
+mod kept;
 mod keys;
 mod live_crates;
 mod mend;
@@ -40,6 +41,7 @@ mod support {
     pub mod fixture;
     pub mod folder;
     pub mod held;
+    pub mod lines;
     pub mod meanwhile;
     pub mod medium;
     pub mod memory;

@@ -16,6 +16,7 @@ use walctl::ops::open::{Choice, Input, open};
 use walctl::ops::report::{Checks, Progress, Report, verify};
 
 use crate::support::held::HeldFolder;
+use crate::support::lines::join_with_lines;
 use crate::support::memory::peak_of;
 use crate::support::recipe::{Frame, KEY, Made, cook};
 
@@ -66,9 +67,9 @@ fn read(made: &Made) -> Read {
 }
 
 fn records(input: &Input) -> Records {
-    let mut records = Records::new();
+    let (mut records, mut summaries) = (Records::new(), Vec::new());
     for segment in &input.source.segments {
-        let want = Want { payloads: true, ..Want::default() };
+        let want = Want { payloads: true, deep: true, ..Want::default() };
         let visit = Visit { source: &input.source, segment, keys: &input.keys, want };
         let mut take = |item: Item<'_>| {
             if let Item::Record(record) = item {
@@ -84,11 +85,12 @@ fn records(input: &Input) -> Records {
             Ok(())
         };
         match (input.format.walk)(&visit, &mut Sink::new(&mut take)) {
-            Ok(_) => {}
+            Ok(summary) => summaries.push(summary),
             Err(Halt::Failed(error)) => panic!("{error}"),
             Err(Halt::Enough) => panic!("nobody had enough"),
         }
     }
+    join_with_lines(input.format, &input.source, &mut summaries);
     records
 }
 

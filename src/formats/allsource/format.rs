@@ -31,6 +31,9 @@ pub const FORMAT: Format = Format {
     drawing: |_| &[("sequence", 0, 12)],
     unprotected: "the checksum covers sequence, append time and event id alone: a payload, entity, tenant, type, metadata, event time or \
                   version that changed and is still JSON looks as good",
+    words: &["missing-final-newline", "nested-too-deep", "invalid-utf8-line", "entry-inside-bad-line", "sequences-jump"],
+    keep: join::keep,
+    known: join::known,
 };
 
 fn recognise(sample: &Sample<'_>) -> Likeness {

@@ -3,6 +3,11 @@
 //! A restart makes older releases append to the oldest file, so the order of files is not the order of sequences. A hole in the set is
 //! a loss wherever its neighbours stand; a sequence that is there twice was given twice.
 
+use std::any::Any;
+
+use serde_json::{Value, json};
+
+use super::walk::RUNS;
 use crate::disk::Source;
 use crate::formats::Summary;
 use crate::model::{Damage, DamageKind, Facts, Look, Lsn, LsnRange, Proof, Span, Warning};
@@ -26,6 +31,27 @@ pub(super) struct Own {
     pub(super) full: bool,
     /// Nothing bad stands before the first entry.
     pub(super) clean_start: bool,
+}
+
+/// What the join reads of a segment, as JSON.
+pub(super) fn keep(summary: &Summary) -> Option<Value> {
+    let own = summary.own::<Own>()?;
+    let runs: Vec<Value> = own.runs.iter().map(|run| json!([run.first, run.last, run.start, run.end, run.digest])).collect();
+    Some(json!({"runs": runs, "full": own.full, "clean_start": own.clean_start}))
+}
+
+/// The same, back.
+pub(super) fn known(from: &Value) -> Option<Box<dyn Any + Send + Sync>> {
+    let run = |value: &Value| {
+        let numbers: Vec<u64> = value.as_array()?.iter().map(Value::as_u64).collect::<Option<_>>()?;
+        let [first, last, start, end, digest] = numbers[..] else { return None };
+        (first <= last && start <= end).then_some(SequenceRun { first, last, start, end, digest })
+    };
+    let runs: Vec<SequenceRun> = from["runs"].as_array()?.iter().map(run).collect::<Option<_>>()?;
+    // The join looks for places among them by halving.
+    let ordered = runs.len() <= RUNS && runs.windows(2).all(|pair| pair[0].end <= pair[1].start);
+    let own = Own { runs, full: from["full"].as_bool()?, clean_start: from["clean_start"].as_bool()? };
+    ordered.then(|| Box::new(own) as Box<dyn Any + Send + Sync>)
 }
 
 /// The number that a segment's name gives: the sequence of the last entry before it.

@@ -1,9 +1,12 @@
 //! What an ironwal stream is besides its frames: names, sidecars, checkpoints, and what its segments say about each other.
 
+use std::any::Any;
 use std::path::Path;
 
 use memchr::memmem;
+use serde_json::{Value, json};
 
+use super::super::kept::maybe;
 use super::super::{Likeness, Sample, Summary, gap_between, later_segments_prove};
 use super::frame::{HEADER, Header, MAGIC};
 use crate::disk::{Cursor, EntryKind, Open, Source, crc32, read_full};
@@ -21,6 +24,16 @@ const SIDECAR: usize = 1 << 20;
 pub struct Own {
     /// The start id of a whole frame at the very start.
     pub first: Option<u64>,
+}
+
+/// What the join reads of a segment, as JSON.
+pub fn keep(summary: &Summary) -> Option<Value> {
+    Some(json!({"first": summary.own::<Own>()?.first}))
+}
+
+/// The same, back.
+pub fn known(from: &Value) -> Option<Box<dyn Any + Send + Sync>> {
+    Some(Box::new(Own { first: maybe(&from["first"], Value::as_u64)? }))
 }
 
 /// `00000000000000000035.wal` is 35: the id of the segment's first entry.

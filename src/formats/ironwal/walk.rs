@@ -37,6 +37,15 @@ pub const FORMAT: Format = Format {
     },
     // Magic and uncompressed size are compared with what is there, and nothing is in the reserved bytes.
     unprotected: "",
+    words: &[
+        "torn-frame-grown-with-zeros",
+        "opening-would-cut",
+        "iteration-stops-here",
+        "header-field-mismatch",
+        "ids-given-twice",
+    ],
+    keep: log::keep,
+    known: log::known,
 };
 
 /// How far a walk goes between two marks, and between two signs of life.

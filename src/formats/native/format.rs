@@ -7,7 +7,7 @@
 //! A frame is valid when its sum fits, started from a seed that is bound to the log, the segment and the frame's own offset. All of
 //! it is on the format page.
 
-use super::join::join;
+use super::join::{join, keep, known};
 use super::walk::walk;
 use crate::formats::{Format, Likeness, Mend, Numbers, Sample};
 use crate::model::Lsn;
@@ -42,6 +42,9 @@ pub const FORMAT: Format = Format {
         ]
     },
     unprotected: "",
+    words: &["padding-not-zero", "header-reserve-not-zero", "unfinished-write"],
+    keep,
+    known,
 };
 
 const KINDS: [&str; FrameKind::ALL.len()] = {

@@ -1,9 +1,14 @@
 //! What the walks over single segments mean together: chains, names, gaps, and what a later segment proves.
 
+use std::any::Any;
+
+use serde_json::{Value, json};
+
 use crate::disk::{EntryKind, Source};
+use crate::formats::kept::maybe;
 use crate::formats::{Ending, Summary, gap_between, later_segments_prove};
 use crate::model::{Damage, DamageKind, Facts, Look, Lsn, LsnRange, Span, Warning};
-use crate::native::{SegmentHeader, Tally, segment_lsn};
+use crate::native::{HEADER_FIELDS, HeaderFound, SegmentHeader, Tally, segment_lsn};
 
 /// What a walk leaves for the join.
 #[derive(Debug, Default)]
@@ -20,6 +25,52 @@ pub struct Joint {
     pub sealed: bool,
     /// What was counted, when that was wanted.
     pub tally: Option<Tally>,
+}
+
+/// What the join reads of a segment, as JSON. Of what was counted that is the transactions alone; statistics count anew.
+pub(super) fn keep(summary: &Summary) -> Option<Value> {
+    let joint = joint(summary)?;
+    Some(json!({
+        "header": joint.header.as_ref().map(|header| hex(&header.encode())), "named": joint.named.map(|lsn| lsn.0),
+        "last_sum": joint.last_sum, "named_chain": joint.named_chain, "sealed": joint.sealed,
+        "transactions": joint.tally.as_ref().map(|tally| json!([tally.open, tally.ended])),
+    }))
+}
+
+/// The same, back.
+pub(super) fn known(from: &Value) -> Option<Box<dyn Any + Send + Sync>> {
+    let sum = |value: &Value| u32::try_from(value.as_u64()?).ok();
+    Some(Box::new(Joint {
+        header: maybe(&from["header"], header)?,
+        named: maybe(&from["named"], |value| value.as_u64().map(Lsn))?,
+        last_sum: maybe(&from["last_sum"], sum)?,
+        named_chain: maybe(&from["named_chain"], sum)?,
+        sealed: from["sealed"].as_bool()?,
+        tally: maybe(&from["transactions"], |value| {
+            let numbers = |value: &Value| value.as_array()?.iter().map(Value::as_u64).collect::<Option<Vec<u64>>>();
+            let mut tally = Tally::default();
+            (tally.open, tally.ended) = (numbers(value.get(0)?)?, numbers(value.get(1)?)?);
+            Some(tally)
+        })?,
+    }))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn header(value: &Value) -> Option<SegmentHeader> {
+    let (digits, mut bytes) = (value.as_str()?, [0; HEADER_FIELDS]);
+    if digits.len() != 2 * bytes.len() {
+        return None;
+    }
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(digits.get(2 * at..2 * at + 2)?, 16).ok()?;
+    }
+    match SegmentHeader::decode(&bytes) {
+        HeaderFound::Good(header) => Some(header),
+        _ => None,
+    }
 }
 
 /// Joins the walks over a log's segments.
@@ -135,7 +186,6 @@ fn other_log(source: &Source, summaries: &[Summary], index: usize, log_id: Optio
     if header.log_id == log_id {
         return None;
     }
-    let hex = |id: &[u8; 16]| id.iter().map(|b| format!("{b:02x}")).collect::<String>();
     let damage = whole_header(
         source,
         index,

@@ -33,6 +33,23 @@ pub const FORMAT: Format = Format {
     drawing,
     // Padding bears nothing, and a changed preamble opens no payload.
     unprotected: "",
+    words: &[
+        "filler-restarts-lsns",
+        "two-header-sizes",
+        "overwritten-after-unknown-kind",
+        "direct-reopen-overwrote-tail",
+        "remains-of-a-torn-record",
+        "lsn-goes-back",
+        "no-key-fits",
+        "plaintext-record-in-encrypted-segment",
+        "unknown-required-record-type",
+        "unknown-kind-before-last",
+        "records-behind-direct-io-gap",
+        "unaligned-end",
+        "copy-in-double-write-file",
+    ],
+    keep: join::keep,
+    known: join::known,
 };
 
 /// The headers of both layouts: releases 0.6 put three fields more before the checksum.

@@ -1,7 +1,12 @@
 //! What nodedb's segments say about each other: LSNs go on from file to file, and a file is named after its first one.
 
+use std::any::Any;
+
+use serde_json::{Value, json};
+
 use super::record::Layout;
 use crate::disk::Source;
+use crate::formats::kept::maybe;
 use crate::formats::{Ending, Summary, gap_between, later_segments_prove};
 use crate::model::{Damage, DamageKind, Facts, Look, Lsn, LsnRange, Proof, SegmentId, Span, Warning};
 
@@ -16,6 +21,26 @@ pub(super) struct Own {
     pub(super) layout: Option<Layout>,
     /// It has a preamble.
     pub(super) preamble: bool,
+}
+
+/// What the join reads of a segment, as JSON.
+pub(super) fn keep(summary: &Summary) -> Option<Value> {
+    let own = summary.own::<Own>()?;
+    let first = own.first.map(|(lsn, at, layout)| json!([lsn.0, at, layout.size()]));
+    let layout = own.layout.map(Layout::size);
+    Some(json!({"first": first, "clean_start": own.clean_start, "layout": layout, "preamble": own.preamble}))
+}
+
+/// The same, back.
+pub(super) fn known(from: &Value) -> Option<Box<dyn Any + Send + Sync>> {
+    let layout = |value: &Value| Layout::BOTH.into_iter().find(|layout| *value == layout.size());
+    let first = |value: &Value| Some((Lsn(value.get(0)?.as_u64()?), value.get(1)?.as_u64()?, layout(value.get(2)?)?));
+    Some(Box::new(Own {
+        first: maybe(&from["first"], first)?,
+        clean_start: from["clean_start"].as_bool()?,
+        layout: maybe(&from["layout"], layout)?,
+        preamble: from["preamble"].as_bool()?,
+    }))
 }
 
 /// The first LSN of a segment, from its name.

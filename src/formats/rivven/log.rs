@@ -1,7 +1,11 @@
 //! What a rivven log is besides its records: names, numbers, files that were made ahead, and what its files say about each other.
 
-use memchr::memmem;
+use std::any::Any;
 
+use memchr::memmem;
+use serde_json::{Value, json};
+
+use super::super::kept::maybe;
 use super::super::{Likeness, Sample, State, Summary};
 use super::numbers::{self, NumberedFiles};
 use super::record::{ENCRYPTED, HAS_CHECKSUM, HEADER, Header, MAGIC};
@@ -18,6 +22,17 @@ pub struct Own {
     pub encrypted: Option<u64>,
     /// How many records are thought to be lost in bad regions: an estimate, for numbers are counted and not written.
     pub lost: u64,
+}
+
+/// What the join reads of a segment, as JSON.
+pub fn keep(summary: &Summary) -> Option<Value> {
+    let own = summary.own::<Own>()?;
+    Some(json!({"encrypted": own.encrypted, "lost": own.lost}))
+}
+
+/// The same, back.
+pub fn known(from: &Value) -> Option<Box<dyn Any + Send + Sync>> {
+    Some(Box::new(Own { encrypted: maybe(&from["encrypted"], Value::as_u64)?, lost: from["lost"].as_u64()? }))
 }
 
 /// `00000000000000000016.wal` is 16: the LSN that the next record was to get when the file was begun.

@@ -27,6 +27,18 @@ pub const FORMAT: Format = Format {
     drawing: |_| &[("magic", 0, 4), ("crc", 4, 4), ("length", 8, 4), ("type", 12, 1), ("flags", 13, 1)],
     unprotected: "a record's type and flags can change to others that a writer may use; LSNs are not written, so records that are \
                   swapped, or an older version of a file, look as good",
+    words: &[
+        "header-field-mismatch",
+        "no-key-fits",
+        "zero-length-data-record",
+        "lone-fragment",
+        "records-behind-torn-header",
+        "records-behind-torn-record",
+        "replay-passes-over",
+        "opening-would-overwrite",
+    ],
+    keep: log::keep,
+    known: log::known,
 };
 
 /// How far a walk goes between two marks, and between two signs of life.

@@ -39,6 +39,9 @@ static LINES: Format = Format {
     restore: None,
     drawing: |_| &[],
     unprotected: "",
+    words: &[],
+    keep: |_| None,
+    known: |_| None,
 };
 
 fn join(source: &Source, summaries: &mut [Summary]) -> Vec<Damage> {
