@@ -72,13 +72,14 @@ pub mod native {
     mod layout;
     mod name;
     mod payload;
+    mod scan;
     mod seal;
     mod tally;
     pub use cipher::{ENCRYPTION_BYTES, Opener, SegmentCipher, key_hint};
     pub use decode::{Check, Found, FrameReader, HeaderState};
     pub use encode::{FrameFields, encode_frame, encode_header, frame_bytes, header_of};
     pub use facts::{FACTS_LIMIT, Fact, RecordFacts};
-    pub use hole::{HoleFound, due_over_hole, hole_at};
+    pub use hole::{HoleFound, hole_at};
     pub use layout::{
         ALIGN, ENCRYPTED, FRAME_HEADER, FRAME_LIMIT, FRAME_MAGIC, FrameHeader, FrameKind, HEADER_BYTES, HEADER_COPY,
         HEADER_FIELDS, HEADER_USED, HeaderFound, KeyHint, LZ4, MAGIC, MORE, SEGMENT_BOUND, SEGMENT_ENCRYPTED, Seed,
@@ -86,6 +87,7 @@ pub mod native {
     };
     pub use name::{LOCK, cut_name, parse_cut_name, segment_lsn, segment_name};
     pub use payload::{OPEN_LIMIT, Opened, compress, open, plain_length};
+    pub use scan::FrameScan;
     pub use seal::{Seal, decode_body, encode_seal, find_seal};
     pub use tally::{BUCKETS, DATA_KINDS, IndexEntry, TagCount, Tally, bucket, digest};
 }

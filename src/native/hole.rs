@@ -108,19 +108,6 @@ pub fn hole_at(cursor: &mut Cursor, offset: u64, header: &FrameHeader) -> HoleFo
     if bytes.len() == length { Hole::decode(bytes, header.lsn) } else { HoleFound::Nothing }
 }
 
-/// The LSN that is due behind a frame where `due` was due: a Hole that begins there moves it behind its range, other control frames
-/// leave it. Whether the frame may stand there is for the caller to say.
-#[must_use]
-pub fn due_over_hole(cursor: &mut Cursor, offset: u64, header: &FrameHeader, due: Lsn) -> Lsn {
-    if header.kind != FrameKind::Hole as u8 {
-        return due;
-    }
-    match hole_at(cursor, offset, header) {
-        HoleFound::Hole(hole) if hole.lsns.first == due => header.lsn,
-        _ => due,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use crate::disk::{Cursor, DIRECT_BLOCK, Disk, Entry, EntryKind, File, Open, finished, read_full};
 use crate::model::{Error, Lsn, Result};
 use crate::native::{
-    Check, FRAME_HEADER, FrameHeader, FrameKind, FrameReader, HEADER_BYTES, HeaderState, LOCK, MAGIC, MORE, SegmentHeader, Tally,
-    due_over_hole, find_seal, parse_cut_name, plain_length, segment_lsn, segment_name,
+    Check, FRAME_HEADER, FrameKind, FrameReader, FrameScan, HEADER_BYTES, LOCK, MAGIC, SegmentHeader, Tally, find_seal,
+    parse_cut_name, segment_lsn, segment_name,
 };
 
 /// How a log ends.
@@ -50,21 +50,6 @@ pub(super) struct OpenTail {
     pub position: u64,
     pub tally: Tally,
     pub last_sum: u32,
-}
-
-/// How the frames of a segment end.
-#[derive(Debug)]
-struct Walked {
-    position: u64,
-    next: Lsn,
-    tally: Tally,
-    last: Option<FrameHeader>,
-}
-
-impl Walked {
-    fn ends_with(&self, kind: FrameKind) -> bool {
-        self.last.is_some_and(|last| last.kind == kind as u8)
-    }
 }
 
 /// Looks where the log in `dir` ends.
@@ -146,7 +131,7 @@ fn inspect_tail(disk: &Arc<dyn Disk>, dir: &Path, first: Lsn) -> Result<Option<T
         return Ok(None);
     }
     let (mut reader, state) = FrameReader::open(cursor, &Vec::new, None);
-    let mut header = good_header(state, &path, first)?;
+    let mut header = state.trusted(&path, first)?;
     let media = || Cursor::direct(disk, &path, file.clone(), length);
     if let Some(seal) = find_seal(&mut reader.cursor, header.seed())
         && find_seal(&mut media()?, header.seed()).is_some()
@@ -157,7 +142,7 @@ fn inspect_tail(disk: &Arc<dyn Disk>, dir: &Path, first: Lsn) -> Result<Option<T
     // Everything was durable before a Close was written: where the medium holds that one, it holds the rest.
     let mut closed = None;
     if ends_with_close(&mut reader, length) && ends_with_close(&mut FrameReader::open(media()?, &Vec::new, None).0, length) {
-        closed = Some(walk(&mut reader, &header, &path)?).filter(|w| w.ends_with(FrameKind::Close) && w.position == length);
+        closed = Some(walk(&mut reader, &header, &path)?).filter(|w| w.ends_with(FrameKind::Close) && w.end == length);
     }
     let (closed, doubtful, walked) = match closed {
         Some(walked) => (true, false, walked),
@@ -165,21 +150,21 @@ fn inspect_tail(disk: &Arc<dyn Disk>, dir: &Path, first: Lsn) -> Result<Option<T
             // What was written and not synced counts from here on, so it must be durable; and what is durable is told by the medium.
             file.sync_all()?;
             let (mut found, state) = FrameReader::open(media()?, &Vec::new, None);
-            header = good_header(state, &path, first)?;
+            header = state.trusted(&path, first)?;
             let walked = walk(&mut found, &header, &path)?;
-            let doubtful = reader.cursor.zeros_end(walked.position.min(length)) < length;
+            let doubtful = walked.is_followed(&mut reader);
             // This also makes the cache forget what it holds behind the end.
-            file.set_length(walked.position)?;
+            file.set_length(walked.end)?;
             file.sync_all()?;
             (false, doubtful, walked)
         }
     };
-    let sum = walked.last.map_or(header.chain, |last| last.sum);
+    let sum = walked.sum(&header);
     let blank = walked.tally.first_lsn == 0 && walked.tally.holes == 0;
     if walked.ends_with(FrameKind::Seal) {
         return Ok(Some(fresh(walked.next, Some(header.log_id), sum, blank)));
     }
-    let open = OpenTail { header, position: walked.position, tally: walked.tally, last_sum: sum };
+    let open = OpenTail { header, position: walked.end, tally: walked.tally, last_sum: sum };
     let log_id = Some(header.log_id);
     Ok(Some(Tail { log_id, next: walked.next, chain: sum, blank, closed, doubtful, open: Some(open), strangers: 0 }))
 }
@@ -190,55 +175,15 @@ fn ends_with_close(reader: &mut FrameReader, length: u64) -> bool {
     matches!(reader.check(at), Check::Good(frame) if frame.kind == FrameKind::Close as u8 && at + frame.span() == length)
 }
 
-fn good_header(state: HeaderState, path: &Path, first: Lsn) -> Result<SegmentHeader> {
-    let refused = |why: String| Err(Error::Refused { path: path.to_owned(), why });
-    match state {
-        HeaderState::Good(header) if header.first_lsn == first => Ok(header),
-        HeaderState::Good(header) => {
-            refused(format!("it says that it begins with LSN {}, not as its name does", header.first_lsn))
-        }
-        HeaderState::Unknown(what) => Err(Error::Unknown { path: path.to_owned(), offset: 0, what }),
-        _ => refused("its header is damaged, and nothing is appended behind damage".into()),
+/// Goes from frame to frame to the end of the data; damage on the way is an error, and so is what is not finished.
+fn walk(reader: &mut FrameReader, header: &SegmentHeader, path: &Path) -> Result<FrameScan> {
+    let scan = FrameScan::of(reader, header, path, &mut |_, _| {})?;
+    if scan.is_followed(reader) {
+        return Err(refuse(reader, path, scan.end, scan.next));
     }
-}
-
-/// Goes from frame to frame to the end of the data; damage on the way is an error.
-fn walk(reader: &mut FrameReader, header: &SegmentHeader, path: &Path) -> Result<Walked> {
-    let length = reader.cursor.length();
-    let mut walked = Walked { position: HEADER_BYTES, next: header.first_lsn, tally: Tally::default(), last: None };
-    // Where the record or batch began that the frames so far leave unfinished.
-    let mut unfinished: Option<(u64, Lsn)> = None;
-    loop {
-        let at = walked.position;
-        let Check::Good(frame) = reader.check(at) else { break };
-        if let Some(what) = frame.unknown() {
-            return Err(Error::Unknown { path: path.to_owned(), offset: at, what });
-        }
-        walked.next = due_over_hole(&mut reader.cursor, at, &frame, walked.next);
-        if frame.lsn != walked.next {
-            let why = format!("LSN {} stands at {at} where {} was due: corrupt", frame.lsn, walked.next);
-            return Err(Error::Refused { path: path.to_owned(), why });
-        }
-        let kind = FrameKind::from_byte(frame.kind).expect("unknown kinds were met above");
-        if kind.is_data() {
-            let more = frame.flags & MORE != 0 || matches!(kind, FrameKind::First | FrameKind::Middle);
-            unfinished = more.then(|| unfinished.unwrap_or((at, frame.lsn)));
-            walked.next = frame.lsn.next();
-        }
-        walked.tally.observe(&frame, at, plain_length(&mut reader.cursor, &frame, at));
-        walked.last = Some(frame);
-        walked.position = at + frame.span();
-        if kind == FrameKind::Seal {
-            break;
-        }
-    }
-    let (end, due) = (walked.position, walked.next);
-    if reader.cursor.zeros_end(end.min(length)) < length {
-        return Err(refuse(reader, path, end, due));
-    }
-    match unfinished {
+    match scan.unfinished {
         Some((at, lsn)) => Err(refuse(reader, path, at, lsn)),
-        None => Ok(walked),
+        None => Ok(scan),
     }
 }
 
@@ -276,6 +221,7 @@ pub(super) fn random<const N: usize>() -> Result<[u8; N]> {
 mod tests {
     use super::*;
     use crate::disk::RealDisk;
+    use crate::native::MORE;
 
     /// What comes of opening a log whose only file, with this name, holds this.
     fn opened(name: &str, content: &[u8]) -> Result<Tail> {

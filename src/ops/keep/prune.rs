@@ -12,8 +12,8 @@ use std::time::Duration;
 use crate::disk::{Cursor, Disk, EntryKind, File, Open};
 use crate::model::{Error, Lsn, LsnRange, Result, Time};
 use crate::native::{
-    Check, FrameKind, FrameReader, HEADER_BYTES, HeaderState, HoleFound, SegmentHeader, Tally, encode_seal, find_seal, hole_at,
-    segment_lsn, segment_name,
+    FrameHeader, FrameKind, FrameReader, FrameScan, HEADER_BYTES, SegmentHeader, Tally, encode_seal, find_seal, segment_lsn,
+    segment_name,
 };
 use crate::ops::read::Position;
 
@@ -311,13 +311,17 @@ fn probe(disk: &Arc<dyn Disk>, path: &Path, first: Lsn) -> Result<Option<FoundSe
             (tally, open, ended, (sum, next, None), length)
         }
         None => {
-            let walked = walk(&mut reader, &header, path)?;
+            let mut transactions = Transactions::default();
+            let scan = walk(&mut reader, &header, path, &mut |kind, frame| transactions.meet(kind, frame.tag))?;
             let mut seal = Vec::new();
-            if !walked.sealed && walked.tally.last_lsn > 0 {
-                encode_seal(&mut seal, &walked.tally, 0, walked.next, Time(0), header.seed(), walked.end);
+            if !scan.ends_with(FrameKind::Seal) && scan.tally.last_lsn > 0 {
+                encode_seal(&mut seal, &scan.tally, 0, scan.next, Time(0), header.seed(), scan.end);
             }
-            let bytes = walked.end + seal.len() as u64;
-            (walked.tally, walked.open, walked.ended, (walked.sum, walked.next, walked.named_chain), bytes)
+            let bytes = scan.end + seal.len() as u64;
+            let Transactions { open, ended } = transactions;
+            let open = open.into_iter().flat_map(|(tag, count)| (0..count).map(move |_| tag)).collect();
+            let ends = (scan.sum(&header), scan.next, scan.named_chain);
+            (scan.tally, open, ended, ends, bytes)
         }
     };
     let holds = tally.last_lsn > 0;
@@ -336,80 +340,51 @@ fn probe(disk: &Arc<dyn Disk>, path: &Path, first: Lsn) -> Result<Option<FoundSe
 }
 
 fn open(cursor: Cursor, path: &Path, first: Lsn) -> Result<(FrameReader, SegmentHeader)> {
-    let refused = |why: String| Err(Error::Refused { path: path.to_owned(), why });
-    match FrameReader::open(cursor, &Vec::new, None) {
-        (reader, HeaderState::Good(header)) if header.first_lsn == first => Ok((reader, header)),
-        (_, HeaderState::Good(header)) => {
-            refused(format!("foreign: it says that it begins with LSN {}, not as its name does", header.first_lsn))
-        }
-        (_, HeaderState::Unknown(what)) => Err(Error::Unknown { path: path.to_owned(), offset: 0, what }),
-        _ => refused("its header is damaged".into()),
-    }
+    let (reader, state) = FrameReader::open(cursor, &Vec::new, None);
+    Ok((reader, state.trusted(path, first)?))
 }
 
-/// What going through a segment frame by frame told.
-struct Walked {
-    tally: Tally,
-    open: Vec<u64>,
+/// Transactions of one segment.
+#[derive(Default)]
+struct Transactions {
+    /// Began in it and did not end in it: how often, by tag.
+    open: HashMap<u64, u64>,
+    /// Ended in it and had begun before.
     ended: Vec<u64>,
-    sum: u32,
-    next: Lsn,
-    end: u64,
-    sealed: bool,
-    /// The sum that a hole at the end says the next segment goes on with.
-    named_chain: Option<u32>,
 }
 
-/// Goes through a segment to its end; anything that is not as it should be is an error.
-fn walk(reader: &mut FrameReader, header: &SegmentHeader, path: &Path) -> Result<Walked> {
-    let refused = |why: String| Error::Refused { path: path.to_owned(), why };
-    let (mut tally, mut open, mut ended) = (Tally::default(), HashMap::<u64, u64>::new(), Vec::new());
-    let (mut sum, mut next, mut at, mut sealed) = (header.chain, header.first_lsn, HEADER_BYTES, false);
-    let mut named_chain = None;
-    while let Check::Good(frame) = reader.check(at) {
-        if let Some(what) = frame.unknown() {
-            return Err(Error::Unknown { path: path.to_owned(), offset: at, what });
-        }
-        let kind = FrameKind::from_byte(frame.kind).expect("unknown kinds were met above");
-        if kind == FrameKind::Hole
-            && let HoleFound::Hole(hole) = hole_at(&mut reader.cursor, at, &frame)
-            && hole.lsns.first == next
-        {
-            (next, named_chain) = (frame.lsn, hole.chain);
-        } else if kind.is_data() {
-            named_chain = None;
-        }
-        if frame.lsn != next {
-            return Err(refused(format!("corrupt: LSN {} stands at {at} where {next} was due", frame.lsn)));
-        }
-        tally.observe(&frame, at, 0);
+impl Transactions {
+    fn meet(&mut self, kind: FrameKind, tag: u64) {
         match kind {
-            FrameKind::TxnBegin => *open.entry(frame.tag).or_default() += 1,
-            FrameKind::TxnCommit | FrameKind::TxnAbort => match open.get_mut(&frame.tag).filter(|count| **count > 0) {
+            FrameKind::TxnBegin => *self.open.entry(tag).or_default() += 1,
+            FrameKind::TxnCommit | FrameKind::TxnAbort => match self.open.get_mut(&tag).filter(|count| **count > 0) {
                 Some(count) => *count -= 1,
-                None => ended.push(frame.tag),
+                None => self.ended.push(tag),
             },
             _ => {}
         }
-        (sum, at) = (frame.sum, at + frame.span());
-        next = if kind.is_data() { next.next() } else { next };
-        sealed = kind == FrameKind::Seal;
-        if sealed {
-            break;
-        }
     }
-    let length = reader.cursor.length();
-    if reader.cursor.zeros_end(at.min(length)) < length {
-        return Err(refused(format!("it is damaged at {at}, where LSN {next} was due")));
+}
+
+/// Goes through a segment to its end; anything that is not as it should be is an error.
+fn walk(
+    reader: &mut FrameReader,
+    header: &SegmentHeader,
+    path: &Path,
+    each: &mut dyn FnMut(FrameKind, &FrameHeader),
+) -> Result<FrameScan> {
+    let scan = FrameScan::of(reader, header, path, each)?;
+    if scan.is_followed(reader) {
+        let why = format!("it is damaged at {}, where LSN {} was due", scan.end, scan.next);
+        return Err(Error::Refused { path: path.to_owned(), why });
     }
-    let open = open.into_iter().flat_map(|(tag, count)| (0..count).map(move |_| tag)).collect();
-    Ok(Walked { tally, open, ended, sum, next, end: at, sealed, named_chain })
+    Ok(scan)
 }
 
 /// Checks each frame of a segment, wherever it lies.
 pub(super) fn check_frames(cursor: Cursor, path: &Path, first: Lsn) -> Result<()> {
     let (mut reader, header) = open(cursor, path, first)?;
-    walk(&mut reader, &header, path).map(|_| ())
+    walk(&mut reader, &header, path, &mut |_, _| {}).map(|_| ())
 }
 
 #[cfg(test)]
