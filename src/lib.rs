@@ -58,7 +58,7 @@ pub mod disk {
     pub use sim::{Fault, Luck, SimDisk};
     pub use source::{Segment, Source};
     pub use stream::Stream;
-    pub use unfinished::{begin_file, finished, sweep, unfinished};
+    pub use unfinished::{as_private, begin_file, finished, sweep, unfinished};
     pub use users::User;
 }
 
@@ -141,6 +141,7 @@ pub mod writer {
     mod key;
     mod lock;
     mod log;
+    mod newlog;
     mod options;
     mod outcome;
     mod reopen;
@@ -155,6 +156,7 @@ pub mod writer {
     pub use group::{GroupCommit, Ticket};
     pub use lock::WriterLock;
     pub use log::Rotated;
+    pub use newlog::{NewLog, NewRecord};
     pub use options::{Options, PRESETS, Preset, RECORD_LIMIT, SEGMENT_LEAST};
     pub use outcome::{Ack, Times};
     pub use segment::is_segment_name;
@@ -291,7 +293,6 @@ pub mod ops {
         mod apply;
         mod aside;
         mod cutfile;
-        mod newlog;
         mod numbers;
         mod repair;
         mod salvage;

@@ -42,6 +42,14 @@ pub fn begin_file(disk: &dyn Disk, unfinished: &Path) -> Result<Box<dyn File>> {
     disk.open(unfinished, Open::CREATE)
 }
 
+/// Gives a file the permissions of another one, and its owner where we may do that: who could not read that one cannot read this.
+pub fn as_private(disk: &dyn Disk, path: &Path, other: &Path) -> Result<()> {
+    match disk.take_after(path, other) {
+        Err(error) if error.errno() == Some(libc::EPERM) => Ok(()),
+        done => done,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,8 +9,8 @@ use super::options::{Options, RECORD_LIMIT};
 use crate::disk::{AlignedBytes, crc32};
 use crate::model::{Error, Lsn, Result, Time};
 use crate::native::{
-    ALIGN, ENCRYPTED, ENCRYPTION_BYTES, FRAME_HEADER, FrameHeader, FrameKind, LZ4, MORE, Seed, SegmentCipher, Tally,
-    UNSYNCED_UNKNOWN, compress, frame_bytes,
+    ALIGN, ENCRYPTED, ENCRYPTION_BYTES, FRAME_HEADER, FrameFields, FrameHeader, FrameKind, LZ4, MORE, Seed, SegmentCipher, Tally,
+    UNSYNCED_UNKNOWN, compress, encode_frame, frame_bytes,
 };
 
 /// What is to be appended: one record.
@@ -96,12 +96,7 @@ impl<'a> Prepared<'a> {
         let mut pieces = Vec::with_capacity(count);
         for index in 0..count {
             let part = parts.next().unwrap_or_default();
-            let kind = match index {
-                _ if count == 1 => draft.kind,
-                0 => FrameKind::First,
-                i if i + 1 == count => FrameKind::Last,
-                _ => FrameKind::Middle,
-            };
+            let kind = piece_kind(draft.kind, index as u64, count as u64);
             let mut packed = Vec::new();
             let worth = options.compress_min.is_some_and(|min| length >= min) && compress(part, &mut packed);
             let (flags, stored) = if worth { (LZ4, Cow::Owned(packed)) } else { (0, Cow::Borrowed(part)) };
@@ -177,7 +172,27 @@ impl Numbering<'_> {
 
 /// How many data frames below `lsn` are not known durable, when everything below `durable` is.
 pub(super) fn unsynced(lsn: Lsn, durable: Lsn) -> u16 {
-    u16::try_from(lsn.0.saturating_sub(durable.0)).unwrap_or(UNSYNCED_UNKNOWN)
+    unsynced_count(lsn.0.saturating_sub(durable.0))
+}
+
+/// As a frame bears it: that `count` data frames directly before it are not known durable.
+pub(super) fn unsynced_count(count: u64) -> u16 {
+    u16::try_from(count).unwrap_or(UNSYNCED_UNKNOWN)
+}
+
+/// The kind of the frame that holds one of `count` pieces of a record.
+pub(super) fn piece_kind(whole: FrameKind, index: u64, count: u64) -> FrameKind {
+    match index {
+        _ if count == 1 => whole,
+        0 => FrameKind::First,
+        i if i + 1 == count => FrameKind::Last,
+        _ => FrameKind::Middle,
+    }
+}
+
+/// The fields of a Close frame: everything below `next` is durable.
+pub(super) fn close_fields(next: Lsn, time: Time) -> FrameFields {
+    FrameFields { kind: FrameKind::Close, flags: 0, unsynced: 0, lsn: next, time, tag: 0 }
 }
 
 impl Group {
@@ -321,9 +336,9 @@ pub(super) fn pad_room(offset: u64, block: u64, behind: u64) -> Option<u64> {
 /// A Pad frame of `room` bytes.
 pub(super) fn pad_frame(lsn: Lsn, unsynced: u16, time: Time, seed: Seed, offset: u64, room: u64) -> Vec<u8> {
     let payload = vec![0; usize::try_from(room).expect("padding is a few blocks") - FRAME_HEADER];
-    let fields = crate::native::FrameFields { kind: FrameKind::Pad, flags: 0, unsynced, lsn, time, tag: 0 };
+    let fields = FrameFields { kind: FrameKind::Pad, flags: 0, unsynced, lsn, time, tag: 0 };
     let mut out = Vec::with_capacity(FRAME_HEADER + payload.len());
-    crate::native::encode_frame(&mut out, &fields, &payload, seed, offset);
+    encode_frame(&mut out, &fields, &payload, seed, offset);
     out
 }
 

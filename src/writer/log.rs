@@ -3,29 +3,28 @@
 //! Nothing here knows of threads. A group is numbered, written with one call and synced once; when its segment is full, that one is
 //! sealed and the next begun. Each step leaves files that open again, whenever the power fails.
 
+mod segments;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::counters::Counters;
-use super::frames::{Group, Numbering, pad_frame, pad_room};
+use super::frames::{Group, Numbering};
 use super::gaps::gaps;
 use super::key;
 use super::lock::WriterLock;
 use super::options::Options;
 use super::outcome::{Failure, Outcome, Written};
-use super::reopen::{Tail, begun_block, find_tail, random};
+use super::reopen::{find_tail, random};
 use super::segment::{Active, put};
 use super::space::{Space, is_no_space, next_path};
 use super::stage::Stage;
 use super::standing::{Standing, WrittenSegment as Seen};
-use super::sync::{Preallocate, SyncMode};
-use crate::disk::{AlignedBytes, DIRECT_BLOCK, Disk, EntryKind, File, Open, begin_file, finished, make_dir, sweep, write_full};
+use super::sync::SyncMode;
+use crate::disk::{DIRECT_BLOCK, Disk, EntryKind, File, finished, make_dir, sweep};
 use crate::model::{Error, Lsn, Result, Time};
-use crate::native::{
-    FrameFields, FrameHeader, FrameKind, HEADER_BYTES, SegmentCipher, SegmentHeader, Tally, encode_frame, encode_header,
-    encode_seal, frame_bytes, key_hint, segment_name,
-};
+use crate::native::HEADER_BYTES;
 
 /// A log that is open for appending.
 #[derive(Debug)]
@@ -139,172 +138,6 @@ impl Log {
         sweep(log.disk.as_ref(), &next_path(dir))?;
         log.resume(tail)?;
         Ok(log)
-    }
-
-    /// Goes on in the last segment, or seals it where that would not do.
-    fn resume(&mut self, tail: Tail) -> Result<()> {
-        let Some(open) = tail.open else { return Ok(()) };
-        let fits = self.fits(&open.header);
-        let path = self.dir.join(segment_name(open.header.first_lsn));
-        let plain: Arc<dyn File> = self.disk.open(&path, Open::WRITE)?.into();
-        let data = match fits {
-            true => self.open_data(&path, &plain)?,
-            false => plain.clone(),
-        };
-        // A segment that was begun buffered cannot be gone on with directly, nor the other way round.
-        let fits = fits && (open.header.block != 0) == self.direct && open.position.is_multiple_of(self.block());
-        if (!fits || tail.doubtful) && open.tally.last_lsn == 0 && open.tally.holes == 0 {
-            // Not one record: the segment is made anew under the same name, as it is wanted now. Sealed it would be in the way.
-            self.chain = open.header.chain;
-            return Ok(());
-        }
-        self.space.begin(&path, open.position, open.position);
-        let blocks = self.open_blocks(&path);
-        self.stage.begin(&begun_block(plain.as_ref(), &path, open.position)?);
-        let (header, position, tally, last_sum) = (open.header, open.position, open.tally, open.last_sum);
-        let cipher = self.options.keys.newest().map(|key| SegmentCipher::new(key, &header));
-        let age = Duration::from_micros(Time::now().0.saturating_sub(header.created.0));
-        let since = (tally.last_lsn > 0).then(|| Instant::now().checked_sub(age)).flatten();
-        self.active = Some(Active { plain, data, blocks, path, header, cipher, position, tally, last_sum, since });
-        if !fits || tail.doubtful {
-            self.seal().map_err(|stop| self.stopped(stop))?;
-        }
-        Ok(())
-    }
-
-    /// Whether a segment with this header can hold what is to be written now.
-    fn fits(&self, header: &SegmentHeader) -> bool {
-        let right_key = match (header.key, self.options.keys.newest()) {
-            (None, None) => true,
-            // In a segment whose payloads are not bound to their place, no more are written.
-            (Some(hint), Some(key)) => header.is_bound() && key_hint(key, hint.salt).id == hint.id,
-            (None, Some(_)) => false,
-            // That was refused before.
-            (Some(_), None) => false,
-        };
-        right_key && (header.block != 0) == self.options.direct
-    }
-
-    fn block(&self) -> u64 {
-        if self.direct { DIRECT_BLOCK } else { 1 }
-    }
-
-    /// A descriptor for groups, opened as the mode wants it.
-    fn open_data(&mut self, path: &Path, plain: &Arc<dyn File>) -> Result<Arc<dyn File>> {
-        let dsync = self.options.sync == SyncMode::Dsync;
-        if self.direct {
-            match self.disk.open(path, Open { direct: true, dsync, ..Open::WRITE }) {
-                Ok(file) => return Ok(file.into()),
-                Err(error) if error.errno() == Some(libc::EINVAL) => self.no_direct(),
-                Err(error) => return Err(error),
-            }
-        }
-        if dsync {
-            return Ok(self.disk.open(path, Open { dsync, ..Open::WRITE })?.into());
-        }
-        Ok(plain.clone())
-    }
-
-    /// A descriptor for groups in whole blocks. Where there is none, they go through the cache.
-    fn open_blocks(&self, path: &Path) -> Option<Arc<dyn File>> {
-        let options = &self.options;
-        let how = Open { direct: true, dsync: options.sync == SyncMode::Dsync, ..Open::WRITE };
-        let ahead = options.preallocate == Preallocate::Zero;
-        let wanted = ahead && options.sync.promises() && !options.direct && !options.buffered;
-        if wanted { self.disk.open(path, how).ok().map(Arc::from) } else { None }
-    }
-
-    fn no_direct(&mut self) {
-        self.direct = false;
-        self.counters.refuse_direct();
-    }
-
-    /// Begins the next segment: under another name until its header is durable.
-    fn begin(&mut self) -> Result<(), WriteStop> {
-        self.look_around()?;
-        let temp = next_path(&self.dir);
-        match self.try_begin(&temp) {
-            Err(error) if is_no_space(&error) => {
-                // Nothing of it has a segment's name yet.
-                let _ = sweep(self.disk.as_ref(), &temp);
-                Err(only("begin a segment in", &error))
-            }
-            other => Ok(other?),
-        }
-    }
-
-    fn try_begin(&mut self, temp: &Path) -> Result<()> {
-        let ready = self.space.take_next();
-        let plain: Arc<dyn File> = match ready {
-            Some(_) => self.disk.open(temp, Open { sole: true, ..Open::WRITE })?.into(),
-            None => begin_file(self.disk.as_ref(), temp)?.into(),
-        };
-        let mut data = self.open_data(temp, &plain)?;
-        let (key, salt) = (self.options.keys.newest().copied(), random()?);
-        let keyed = |header: SegmentHeader| key.as_ref().map_or(header, |key| header.keyed(key, salt));
-        let mut header = keyed(SegmentHeader {
-            key: None,
-            block: u32::try_from(self.block()).map_or(0, |b| if self.direct { b } else { 0 }),
-            log_id: self.log_id,
-            first_lsn: self.next,
-            created: Time::now(),
-            chain: self.chain,
-        });
-        if self.direct && self.write_header(data.as_ref(), &header).is_err_and(|e| e.errno() == Some(libc::EINVAL)) {
-            // Some filesystems open a file for direct writes and then refuse them.
-            self.no_direct();
-            data = self.open_data(temp, &plain)?;
-            header = keyed(SegmentHeader { block: 0, ..header });
-        }
-        self.write_header(plain.as_ref(), &header)?;
-        let length = self.options.segment_bytes;
-        match self.options.preallocate {
-            Preallocate::Sparse => plain.set_length(length)?,
-            Preallocate::Fallocate => plain.reserve(0, length)?,
-            Preallocate::None | Preallocate::Zero => {}
-        }
-        plain.sync_all()?;
-        let path = self.dir.join(segment_name(self.next));
-        self.standing.is_free(&path, self.next)?;
-        self.disk.rename(temp, &path)?;
-        // Without this a crash can lose the new file's name although its bytes were synced.
-        self.disk.sync_dir(&self.dir)?;
-        self.space.begin(&path, HEADER_BYTES, ready.unwrap_or(HEADER_BYTES));
-        self.dirty = true;
-        let blocks = self.open_blocks(&path);
-        self.stage.begin(&[]);
-        let (tally, last_sum) = (Tally::default(), self.chain);
-        let cipher = key.as_ref().map(|key| SegmentCipher::new(key, &header));
-        self.active =
-            Some(Active { plain, data, blocks, path, header, cipher, position: HEADER_BYTES, tally, last_sum, since: None });
-        Ok(())
-    }
-
-    fn write_header(&self, file: &dyn File, header: &SegmentHeader) -> Result<()> {
-        let mut block = AlignedBytes::new();
-        block.push(&encode_header(header));
-        write_full(file, block.bytes(), 0)
-    }
-
-    /// Finishes the active segment: everything in it durable, then the Seal, then the file cut to its length.
-    fn seal(&mut self) -> Result<(), WriteStop> {
-        self.space.retire();
-        self.look_around()?;
-        self.sync_now()?;
-        let Some(active) = &mut self.active else { return Ok(()) };
-        let mut bytes = Vec::new();
-        let seed = active.header.seed();
-        let sum = encode_seal(&mut bytes, &active.tally, 0, self.next, Time::now(), seed, active.position);
-        if let Err(error) = write_full(active.plain.as_ref(), &bytes, active.position) {
-            return Err(self.cut_back(error));
-        }
-        active.plain.sync_data()?;
-        active.plain.set_length(active.position + bytes.len() as u64)?;
-        active.plain.sync_all()?;
-        self.chain = sum;
-        self.active = None;
-        self.counters.rotation();
-        Ok(())
     }
 
     /// After a write that failed: when only room was lacking, what came through of it is cut off again, and the cut synced.
@@ -434,51 +267,6 @@ impl Log {
         Ok(())
     }
 
-    fn is_full_for(&self, group: &Group) -> bool {
-        let Some(active) = &self.active else { return false };
-        let options = &self.options;
-        let age = || active.since.map_or(Duration::ZERO, |since| since.elapsed());
-        // A segment without a record, which a clean end may have left, is never sealed: the next one would get its name.
-        active.tally.last_lsn > 0
-            && (group.rotate
-                || active.position + group.bytes.len() as u64 > options.segment_bytes
-                || options.segment_records.is_some_and(|most| active.tally.records + group.records as u64 > most)
-                || options.segment_age.is_some_and(|most| age() >= most))
-    }
-
-    /// Seals the active segment, if there is anything in it, and begins the next one.
-    pub fn rotate(&mut self) -> Result<Rotated> {
-        self.check()?;
-        let mut sealed = None;
-        if let Some(active) = self.active.as_ref().filter(|active| active.tally.last_lsn > 0) {
-            let name = segment_name(active.header.first_lsn);
-            self.seal().map_err(|stop| self.stopped(stop))?;
-            sealed = Some(name);
-        }
-        if self.active.is_none() {
-            self.begin().map_err(|stop| self.stopped(stop))?;
-        }
-        Ok(Rotated { sealed, active: segment_name(self.next) })
-    }
-
-    /// Seals the active segment and begins the next one if it is as old as it may become. Tells when to look again.
-    pub fn rotate_if_old(&mut self) -> Result<Duration> {
-        let most = self.options.segment_age.unwrap_or(Duration::MAX);
-        let age = self.active.as_ref().and_then(|active| active.since).map_or(Duration::ZERO, |since| since.elapsed());
-        if age < most {
-            return Ok(most - age);
-        }
-        self.rotate()?;
-        Ok(most)
-    }
-
-    #[cfg(test)]
-    pub fn grow_old(&mut self) {
-        if let Some(active) = &mut self.active {
-            active.since = Instant::now().checked_sub(self.options.segment_age.expect("the test set it"));
-        }
-    }
-
     /// What makes everything durable that was written so far, to be synced without holding the log; and up to where.
     pub fn to_sync(&self) -> Option<(Arc<dyn File>, Lsn)> {
         let active = self.active.as_ref().filter(|_| self.durable < self.next && self.poison.is_none())?;
@@ -530,45 +318,6 @@ impl Log {
             self.durable_to(astray.lost.map_or(self.durable, |lost| self.durable.min(lost)));
             WriteStop::Poison(astray.error)
         })
-    }
-
-    fn write_close(&mut self) -> Result<(), WriteStop> {
-        self.space.retire();
-        // Close proves that everything before it is durable: it must be so before.
-        self.sync_now()?;
-        let (block, next) = (self.block(), self.next);
-        let Some(active) = &self.active else { return Ok(()) };
-        let (seed, at) = (active.header.seed(), active.position);
-        let fields = FrameFields { kind: FrameKind::Close, flags: 0, unsynced: 0, lsn: next, time: Time::now(), tag: 0 };
-        // With direct writes Close ends its block, so that the next group begins a new one. The padding is durable before Close
-        // says so.
-        if let Some(room) = pad_room(at, block, frame_bytes(0) as u64) {
-            let pad = pad_frame(next, 0, Time::now(), seed, at, room);
-            self.write_control(&pad)?;
-        }
-        let at = self.active.as_ref().map_or(at, |active| active.position);
-        let mut bytes = Vec::new();
-        encode_frame(&mut bytes, &fields, &[], seed, at);
-        self.write_control(&bytes)?;
-        let Some(active) = &self.active else { return Ok(()) };
-        active.plain.set_length(active.position)?;
-        active.plain.sync_all()?;
-        Ok(())
-    }
-
-    /// Writes and syncs one frame that is no record.
-    fn write_control(&mut self, frame: &[u8]) -> Result<(), WriteStop> {
-        let Some(active) = &mut self.active else { return Ok(()) };
-        if let Err(error) = write_full(active.plain.as_ref(), frame, active.position) {
-            return Err(self.cut_back(error));
-        }
-        active.plain.sync_data()?;
-        if let Some(header) = frame.first_chunk().and_then(FrameHeader::parse) {
-            active.tally.observe(&header, active.position, 0);
-            active.last_sum = header.sum;
-        }
-        active.position += frame.len() as u64;
-        Ok(())
     }
 
     fn check(&self) -> Result<()> {
@@ -628,6 +377,7 @@ mod tests {
     use super::*;
     use crate::disk::{Luck, SimDisk};
     use crate::writer::GroupCommit;
+    use crate::writer::sync::Preallocate;
 
     fn open(sim: &SimDisk, options: &Options) -> GroupCommit {
         GroupCommit::open(Arc::new(sim.clone()), Path::new("/log"), options.clone()).expect("it opens")

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::stage::{LARGEST, Stage};
 use crate::disk::{DIRECT_BLOCK, File, write_full};
-use crate::model::Result;
+use crate::model::{Lsn, Result, Time};
 use crate::native::{SegmentCipher, SegmentHeader, Tally, segment_lsn};
 
 /// The segment that is written.
@@ -28,6 +28,18 @@ pub(super) struct Active {
     pub last_sum: u32,
     /// When its first record came. Counted by a clock that nobody sets; what it missed before the log was opened is subtracted.
     pub since: Option<Instant>,
+}
+
+/// The header of a segment that is begun now.
+pub(super) fn header_now(
+    log_id: [u8; 16],
+    first_lsn: Lsn,
+    chain: u32,
+    block: u32,
+    key: Option<&([u8; 32], [u8; 16])>,
+) -> SegmentHeader {
+    let header = SegmentHeader { key: None, block, log_id, first_lsn, created: Time::now(), chain };
+    key.map_or(header, |(key, salt)| header.keyed(key, *salt))
 }
 
 /// Whether a file's name says that it is a segment of a log that can be appended to.

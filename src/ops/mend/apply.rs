@@ -6,9 +6,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::cutfile::{self, as_private, looks_cut, save, write_new};
+use super::cutfile::{self, looks_cut, save, write_new};
 use super::repair::{Cut, Plan};
-use crate::disk::{Cursor, Disk, EntryKind, File, Open, crc32, finished, pieces, unfinished, write_full};
+use crate::disk::{Cursor, Disk, EntryKind, File, Open, as_private, crc32, finished, pieces, unfinished, write_full};
 use crate::model::{Error, Result};
 
 /// Does what the plan says. The caller holds the log's lock since before the plan was made.
@@ -77,7 +77,7 @@ fn add(disk: &Arc<dyn Disk>, dir: &Path, cut: &Cut) -> Result<()> {
     let unfinished = unfinished(&dir.join(&cut.saved_as));
     let written = write_new(disk, &unfinished, &mut |new| {
         if let Some(like) = &cut.like {
-            as_private(disk, &unfinished, like)?;
+            as_private(disk.as_ref(), &unfinished, like)?;
         }
         write_full(new, &cut.from.fill, 0)
     });

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::newlog::{NewLog, NewRecord};
 use super::numbers::frames;
 use crate::disk::Disk;
 use crate::model::{Error, Keys, Lsn, Record, Result, Time};
 use crate::native::{FrameKind, RecordFacts};
+use crate::writer::{NewLog, NewRecord};
 
 /// A log that begins with its first record.
 pub struct Aside {

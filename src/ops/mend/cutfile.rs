@@ -12,7 +12,9 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::disk::{Cursor, Disk, EntryKind, File, Open, begin_file, crc32, finished, pieces, read_full, unfinished, write_full};
+use crate::disk::{
+    Cursor, Disk, EntryKind, File, Open, as_private, begin_file, crc32, finished, pieces, read_full, unfinished, write_full,
+};
 use crate::model::{Error, Lsn, LsnRange, Result, Time};
 
 const FIRST_LINE: &str = "walctl cut 1 ";
@@ -300,7 +302,7 @@ pub fn save(disk: &Arc<dyn Disk>, dir: &Path, name: &str, from: &Provenance, seg
     }
     let written = write_new(disk, &unfinished, &mut |file| {
         // Who may not read the log may not read what was cut from it.
-        as_private(disk, &unfinished, like)?;
+        as_private(disk.as_ref(), &unfinished, like)?;
         let head = from.head();
         write_full(file, &head, 0)?;
         let (mut at, mut sum) = (head.len() as u64, 0);
@@ -320,14 +322,6 @@ pub fn save(disk: &Arc<dyn Disk>, dir: &Path, name: &str, from: &Provenance, seg
     });
     written.and_then(|()| disk.rename(&unfinished, &path)).inspect_err(|_| drop(disk.remove(&unfinished)))?;
     disk.sync_dir(dir)
-}
-
-/// Gives a file the permissions of another one, and its owner where we may do that.
-pub fn as_private(disk: &Arc<dyn Disk>, path: &Path, other: &Path) -> Result<()> {
-    match disk.take_after(path, other) {
-        Err(error) if error.errno() == Some(libc::EPERM) => Ok(()),
-        done => done,
-    }
 }
 
 /// Makes an unfinished file, has it filled, and syncs it.

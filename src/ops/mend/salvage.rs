@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::aside::Aside;
-use super::newlog::{NewLog, NewRecord};
 use super::numbers::{Course, Numbering, Stretch, course};
 use crate::formats::{Halt, Item, KnownHole, Sink, Visit, Want};
 use crate::model::{
@@ -19,6 +18,7 @@ use crate::model::{
 use crate::native::{Fact, FrameKind, RecordFacts};
 use crate::ops::open::Input;
 use crate::ops::report::Report;
+use crate::writer::{NewLog, NewRecord};
 
 /// A record that is longer is left out.
 const LONGEST: u64 = 1 << 30;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::apply::replace_end;
 use super::cutfile::{self, CutFile, Provenance};
-use crate::disk::{Cursor, Disk, File, Open, Segment, unfinished, write_full};
+use crate::disk::{Cursor, Disk, File, Open, Segment, as_private, unfinished, write_full};
 use crate::model::{Error, Result};
 use crate::ops::open::Input;
 
@@ -150,7 +150,7 @@ fn put_back(disk: &Arc<dyn Disk>, plan: &Undo, cut: &CutFile) -> Result<()> {
     }
     let segment = disk.open(&path, Open { write: true, or_create: from.removed, ..Open::READ })?;
     if from.removed {
-        cutfile::as_private(disk, &path, &cut.path)?;
+        as_private(disk.as_ref(), &path, &cut.path)?;
     }
     cut.each(disk, &mut |at, piece| write_full(segment.as_ref(), piece, at))?;
     segment.set_length(from.file_bytes)?;

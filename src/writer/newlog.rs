@@ -6,12 +6,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::cutfile::as_private;
-use crate::disk::{Disk, EntryKind, File, Open, make_dir, unfinished, write_full};
+use super::frames::{close_fields, piece_kind, unsynced_count};
+use super::reopen::random;
+use super::segment::header_now;
+use crate::disk::{Disk, EntryKind, File, Open, as_private, make_dir, unfinished, write_full};
 use crate::model::{Error, Hole, Keys, Lsn, LsnRange, Result, Time};
 use crate::native::{
-    ENCRYPTED, FACTS_LIMIT, FRAME_HEADER, FrameFields, FrameHeader, FrameKind, HEADER_BYTES, MORE, Seed, SegmentCipher,
-    SegmentHeader, Tally, UNSYNCED_UNKNOWN, encode_frame, encode_header, encode_seal, header_of, segment_lsn, segment_name,
+    ENCRYPTED, ENCRYPTION_BYTES, FACTS_LIMIT, FRAME_HEADER, FrameFields, FrameHeader, FrameKind, HEADER_BYTES, MORE, Seed,
+    SegmentCipher, Tally, encode_frame, encode_header, encode_seal, header_of, segment_lsn, segment_name,
 };
 
 /// A segment is sealed when it is so long.
@@ -148,17 +150,11 @@ impl NewLog {
         for piece in 0..count {
             let (payload, after) = rest.split_at(rest.len().min(size));
             rest = after;
-            let kind = match (count, piece) {
-                (1, _) => entry.kind,
-                (_, 0) => FrameKind::First,
-                _ if piece + 1 == count => FrameKind::Last,
-                _ => FrameKind::Middle,
-            };
             if piece > 0 {
                 self.settle(entry.batch.is_some())?;
             }
             self.pending = Some(Pending {
-                kind,
+                kind: piece_kind(entry.kind, piece, count),
                 lsn: entry.lsns.first.plus(piece),
                 time: entry.time,
                 tag: entry.tag,
@@ -174,18 +170,9 @@ impl NewLog {
     /// Writes what is kept beside a record, directly before it.
     fn facts(&mut self, entry: &NewRecord<'_>, facts: &[u8], index: u64) -> Result<()> {
         let Some(segment) = &mut self.segment else { return Ok(()) };
-        let unsynced = u16::try_from(index).unwrap_or(UNSYNCED_UNKNOWN);
-        let flags = if segment.cipher.is_some() { ENCRYPTED } else { 0 };
-        let fields = FrameFields { kind: FrameKind::Facts, flags, unsynced, lsn: entry.lsns.first, time: entry.time, tag: 0 };
-        self.chain = match &segment.cipher {
-            None => segment.frame(&fields, facts, 0),
-            Some(cipher) => {
-                let length = u32::try_from(facts.len() + crate::native::ENCRYPTION_BYTES).expect("facts have a limit");
-                let offset = segment.written + segment.waiting.len() as u64;
-                let stored = cipher.encrypt(&header_of(&fields, length), offset, facts)?;
-                segment.frame(&fields, &stored, 0)
-            }
-        };
+        let unsynced = unsynced_count(index);
+        let fields = FrameFields { kind: FrameKind::Facts, flags: 0, unsynced, lsn: entry.lsns.first, time: entry.time, tag: 0 };
+        self.chain = segment.sealed_frame(fields, facts, 0)?;
         Ok(())
     }
 
@@ -205,20 +192,9 @@ impl NewLog {
     /// Writes the frame that waits, now that it is known whether more of its batch follows.
     fn settle(&mut self, more: bool) -> Result<()> {
         let (Some(frame), Some(segment)) = (self.pending.take(), &mut self.segment) else { return Ok(()) };
-        let unsynced = u16::try_from(frame.index).unwrap_or(UNSYNCED_UNKNOWN);
-        let flags = if more { MORE } else { 0 } | if self.key.is_some() { ENCRYPTED } else { 0 };
+        let (flags, unsynced) = (if more { MORE } else { 0 }, unsynced_count(frame.index));
         let fields = FrameFields { kind: frame.kind, flags, unsynced, lsn: frame.lsn, time: frame.time, tag: frame.tag };
-        let plain = frame.payload.len() as u64;
-        let stored = match &segment.cipher {
-            None => frame.payload,
-            Some(cipher) => {
-                let length = u32::try_from(frame.payload.len() + crate::native::ENCRYPTION_BYTES)
-                    .map_err(|_| Error::Input { what: "a record is too long for a frame".into() })?;
-                let offset = segment.written + segment.waiting.len() as u64;
-                cipher.encrypt(&header_of(&fields, length), offset, &frame.payload)?
-            }
-        };
-        self.chain = segment.frame(&fields, &stored, plain);
+        self.chain = segment.sealed_frame(fields, &frame.payload, frame.payload.len() as u64)?;
         segment.flush_above(PIECE)
     }
 
@@ -243,11 +219,9 @@ impl NewLog {
         let path = self.work.join(&name);
         let file = self.disk.open(&path, Open::CREATE)?;
         if let Some(like) = &self.like {
-            as_private(&self.disk, &path, like)?;
+            as_private(self.disk.as_ref(), &path, like)?;
         }
-        let header =
-            SegmentHeader { key: None, block: 0, log_id: self.log_id, first_lsn: first, created: Time::now(), chain: self.chain };
-        let header = self.key.as_ref().map_or(header, |(key, salt)| header.keyed(key, *salt));
+        let header = header_now(self.log_id, first, self.chain, 0, self.key.as_ref());
         self.segment = Some(NewSegment {
             file,
             seed: header.seed(),
@@ -264,8 +238,7 @@ impl NewLog {
     fn finish_segment(&mut self, last: bool) -> Result<()> {
         let Some(mut segment) = self.segment.take() else { return Ok(()) };
         if last {
-            let time = segment.last_time;
-            let fields = FrameFields { kind: FrameKind::Close, flags: 0, unsynced: 0, lsn: self.next, time, tag: 0 };
+            let fields = close_fields(self.next, segment.last_time);
             self.chain = segment.frame(&fields, &[], 0);
         } else {
             let offset = segment.written + segment.waiting.len() as u64;
@@ -306,6 +279,17 @@ impl Drop for NewLog {
 }
 
 impl NewSegment {
+    /// Adds a frame, encrypted where the log is.
+    fn sealed_frame(&mut self, fields: FrameFields, payload: &[u8], plain: u64) -> Result<u32> {
+        let Some(cipher) = &self.cipher else { return Ok(self.frame(&fields, payload, plain)) };
+        let fields = FrameFields { flags: fields.flags | ENCRYPTED, ..fields };
+        let length = u32::try_from(payload.len() + ENCRYPTION_BYTES)
+            .map_err(|_| Error::Input { what: "a record is too long for a frame".into() })?;
+        let offset = self.written + self.waiting.len() as u64;
+        let stored = cipher.encrypt(&header_of(&fields, length), offset, payload)?;
+        Ok(self.frame(&fields, &stored, plain))
+    }
+
     fn frame(&mut self, fields: &FrameFields, stored: &[u8], plain: u64) -> u32 {
         let at = self.waiting.len();
         let offset = self.written + at as u64;
@@ -327,10 +311,4 @@ impl NewSegment {
         debug_assert!(self.written == 0 || self.written >= HEADER_BYTES);
         Ok(())
     }
-}
-
-fn random() -> Result<[u8; 16]> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|e| Error::Input { what: format!("the system gives no random numbers: {e}") })?;
-    Ok(bytes)
 }
