@@ -278,11 +278,13 @@ pub mod ops {
     pub mod report {
         mod count;
         mod ledger;
+        mod map;
         mod media;
         mod stats;
         mod verify;
         pub use count::{Amount, Buckets, LogCounts, WriteGap, bucket_end};
         pub use ledger::{LedgerEntry, LedgerReport, PayloadDigest, check_ledger, ledger_from, ledger_head, payload_digest};
+        pub use map::{MapCell, map_segment};
         pub use media::{MediaView, compare_media};
         pub use stats::{NOT_CHECKED, Pinned, SegmentStats, Stats, stats};
         pub use verify::{Checks, Progress, Report, SegmentReport, verify};
@@ -318,12 +320,14 @@ pub mod ops {
     pub mod keyfit;
     pub mod open;
     mod settle;
+    pub mod walk;
 }
 
 /// How fast records become durable, and what to set.
 #[cfg(feature = "bench")]
 pub mod bench {
     mod advice;
+    mod candidates;
     mod ceiling;
     mod crash;
     mod device;
@@ -336,10 +340,12 @@ pub mod bench {
     mod payloads;
     mod plan;
     mod probe;
+    mod session;
     mod setting;
     mod target;
     mod trust;
     pub use advice::{Advice, advise, is_split};
+    pub use candidates::{busy_sync, candidates};
     pub use ceiling::share;
     pub use crash::{CrashPlan, CrashVerdict, crash_test};
     pub use figures::{Figures, Latency, PARTS, PERCENTILES, Run, Spread, percentile};
@@ -350,6 +356,7 @@ pub mod bench {
     pub use payloads::Payloads;
     pub use plan::{Measured, Measurements, Pace, measure};
     pub use probe::{Cost, PROBE_STEPS, Probe, Room, SyncWay, probe};
+    pub use session::Session;
     pub use setting::{CELLS_LIMIT, Cell, Matrix};
     pub use target::{FoundRate, Goal, TARGET_STEPS, TriedRate, find_rate};
     pub use trust::{Doubt, doubts};

@@ -1,8 +1,13 @@
 //! What appenders append: payloads of one length, of several lengths by weight, or those of a real log.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use crate::model::{Error, Result};
+use crate::disk::Disk;
+use crate::formats::{Halt, Item, Want};
+use crate::model::{Error, Payload, Result};
+use crate::ops::open::{Choice, open};
+use crate::ops::walk;
 
 /// A pool that appenders go through again and again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +22,10 @@ const MIX: usize = 1000;
 const LONGEST: usize = 256 << 20;
 /// Bytes that a mix may take.
 const MIX_BYTES: usize = 256 << 20;
+
+/// Payloads that are taken from a real log, and how much memory they may take.
+const TAKEN: usize = 10_000;
+const TAKEN_BYTES: usize = 64 << 20;
 
 impl Payloads {
     /// All of one length.
@@ -57,6 +66,24 @@ impl Payloads {
             return Err(Error::Input { what: format!("{name} holds no record whose payload could be appended") });
         }
         Ok(Arc::new(Payloads { name: format!("from {name}"), pieces }))
+    }
+
+    /// The first payloads of the logs at a path, as many as a benchmark keeps in memory.
+    pub fn of_log(disk: &Arc<dyn Disk>, path: &Path) -> Result<Arc<Payloads>> {
+        let (mut pieces, mut bytes) = (Vec::new(), 0);
+        for input in open(disk, path, &Choice::default())? {
+            walk::each(&input, Want { payloads: true, ..Want::default() }, &mut |_, item| {
+                if let Item::Record(record) = item
+                    && let Payload::Whole(payload) = &record.payload
+                    && bytes + payload.len() <= TAKEN_BYTES
+                {
+                    bytes += payload.len();
+                    pieces.push(payload.to_vec());
+                }
+                if pieces.len() >= TAKEN { Err(Halt::Enough) } else { Ok(()) }
+            })?;
+        }
+        Payloads::real(&path.display().to_string(), pieces)
     }
 
     /// What they are, in a word.

@@ -2,9 +2,7 @@
 
 mod gates;
 mod loads;
-pub mod session;
-
-use std::num::NonZeroU64;
+pub use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,7 +10,7 @@ use std::time::{Duration, Instant};
 use clap::ValueHint;
 use walctl::bench::{
     BenchFolder, BenchPlace, Cell, CrashPlan, CrashVerdict, Goal, Measurements, PROBE_STEPS, Probe, Rule, TARGET_STEPS, Watch,
-    advise, crash_test, doubts, find_rate, look_around, measure, probe,
+    advise, busy_sync, crash_test, doubts, find_rate, look_around, measure, probe,
 };
 use walctl::disk::{Disk, RealDisk};
 use walctl::model::Error;
@@ -22,7 +20,7 @@ use super::exit::{Exit, usage};
 use super::interrupt;
 use super::render::bench::{json, page, tables, text};
 use super::render::out::Out;
-use session::Session;
+use walctl::bench::Session;
 use walctl::model::units::{parse_bytes, parse_duration};
 
 const AFTER_HELP: &str = "\
@@ -173,7 +171,7 @@ fn survey(args: &BenchArgs, folder: &BenchFolder, place: BenchPlace, out: &mut O
     };
     if !args.disk && !stop() {
         let plain = args.is_plain();
-        let busy = if plain { loads::busy_sync(&disk, folder.path(), &found.place, &watch)? } else { None };
+        let busy = if plain { busy_sync(&disk, folder.path(), &found.place, &watch)? } else { None };
         let (cells, pace) = loads::plan(args, busy.or(found.probe.sync()))?;
         if let Some(goal) = &args.target {
             bar.expect((TARGET_STEPS + 1) * cells.len() as u64);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use walctl::disk::Io;
 use walctl::model::{Error, Result, Verdict};
 use walctl::ops;
-use walctl::ops::report::{Checks, Report, check_ledger, compare_media};
+use walctl::ops::report::{Checks, Report, check_ledger, compare_media, map_segment};
 
 use super::args::Input;
 use super::exit::Exit;
@@ -158,7 +158,7 @@ fn show(
         json::write(out, input, report, beside)?;
     } else {
         if args.map {
-            map::write(out, input, report)?;
+            map::write(out, report, &mut |segment, cells| map_segment(input, report, segment, cells))?;
         }
         text::write(out, input, report, beside)?;
     }

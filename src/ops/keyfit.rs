@@ -1,10 +1,11 @@
 //! Whether the keys that were given open anything in a log. A wrong key is told before it is taken for damage.
 
 use crate::disk::Segment;
-use crate::formats::{Halt, Item, Sink, Visit, Want};
+use crate::formats::{Halt, Item, Want};
 use crate::model::{Error, Keys, Result};
 use crate::native::{HEADER_FIELDS, HeaderFound, Opener, SegmentHeader};
 use crate::ops::open::Input;
+use crate::ops::walk::{self, LogView};
 
 /// How the keys and a log go together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,9 +91,6 @@ fn sealed(input: &Input, segment: &Segment, keys: &Keys) -> Result<Vec<bool>> {
         }
         Ok(())
     };
-    let visit = Visit { source: &input.source, segment, keys, want: Want { payloads: true, ..Want::default() } };
-    match input.format.walk(&visit, &mut Sink::new(&mut take)) {
-        Ok(_) | Err(Halt::Enough) => Ok(found),
-        Err(Halt::Failed(error)) => Err(error),
-    }
+    walk::one(LogView { keys, ..input.into() }, segment, Want { payloads: true, ..Want::default() }, &mut take)?;
+    Ok(found)
 }

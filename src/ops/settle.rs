@@ -6,15 +6,16 @@
 
 use std::time::Duration;
 
-use crate::disk::Source;
-use crate::formats::{Ending, Format, Halt, Sink, Summary, Visit, Want};
-use crate::model::{Keys, Result};
+use crate::formats::{Ending, Summary, Want};
+use crate::model::Result;
+use crate::ops::walk::{self, LogView};
 
 /// How long to wait before each look, in milliseconds.
 const WAITS: [u64; 8] = [0, 2, 5, 10, 20, 40, 80, 160];
 
 /// Walks again what did not meet. `summaries` are those of the source's first segments, not joined yet.
-pub fn settle(source: &Source, format: &Format, keys: &Keys, want: Want, summaries: &mut [Summary]) -> Result<()> {
+pub fn settle(log: LogView<'_>, want: Want, summaries: &mut [Summary]) -> Result<()> {
+    let LogView { source, format, .. } = log;
     let begun = begun_behind(summaries);
     let apart = source.alone || format == &crate::formats::native::FORMAT;
     if apart || begun.is_none() && unmet(summaries).is_empty() || !want.live && source.writer(None).is_none() {
@@ -24,12 +25,7 @@ pub fn settle(source: &Source, format: &Format, keys: &Keys, want: Want, summari
     let want = Want { counts_only: true, live: true, start: None, ..want };
     let again = |index: usize, summaries: &mut [Summary]| -> Result<()> {
         let Some(segment) = source.segments.get(index) else { return Ok(()) };
-        let visit = Visit { source, segment, keys, want };
-        match format.walk(&visit, &mut Sink::new(&mut |_| Ok(()))) {
-            Ok(summary) => summaries[index] = summary,
-            Err(Halt::Enough) => {}
-            Err(Halt::Failed(error)) => return Err(error),
-        }
+        summaries[index] = walk::summary(log, segment, want)?;
         Ok(())
     };
     // What was written before a later segment got its number is there by now.

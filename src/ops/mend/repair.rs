@@ -9,10 +9,11 @@ use std::path::PathBuf;
 use super::accept::{Help, help_for_all, plan_hole};
 use super::cutfile::{self, CutFile, Provenance};
 use crate::disk::{Cursor, Segment, crc32};
-use crate::formats::{Halt, Item, Mark, Mend, Restored, Sink, Visit, Want};
+use crate::formats::{Item, Mark, Mend, Restored, Want};
 use crate::model::{Acknowledged, Damage, DamageKind, Error, Hole, Look, Lsn, LsnRange, Record, Result, Time, Verdict};
 use crate::ops::open::Input;
 use crate::ops::report::Report;
+use crate::ops::walk;
 
 /// How much may be cut unless the caller says otherwise: what one group can be, and one long record that begins in it.
 pub const MAX_CUT: u64 = 16 << 20;
@@ -381,17 +382,13 @@ pub(super) fn is_control(record: &Record<'_>) -> bool {
 
 /// Hands over what a walk over a segment delivers.
 pub(super) fn each_frame(input: &Input, segment: &Segment, want: Want, take: &mut dyn FnMut(&Record<'_>)) -> Result<()> {
-    let visit = Visit { source: &input.source, segment, keys: &input.keys, want };
-    let mut each = |item: Item<'_>| {
+    walk::one(input, segment, want, &mut |item| {
         if let Item::Record(record) = item {
             take(record);
         }
         Ok(())
-    };
-    match input.format.walk(&visit, &mut Sink::new(&mut each)) {
-        Ok(_) | Err(Halt::Enough) => Ok(()),
-        Err(Halt::Failed(error)) => Err(error),
-    }
+    })?;
+    Ok(())
 }
 
 /// Looks at the bytes that would go.

@@ -11,13 +11,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::aside::Aside;
 use super::numbers::{Course, Numbering, Stretch, course};
-use crate::formats::{Halt, Item, KnownHole, Sink, Visit, Want};
+use crate::formats::{Halt, Item, KnownHole, Want};
 use crate::model::{
     Acknowledged, Damage, DamageKind, Error, Hole, HoleOrigin, Lsn, LsnRange, Payload, Record, Result, Time, Value,
 };
 use crate::native::{Fact, FrameKind, RecordFacts};
 use crate::ops::open::Input;
 use crate::ops::report::Report;
+use crate::ops::walk;
 use crate::writer::{NewLog, NewRecord};
 
 /// A record that is longer is left out.
@@ -153,20 +154,17 @@ pub(super) fn each_record(
 ) -> Result<()> {
     for stretch in stretches {
         let Some(segment) = input.source.segments.get(stretch.segment) else { continue };
-        let visit = Visit { source: &input.source, segment, keys: &input.keys, want };
         let mut at = 0;
-        let mut each = |item: Item<'_>| match item {
+        let done = walk::one(input, segment, want, &mut |item| match item {
             Item::Record(record) if !record.physical => {
                 at += 1;
                 let wanted = (stretch.from..stretch.to).contains(&(at - 1));
                 if wanted { take(record, at - 1).map_err(Halt::Failed) } else { Ok(()) }
             }
             _ => Ok(()),
-        };
-        match input.format.walk(&visit, &mut Sink::new(&mut each)) {
-            Ok(_) => {}
-            Err(Halt::Enough) => return Ok(()),
-            Err(Halt::Failed(error)) => return Err(error),
+        })?;
+        if done.is_none() {
+            break;
         }
     }
     Ok(())

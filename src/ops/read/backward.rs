@@ -11,7 +11,7 @@ use super::position::Position;
 use super::scan::{Event, Scan, ScanOutcome, Shown, Stopped, Take, Way, finish};
 use super::seek::segments_of_use;
 use crate::disk::Segment;
-use crate::formats::{Halt, Item, Mark, Sink, Summary};
+use crate::formats::{Halt, Item, Mark, Summary};
 use crate::model::{Damage, Error, Record, Result};
 use crate::ops::open::is_gone;
 
@@ -158,11 +158,9 @@ impl Scan<'_> {
     pub fn again(&self, segment: &Segment, way: Way, see: &mut dyn FnMut(&Record<'_>) -> Result<(), Halt>) -> Result<(), Halt> {
         let index = self.source.segments.iter().position(|s| s.name == segment.name).unwrap_or(0);
         let mut ordinal = 0;
-        let mut done = false;
         let mut take = |item: Item<'_>| {
             if let Item::Record(record) = item {
                 if ordinal == way.ordinal {
-                    done = true;
                     see(record)?;
                     return Err(Halt::Enough);
                 }
@@ -170,11 +168,8 @@ impl Scan<'_> {
             }
             Ok(())
         };
-        match self.walk(index, way.mark, false, &mut Sink::new(&mut take)) {
-            // Enough of the walk; whoever sees the record may have had enough of everything.
-            Err(Halt::Enough) if done => Ok(()),
-            other => other.map(|_| ()),
-        }
+        self.walk(index, way.mark, false, &mut take)?;
+        Ok(())
     }
 }
 
@@ -291,16 +286,11 @@ impl<'a> Backward<'a> {
             Ok(())
         };
         // Whether an encrypted payload was altered shows only when it is opened, and the verdict must be that of a forward scan.
-        match scan.walk(index, None, scan.keys.is_empty(), &mut Sink::new(&mut take)) {
-            Ok(summary) => {
-                let segment = scan.source.segments[index].name.clone();
-                let after_damage = first_hurt.is_some();
-                let last = last.map(|(offset, lsn, mark)| Position { segment, offset, lsn, mark, after_damage });
-                Ok(Survey { pieces, first_hurt, last, summary })
-            }
-            Err(Halt::Enough) => unreachable!("a survey never has enough"),
-            Err(Halt::Failed(error)) => Err(error),
-        }
+        let summary = scan.walk(index, None, scan.keys.is_empty(), &mut take)?.expect("a survey never has enough");
+        let segment = scan.source.segments[index].name.clone();
+        let after_damage = first_hurt.is_some();
+        let last = last.map(|(offset, lsn, mark)| Position { segment, offset, lsn, mark, after_damage });
+        Ok(Survey { pieces, first_hurt, last, summary })
     }
 
     /// Walks from a mark up to `end`, delivering what is wanted.
@@ -348,16 +338,10 @@ impl<'a> Backward<'a> {
             Item::Hurt(damage) => each(PieceItem::Hurt(segment, damage)),
             Item::Reached(at) => each(PieceItem::Reached(segment, at)),
         };
-        match scan.walk(index, mark, false, &mut Sink::new(&mut take)) {
-            Ok(_) | Err(Halt::Enough) => Ok(()),
+        match scan.walk(index, mark, false, &mut take) {
             // It was surveyed, and pruned before its records were delivered.
-            Err(Halt::Failed(error)) => {
-                if self.went(index, &error)? {
-                    Ok(())
-                } else {
-                    Err(error)
-                }
-            }
+            Err(error) if !self.went(index, &error)? => Err(error),
+            _ => Ok(()),
         }
     }
 
@@ -400,20 +384,20 @@ impl<'a> Backward<'a> {
 
 /// Something that waits to be delivered in reverse order.
 enum Turned {
-    Record { held: Option<OwnedRecord>, matched: bool, after_damage: bool, way: Way },
+    Record { held: Option<Box<OwnedRecord>>, matched: bool, after_damage: bool, way: Way },
     Damage(Box<Damage>),
 }
 
 impl Turned {
     fn of(shown: &Shown<'_>) -> Turned {
-        let held = OwnedRecord::of(shown.record, HELD_PAYLOAD);
+        let held = OwnedRecord::of(shown.record, HELD_PAYLOAD).map(Box::new);
         Turned::Record { held, matched: shown.matched, after_damage: shown.after_damage, way: shown.way }
     }
 
     fn bytes(&self) -> usize {
         size_of::<Turned>()
             + match self {
-                Turned::Record { held, .. } => held.as_ref().map_or(0, OwnedRecord::bytes),
+                Turned::Record { held, .. } => held.as_ref().map_or(0, |held| held.bytes()),
                 Turned::Damage(damage) => size_of::<Damage>() + damage.expected.len() + damage.found.len(),
             }
     }

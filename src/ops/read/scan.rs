@@ -2,11 +2,12 @@
 
 use super::seek::{Chosen, segments_of_use};
 use crate::disk::{EntryKind, Segment, Source};
-use crate::formats::{Format, Halt, Item, Mark, Sink, Summary, Visit, Walk, Want};
+use crate::formats::{Format, Halt, Item, Mark, Summary, Want};
 use crate::model::{Damage, Keys, Lsn, LsnRange, Record, Result};
 use crate::ops::open::is_gone;
 use crate::ops::read::{Position, Selection};
 use crate::ops::settle::settle;
+use crate::ops::walk::{self, LogView};
 
 /// A log, and what is wanted of it.
 #[derive(Clone, Copy, Debug)]
@@ -188,15 +189,15 @@ impl<'a> Scan<'a> {
             reader.enter(mark);
             reader.passing = index < passed;
             let want = self.want(mark, false);
-            let visit = Visit { source: &source, segment, keys: self.keys, want };
-            match self.format.walk(&visit, &mut Sink::new(&mut |item| reader.item(segment, item))) {
-                Ok(summary) => {
+            let log = LogView { source: &source, ..self.log() };
+            match walk::one(log, segment, want, &mut |item| reader.item(segment, item)) {
+                Ok(Some(summary)) => {
                     reader.leave(segment, &summary)?;
                     summaries.push(summary);
                 }
-                Err(Halt::Enough) => break,
+                Ok(None) => break,
                 // Nothing of it was read: it went between listing and opening.
-                Err(Halt::Failed(error)) if is_gone(&error, segment) && parted.len() < LISTINGS => {
+                Err(error) if is_gone(&error, segment) && parted.len() < LISTINGS => {
                     let gone = segment.name.clone();
                     let Some(joined) = self.list_again(&mut source, index, to_the_end)? else { return Err(error) };
                     if !joined {
@@ -205,7 +206,7 @@ impl<'a> Scan<'a> {
                     }
                     continue;
                 }
-                Err(Halt::Failed(error)) => return Err(error),
+                Err(error) => return Err(error),
             }
             if reader.stopped.is_some() {
                 break;
@@ -213,7 +214,7 @@ impl<'a> Scan<'a> {
         }
         let (stopped, position) = (reader.stopped, reader.position);
         if stopped.is_none() && parted.is_empty() {
-            settle(&source, self.format, self.keys, self.want(None, true), &mut summaries)?;
+            settle(LogView { source: &source, ..self.log() }, self.want(None, true), &mut summaries)?;
         }
         Ok(ScanOutcome { passed: parted.clone(), ..finish(self.format, source, summaries, &parted, stopped, position) })
     }
@@ -232,7 +233,6 @@ impl<'a> Scan<'a> {
             }
             reader.enter(None);
             let shown = summary.end;
-            let visit = Visit { source, segment, keys: self.keys, want: self.want(None, false) };
             let mut more = |item: Item<'_>| match item {
                 Item::Record(record) if record.span.start() < shown => {
                     reader.way.ordinal += 1;
@@ -241,10 +241,10 @@ impl<'a> Scan<'a> {
                 Item::Hurt(damage) if damage.span.start() < shown => Ok(()),
                 item => reader.item(segment, item),
             };
-            match self.format.walk(&visit, &mut Sink::new(&mut more)) {
-                Ok(again) => *summary = again,
-                Err(Halt::Enough) => return Ok(false),
-                Err(Halt::Failed(error)) => return Err(error),
+            let log = LogView { source, ..self.log() };
+            match walk::one(log, segment, self.want(None, false), &mut more)? {
+                Some(again) => *summary = again,
+                None => return Ok(false),
             }
             reader.leave(segment, summary)?;
         }
@@ -276,11 +276,20 @@ impl<'a> Scan<'a> {
         Ok(Some(joined && index > 0))
     }
 
-    /// Walks one segment, delivering its items as they come; `only_counts` says that payloads are not shown.
-    pub(super) fn walk(&self, index: usize, mark: Option<Mark>, only_counts: bool, sink: &mut Sink<'_>) -> Walk {
-        let segment = &self.source.segments[index];
-        let visit = Visit { source: self.source, segment, keys: self.keys, want: self.want(mark, only_counts) };
-        self.format.walk(&visit, sink)
+    pub(super) fn log(&self) -> LogView<'a> {
+        LogView { source: self.source, format: self.format, keys: self.keys }
+    }
+
+    /// Walks one segment, delivering its items as they come; `only_counts` says that payloads are not shown. `None` when `take` had
+    /// enough.
+    pub(super) fn walk(
+        &self,
+        index: usize,
+        mark: Option<Mark>,
+        only_counts: bool,
+        take: &mut dyn FnMut(Item<'_>) -> Result<(), Halt>,
+    ) -> Result<Option<Summary>> {
+        walk::one(self.log(), &self.source.segments[index], self.want(mark, only_counts), take)
     }
 
     fn want(&self, start: Option<Mark>, only_counts: bool) -> Want {

@@ -3,11 +3,12 @@
 use std::ops::Range;
 
 use crate::disk::{Source, read_full};
-use crate::formats::{Format, Halt, Item, Sink, Summary, Visit, Want};
+use crate::formats::{Format, Halt, Item, Summary, Want};
 use crate::model::{Keys, Lsn, LsnRange, Result, Time};
 use crate::native::{HEADER_FIELDS, HeaderFound, SegmentHeader};
 use crate::ops::open::is_gone;
 use crate::ops::read::Selection;
+use crate::ops::walk::{self, LogView};
 
 pub(super) struct Chosen {
     pub range: Range<usize>,
@@ -121,7 +122,6 @@ fn names_are_lsns(source: &Source, format: &'static Format, probe: &dyn Fn(usize
 /// LSN and time of the first whole record of a segment.
 pub(super) fn first_record(source: &Source, format: &'static Format, keys: &Keys, index: usize) -> Result<Option<Head>> {
     let mut first = None;
-    let visit = Visit { source, segment: &source.segments[index], keys, want: Want::default() };
     let mut take = |item: Item<'_>| match item {
         Item::Record(record) => {
             first = Some((record.lsn, record.time));
@@ -129,10 +129,8 @@ pub(super) fn first_record(source: &Source, format: &'static Format, keys: &Keys
         }
         _ => Ok(()),
     };
-    match format.walk(&visit, &mut Sink::new(&mut take)) {
-        Ok(_) | Err(Halt::Enough) => Ok(first),
-        Err(Halt::Failed(error)) => Err(error),
-    }
+    walk::one(LogView { source, format, keys }, &source.segments[index], Want::default(), &mut take)?;
+    Ok(first)
 }
 
 /// The last LSN of a log; `None` when it holds no record.
@@ -140,13 +138,12 @@ pub fn last_lsn(source: &Source, format: &'static Format, keys: &Keys) -> Result
     for segment in source.segments.iter().rev() {
         // Nothing but the end is of use: a sealed segment answers from its seal.
         let want = Want { counts_only: true, lsns: LsnRange::new(Lsn(u64::MAX), Lsn(u64::MAX)), ..Want::default() };
-        let visit = Visit { source, segment, keys, want };
-        match format.walk(&visit, &mut Sink::new(&mut |_| Ok(()))) {
+        match walk::summary(LogView { source, format, keys }, segment, want) {
             Ok(Summary { lsns: Some(range), .. }) => return Ok(Some(range.last)),
-            Ok(_) | Err(Halt::Enough) => {}
+            Ok(_) => {}
             // Pruned since it was listed, and whatever stands before it too.
-            Err(Halt::Failed(error)) if is_gone(&error, segment) => {}
-            Err(Halt::Failed(error)) => return Err(error),
+            Err(error) if is_gone(&error, segment) => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(None)

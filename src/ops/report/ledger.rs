@@ -18,10 +18,11 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use crate::disk::Stream;
-use crate::formats::{Halt, Item, Sink, Visit, Want};
+use crate::formats::{Item, Want};
 use crate::model::{Damage, Error, Look, Lsn, LsnRange, Record, Result};
 use crate::native::{HEADER_FIELDS, HeaderFound, SegmentHeader};
 use crate::ops::open::Input;
+use crate::ops::walk;
 
 /// The first half of a payload's SHA-256.
 pub type PayloadDigest = [u8; 16];
@@ -301,21 +302,13 @@ fn check_lines(input: &Input, lines: impl BufRead, path: &Path) -> Result<Ledger
     let Some(named) = ledger.log_id else { return Ok(report) };
     report.unnamed = !same_log(input, &named, path)?;
     ledger.step(&mut report)?;
-    for segment in &input.source.segments {
-        let mut take = |item: Item<'_>| -> Result<(), Halt> {
-            let Item::Record(record) = item else { return Ok(()) };
-            let Some(lsn) = record.lsn.filter(|_| !record.physical) else { return Ok(()) };
-            first.get_or_insert(lsn);
-            meet(&mut ledger, &mut report, record, lsn)?;
-            Ok(())
-        };
-        let want = Want { payloads: true, ..Want::default() };
-        let visit = Visit { source: &input.source, segment, keys: &input.keys, want };
-        match input.format.walk(&visit, &mut Sink::new(&mut take)) {
-            Ok(_) | Err(Halt::Enough) => {}
-            Err(Halt::Failed(error)) => return Err(error),
-        }
-    }
+    walk::each(input, Want { payloads: true, ..Want::default() }, &mut |_, item| {
+        let Item::Record(record) = item else { return Ok(()) };
+        let Some(lsn) = record.lsn.filter(|_| !record.physical) else { return Ok(()) };
+        first.get_or_insert(lsn);
+        meet(&mut ledger, &mut report, record, lsn)?;
+        Ok(())
+    })?;
     while let Some(entry) = ledger.next {
         report.listed += 1;
         report.lack(entry.lsn);

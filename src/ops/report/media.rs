@@ -6,11 +6,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::disk::{Cursor, Disk, EntryKind, File, Open, Segment, crc32};
-use crate::formats::{Halt, Item, Sink, Visit, Want};
+use crate::formats::{Item, Want};
 use crate::model::{Error, Lsn, Result, SegmentId, Span, Value};
 use crate::native::{HEADER_BYTES, LOCK, UNSYNCED_UNKNOWN};
 use crate::ops::open::{Input, steady};
 use crate::ops::report::Progress;
+use crate::ops::walk;
 
 /// How a log looks past the page cache.
 #[derive(Clone, Debug, Default)]
@@ -81,11 +82,8 @@ fn durable_end(input: &Input, segment: &Segment) -> Result<u64> {
         Ok(())
     };
     let want = Want { frames: true, live: true, ..Want::default() };
-    let visit = Visit { source: &input.source, segment, keys: &input.keys, want };
-    match input.format.walk(&visit, &mut Sink::new(&mut take)) {
-        Ok(_) | Err(Halt::Enough) => Ok(durable),
-        Err(Halt::Failed(error)) => Err(error),
-    }
+    walk::one(input, segment, want, &mut take)?;
+    Ok(durable)
 }
 
 /// A segment, looked at through the cache and past it.

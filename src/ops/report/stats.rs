@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use super::count::LogCounts;
 use crate::disk::{EntryKind, Segment};
 use crate::formats::native::Joint;
-use crate::formats::{Ending, Halt, Item, Mark, Sink, State, Summary, Visit, Want};
+use crate::formats::{Ending, Halt, Item, Mark, State, Summary, Want};
 use crate::model::{Damage, Error, Lsn, LsnRange, Result, Time, Value, Verdict};
 use crate::native::{HEADER_BYTES, HeaderFound, LOCK, SegmentHeader, Tally, UNSYNCED_UNKNOWN, find_seal, segment_lsn};
 use crate::ops::open::{Input, steady};
 use crate::ops::report::Progress;
 use crate::ops::settle::settle;
+use crate::ops::walk;
 
 /// How many bytes are read to learn how fast a scan is.
 const SAMPLE: u64 = 4 << 20;
@@ -180,7 +181,7 @@ fn count(input: &Input, scan: bool, progress: &Progress) -> Result<Stats> {
             Some(part) => part,
             None => {
                 let begun = Instant::now();
-                let part = walk(input, segment, live.is_some(), &mut counts)?;
+                let part = count_segment(input, segment, live.is_some(), &mut counts)?;
                 read_bytes += part.used;
                 read_time += begun.elapsed();
                 part
@@ -255,10 +256,9 @@ fn from_seal(input: &Input, segment: &Segment) -> Result<Option<SegmentPart>> {
     Ok(Some(SegmentPart { summary, walked: false, tally: Some(tally), used: length, file_bytes: length, state: State::Sealed }))
 }
 
-fn walk(input: &Input, segment: &Segment, live: bool, counts: &mut LogCounts) -> Result<SegmentPart> {
+fn count_segment(input: &Input, segment: &Segment, live: bool, counts: &mut LogCounts) -> Result<SegmentPart> {
     let native = input.format.name == "native";
     let want = Want { counts_only: native, tally: true, live, ..Want::default() };
-    let visit = Visit { source: &input.source, segment, keys: &input.keys, want };
     let mut take = |item: Item<'_>| {
         if let Item::Record(record) = item
             && !native
@@ -267,11 +267,7 @@ fn walk(input: &Input, segment: &Segment, live: bool, counts: &mut LogCounts) ->
         }
         Ok(())
     };
-    let mut summary = match input.format.walk(&visit, &mut Sink::new(&mut take)) {
-        Ok(summary) => summary,
-        Err(Halt::Failed(error)) => return Err(error),
-        Err(Halt::Enough) => return Err(Error::Interrupted),
-    };
+    let mut summary = walk::one(input, segment, want, &mut take)?.ok_or(Error::Interrupted)?;
     let joint = summary.own.as_mut().and_then(|own| own.downcast_mut::<Joint>());
     let tally = joint.and_then(|joint| joint.tally.clone());
     Ok(SegmentPart { tally, walked: true, used: summary.end, file_bytes: summary.length, state: summary.state, summary })
@@ -282,7 +278,7 @@ fn judged(input: &Input, live: bool, mut parts: Vec<SegmentPart>) -> Result<(Vec
     let blank = |(part, segment): (&mut SegmentPart, &Segment)| std::mem::replace(&mut part.summary, Summary::new(segment, 0));
     let mut summaries: Vec<Summary> = parts.iter_mut().zip(&input.source.segments).map(blank).collect();
     let want = Want { tally: true, live, ..Want::default() };
-    settle(&input.source, input.format, &input.keys, want, &mut summaries)?;
+    settle(input.into(), want, &mut summaries)?;
     let mut damage: Vec<Damage> = (input.format.join)(&input.source, &mut summaries);
     let mut beyond = 0;
     for (part, summary) in parts.iter_mut().zip(summaries) {
@@ -337,7 +333,6 @@ fn look_behind_pauses(input: &Input, counts: &mut LogCounts, parts: &[SegmentPar
         let near = index.iter().rev().find(|entry| entry.lsn <= pause.lsn.0);
         let start = near.map(|entry| Mark { offset: entry.offset, due: Lsn(entry.lsn), seed: 0 });
         let want = Want { frames: true, lsns, start, ..Want::default() };
-        let visit = Visit { source: &input.source, segment, keys: &input.keys, want };
         let (mut group, mut size, mut begins) = (None, 0, 0);
         let mut take = |item: Item<'_>| {
             let Item::Record(record) = item else { return Ok(()) };
@@ -360,7 +355,7 @@ fn look_behind_pauses(input: &Input, counts: &mut LogCounts, parts: &[SegmentPar
             Ok(())
         };
         // Only a word more about the pause: what stops this walk is told where the log is checked.
-        let _ = input.format.walk(&visit, &mut Sink::new(&mut take));
+        let _ = walk::one(input, segment, want, &mut take);
         pause.group = Some(size).filter(|n| *n > 0);
     }
 }
@@ -403,9 +398,8 @@ fn sample(input: &Input, parts: &[SegmentPart]) -> Option<f64> {
     let entry = part.tally.as_ref()?.index.iter().find(|e| e.offset >= from);
     let start = entry.map(|e| Mark { offset: e.offset, due: Lsn(e.lsn), seed: 0 });
     let want = Want { counts_only: true, start, ..Want::default() };
-    let visit = Visit { source: &input.source, segment, keys: &input.keys, want };
     let begun = Instant::now();
-    input.format.walk(&visit, &mut Sink::new(&mut |_| Ok(()))).ok()?;
+    walk::summary(input, segment, want).ok()?;
     let bytes = part.used.saturating_sub(entry.map_or(0, |e| e.offset));
     (bytes > 0).then(|| rate(bytes, begun.elapsed()))
 }

@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::disk::{Segment, Source};
-use crate::formats::{Ending, Halt, Item, KnownHole, Sink, State, Summary, Visit, Want};
+use crate::formats::{Ending, Halt, Item, KnownHole, State, Summary, Want};
 use crate::model::{Acknowledged, Damage, DamageKind, Error, HoleOrigin, LsnRange, Result, SegmentId, Verdict, Warning};
 use crate::native::LOCK;
 use crate::ops::open::{Input, steady};
 use crate::ops::settle::settle;
+use crate::ops::walk;
 
 /// What to check, and how hard.
 #[derive(Clone, Copy, Debug)]
@@ -178,7 +179,7 @@ fn check(input: &Input, checks: &Checks, progress: &Progress, walked: &mut WalkC
     progress.total.store(total, Ordering::Relaxed);
     let want = Want { counts_only: true, deep: checks.deep, tally: checks.tally, live: live.is_some(), ..Want::default() };
     let mut summaries = walk_all(input, want, checks, progress, walked)?;
-    settle(source, input.format, &input.keys, want, &mut summaries)?;
+    settle(input.into(), want, &mut summaries)?;
     let between = (input.format.join)(source, &mut summaries);
     Ok(report(input, live, summaries, between))
 }
@@ -252,7 +253,6 @@ fn walk_several(
 }
 
 fn walk_one(input: &Input, segment: &Segment, want: Want, pace: &RateLimit, progress: &Progress) -> Result<Summary> {
-    let visit = Visit { source: &input.source, segment, keys: &input.keys, want };
     let mut reached = 0;
     let mut step = |to: u64| {
         let more = to.saturating_sub(reached);
@@ -269,14 +269,9 @@ fn walk_one(input: &Input, segment: &Segment, want: Want, pace: &RateLimit, prog
         }
         Ok(())
     };
-    match input.format.walk(&visit, &mut Sink::new(&mut take)) {
-        Ok(summary) => {
-            step(summary.length);
-            Ok(summary)
-        }
-        Err(Halt::Failed(error)) => Err(error),
-        Err(Halt::Enough) => Err(Error::Interrupted),
-    }
+    let summary = walk::one(input, segment, want, &mut take)?.ok_or(Error::Interrupted)?;
+    step(summary.length);
+    Ok(summary)
 }
 
 /// Keeps reading below a rate, over all threads together.

@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 use walctl::bench::{BenchPlace, Cost, CrashPlan, CrashVerdict, Figures, Measured, PARTS, PERCENTILES, Probe, Spread, is_split};
 
 use super::text::share;
-use crate::cli::bench::session::Session;
 use crate::cli::render::out::Out;
+use walctl::bench::Session;
 
 /// All figures of a cell by their names, those of gates among them. Times are in nanoseconds.
 pub fn figures(figures: &Figures) -> Vec<(String, Spread)> {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use walctl::bench::{Measured, PARTS};
 
 use super::text::{label, rate, span};
-use crate::cli::bench::session::Session;
+use walctl::bench::Session;
 
 const COLOURS: [&str; 5] = ["#c7c7c7", "#f2b134", "#4f9d69", "#3366aa", "#a05195"];
 const ROW: usize = 22;

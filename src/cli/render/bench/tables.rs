@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use super::json::figures;
 use super::text::{label, rate, span};
-use crate::cli::bench::session::Session;
 use crate::cli::render::out::Out;
+use walctl::bench::Session;
 
 /// One line a cell, with median, smallest and largest of each figure; times in nanoseconds.
 pub fn csv(out: &mut Out, found: &Session) -> io::Result<()> {

@@ -8,10 +8,10 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use walctl::bench::{BenchPlace, Cell, CrashPlan, CrashVerdict, Measured, PARTS, Probe, Room, SyncWay};
 use walctl::writer::Options;
 
-use crate::cli::bench::session::Session;
 use crate::cli::hint::show;
 use crate::cli::render::out::{Ink, Out};
 use crate::cli::render::table::Table;
+use walctl::bench::Session;
 
 /// Progress in steps, with the time that is left.
 #[derive(Debug)]

@@ -1,8 +1,13 @@
-//! What a run of `walctl bench` found.
+//! What a run of the benchmark found.
 
 use std::time::Duration;
 
-use walctl::bench::{Advice, BenchPlace, Doubt, FoundRate, Measurements, Probe};
+use super::advice::Advice;
+use super::machine::BenchPlace;
+use super::plan::Measurements;
+use super::probe::Probe;
+use super::target::FoundRate;
+use super::trust::Doubt;
 
 /// Everything that a run found.
 #[derive(Debug)]
