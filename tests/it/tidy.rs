@@ -12,7 +12,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("writer", &["model", "disk", "native"]),
     ("formats", &["model", "disk"]),
     ("ops", &["model", "disk", "native", "formats"]),
-    ("bench", &["model", "disk", "writer", "ops"]),
+    ("bench", &["model", "disk", "formats", "writer", "ops"]),
     // The binary sees the library's public face, under the library's name, and nothing through `crate`.
     ("cli", &[]),
 ];
