@@ -458,4 +458,32 @@ mod tests {
         assert!(!is_split(2, 1.0, &groups(&[(1, 100)])));
         assert!(!is_split(64, 32.0, &[]));
     }
+
+    #[test]
+    fn what_comes_nearest_is_told_with_the_reason_that_it_is_not_advised() {
+        let base = || measured(64, Window::Auto, &[100, 101, 102], 900, 60, &[(60, 10)]);
+        for (what, rates, p99, why) in [
+            ("small", &[104, 105, 106][..], 800, "too little to set anything for"),
+            ("too few repeats", &[150, 151][..], 800, "but so few repeats of so many settings look like that by luck"),
+            ("repeats that cross", &[101, 126, 128][..], 800, "but repeats disagree: no reason to set anything"),
+            ("slow tails", &[126, 127, 128][..], 5000, "but its p99 is worse: no reason to set anything"),
+        ] {
+            let advice = advise(&[base(), measured(64, fixed(50), rates, p99, 60, &[(60, 10)])], &Probe::default());
+            assert!(
+                advice.reasons[0].starts_with("closest: `--window 50us` with ") && advice.reasons[0].contains(why),
+                "{what}: {advice:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_what_is_clearly_worse_is_warned_of() {
+        let base = || measured(1, Window::Auto, &[100, 101, 102], 900, 1, &[(1, 10)]);
+        for (rates, warned) in
+            [(&[85, 86, 87][..], true), (&[94, 95, 96][..], false), (&[60, 80, 101][..], false), (&[120, 121, 122][..], false)]
+        {
+            let advice = advise(&[base(), measured(1, fixed(9000), rates, 5000, 1, &[(1, 10)])], &Probe::default());
+            assert_eq!(advice.reasons.iter().any(|reason| reason.starts_with("worst: ")), warned, "{rates:?}: {advice:?}");
+        }
+    }
 }

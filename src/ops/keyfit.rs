@@ -94,3 +94,60 @@ fn sealed(input: &Input, segment: &Segment, keys: &Keys) -> Result<Vec<bool>> {
     walk::one(LogView { keys, ..input.into() }, segment, Want { payloads: true, ..Want::default() }, &mut take)?;
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::disk::{Disk, SimDisk};
+    use crate::ops::open::{Choice, open};
+    use crate::writer::{GroupCommit, Options};
+
+    fn keys(byte: &str) -> Keys {
+        Keys::parse(&byte.repeat(32)).expect("64 digits are a key")
+    }
+
+    /// A log of this many records, looked at with keys.
+    fn log(records: usize, written_with: &Keys, read_with: &Keys) -> Input {
+        let disk = SimDisk::new();
+        let options = Options { background: false, keys: written_with.clone(), ..Options::default() };
+        let log = GroupCommit::open(Arc::new(disk.clone()), Path::new("/log"), options).expect("a new log");
+        (0..records).for_each(|_| drop(log.submit(&b"alpha"[..]).expect("the disk is well")));
+        log.close().expect("it closes");
+        let disk: Arc<dyn Disk> = Arc::new(disk);
+        let choice = Choice { keys: read_with.clone(), ..Choice::default() };
+        open(&disk, Path::new("/log"), &choice).expect("it is a log").remove(0)
+    }
+
+    #[test]
+    fn only_the_first_records_are_looked_at_and_fewer_of_those_that_cost_a_key() {
+        let (none, right) = (Keys::default(), keys("07"));
+        let looked_at = |records, written_with: &Keys, read_with: &Keys| {
+            let input = log(records, written_with, read_with);
+            let found = sealed(&input, &input.source.segments[0], read_with).expect("it reads");
+            (found.len(), found.iter().filter(|sealed| **sealed).count())
+        };
+        assert_eq!(looked_at(300, &none, &none), (LOOKED_AT, 0));
+        assert_eq!(looked_at(100, &right, &none), (TRIED, TRIED));
+        assert_eq!(looked_at(100, &right, &right), (100, 0), "what the key opens is no ciphertext");
+    }
+
+    #[test]
+    fn keys_fit_where_one_opens_something_whether_the_header_says_so_or_the_records() {
+        let (none, right, wrong) = (Keys::default(), keys("07"), keys("08"));
+        for (written_with, read_with, fit) in [
+            (&none, &none, KeyFit::NothingEncrypted),
+            (&none, &wrong, KeyFit::NothingEncrypted),
+            (&right, &none, KeyFit::NoKey),
+            (&right, &wrong, KeyFit::NoKey),
+            (&right, &right, KeyFit::Fits),
+        ] {
+            let input = log(3, written_with, read_with);
+            assert_eq!(key_fit(&input), fit);
+            assert_eq!(by_records(&input, &input.source.segments[0]).expect("it reads"), fit, "by the records alone");
+            assert_eq!(need_key(&input).is_err(), fit == KeyFit::NoKey);
+        }
+    }
+}

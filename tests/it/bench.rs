@@ -1,6 +1,10 @@
 //! `walctl bench`, through the real binary: what it says of disks, what it leaves, and whether its figures are true.
 
 use std::process::Command;
+use std::sync::Arc;
+
+use walctl::disk::{Disk, RealDisk};
+use walctl::bench::{CrashPlan, Watch, crash_test};
 
 use crate::support::sandbox::Sandbox;
 
@@ -313,4 +317,29 @@ fn a_power_cut_loses_nothing_that_was_acknowledged() {
     let words = ["bench", "--crash-test", "4", "--crash-image", "disk.img", "--sync", "none", "--preallocate", "none", "--json"];
     let ran = sandbox.run(&words);
     assert!(ran.code == 4 && json(&ran.stdout)["lost"].as_u64().is_some_and(|lost| lost > 0), "{ran:?}");
+}
+
+/// An appender between the test and the real one: it writes down with which words it was run.
+#[test]
+fn a_log_lives_through_five_crashes_and_nothing_of_it_is_left_behind() {
+    let sandbox = Sandbox::new();
+    let (program, said) = (sandbox.path().join("appender"), sandbox.path().join("said"));
+    let script = format!("#!/bin/sh\necho \"$2 $*\" >> {}\nexec {} \"$@\"\n", said.display(), env!("CARGO_BIN_EXE_walctl"));
+    std::fs::write(&program, script).expect("room for a script");
+    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("it is ours");
+    let dir = sandbox.path().join("work");
+    std::fs::create_dir(&dir).expect("room for a folder");
+    let plan = CrashPlan { program, flags: vec!["--sync".into(), "dsync".into()], rounds: 6, size: 64, image: None, seed: 7 };
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let verdict = crash_test(&disk, &dir, &plan, &Watch::deaf()).expect("each round comes to its end");
+    assert!(verdict.is_kept() && verdict.findings.is_empty() && verdict.acknowledged > 0, "{verdict:?}");
+    assert_eq!((verdict.crashes, verdict.lost, verdict.different, verdict.worse), (6, 0, 0, 0));
+    let said = std::fs::read_to_string(said).expect("it was run");
+    let lives: Vec<(&str, bool)> =
+        said.lines().map(|line| (line.split(' ').next().unwrap_or(""), line.contains(" --repair"))).collect();
+    let repaired: Vec<bool> = lives.iter().map(|life| life.1).collect();
+    assert_eq!(repaired, [false, true, true, true, true, false], "a new log is begun and an old one is repaired: {said}");
+    assert!(lives[..5].iter().all(|life| life.0 == lives[0].0) && lives[5].0 != lives[0].0, "{said}");
+    assert!(said.lines().all(|line| line.contains("--size 64") && line.ends_with("--sync dsync")), "{said}");
+    assert_eq!(std::fs::read_dir(&dir).expect("it is there").count(), 0, "logs and ledgers are removed");
 }

@@ -3,12 +3,12 @@
 
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::support::sandbox::{Ran, Sandbox, code, finish, wait};
+use crate::support::sandbox::{Ran, Sandbox, code, finish, have, wait};
 
 const FIRST: &str = "00000000000000000001.wal";
 const THREE: &str = "record alpha\nrecord beta\nseal\nsegment\nrecord gamma\nseal\nsegment\nrecord delta";
@@ -365,6 +365,39 @@ fn without_a_thread_to_be_had_a_command_does_with_fewer_or_says_so() {
             assert_ne!(ran.code, 101, "{kib} {line}: {ran:?}");
             assert!(!ran.stderr.contains("panicked"), "{kib} {line}: {ran:?}");
         }
+    }
+}
+
+/// The limit on processes does not bind root: the commands run as a user that owns nothing but the logs.
+#[test]
+fn a_user_who_may_start_no_thread_gets_an_answer_or_is_told() {
+    let sandbox = Sandbox::with("record alpha\nrecord beta\ncut 10");
+    sandbox.log("MANY", THREE);
+    let limited = if fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0) {
+        fs::copy(env!("CARGO_BIN_EXE_walctl"), sandbox.path().join("walctl")).expect("room for the program");
+        fs::set_permissions(sandbox.path(), PermissionsExt::from_mode(0o755)).expect("it is ours");
+        let given = finish(sandbox.shell("chown -R 65534:65534 . && chmod 755 walctl"), b"");
+        assert_eq!(given.code, 0, "{given:?}");
+        "setpriv --reuid=65534 --regid=65534 --clear-groups prlimit --nproc=0 ./walctl"
+    } else {
+        "prlimit --nproc=0 walctl"
+    };
+    if !have("prlimit") || !have("setpriv") {
+        return;
+    }
+    for (line, alone) in [
+        ("verify MANY", 0),
+        ("verify MANY --jobs 4", 0),
+        ("stats MANY", 0),
+        ("dump MANY", 0),
+        ("verify LOG", 3),
+        ("append NEW --text a", 0),
+        ("append MANY --text a --sync interval=10ms", 1),
+        ("repair LOG", 0),
+    ] {
+        let ran = finish(sandbox.shell(&format!("{limited} {line}")), b"");
+        assert!(!ran.stderr.contains("panicked"), "{line}: {ran:?}");
+        assert!(ran.code == alone || ran.code == 1 && ran.stderr.contains("thread"), "{line}: {ran:?}");
     }
 }
 

@@ -33,6 +33,7 @@ mod rotate_model;
 mod salvage;
 mod stats;
 mod tidy;
+mod told;
 mod verdicts;
 mod verify;
 

@@ -254,9 +254,9 @@ fn twice(source: &Source, summaries: &mut [Summary], places: &[RunPlace]) -> Vec
                 )
             } else {
                 format!(
-                    "sequences {range} were given twice, to different events: allsource opened without recovery starts again at 1 (0.16 \
-                     also after one invalid UTF-8 byte); all entries are whole, so salvage them and number them anew; open the log \
-                     only with recover()"
+                    "sequences {range} were given twice, to different events, most likely because allsource was opened without recovery, which \
+                     starts again at 1 (0.16 also after one invalid UTF-8 byte); all entries are whole, so salvage them and number \
+                     them anew; open the log only with recover()"
                 )
             };
             summaries[second.file].warnings.push(Warning {
@@ -319,14 +319,14 @@ fn out_of_order(source: &Source, summaries: &mut [Summary], in_file_order: &[Run
     let Some(segment) = source.segments.get(place.file) else { return };
     let text = if holder == place.file {
         format!(
-            "sequence {} stands behind sequence {highest} in one file: its lines were swapped, which no release does; allsource does not \
-             notice. Replay must sort by sequence; compare the file with a backup",
+            "sequence {} stands behind sequence {highest} in one file, which no release is known to write: its lines may have been \
+             swapped, and allsource does not notice. Replay must sort by sequence; compare the file with a backup",
             place.run.first
         )
     } else {
         format!(
-            "sequence {} stands behind sequence {highest} in the order of files: after a restart, 0.16 (and 0.27 with plain recovery) \
-             appends to the oldest file, wal-0000000000000000.log; replay must sort by sequence, and 0.16 may delete these newest \
+            "sequence {} stands behind sequence {highest} in the order of files, most likely after a restart: 0.16 (and 0.27 with plain \
+             recovery) then appends to the oldest file, wal-0000000000000000.log; replay must sort by sequence, and 0.16 may delete these newest \
              entries with its oldest file. Restart 0.27 with recover_for_append()",
             place.run.first
         )
@@ -342,13 +342,13 @@ fn losses_that_are_none(source: &Source, summaries: &mut [Summary]) {
             .damage
             .kept()
             .iter()
-            .filter(|d| d.span.length > 0 && d.doubt.is_none() && matches!(d.facts.proof, Some(Proof::LaterFrame { .. })))
+            .filter(|d| d.span.length > 0 && d.doubt.is_none() && matches!(d.facts.proof, Some(Proof::LaterRecord { .. })))
             .map(|d| d.span)
             .collect();
         for span in none {
             let text = format!(
                 "no sequence is missing at the bad line in {}: it is most likely a line that a crash tore and that allsource 0.27 ended \
-                 with a newline when it opened the file; its entry was never acknowledged, and its sequence went to the next one",
+                 with a newline when it opened the file; if so, its entry was never acknowledged, and its sequence went to the next one",
                 segment.name
             );
             summary.warnings.push(Warning { name: "torn-line-closed-on-restart", span, text });

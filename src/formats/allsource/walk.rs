@@ -360,7 +360,7 @@ impl Walker<'_, '_, '_> {
         let Some(bad) = self.bad.take() else { return Ok(()) };
         let due = self.due();
         let mut facts = Facts::of(bad.look);
-        facts.proof = next.map(|sequence| Proof::LaterFrame { lsn: Lsn(sequence), synced: Lsn(sequence) });
+        facts.proof = next.map(|sequence| Proof::LaterRecord { lsn: Lsn(sequence) });
         let doubt = match next {
             Some(next) => Lsn(next).before().and_then(|last| LsnRange::new(due, last)),
             None if bad.begun => LsnRange::new(due, due),

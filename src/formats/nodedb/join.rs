@@ -76,8 +76,8 @@ fn plain_behind_encrypted(source: &Source, summaries: &mut [Summary]) {
     let Some(plain) = (encrypted..summaries.len()).find(|i| has(&summaries[*i]) == Some(false)) else { return };
     let Some(segment) = source.segments.get(plain) else { return };
     let text = format!(
-        "{} is plain text, and segments before it are encrypted: since it was begun nodedb has been running without its key ring, and \
-         everything is written unencrypted. Set the key ring before the log is opened, and protect the file",
+        "{} is plain text, and segments before it are encrypted: most likely nodedb has been running without its key ring since it \
+         was begun, and writes everything unencrypted. Set the key ring before the log is opened, and protect the file",
         segment.name
     );
     let span = Span::new(segment.id, 0, 0);

@@ -618,7 +618,7 @@ impl Walker<'_, '_, '_> {
 
 /// What a whole record proves about what lies before it: it was written after.
 fn proof(frame: &Frame) -> Proof {
-    Proof::LaterFrame { lsn: frame.header.lsn, synced: frame.header.lsn }
+    Proof::LaterRecord { lsn: frame.header.lsn }
 }
 
 fn preamble_begun(bytes: &[u8]) -> bool {

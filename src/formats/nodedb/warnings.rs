@@ -89,7 +89,8 @@ impl Notes {
                 frame.at,
                 frame.end(),
                 "a filler with LSN 0 stands in a log of releases 0.1 to 0.4: 0.2.1 takes it for a record and goes on with LSN 1, so \
-                 LSNs are given again; no release with short headers writes it, a tool did: salvage the log before it is opened"
+                 LSNs are given again; no release with short headers is known to write one, so most likely a tool did: salvage the log \
+                 before it is opened"
                     .into(),
             );
         }
@@ -106,9 +107,9 @@ impl Notes {
         let at = frame.at;
         let text = format!(
             "records of nodedb {first} stand before records of nodedb {second} in one segment: a release does not read the other's \
-             headers, takes such a log for empty and starts over at offset 0, so the records below offset {at} were written over \
-             older ones, with LSNs that had been given before. Open the log with neither; salvage it, and take the overwritten \
-             records from a backup"
+             headers, takes such a log for empty and starts over at offset 0, so most likely the records below offset {at} were written \
+             over older ones, with LSNs that had been given before. Open the log with neither; salvage it, and look for what may have \
+             been overwritten in a backup"
         );
         self.say("two-header-sizes", at, frame.end(), text);
     }
@@ -140,10 +141,10 @@ impl Notes {
     fn overwritten(&mut self, next: &Frame, due: Lsn) {
         let last = next.header.lsn.before().unwrap_or(due);
         let text = format!(
-            "records {due}-{last} are missing up to offset {}, a multiple of 4096: nodedb 0.6.2, opened with direct I/O, rounds the \
-             place where it resumes down to 4096 and overwrites up to 4095 bytes of synced records of a log that ends unaligned \
-             (written with buffered I/O, or cut by a tool). Take them from a backup or replica; never open this log with direct \
-             I/O before its end is filled up",
+            "records {due}-{last} are missing up to offset {}, a multiple of 4096: it looks as if nodedb 0.6.2 had been opened with \
+             direct I/O, which rounds the place where it resumes down to 4096 and overwrites up to 4095 bytes of synced records of a \
+             log that ends unaligned (written with buffered I/O, or cut by a tool). Take them from a backup or replica; never open \
+             this log with direct I/O before its end is filled up",
             next.at
         );
         self.say("direct-reopen-overwrote-tail", next.at, next.end(), text);
@@ -153,8 +154,9 @@ impl Notes {
     pub(super) fn tail(&mut self, damage: &Damage, highest: Option<Lsn>) {
         if let (DamageKind::NotAFrame, Some(highest)) = (damage.kind, highest) {
             let text = format!(
-                "the bytes behind record {highest} begin no record: every nodedb release resumes at a torn record without cutting \
-                 it, so its remains stay behind a shorter one; no whole record is in them, and walctl repair cuts them"
+                "the bytes behind record {highest} begin no record: most likely they are remains of a torn one, for every nodedb \
+                 release resumes there without cutting it, and a shorter record leaves its end; no whole record was found in them, and \
+                 walctl repair cuts them"
             );
             self.say("remains-of-a-torn-record", damage.span.start(), damage.span.end(), text);
         }
@@ -163,8 +165,8 @@ impl Notes {
     /// A record that goes back.
     pub(super) fn back(&mut self, frame: &Frame, due: Lsn) {
         let text = format!(
-            "record {} stands where {due} was due: nodedb reads such stale or doubled records as they are and continues behind the \
-             last one's LSN, so numbers are given twice; do not let it open this log, salvage it",
+            "record {} stands where {due} was due, stale or doubled: nodedb reads such records as they are and continues behind the \
+             last one's LSN, so it would give numbers twice; do not let it open this log, salvage it",
             frame.header.lsn
         );
         self.say("lsn-goes-back", frame.at, frame.end(), text);
@@ -196,8 +198,8 @@ impl Notes {
     pub(super) fn take(&mut self, id: SegmentId, end: u64, length: u64, layout: Option<Layout>) -> Vec<Warning> {
         if let Some(seen) = self.plain {
             let text = format!(
-                "{} records from LSN {} on are plain text in an encrypted segment: nodedb 0.2.1 and 0.4.0 cannot set a key ring on a \
-                 segment that holds bytes, so everything after a restart is written unencrypted. The bytes are whole; protect the \
+                "{} records from LSN {} on are plain text in an encrypted segment: most likely nodedb 0.2.1 or 0.4.0 was restarted, which \
+                 cannot set a key ring on a segment that holds bytes and writes on unencrypted. The bytes are whole; protect the \
                  file, and upgrade to 0.6",
                 seen.count, seen.lsn
             );
@@ -230,7 +232,7 @@ impl Notes {
             self.say("records-behind-direct-io-gap", seen.start, seen.end, text);
         }
         if layout == Some(Layout::Long) && self.fillers > 0 && end == length && !end.is_multiple_of(BLOCK) {
-            let text = "the log was written with direct I/O and ends unaligned: nodedb 0.6.2, opened with direct I/O, would overwrite \
+            let text = "the segment holds fillers, as direct I/O leaves them, and ends unaligned: nodedb 0.6.2, opened with direct I/O, would overwrite \
                         the records of its last partial block. Open it with buffered I/O, or fill it up to 4096 with a Noop record"
                 .to_owned();
             self.say("unaligned-end", end - end % BLOCK, end, text);

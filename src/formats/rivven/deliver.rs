@@ -60,8 +60,9 @@ impl Walker<'_, '_> {
             } else {
                 "holds ciphertext and is not flagged so"
             };
-            let text =
-                format!("the record at {at} {is}: flags are outside the checksum and have changed on the way; check the disk");
+            let text = format!(
+                "the record at {at} {is}: flags are outside the checksum and have most likely changed on the way; check the disk"
+            );
             self.warn_once("header-field-mismatch", text);
         }
         let tried = visit.want.payloads || visit.want.deep;
@@ -108,8 +109,8 @@ impl Walker<'_, '_> {
         if header.flags & !ENCRYPTED != HAS_CHECKSUM {
             let odd = if header.flags & COMPRESSED != 0 { " (compressed)" } else { "" };
             let text = format!(
-                "the record at {at} has flags {:#04x}{odd}, which no version writes: flags are outside the checksum and have changed on the \
-                 way; its data is whole, but check the disk",
+                "the record at {at} has flags {:#04x}{odd}, which no version is known to write: flags are outside the checksum and have most likely changed \
+                 on the way; its data is whole, but check the disk",
                 header.flags
             );
             self.warn_once("header-field-mismatch", text);

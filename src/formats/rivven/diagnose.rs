@@ -244,14 +244,15 @@ impl Walker<'_, '_> {
         let own_end = header.map(|h| start + h.length());
         let (name, text) = if header.is_some_and(|h| h.begun() && h.crc == 0) && next == start + HEADER as u64 {
             let text = format!(
-                "a torn header stands at {start} and records follow it: rivven-core 0.0.22 takes it for an empty record when it looks for \
-                 the end, and writes on behind it; its replay stops before it, so those records are never replayed; salvage the log"
+                "what looks like a torn header stands at {start} and records follow it: rivven-core 0.0.22 takes such a one for an empty \
+                 record when it looks for the end, and writes on behind it; its replay stops before it, so those records are never \
+                 replayed; salvage the log"
             );
             ("records-behind-torn-header", text)
         } else if own_end == Some(next) && zeros_before {
             let text = format!(
-                "a torn record stands at {start}, filled up with zeros, and records follow it: rivven-core 0.0.13 takes it by its length \
-                 alone, and writes on behind it; its replay stops before it, so those records are never replayed; salvage the log and \
+                "what looks like a torn record stands at {start}, filled up with zeros, and records follow it: rivven-core 0.0.13 takes such \
+                 a one by its length alone, and writes on behind it; its replay stops before it, so those records are never replayed; salvage the log and \
                  upgrade"
             );
             ("records-behind-torn-record", text)

@@ -8,7 +8,7 @@ use super::tests::{Files, LUCKS, disk_with, files, hurt, look, segment};
 use crate::disk::{Disk, Fault, SimDisk};
 use crate::formats::{Item, Sink, Visit, Want};
 use crate::model::{Error, Lsn, Payload, Result, Verdict};
-use crate::native::segment_name;
+use crate::native::{HeaderFound, SegmentHeader, segment_name};
 use crate::ops::mend::salvage;
 use crate::ops::open::{Choice, open};
 use crate::ops::report::{Checks, Progress, verify};
@@ -124,4 +124,27 @@ fn whichever_call_fails_salvage_says_so_and_can_be_run_again() {
             }
         }
     }
+}
+
+#[test]
+fn each_salvaged_log_has_an_id_of_its_own() {
+    let id = |disk: &SimDisk| {
+        let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+        let input = open(&shared, Path::new(TARGET), &Choice::default()).expect("it is a log").remove(0);
+        let head = input.source.cursor(&input.source.segments[0]).expect("it opens").array(0).expect("it has a header");
+        match SegmentHeader::decode(&head) {
+            HeaderFound::Good(header) => header.log_id,
+            other => panic!("{other:?}"),
+        }
+    };
+    let ids: Vec<[u8; 16]> = logs()
+        .iter()
+        .take(2)
+        .map(|(_, before)| {
+            let disk = disk_with(before);
+            run(&disk).expect("nothing fails");
+            id(&disk)
+        })
+        .collect();
+    assert!(ids[0] != ids[1] && !ids.contains(&[5; 16]), "{ids:?}: two histories under one name");
 }

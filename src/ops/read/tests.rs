@@ -523,3 +523,62 @@ fn what_a_segment_grew_by_while_it_was_read_is_shown_before_the_next_one() {
     let all: Vec<String> = (1..=14).map(|lsn| lsn.to_string()).collect();
     assert_eq!((seen, outcome.expect("it reads").damage), (all, Vec::new()));
 }
+
+/// What came, with the segment that it is said to stand in, of the last `count` matches with their nearest neighbours.
+fn tail_with_context(log: &Log, selection: &Selection, count: u64, neighbours: usize) -> Vec<String> {
+    let mut seen = Vec::new();
+    let mut context = Context::new(neighbours);
+    log.scan(
+        selection,
+        |scan| scan.neighbours = true,
+        |scan| {
+            let mut take = |event: Event<'_>| match event {
+                Event::Record(shown) => context.take(scan, shown, &mut |shown, _| {
+                    let mut words = Vec::new();
+                    note(&mut words, Event::Record(shown))?;
+                    seen.push(format!("{} {}", words.concat(), shown.segment.name));
+                    Ok(())
+                }),
+                _ => Ok(()),
+            };
+            scan.tail(count, neighbours as u64, &mut take)
+        },
+    )
+    .expect("it reads");
+    seen
+}
+
+#[test]
+fn neighbours_of_the_first_match_are_fetched_from_the_segments_before_it() {
+    let log = Log::of(3);
+    assert_eq!(
+        tail_with_context(&log, &ending_in('1'), 1, 3),
+        ["~18 11.txt", "~19 11.txt", "~20 11.txt", "21 21.txt", "~22 21.txt", "~23 21.txt", "~24 21.txt"]
+    );
+    let wide = tail_with_context(&log, &ending_in('1'), 1, 12);
+    assert_eq!((wide.len(), wide[0].as_str(), wide[1].as_str(), wide[2].as_str()), (22, "~9 1.txt", "~10 1.txt", "~11 11.txt"));
+}
+
+#[test]
+fn a_long_segment_is_read_backwards_piece_by_piece_and_nothing_is_passed_over() {
+    let log = Log::new();
+    MARK_EVERY.set(1);
+    for lsn in 1..=40u64 {
+        let line = if lsn == 17 { "!\n".into() } else { format!("{lsn} {lsn} {}{lsn}\n", "x".repeat(50_000)) };
+        log.add(1, &line);
+    }
+    for selection in [Selection::default(), ending_in('3'), lsns(9, 21)] {
+        let all: Vec<String> = forward(&log, &selection).0;
+        let mut seen = Vec::new();
+        log.scan(&selection, |_| {}, |scan| scan.reverse(&mut |e| note(&mut seen, e))).expect("it reads");
+        seen.reverse();
+        assert_eq!(seen, all, "{selection:?}");
+        let records: Vec<&String> = all.iter().filter(|seen| *seen != "#").collect();
+        for count in [1, 2, 7, 23, 39, 50] {
+            let mut seen = Vec::new();
+            log.scan(&selection, |_| {}, |scan| scan.tail(count, 0, &mut |e| note(&mut seen, e))).expect("it reads");
+            let skip = records.len().saturating_sub(usize::try_from(count).expect("small"));
+            assert_eq!(seen.iter().filter(|seen| *seen != "#").collect::<Vec<_>>(), records[skip..], "{count} of {selection:?}");
+        }
+    }
+}

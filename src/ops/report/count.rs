@@ -342,4 +342,28 @@ mod tests {
         counts.add(&second, 1);
         assert_eq!(counts.open, [(8, 0), (9, 1)]);
     }
+
+    #[test]
+    fn a_pause_is_what_lies_between_two_records_and_not_before_the_first() {
+        use crate::model::{Payload, Place, Record, SegmentId, Span};
+        let mut counts = LogCounts::default();
+        for (lsn, time) in [(1, 5_000_000), (2, 9_000_000), (3, 9_000_000), (4, 8_000_000), (5, 20_000_000)] {
+            counts.record(&Record {
+                span: Span { place: Place { segment: SegmentId(0), offset: lsn }, length: 10 },
+                lsn: Some(Lsn(lsn)),
+                last_lsn: None,
+                kind: "full",
+                time: Some(Time(time)),
+                tag: Some(lsn % 2),
+                fields: &[],
+                payload: Payload::Whole(b"12345"),
+                encrypted: false,
+                physical: false,
+            });
+        }
+        let pauses: Vec<(u64, u64)> = counts.pauses.iter().map(|pause| (pause.lsn.0, pause.micros)).collect();
+        assert_eq!(pauses, [(5, 12_000_000), (2, 4_000_000)]);
+        assert_eq!((counts.times, counts.lsns), (Some((Time(5_000_000), Time(20_000_000))), LsnRange::new(Lsn(1), Lsn(5))));
+        assert_eq!((counts.frames, counts.plain_bytes), (5, 25));
+    }
 }

@@ -560,7 +560,7 @@ fn a_hundred_thousand_calls_beside_appenders_all_come_back() {
             assert!(log.wait(&ticket).is_ok());
         }),
         ("drop", 100_000, |log| drop(log.clone())),
-        ("rotate", 10_000, |log| assert!(log.rotate().is_ok())),
+        ("rotate", 100_000, |log| assert!(log.rotate().is_ok())),
     ];
     for appenders in [1, 2, 4] {
         for (what, count, call) in calls {
@@ -587,9 +587,9 @@ fn a_hundred_thousand_calls_beside_appenders_all_come_back() {
 }
 
 #[test]
-#[ignore = "slow: 10,000 logs"]
-fn ten_thousand_closes_beside_appenders_all_come_back_and_lose_nothing() {
-    for round in 0..10_000usize {
+#[ignore = "slow: 100,000 logs"]
+fn a_hundred_thousand_closes_beside_appenders_all_come_back_and_lose_nothing() {
+    for round in 0..100_000usize {
         let (_, log) = sim(quiet());
         let appenders = [1, 2, 4][round % 3];
         let acknowledged: u64 = thread::scope(|scope| {

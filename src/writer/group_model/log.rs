@@ -35,6 +35,11 @@ impl Witness {
         *self.lock()
     }
 
+    /// Whether a log that it watches is still there.
+    pub fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
+
     pub fn lock(&self) -> MutexGuard<'_, Facts> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

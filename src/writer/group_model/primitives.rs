@@ -1,5 +1,6 @@
 //! The twin of `group/primitives.rs` in which a checker decides who runs when. A time never comes: who sleeps must be woken.
 
+use std::cell::Cell;
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -8,8 +9,19 @@ pub(super) use shuttle::sync::{Condvar, Mutex, MutexGuard};
 pub(super) use shuttle::thread::{JoinHandle, yield_now};
 pub(super) use std::sync::Arc;
 
+thread_local! {
+    /// How many more threads the writer can start. The checker runs all threads of the model on one thread of the system.
+    pub(super) static THREADS_LEFT: Cell<usize> = const { Cell::new(usize::MAX) };
+}
+
 pub(super) fn spawn(_: &str, run: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
-    Ok(shuttle::thread::spawn(run))
+    match THREADS_LEFT.get() {
+        0 => Err(std::io::ErrorKind::WouldBlock.into()),
+        left => {
+            THREADS_LEFT.set(left.saturating_sub(1));
+            Ok(shuttle::thread::spawn(run))
+        }
+    }
 }
 
 /// All threads of the model share one thread of the system: whether that one panics says nothing.

@@ -11,11 +11,12 @@ use shuttle::thread;
 
 use super::api::GroupCommit;
 use super::log::{Log, Witness};
+use super::primitives::THREADS_LEFT;
 use super::ticket::Ticket;
 use crate::model::{Error, Result};
 use crate::writer::options::Options;
 use crate::writer::outcome::Ack;
-use crate::writer::sync::Window;
+use crate::writer::sync::{SyncMode, Window};
 
 /// Half of the schedules are drawn evenly, half with few changes at the worst moments.
 fn check(count: usize, property: impl Fn() + Send + Sync + Clone + 'static) {
@@ -255,6 +256,44 @@ fn a_leader_that_dies_leaves_nobody_asleep(schedules: usize) {
     }
 }
 
+fn a_thread_that_cannot_be_started_ends_those_that_were_and_gives_the_log_back(schedules: usize) {
+    let options =
+        Options { sync: SyncMode::Interval(Duration::from_secs(1)), segment_age: Some(Duration::from_secs(1)), ..quiet() };
+    for left in 0..3 {
+        let options = options.clone();
+        let opens = move || {
+            let witness = Witness::default();
+            THREADS_LEFT.set(left);
+            let opened = GroupCommit::over(Log::standing_in(witness.clone()), Path::new("model"), options.clone());
+            THREADS_LEFT.set(usize::MAX);
+            // Two threads are asked for. The log goes with the last of those that share it, and what locks it goes with the log.
+            let expected = if left < 2 { Err(std::io::ErrorKind::WouldBlock) } else { Ok(()) };
+            let ended = opened.map(drop).map_err(|error| match error {
+                Error::Io { source, .. } => source.kind(),
+                other => panic!("{other}"),
+            });
+            assert_eq!((ended, witness.is_shared()), (expected, false), "{left} threads");
+        };
+        // Without a second thread there is one schedule.
+        if left == 0 { shuttle::check_random(opens, 1) } else { check(schedules, opens) }
+    }
+}
+
+fn a_ticket_for_which_no_thread_can_be_started_is_refused_and_the_log_goes_on(schedules: usize) {
+    check(schedules, || {
+        let witness = Witness::default();
+        let log = open(&witness, quiet());
+        let appender = appender(log.clone(), 1);
+        THREADS_LEFT.set(0);
+        let refused = log.submit(&b"y"[..]);
+        THREADS_LEFT.set(usize::MAX);
+        assert!(matches!(refused, Err(Error::Io { .. })), "nobody would write it");
+        let ticket = log.submit(&b"z"[..]).expect("there are threads again");
+        log.wait(&ticket).expect("the disk is well");
+        assert_eq!((appender.join().expect("it returns"), witness.facts().records), (1, 2));
+    });
+}
+
 tests! {
     appenders_and_a_sync_all_come_back
     appenders_and_a_rotation_all_come_back
@@ -267,4 +306,6 @@ tests! {
     everybody_hears_of_a_failure
     a_failure_elsewhere_ends_a_window
     a_leader_that_dies_leaves_nobody_asleep
+    a_thread_that_cannot_be_started_ends_those_that_were_and_gives_the_log_back
+    a_ticket_for_which_no_thread_can_be_started_is_refused_and_the_log_goes_on
 }

@@ -1,0 +1,258 @@
+//! What is told of other systems' hurt logs, word for word: of every fixture, and of small logs in which each byte is hurt in turn.
+//!
+//! `tests/told/*.txt` holds the answers. Where one changed on purpose, `UPDATE=1 cargo test --test it told` rewrites them; read the
+//! difference as a user of that system would.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value as Json;
+use walctl::ops::report::{Checks, Progress, verify};
+
+use crate::formats::{cases, expected};
+use crate::support::folder::Files;
+use crate::support::sandbox::{Ran, Sandbox};
+use crate::support::wounds::{Base, open_in};
+
+/// How many records are shown at either end of a log.
+const SHOWN: usize = 2;
+
+fn compare(name: &str, told: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/told").join(format!("{name}.txt"));
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::create_dir_all(path.parent().expect("a file is in a folder")).expect("room for a folder");
+        std::fs::write(&path, told).expect("room for the answers");
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    let (mut expected, mut found) = (written.lines(), told.lines());
+    let mut section = "";
+    loop {
+        let (one, two) = (expected.next(), found.next());
+        section = two.filter(|line| line.starts_with('#')).unwrap_or(section);
+        assert_eq!(two, one, "below `{section}`, and differs from {}; UPDATE=1 rewrites it", path.display());
+        if one.is_none() {
+            return;
+        }
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("room for a folder");
+    for entry in std::fs::read_dir(from).expect("a fixture can be listed") {
+        let entry = entry.expect("a fixture can be listed");
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target)
+        } else {
+            let _ = std::fs::copy(entry.path(), target).expect("room");
+        }
+    }
+}
+
+/// Runs a command over a copy of a fixture, and adds what it answers.
+fn step(sandbox: &Sandbox, words: &[&str], into: &mut String, show: impl Fn(&Ran) -> String) {
+    let keys = if sandbox.path().join("KEYS").exists() { &["--key-file", "KEYS"][..] } else { &[] };
+    let ran = sandbox.run(&[words, keys].concat());
+    let _ = write!(into, "$ walctl {} -> {}\n{}", words.join(" "), ran.code, show(&ran));
+}
+
+/// Both outputs, without bytes in hex and without what the catalogue says of each kind of damage.
+fn words(ran: &Ran) -> String {
+    let general = |line: &&str| {
+        let bytes = line.trim_start_matches(['>', ' ']).starts_with(|c: char| c.is_ascii_digit()) && line.contains('|');
+        let catalogue = ["  usual cause: ", "  what helps: ", "  not protected by "].iter().any(|head| line.starts_with(head));
+        !bytes && !catalogue && !line.starts_with("segment ")
+    };
+    let lines = ran.stdout.lines().chain(ran.stderr.lines()).filter(general);
+    lines.fold(String::new(), |text, line| text + line + "\n")
+}
+
+/// The first and the last records without their payloads.
+fn records(ran: &Ran) -> String {
+    let lines: Vec<&str> = ran.stdout.lines().collect();
+    let mut text = String::new();
+    for (index, line) in lines.iter().enumerate() {
+        if index >= SHOWN && index + SHOWN < lines.len() {
+            continue;
+        }
+        let mut record: Json = serde_json::from_str(line).expect("each line is JSON");
+        let record = record.as_object_mut().expect("each line is an object");
+        record.retain(|key, _| !key.starts_with("payload"));
+        let _ = writeln!(text, "{}", Json::Object(record.clone()));
+    }
+    text + &ran.stderr
+}
+
+fn fixtures_are_told(format: &str) {
+    let mut told = String::new();
+    for (case, dir) in cases(format) {
+        let sandbox = Sandbox::new();
+        copy(&dir.join("wal"), &sandbox.path().join("LOG"));
+        let keys = expected(&dir)["test_keys_hex"].as_array().map_or(Vec::new(), Clone::clone);
+        if !keys.is_empty() {
+            let lines: Vec<&str> = keys.iter().filter_map(Json::as_str).collect();
+            std::fs::write(sandbox.path().join("KEYS"), lines.join("\n") + "\n").expect("room for keys");
+        }
+        let _ = writeln!(told, "# {format}/{case}");
+        step(&sandbox, &["verify", "LOG", "--deep"], &mut told, words);
+        step(&sandbox, &["dump", "LOG", "--json"], &mut told, records);
+        step(&sandbox, &["repair", "LOG", "--dry-run", "--accept-suspect"], &mut told, words);
+        step(&sandbox, &["repair", "LOG", "--salvage", "NEW"], &mut told, words);
+    }
+    compare(format, &told);
+}
+
+#[test]
+fn each_ironwal_fixture_is_told_as_written() {
+    fixtures_are_told("ironwal");
+}
+
+#[test]
+fn each_rivven_fixture_is_told_as_written() {
+    fixtures_are_told("rivven");
+}
+
+#[test]
+fn each_nodedb_fixture_is_told_as_written() {
+    fixtures_are_told("nodedb");
+}
+
+#[test]
+fn each_allsource_fixture_is_told_as_written() {
+    fixtures_are_told("allsource");
+}
+
+/// What was found in hurt files, in one line without lengths that change from byte to byte.
+fn verdict_of(base: &Base, files: &Files) -> String {
+    let Ok((_, input)) = open_in(files, Some(base.format), &base.keys) else { return "does not open".into() };
+    let report = match verify(&input, &Checks { deep: true, ..Checks::default() }, &Progress::default()) {
+        Ok(report) => report,
+        Err(error) => return format!("error: {error}"),
+    };
+    let mut line = format!("{}, {} records", report.verdict, report.records);
+    for damage in &report.damage {
+        let index = damage.span.place.segment.index();
+        let (start, end) = (damage.span.start(), damage.span.end());
+        // A cut file ends elsewhere each time, and damage that reaches so far is told alike.
+        let end = if end == report.segments[index].file_bytes { "its end".into() } else { end.to_string() };
+        let _ = write!(line, "; {} in file {} from {start} to {end}", damage.kind.name(), index + 1);
+        if let Some(lsn) = damage.lsn {
+            let _ = write!(line, ", LSN {lsn} due");
+        }
+        if let Some(doubt) = damage.doubt {
+            let _ = write!(line, ", in doubt {doubt}");
+        }
+        let _ = write!(line, ", acknowledged {:?}", damage.acknowledged());
+    }
+    let names: BTreeSet<&str> = report.warnings.iter().map(|warning| warning.name).collect();
+    for name in names {
+        let _ = write!(line, "; {name}");
+    }
+    line
+}
+
+/// Runs of bytes whose harm is told alike.
+fn map_of(base: &Base, file: &str, what: &str, hurt: impl Fn(&mut Vec<u8>, usize)) -> String {
+    let length = base.files[file].len();
+    let content = base.files[file].iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    let mut runs: Vec<(usize, usize, String)> = Vec::new();
+    for at in 0..length.min(content + 2) {
+        let mut files = base.files.clone();
+        hurt(files.get_mut(file).expect("it is there"), at);
+        let told = verdict_of(base, &files);
+        match runs.last_mut() {
+            Some((_, last, same)) if *same == told => *last = at,
+            _ => runs.push((at, at, told)),
+        }
+    }
+    let mut text = format!("## {file}: {what}\n");
+    for (first, last, told) in runs {
+        let _ = writeln!(text, "{first}-{last}: {told}");
+    }
+    text
+}
+
+fn base(format: &str, case: &str, below: &str) -> Base {
+    let dir: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(format).join(case);
+    let expect = expected(&dir);
+    let files = std::fs::read_dir(dir.join("wal").join(below)).expect("the fixture is there").filter_map(|entry| {
+        let entry = entry.expect("it can be listed");
+        let bytes = std::fs::read(entry.path()).ok()?;
+        Some((entry.file_name().to_string_lossy().into_owned(), bytes))
+    });
+    Base {
+        name: format!("{format}/{case}"),
+        format: walctl::formats::by_name(format).expect("the format is in the registry"),
+        keys: crate::formats::keys(&expect),
+        key_lines: String::new(),
+        files: files.collect(),
+    }
+}
+
+fn flip(bytes: &mut Vec<u8>, at: usize) {
+    if let Some(byte) = bytes.get_mut(at) {
+        *byte ^= 1 << (at % 8);
+    }
+}
+
+fn zero(bytes: &mut Vec<u8>, at: usize) {
+    let end = bytes.len().min(at + 16);
+    bytes[at.min(end)..end].fill(0);
+}
+
+fn remove(bytes: &mut Vec<u8>, at: usize) {
+    let end = bytes.len().min(at + 64);
+    bytes.drain(at.min(end)..end);
+}
+
+/// Logs and files in them that are hurt at each byte: one that others follow, and the last.
+const HURT: [(&str, &str, &str, &[&str]); 9] = [
+    ("allsource", "clean_multi_segment", "", &["wal-0000000000000005.log", "wal-000000000000001e.log"]),
+    ("ironwal", "clean_multi_segment", "orders", &["00000000000000000009.wal", "00000000000000000035.wal"]),
+    ("ironwal", "clean_batch_split_by_rotation", "orders", &["00000000000000000014.wal"]),
+    ("nodedb", "clean_multi_segment-h63", "", &["wal-00000000000000000009.seg", "wal-00000000000000000034.seg"]),
+    ("nodedb", "clean_multi_segment", "", &["wal-00000000000000000034.seg"]),
+    ("nodedb", "clean_encrypted_multi_segment-h63", "", &["wal-00000000000000000006.seg"]),
+    ("rivven", "clean_multi_segment", "", &["00000000000000000014.wal", "00000000000000000041.wal"]),
+    ("rivven", "clean_encrypted", "", &["00000000000000000005.wal"]),
+    ("rivven", "clean_multi_segment_prealloc", "", &["00000000000000000038.wal"]),
+];
+
+fn maps_are_told(format: &str) {
+    let mut told = String::new();
+    for (_, case, below, files) in HURT.iter().filter(|(name, ..)| *name == format) {
+        let base = base(format, case, below);
+        let _ = writeln!(told, "# {}", base.name);
+        for file in *files {
+            // What a bit does to a line depends on the letter that it hits.
+            if format != "allsource" {
+                told += &map_of(&base, file, "a bit of each byte flipped", flip);
+            }
+            told += &map_of(&base, file, "cut at each byte", |bytes, at| bytes.truncate(at));
+            told += &map_of(&base, file, "16 zeros from each byte on", zero);
+            told += &map_of(&base, file, "64 bytes taken out at each byte", remove);
+        }
+    }
+    compare(&format!("{format}-bytes"), &told);
+}
+
+#[test]
+fn harm_to_each_byte_of_an_ironwal_log_is_told_as_written() {
+    maps_are_told("ironwal");
+}
+
+#[test]
+fn harm_to_each_byte_of_a_rivven_log_is_told_as_written() {
+    maps_are_told("rivven");
+}
+
+#[test]
+fn harm_to_each_byte_of_a_nodedb_log_is_told_as_written() {
+    maps_are_told("nodedb");
+}
+
+#[test]
+fn harm_to_each_byte_of_an_allsource_log_is_told_as_written() {
+    maps_are_told("allsource");
+}
