@@ -3,8 +3,8 @@
 use std::process::Command;
 use std::sync::Arc;
 
-use walctl::disk::{Disk, RealDisk};
 use walctl::bench::{CrashPlan, Watch, crash_test};
+use walctl::disk::{Disk, RealDisk};
 
 use crate::support::sandbox::Sandbox;
 
