@@ -44,7 +44,9 @@ native\t''
 ironwal\t''
 nodedb\t''
 rivven\t''
-allsource\t''"
+allsource\t''
+rocksdb\t''
+leveldb\t''"
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l io -d 'How to read; auto maps finished segments into memory and reads the others' -r -f -a "auto\t'Finished segments through a mapping, the others with system calls'
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"
@@ -90,7 +92,9 @@ native\t''
 ironwal\t''
 nodedb\t''
 rivven\t''
-allsource\t''"
+allsource\t''
+rocksdb\t''
+leveldb\t''"
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l io -d 'How to read; auto maps finished segments into memory and reads the others' -r -f -a "auto\t'Finished segments through a mapping, the others with system calls'
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"
@@ -114,7 +118,9 @@ native\t''
 ironwal\t''
 nodedb\t''
 rivven\t''
-allsource\t''"
+allsource\t''
+rocksdb\t''
+leveldb\t''"
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -l io -d 'How to read; auto maps finished segments into memory and reads the others' -r -f -a "auto\t'Finished segments through a mapping, the others with system calls'
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"
@@ -202,7 +208,9 @@ native\t''
 ironwal\t''
 nodedb\t''
 rivven\t''
-allsource\t''"
+allsource\t''
+rocksdb\t''
+leveldb\t''"
 complete -c walctl -n "__fish_walctl_using_subcommand stats" -l io -d 'How to read; auto maps finished segments into memory and reads the others' -r -f -a "auto\t'Finished segments through a mapping, the others with system calls'
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"

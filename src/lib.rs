@@ -48,7 +48,7 @@ pub mod disk {
     mod stream;
     mod unfinished;
     mod users;
-    pub use checksum::{PREFIX_BLOCK, PrefixSums, crc32, crc32c, flipped_bit, seed_of};
+    pub use checksum::{PREFIX_BLOCK, PrefixSums, WindowSums, crc32, crc32c, flipped_bit, seed_of};
     pub use cursor::{Cursor, Io, LARGEST_PIECE, pieces, zero_prefix};
     pub use direct::{AlignedBytes, DIRECT_BLOCK};
     pub use file::{Disk, Entry, EntryKind, File, Identity, Open, Whereabouts, make_dir, not_regular, read_full, write_full};
@@ -243,6 +243,23 @@ pub mod formats {
         mod tests;
         mod walk;
         pub use walk::FORMAT;
+    }
+    #[cfg(feature = "formats")]
+    #[doc = include_str!("formats/rocksdb/FORMAT.md")]
+    pub mod rocksdb {
+        mod batch;
+        mod deliver;
+        mod diagnose;
+        mod format;
+        mod frame;
+        mod log;
+        mod manifest;
+        mod pieces;
+        #[cfg(test)]
+        mod tests;
+        mod unpack;
+        mod walk;
+        pub use format::FORMAT;
     }
     pub use format::{
         Capped, Drawing, Ending, Format, Halt, Item, Keep, Known, KnownHole, Likeness, Mark, Mend, Numbers, Restored, Restorer,

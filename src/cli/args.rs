@@ -161,7 +161,8 @@ fn read_keys(path: &Path) -> anyhow::Result<Keys> {
 }
 
 fn format_names() -> Vec<&'static str> {
-    ["auto", "list"].into_iter().chain(formats::ALL.iter().map(|format| format.name)).collect()
+    let names = |format: &&'static formats::Format| std::iter::once(format.name).chain(format.aliases.iter().copied());
+    ["auto", "list"].into_iter().chain(formats::ALL.iter().flat_map(names)).collect()
 }
 
 #[cfg(test)]

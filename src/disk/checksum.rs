@@ -180,6 +180,45 @@ impl PrefixSums {
     }
 }
 
+/// CRC-32C sums of any range of a small window, each by one multiplication: for searches that must try every byte of it.
+#[derive(Debug, Default)]
+pub struct WindowSums {
+    /// The sum of the first n bytes.
+    prefixes: Vec<u32>,
+    /// What n bytes that follow do to a sum.
+    shifts: Vec<u32>,
+}
+
+impl WindowSums {
+    /// Takes the sums of a window.
+    pub fn take(&mut self, window: &[u8]) {
+        self.prefixes.clear();
+        self.prefixes.reserve(window.len() + 1);
+        let mut sum = 0;
+        self.prefixes.push(sum);
+        for byte in window {
+            sum = crc32c(sum, std::slice::from_ref(byte));
+            self.prefixes.push(sum);
+        }
+        // x to the power of 0, in a reflected word.
+        let mut shift = self.shifts.last().copied().unwrap_or(1 << 31);
+        while self.shifts.len() <= window.len() {
+            if !self.shifts.is_empty() {
+                shift = times(shift, POWERS[0]);
+            }
+            self.shifts.push(shift);
+        }
+    }
+
+    /// The sum over the bytes of the window from `start` up to, not including, `end`; `None` when they are not all in it.
+    #[must_use]
+    pub fn range(&self, start: usize, end: usize) -> Option<u32> {
+        let shift = *self.shifts.get(end.checked_sub(start)?)?;
+        let (first, last) = (*self.prefixes.get(start)?, *self.prefixes.get(end)?);
+        Some(times(first, shift) ^ last)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -252,6 +291,20 @@ mod tests {
                 let found = PrefixSums::castagnoli_range(seed, prefix(from), prefix(to), (to - from) as u64);
                 assert_eq!(found, expected, "{from}..{to}");
             }
+        }
+    }
+
+    #[test]
+    fn the_sum_of_every_range_of_a_window_follows_from_its_prefixes() {
+        let (long, short) = (bytes(700), bytes(40));
+        let mut sums = WindowSums::default();
+        for window in [&short, &long, &short] {
+            sums.take(window);
+            for (from, to) in [(0, 0), (0, 1), (3, 40), (39, 40), (17, 18)] {
+                assert_eq!(sums.range(from, to), Some(crc32c(0, &window[from..to])), "{from}..{to}");
+            }
+            assert_eq!(sums.range(0, window.len()), Some(crc32c(0, window)));
+            assert_eq!((sums.range(0, window.len() + 1), sums.range(2, 1)), (None, None));
         }
     }
 

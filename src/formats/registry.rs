@@ -3,7 +3,7 @@
 use super::native;
 use super::{Format, Likeness, Sample};
 #[cfg(feature = "formats")]
-use super::{allsource, ironwal, nodedb, rivven};
+use super::{allsource, ironwal, nodedb, rivven, rocksdb};
 
 /// Every format, ours first.
 pub const ALL: &[&Format] = &[
@@ -16,6 +16,8 @@ pub const ALL: &[&Format] = &[
     &rivven::FORMAT,
     #[cfg(feature = "formats")]
     &allsource::FORMAT,
+    #[cfg(feature = "formats")]
+    &rocksdb::FORMAT,
 ];
 
 /// The format with this name.

@@ -3,6 +3,7 @@
 //! A folder below tests/fixtures that bears a format's name is picked up by itself; MAKE.md in it says how its cases were made.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -145,9 +146,50 @@ pub fn cases(format: &str) -> Vec<(String, PathBuf)> {
         .filter(|e| e.kind == EntryKind::Folder)
         .map(|e| (e.name.clone(), root.join(e.name)))
         .filter(|(_, dir)| dir.join("expect.json").exists())
+        .map(|(case, dir)| (case, unpacked(&dir)))
         .collect();
     all.sort();
     all
+}
+
+/// A case as its system left it: files that are stored compressed are unpacked, once, into the folder of the build's scratch files.
+fn unpacked(dir: &Path) -> PathBuf {
+    let packed = |name: &str| name.strip_suffix(".gz").map(str::to_owned);
+    let entries = RealDisk.list(&dir.join("wal")).unwrap_or_default();
+    if !entries.iter().any(|e| packed(&e.name).is_some()) {
+        return dir.to_owned();
+    }
+    let mut sum = crc32fast::Hasher::new();
+    let mut files = Vec::new();
+    for entry in entries {
+        let stored = std::fs::read(dir.join("wal").join(&entry.name)).expect("a fixture can be read");
+        sum.update(entry.name.as_bytes());
+        sum.update(&stored);
+        let mut content = Vec::new();
+        match packed(&entry.name) {
+            None => files.push((entry.name, stored)),
+            Some(name) => {
+                flate2::read::GzDecoder::new(&stored[..]).read_to_end(&mut content).expect("a fixture unpacks");
+                files.push((name, content));
+            }
+        }
+    }
+    let scratch = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fixtures");
+    std::fs::create_dir_all(&scratch).expect("room for a folder");
+    let whole = scratch.join(format!("{}-{:08x}", dir.file_name().expect("a case has a name").display(), sum.finalize()));
+    if !whole.exists() {
+        let new = tempfile::tempdir_in(&scratch).expect("room for a folder").keep();
+        std::fs::create_dir(new.join("wal")).expect("room for a folder");
+        for (name, content) in files {
+            std::fs::write(new.join("wal").join(name), content).expect("room for a fixture");
+        }
+        std::fs::copy(dir.join("expect.json"), new.join("expect.json")).expect("room for a file");
+        // Another test may have been faster.
+        if std::fs::rename(&new, &whole).is_err() {
+            let _ = std::fs::remove_dir_all(&new);
+        }
+    }
+    whole
 }
 
 pub fn expected(dir: &Path) -> Json {

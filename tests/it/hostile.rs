@@ -145,6 +145,7 @@ fn foreign(format: &str, claim: impl Fn(usize) -> usize) -> (&'static str, Vec<u
     let mut bytes = Vec::new();
     let name = match format {
         "nodedb" => "wal-00000000000000000001.seg",
+        "rocksdb" => "000004.log",
         _ => "00000000000000000000.wal",
     };
     while bytes.len() < SIZE {
@@ -154,6 +155,14 @@ fn foreign(format: &str, claim: impl Fn(usize) -> usize) -> (&'static str, Vec<u
                 bytes.extend(b"LAWL\0\0\0\0\x09\0\0\0\0\0\0\0\x01\0\0\0\0");
                 bytes.extend(length.to_le_bytes());
                 bytes.extend([0; 7]);
+            }
+            "rocksdb" => {
+                // As dense as headers can stand, each with all that is left of its block or a part of it.
+                let left = 32_768 - bytes.len() % 32_768;
+                let length = u16::try_from(claim(left).min(left).saturating_sub(7)).expect("less than a block");
+                bytes.extend(b"crc!");
+                bytes.extend(length.to_le_bytes());
+                bytes.push(1 + (bytes.len() % 8) as u8);
             }
             "rivven" => {
                 bytes.extend(b"WALRcrc!");
@@ -173,7 +182,7 @@ fn foreign(format: &str, claim: impl Fn(usize) -> usize) -> (&'static str, Vec<u
 
 #[test]
 fn hostile_headers_of_other_systems_cost_a_small_multiple_of_their_length() {
-    for format in ["ironwal", "nodedb", "rivven"] {
+    for format in ["ironwal", "nodedb", "rivven", "rocksdb"] {
         type Claim = (&'static str, fn(usize) -> usize);
         let claims: [Claim; 3] = [("all", |left| left.saturating_sub(100)), ("half", |left| left / 2), ("64 KiB", |_| 64 << 10)];
         for (what, claim) in claims {

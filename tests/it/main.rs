@@ -15,6 +15,7 @@ mod exit_codes;
 mod follow;
 mod foreign;
 mod formats;
+mod formats_systems;
 mod from_dwb;
 mod fuzz;
 mod generated;

@@ -1,0 +1,236 @@
+//! What a log is besides its frames: names, what its files say about each other, and when it may be cut.
+
+use std::any::Any;
+
+use serde_json::{Value, json};
+
+use super::super::kept::maybe;
+use super::super::{Ending, Likeness, Sample, Summary, later_segments_prove};
+use super::batch::Predecessor;
+use super::frame::{BLOCK, RECYCLED_HEADER, mask, parse};
+use super::manifest::lowest_wanted;
+use super::walk::Own;
+use crate::disk::{Source, WindowSums, crc32c, zero_prefix};
+use crate::model::{Damage, DamageKind, Facts, Look, Lsn, LsnRange, Proof, Span, Warning};
+
+/// What the name of a file says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Name {
+    /// `000004.log`.
+    Log(u64),
+    /// `MANIFEST-000005`.
+    Manifest(u64),
+}
+
+/// Takes a name apart. Numbers have six digits or more, and come from one counter for all files of the database.
+pub fn name_of(name: &str) -> Option<Name> {
+    let number = |digits: &str| {
+        let all = digits.len() >= 6 && digits.bytes().all(|b| b.is_ascii_digit());
+        all.then(|| digits.parse().ok())?
+    };
+    match (name.strip_suffix(".log"), name.strip_prefix("MANIFEST-")) {
+        (Some(digits), _) => number(digits).map(Name::Log),
+        (_, Some(digits)) => number(digits).map(Name::Manifest),
+        _ => None,
+    }
+}
+
+pub fn recognise(sample: &Sample<'_>) -> Likeness {
+    let named = sample.name.and_then(name_of);
+    // Pebble's folders look the same from outside.
+    if sample.name.is_some() && named.is_none() || sample.beside.iter().any(|entry| entry.name.starts_with("marker.")) {
+        return Likeness::No;
+    }
+    let block = &sample.head[..sample.head.len().min(BLOCK as usize)];
+    if zero_prefix(block) == block.len() {
+        return if named.is_some() { Likeness::Maybe } else { Likeness::No };
+    }
+    let whole = parse(block, 0, BLOCK as usize).is_some_and(|(frame, sum)| {
+        block.get(6..frame.header() + usize::from(frame.length)).is_some_and(|covered| mask(crc32c(0, covered)) == sum)
+    });
+    match (whole, named.is_some()) {
+        (true, _) => Likeness::Sure,
+        // The first frame is damaged, or one too long for what is shown: one further on tells.
+        (false, true) if later_frame(block) => Likeness::Sure,
+        (false, true) if begun(block) => Likeness::Maybe,
+        _ => Likeness::No,
+    }
+}
+
+fn later_frame(block: &[u8]) -> bool {
+    let mut sums = WindowSums::default();
+    sums.take(block);
+    (1..block.len().saturating_sub(RECYCLED_HEADER)).any(|at| {
+        parse(&block[at..], at as u64, BLOCK as usize - at).is_some_and(|(frame, sum)| {
+            let end = at + frame.header() + usize::from(frame.length);
+            sums.range(at + 6, end).is_some_and(|covered| mask(covered) == sum)
+        })
+    })
+}
+
+/// A first frame of which the file holds only a part.
+fn begun(block: &[u8]) -> bool {
+    block.len() < 7 || parse(block, 0, BLOCK as usize).is_some_and(|(frame, _)| frame.end() > block.len() as u64)
+}
+
+/// What the join reads of a file, as JSON.
+pub fn keep(summary: &Summary) -> Option<Value> {
+    let own = summary.own::<Own>()?;
+    let predecessor = own.predecessor.map(|(at, named)| json!([at, named.log, named.bytes, named.last_sequence]));
+    Some(json!({"recycled": own.recycled, "manifest": own.manifest, "skips": own.skips, "predecessor": predecessor}))
+}
+
+/// The same, back.
+pub fn known(from: &Value) -> Option<Box<dyn Any + Send + Sync>> {
+    let named = |value: &Value| match value.as_array()?.as_slice() {
+        [at, log, bytes, last] => {
+            let named = Predecessor { log: log.as_u64()?, bytes: bytes.as_u64()?, last_sequence: last.as_u64()? };
+            Some((at.as_u64()?, named))
+        }
+        _ => None,
+    };
+    Some(Box::new(Own {
+        recycled: from["recycled"].as_bool()?,
+        manifest: from["manifest"].as_bool()?,
+        predecessor: maybe(&from["predecessor"], named)?,
+        skips: from["skips"].as_u64()?,
+    }))
+}
+
+fn own(summary: &Summary) -> Option<&Own> {
+    summary.own::<Own>()
+}
+
+pub fn join(source: &Source, summaries: &mut [Summary]) -> Vec<Damage> {
+    later_segments_prove(source, summaries);
+    if summaries.iter().any(|summary| own(summary).is_some_and(|own| own.manifest)) {
+        return Vec::new();
+    }
+    // Asked for only where something is missing: the log was read first, as it may be newer than its MANIFEST.
+    let mut wanted = None;
+    let mut wanted = || *wanted.get_or_insert_with(|| lowest_wanted(source).unwrap_or(None));
+    let mut found = Vec::new();
+    let mut warnings: Vec<(usize, &'static str, String)> = Vec::new();
+    for later in 0..summaries.len() {
+        match own(&summaries[later]).and_then(|own| own.predecessor) {
+            Some((at, named)) => {
+                let index =
+                    source.segments.iter().position(|segment| segment.sequence == named.log && segment.id.index() != later);
+                match index {
+                    Some(index) => found.extend(shorter(source, summaries, index, later, &named)),
+                    None if source.alone => {}
+                    None => match wanted() {
+                        Some(lowest) if named.log < lowest => {}
+                        Some(_) => found.push(absent(source, summaries, later, at, &named)),
+                        None => warnings.push((later, "predecessor-absent", absent_text(source, later, &named))),
+                    },
+                }
+            }
+            None => {
+                let before = (0..later).rev().find(|index| summaries[*index].lsns.is_some());
+                let Some(before) = before.filter(|_| summaries[later].lsns.is_some()) else { continue };
+                let Some(gap) = gap(source, summaries, before, later) else { continue };
+                // A log below the lowest wanted one is only waiting to be deleted.
+                if wanted().is_some_and(|lowest| source.segments[before].sequence < lowest) {
+                    continue;
+                }
+                warnings.push((later, "sequence-gap", gap.found.clone() + GAP));
+                found.push(gap);
+            }
+        }
+    }
+    for (index, name, text) in warnings {
+        let span = Span::new(source.segments[index].id, 0, 0);
+        summaries[index].warnings.push(Warning { name, span, text });
+    }
+    found
+}
+
+const GAP: &str = "; that is legal where writes bypassed the log or files were ingested, and it is what a lost log or a clean cut looks like: \
+                   look for the log between them in archive/ or in a backup";
+
+/// Sequence numbers that are in no log, between the end of one and the start of the next.
+fn gap(source: &Source, summaries: &[Summary], before: usize, later: usize) -> Option<Damage> {
+    let (due, begins) = (summaries[before].due?, summaries[later].begins?);
+    let doubt = LsnRange::new(due, begins.before()?)?;
+    // Bytes that are to blame were already reported.
+    if summaries[before].ending == Ending::Damage {
+        return None;
+    }
+    // Where this database skips numbers inside its files, it may have done so here.
+    let skips = summaries.iter().any(|summary| own(summary).is_some_and(|own| own.skips > 0));
+    let look = if skips { Look::Skipped } else { Look::Absent };
+    Some(Damage {
+        kind: DamageKind::MissingSegment,
+        span: Span::new(source.segments[later].id, 0, 0),
+        lsn: Some(due),
+        doubt: Some(doubt),
+        expected: format!("sequence {due} next, after {}", source.segments[before].name),
+        found: format!("a log that begins with sequence {begins}"),
+        facts: Facts::of(look),
+    })
+}
+
+/// A log that is shorter than its successor says, or ends at a lower sequence.
+fn shorter(source: &Source, summaries: &[Summary], index: usize, later: usize, named: &Predecessor) -> Option<Damage> {
+    let summary = &summaries[index];
+    let last = summary.due.and_then(Lsn::before).map_or(0, |last| last.0);
+    if summary.end >= named.bytes && last >= named.last_sequence || !summary.damage.is_empty() {
+        return None;
+    }
+    let name = &source.segments[later].name;
+    Some(Damage {
+        kind: DamageKind::CutShort,
+        span: Span::new(source.segments[index].id, summary.end, summary.length.max(summary.end)),
+        lsn: summary.due,
+        doubt: LsnRange::new(Lsn(last.saturating_add(1)), Lsn(named.last_sequence)),
+        expected: format!("{} bytes up to sequence {}, as {name} says", named.bytes, named.last_sequence),
+        found: format!("{} bytes up to sequence {last}", summary.end),
+        facts: Facts { proof: Some(TOLD), ..Facts::of(Look::Wrong) },
+    })
+}
+
+const TOLD: Proof = Proof::Told { by: "the next log", words: "says how long this one was when it was finished" };
+
+fn absent(source: &Source, summaries: &[Summary], later: usize, at: u64, named: &Predecessor) -> Damage {
+    let first = summaries[..later].iter().rev().find_map(|summary| summary.due);
+    Damage {
+        kind: DamageKind::MissingSegment,
+        span: Span::new(source.segments[later].id, at, at),
+        lsn: first,
+        doubt: first.and_then(|first| LsnRange::new(first, Lsn(named.last_sequence))),
+        expected: format!("log {:06} before it, {} bytes up to sequence {}", named.log, named.bytes, named.last_sequence),
+        found: "no such file, and the MANIFEST still wants it".to_owned(),
+        facts: Facts::of(Look::Absent),
+    }
+}
+
+fn absent_text(source: &Source, later: usize, named: &Predecessor) -> String {
+    format!(
+        "{} names log {:06} before it, which is not here; that is right if the database no longer wants it, and only its MANIFEST tells: copy \
+         CURRENT and the MANIFEST beside the logs",
+        source.segments[later].name, named.log
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_six_digits_or_more_are_logs_and_the_text_log_is_none() {
+        assert_eq!(name_of("000004.log"), Some(Name::Log(4)));
+        assert_eq!(name_of("12345678.log"), Some(Name::Log(12_345_678)));
+        assert_eq!(name_of("MANIFEST-000005"), Some(Name::Manifest(5)));
+        for name in ["LOG", "LOG.old", "00004.log", "wal-000004.log", "MANIFEST-5", "000004.sst", "00000x.log", "+00004.log"] {
+            assert_eq!(name_of(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn text_and_other_folders_are_not_taken_for_a_log() {
+        let sample = |name, head| Sample { name, head, length: 40, beside: &[] };
+        assert_eq!(recognise(&sample(Some("000004.log"), b"2026-11-28 walctl started and wrote this")), Likeness::No);
+        assert_eq!(recognise(&sample(None, &[0; 40])), Likeness::No);
+    }
+}

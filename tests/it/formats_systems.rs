@@ -1,0 +1,192 @@
+//! Logs that databases wrote: every fixture holds what its expect.json says, up to its first damage and at its place.
+//!
+//! These cases come from real servers and list their records in another way than those of `formats.rs`: payloads by CRC-32, records up to
+//! the first damage of a file, as a strict reader sees them.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+use walctl::disk::{RealDisk, Source};
+use walctl::formats::{Format, by_name};
+use walctl::model::{Damage, DamageKind, Verdict};
+
+use crate::formats::{Found, Got, cases, expected, keys, read, read_all};
+
+/// A record as a fixture lists it.
+#[derive(Debug)]
+struct Listed {
+    file: String,
+    offset: u64,
+    /// Of the whole record, where the fixture says it.
+    length: Option<u64>,
+    kind: Option<String>,
+    lsn: Option<u64>,
+    payload: Option<(u64, String)>,
+}
+
+fn number(json: &Json, key: &str) -> Option<u64> {
+    json.get(key).and_then(Json::as_u64)
+}
+
+fn text<'a>(json: &'a Json, key: &str) -> &'a str {
+    json.get(key).and_then(Json::as_str).unwrap_or_default()
+}
+
+fn list<'a>(json: &'a Json, key: &str) -> &'a [Json] {
+    json.get(key).and_then(Json::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// An LSN as PostgreSQL prints it.
+fn position(text: &str) -> Option<u64> {
+    let (high, low) = text.split_once('/')?;
+    Some(u64::from_str_radix(high, 16).ok()? << 32 | u64::from_str_radix(low, 16).ok()?)
+}
+
+/// The records of a case, which may be the first ones of another case.
+fn listed(format: &str, expect: &Json) -> Vec<Listed> {
+    if let Some(prefix) = expect.get("records_prefix_of") {
+        let (_, dir) = cases(format).into_iter().find(|(case, _)| case == text(prefix, "case")).expect("the base case is there");
+        let mut all = listed(format, &expected(&dir));
+        all.truncate(usize::try_from(number(prefix, "first").expect("a count")).expect("small"));
+        return all;
+    }
+    let one = |record: &Json| {
+        let segment = usize::try_from(number(record, "seg").expect("a segment")).expect("small");
+        let offset = number(record, "off").expect("an offset");
+        let length = number(record, "len").or_else(|| Some(number(record, "end")? - offset));
+        let (kind, bytes) = match number(record, "tot_len") {
+            // PostgreSQL's header is no payload, and its kinds are names of managers.
+            Some(total) => (None, Some(total - 24)),
+            None => (Some(text(record, "kind").to_owned()), number(record, "payload_len")),
+        };
+        Listed {
+            file: text(&list(expect, "segments")[segment], "file").to_owned(),
+            offset,
+            length,
+            kind,
+            lsn: number(record, "seq").or_else(|| position(text(record, "lsn"))),
+            payload: bytes.map(|bytes| (bytes, text(record, "payload_crc32").to_owned())),
+        }
+    };
+    list(expect, "records").iter().map(one).collect()
+}
+
+fn verdict(expect: &Json, found: &Found, wrong: &mut Vec<String>) {
+    let verdict = found.verdict();
+    let (coarse, fine) = match verdict {
+        Verdict::Clean => ("clean", "clean"),
+        Verdict::Torn | Verdict::Suspect => ("torn_tail", "torn"),
+        Verdict::Missing => ("corrupt", "missing"),
+        Verdict::Unreadable | Verdict::Foreign | Verdict::Corrupt => ("corrupt", "corrupt"),
+    };
+    let accepted: Vec<&str> = list(expect, "accept_verdicts").iter().filter_map(Json::as_str).collect();
+    let right = match accepted[..] {
+        [] => fine == text(expect, "verdict_fine") && verdict != Verdict::Suspect,
+        _ => accepted.contains(&coarse) || accepted.contains(&fine),
+    };
+    if !right {
+        let expected = (text(expect, "verdict_fine"), accepted);
+        wrong.push(format!("verdict {verdict}, expected {expected:?}: {:?}", found.damage));
+    }
+}
+
+/// The records that a strict reader sees: those in front of the first damage of their file, or of the log.
+fn strict<'a>(format: &Format, found: &'a Found) -> Vec<&'a Got> {
+    let counts = |damage: &Damage| damage.span.length > 0 || format.name == "postgres";
+    let places = || found.damage.iter().filter(|(_, damage)| counts(damage)).map(|(file, d)| (file.as_str(), d.span.start()));
+    let first = |file: &str| places().filter(|(at, _)| *at == file).map(|(_, start)| start).min().unwrap_or(u64::MAX);
+    let first_of_all = places().min();
+    let before = |got: &&Got| match format.name {
+        "postgres" => first_of_all.is_none_or(|first| (got.file.as_str(), got.offset) < first),
+        _ => got.offset < first(&got.file),
+    };
+    found.records.iter().filter(before).collect()
+}
+
+fn records(format: &Format, expect: &Json, found: &Found, wrong: &mut Vec<String>) {
+    let (want, seen) = (listed(format.name, expect), strict(format, found));
+    let count = number(expect, "record_count").expect("a count");
+    if count != seen.len() as u64 {
+        wrong.push(format!("{} records, expected {count}", seen.len()));
+        return;
+    }
+    // Of long logs only the first and the last records are listed.
+    let head = want.len().min(if (want.len() as u64) < count { want.len() / 2 } else { want.len() });
+    let tail = seen.len() - (want.len() - head);
+    let pairs = seen[..head].iter().chain(&seen[tail..]).zip(&want);
+    for (got, want) in pairs {
+        let place = format!("{}:{}", got.file, got.offset);
+        let sum = format!("{:08x}", crc32fast::hash(&got.payload));
+        if (got.file.as_str(), got.offset) != (want.file.as_str(), want.offset) {
+            wrong.push(format!("a record at {place}, expected at {}:{}", want.file, want.offset));
+            return;
+        }
+        if want.length.is_some_and(|length| length != got.length) {
+            wrong.push(format!("{place}: {} bytes long, expected {:?}", got.length, want.length));
+        }
+        if got.lsn != want.lsn || want.kind.as_ref().is_some_and(|kind| *kind != got.kind) {
+            wrong.push(format!("{place}: {} {:?}, expected {:?} {:?}", got.kind, got.lsn, want.kind, want.lsn));
+        }
+        if want.payload.as_ref().is_some_and(|want| *want != (got.payload.len() as u64, sum.clone())) {
+            wrong.push(format!("{place}: payload of {} bytes with sum {sum}, expected {:?}", got.payload.len(), want.payload));
+        }
+    }
+}
+
+fn places(expect: &Json, found: &Found, wrong: &mut Vec<String>) {
+    if let Some(offset) = number(&expect["first_bad"], "offset") {
+        let file = text(&expect["first_bad"], "file");
+        // The pieces of a record in front of the damaged one are reported by themselves.
+        let before = found.damage.iter().take_while(|(at, damage)| at != file || damage.span.start() != offset);
+        let pieces = before.clone().all(|(_, damage)| damage.kind == DamageKind::BrokenRecord);
+        if !pieces || before.count() == found.damage.len() {
+            wrong.push(format!("no damage at {file}:{offset} in front of all others, but {:?}", found.damage));
+        }
+    }
+    for segment in list(expect, "segments") {
+        let (file, valid) = (text(segment, "file"), number(segment, "valid_bytes"));
+        let damage = found.damage.iter().filter(|(at, damage)| at == file && damage.span.length > 0);
+        let first = damage.map(|(_, damage)| damage.span.start()).min().unwrap_or(u64::MAX);
+        let ends = found.records.iter().filter(|got| got.file == file && got.offset < first).map(|got| got.offset + got.length);
+        // PostgreSQL counts whole segments, and records end where their padding ends.
+        if text(segment, "status").is_empty() && valid != Some(ends.max().unwrap_or(0)) {
+            wrong.push(format!("{file}: valid up to another place than {valid:?}"));
+        }
+    }
+    if !list(expect, "expected_warnings").is_empty() && !found.warnings.iter().any(|(name, _)| name == "sequence-gap") {
+        wrong.push(format!("no warning about the gap, only {:?}", found.warnings));
+    }
+}
+
+fn check(format: &Format, dir: &Path) -> Vec<String> {
+    let expect = expected(dir);
+    let mut found = read_all(format, &dir.join("wal"), &keys(&expect));
+    if found.segments.is_empty() {
+        // A file that is not the folder's log, and is one by itself.
+        let file = dir.join("wal").join(text(&list(&expect, "segments")[0], "file"));
+        let source = Source::single(Arc::new(RealDisk), &file, 0, 0, false);
+        read(format, &source, &keys(&expect), "", &mut found);
+    }
+    let mut wrong = Vec::new();
+    verdict(&expect, &found, &mut wrong);
+    records(format, &expect, &found, &mut wrong);
+    places(&expect, &found, &mut wrong);
+    wrong
+}
+
+fn run(name: &str, least: usize) {
+    let format = by_name(name).expect("the format is in the registry");
+    let cases = cases(name);
+    assert!(cases.len() >= least, "{name} has {} cases", cases.len());
+    let mut failed = Vec::new();
+    for (case, dir) in &cases {
+        failed.extend(check(format, dir).into_iter().map(|wrong| format!("{name}/{case}: {wrong}")));
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+#[test]
+fn rocksdb_and_leveldb_fixtures_hold_what_their_own_tools_list() {
+    run("rocksdb", 29);
+}
