@@ -182,7 +182,7 @@ fn closest(rivals: &[Rival]) -> Option<String> {
     let (rival, best) = all.max_by(|a, b| a.1.gain.total_cmp(&b.1.gain))?;
     let why = match best {
         v if v.gain < WORTH => "too little to set anything for",
-        v if v.apart && !v.sure => "but so few repeats of so many settings look like that by luck: give more --repeats",
+        v if v.apart && !v.sure => "but so few repeats of so many settings look like that by luck: use more --repeats",
         v if !v.apart => "but repeats disagree: no reason to set anything",
         _ => "but its p99 is worse: no reason to set anything",
     };
@@ -400,7 +400,7 @@ mod tests {
         let rival = |us| measured(64, fixed(us), &[150, 151, 152], 800, 60, &[(60, 10)]);
         let base = measured(64, Window::Auto, &[100, 101, 102], 900, 60, &[(60, 10)]);
         let advice = advise(&[base, rival(50), rival(60)], &Probe::default());
-        assert!(advice.flags.is_empty() && advice.reasons[0].contains("by luck: give more --repeats"), "{advice:?}");
+        assert!(advice.flags.is_empty() && advice.reasons[0].contains("by luck: use more --repeats"), "{advice:?}");
     }
 
     #[test]

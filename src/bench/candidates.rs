@@ -14,7 +14,7 @@ use crate::disk::Disk;
 use crate::model::Result;
 use crate::writer::{Options, SyncMode, Window};
 
-/// So many appenders make a disk busy.
+/// This many appenders make a disk busy.
 const BUSY: usize = 16;
 
 /// What a sync takes while many append, which is not what it takes when one does: some machines answer a busy disk sooner than an idle

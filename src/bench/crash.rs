@@ -59,9 +59,9 @@ impl CrashVerdict {
     }
 }
 
-/// A log lives through so many crashes before a new one is begun: so that going on behind a crash is tried too.
+/// A log lives through this many crashes before a new one is begun: so that going on behind a crash is tried too.
 const LIVES: u64 = 5;
-/// A child that acknowledges nothing for so long is broken.
+/// A child that acknowledges nothing for this long is broken.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Crashes and checks, in a folder that is the caller's to remove.

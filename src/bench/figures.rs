@@ -61,7 +61,7 @@ pub fn percentile(values: &[u64], percent: f64) -> u64 {
 /// Where the time of an append goes, in order.
 pub const PARTS: [&str; 5] = ["queue", "window", "write", "sync", "wake"];
 
-/// The longest time that is told apart, in nanoseconds: ten minutes.
+/// The longest time that is resolved, in nanoseconds: ten minutes.
 const LONGEST: u64 = 600_000_000_000;
 
 /// Times of appends, in nanoseconds.
@@ -127,7 +127,7 @@ pub struct Run {
     pub device_flushes: Option<u64>,
     /// All records acknowledged from opening to closing.
     pub acked_in_all: u64,
-    /// All records that the log holds; none when nobody looked.
+    /// All records that the log holds; `None` if they were not counted.
     pub held: Option<u64>,
     /// Syncs from opening to closing.
     pub syncs_in_all: u64,

@@ -1,7 +1,7 @@
 //! The folder that a benchmark makes for itself, and that is gone when it ends.
 //!
 //! Nothing that was there before is touched: the folder has a new name, and only it is removed. A folder that holds a log is
-//! refused, so that nobody finds measurements among his segments.
+//! refused, so that no measurement ends up among its segments.
 
 use std::fs;
 use std::path::{Path, PathBuf};

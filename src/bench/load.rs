@@ -34,7 +34,7 @@ pub(super) struct Load<'a> {
 const WARMING: u8 = 0;
 const MEASURING: u8 = 1;
 const OVER: u8 = 2;
-/// How often somebody who waits looks whether he should go on.
+/// How often a waiting thread looks whether it should go on.
 const LOOK: Duration = Duration::from_millis(20);
 /// So much is appended before anything is measured. A writer makes no room ahead for a log of a few records, and what appends into a
 /// log that has only begun cost says nothing of one that lives for days.

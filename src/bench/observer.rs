@@ -18,7 +18,7 @@ impl fmt::Debug for Watch<'_> {
 }
 
 impl Watch<'_> {
-    /// Nobody watches.
+    /// No observer.
     #[must_use]
     pub fn deaf() -> Watch<'static> {
         Watch { stop: &|| false, done: &|_| {} }

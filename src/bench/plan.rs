@@ -42,7 +42,7 @@ pub struct Measurements {
     pub measured: Vec<Measured>,
     /// Rounds that were carried out whole.
     pub rounds: usize,
-    /// Somebody ended it early.
+    /// It was ended early.
     pub interrupted: bool,
     /// What the writer noted, once each.
     pub notes: Vec<String>,

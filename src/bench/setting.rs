@@ -42,7 +42,7 @@ impl Cell {
         flags
     }
 
-    /// The settings that differ from those that the writer has when nobody says anything, as they would be typed.
+    /// The settings that differ from the writer's defaults, as they would be typed.
     #[must_use]
     pub fn changes(&self) -> String {
         let default = Options::default();
@@ -56,7 +56,7 @@ impl Cell {
         flags.join(" ")
     }
 
-    /// Whether the writer has the settings that it has when nobody says anything.
+    /// Whether these are the writer's defaults.
     #[must_use]
     pub fn is_default(&self) -> bool {
         let default = Options::default();
@@ -107,7 +107,7 @@ pub struct Matrix {
     pub rate: Vec<Option<f64>>,
 }
 
-/// More cells than these nobody reads.
+/// A matrix has at most this many cells.
 pub const CELLS_LIMIT: usize = 500;
 
 impl Matrix {

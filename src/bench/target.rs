@@ -63,7 +63,7 @@ pub struct FoundRate {
     pub steps: Vec<TriedRate>,
 }
 
-/// A rate is judged by so many appends at least.
+/// A rate is judged by at least this many appends.
 const LEAST: f64 = 10.0;
 /// How many rates are tried.
 pub const TARGET_STEPS: u64 = 8;

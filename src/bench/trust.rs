@@ -99,7 +99,7 @@ fn of_times(place: &BenchPlace, probe: &Probe) -> Vec<Doubt> {
     found
 }
 
-/// Virtual disks say that they spin because nobody told them otherwise.
+/// Virtual disks say that they spin because that is the default.
 fn is_virtual(device: &str) -> bool {
     ["vd", "xvd", "nbd", "loop", "dm-", "md"].iter().any(|start| device.starts_with(start))
 }

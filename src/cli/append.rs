@@ -94,7 +94,7 @@ pub struct AppendArgs {
 /// How many records are bound together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Batch {
-    /// So many.
+    /// This many records.
     Each(NonZeroU64),
     /// All of them.
     All,
@@ -119,7 +119,7 @@ pub fn run(args: &AppendArgs, out: &mut Out) -> anyhow::Result<Exit> {
     let reads_json =
         out.json() && args.delimiter.is_none() && args.text.is_empty() && args.file.is_empty() && args.count.is_none();
     if args.keep_lsn && !reads_json {
-        return Err(usage("--keep-lsn takes LSNs from JSON lines: give --json, and records on standard input"));
+        return Err(usage("--keep-lsn takes LSNs from JSON lines: use --json, with records on standard input"));
     }
     let options = walctl::writer::Options { end_at_failure: true, ..args.write.options(out)? };
     only_ours(&args.dir)?;
@@ -173,7 +173,7 @@ pub fn run(args: &AppendArgs, out: &mut Out) -> anyhow::Result<Exit> {
         return Ok(Exit::Interrupted);
     }
     if out.is_closed() {
-        out.note(format_args!("nobody reads the answers any more: {sentence}; the log is closed cleanly"));
+        out.note(format_args!("standard output is closed: {sentence}; the log is closed cleanly"));
     }
     Ok(Exit::Done)
 }

@@ -305,7 +305,7 @@ impl BenchArgs {
 
     fn cells_are_many(&self, cells: &[Cell]) -> anyhow::Result<()> {
         if cells.len() > walctl::bench::CELLS_LIMIT {
-            return Err(usage("that makes more cells than anybody would read: give shorter lists"));
+            return Err(usage("that makes too many cells to read: use shorter lists"));
         }
         Ok(())
     }

@@ -207,7 +207,7 @@ fn check(args: &DumpArgs, out: &Out, paths: &[PathBuf]) -> anyhow::Result<()> {
         return Err(CommandFailure { exit: Exit::Usage, message, next }.into());
     }
     if (args.raw || args.out_dir.is_some()) && args.payload != View::Auto {
-        return Err(usage("--raw and --out-dir give payloads as they are; --payload goes with the other shapes"));
+        return Err(usage("--raw and --out-dir write payloads as they are; --payload goes with the other shapes"));
     }
     if (args.follow || args.cursor.is_some()) && (paths.len() != 1 || paths[0].as_os_str() == "-") {
         return Err(usage("--follow and --cursor go with one log in a folder"));
@@ -356,13 +356,13 @@ impl LogDump<'_> {
         let why = if left_out.count > 0 {
             let from = left_out.first.map_or_else(String::new, |lsn| format!(", from LSN {lsn} on"));
             let records = count(left_out.count, "record");
-            format!("{records} left out{from}: encrypted, and no key that was given opens them")
+            format!("{records} left out{from}: encrypted, and none of the keys opens them")
         } else {
             let from = match unsearched? {
                 walctl::model::Lsn(0) => String::new(),
                 lsn => format!("from LSN {lsn} on "),
             };
-            format!("not all records were searched: {from}there are encrypted ones that no key that was given opens")
+            format!("not all records were searched: {from}there are encrypted ones that none of the keys opens")
         };
         Some(walctl::model::Error::WrongKey { path: self.log.source.path.clone(), why })
     }

@@ -19,7 +19,7 @@ pub enum Exit {
     Torn = 3,
     /// Worse than that stands.
     Damaged = 4,
-    /// Somebody else has the lock.
+    /// Another process has the lock.
     Locked = 5,
     /// A write or sync failed.
     WriteFailed = 6,
@@ -67,11 +67,11 @@ impl Exit {
             Exit::Done => "done; the log is clean (also: repaired, and now clean)",
             Exit::Failed => "could not do the work: I/O error, no such log, unknown format or version",
             Exit::Usage => "wrong usage",
-            Exit::Torn => "a torn or suspect tail stands",
-            Exit::Damaged => "corrupt, missing, foreign or unreadable data stands",
+            Exit::Torn => "the log has a torn or suspect tail",
+            Exit::Damaged => "the log has corrupt, missing, foreign or unreadable data",
             Exit::Locked => "another process holds the lock",
             Exit::WriteFailed => {
-                "a write or sync failed: what was acknowledged is safe, nothing after the last durable LSN that is printed"
+                "a write or sync failed: acknowledged records are safe, but nothing after the last durable LSN, which is printed"
             }
             Exit::GateMissed => {
                 "a gate that was asked for is not met (bench --fail-if, stats --fail-if, dump --fail-empty, a ledger that \

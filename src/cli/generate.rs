@@ -121,7 +121,7 @@ fn environment(roff: &mut Roff) {
     }
 }
 
-/// Who can do what to whom where several users can write a log's folder.
+/// The trust model, for folders that several users can write.
 fn trust(roff: &mut Roff) {
     roff.control("SH", ["SECURITY"]);
     roff.text([roman(

@@ -40,7 +40,7 @@ pub fn for_error(command: &str, error: &anyhow::Error) -> Option<String> {
         Error::Locked { path, .. } => Some(format!("wait for it; reading needs no lock: walctl verify {}", show(path))),
         // A cut file is no log; its first lines are for people.
         Error::Refused { path, .. } if path.file_name().is_some_and(|name| looks_cut(&name.to_string_lossy())) => {
-            Some(format!("head -n 2 {0} shows what it says; to go on without it: mv {0} {0}.aside", show(path)))
+            Some(format!("head -n 2 {0} shows what it says; to continue without it: mv {0} {0}.aside", show(path)))
         }
         Error::Refused { path, .. } => Some(format!("walctl verify {}", show(path))),
         // A name like a flag is made none; standard input is the one that is meant so.
@@ -65,7 +65,7 @@ pub fn for_error(command: &str, error: &anyhow::Error) -> Option<String> {
         Error::Poisoned { path, cause, .. }
             if cause.contains(" while it was written") || cause.contains("walctl has not made") =>
         {
-            Some(format!("find out who did that: ls -la {0}; what is there now: walctl verify {0}", show(path)))
+            Some(format!("find out what did that: ls -la {0}; what is there now: walctl verify {0}", show(path)))
         }
         Error::Poisoned { path, .. } => {
             Some(format!("see what the kernel says about the disk: dmesg | tail; then walctl verify {}", show(path)))
@@ -74,9 +74,9 @@ pub fn for_error(command: &str, error: &anyhow::Error) -> Option<String> {
             ErrorKind::NotFound => parent(path).map(|dir| format!("ls -l {}", show(dir))),
             // What could not be made is not there to be looked at.
             ErrorKind::PermissionDenied if *doing == "create" => {
-                Some(format!("run it as a user who may do that: ls -ld {}", show(parent(path).unwrap_or(path))))
+                Some(format!("run it as a user with permission: ls -ld {}", show(parent(path).unwrap_or(path))))
             }
-            ErrorKind::PermissionDenied => Some(format!("run it as a user who may do that: ls -ld {}", show(path))),
+            ErrorKind::PermissionDenied => Some(format!("run it as a user with permission: ls -ld {}", show(path))),
             ErrorKind::ReadOnlyFilesystem => {
                 let dir = show(parent(path).unwrap_or(path));
                 Some(format!("see how it is mounted, and why: findmnt -T {dir}; dmesg | tail"))

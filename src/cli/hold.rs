@@ -14,7 +14,7 @@ const FOREIGN: &str = ".walctl-repair";
 /// Keeps writers and other repairs out of a log until it is dropped.
 #[derive(Debug)]
 pub enum Hold {
-    /// Nothing is changed, so nobody is kept out.
+    /// Nothing is changed, so no lock is taken.
     Nobody,
     /// Our own log.
     Native(#[expect(dead_code, reason = "it is held, not read")] WriterLock),

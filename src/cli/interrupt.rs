@@ -12,7 +12,7 @@ static CAUGHT: AtomicI32 = AtomicI32::new(0);
 static POLITE: AtomicBool = AtomicBool::new(false);
 /// Seconds since the first interruption.
 static WAITED: AtomicU32 = AtomicU32::new(0);
-/// A command that was interrupted is given so many seconds to come to its end.
+/// How many seconds an interrupted command has to finish.
 const PATIENCE: u32 = 10;
 
 /// From here on an interruption ends the process with its own code and not by the signal.

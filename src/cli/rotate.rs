@@ -185,7 +185,7 @@ impl RotateArgs {
         let end = end_of(segments).before();
         if end.is_none_or(|end| lsn > end) {
             let end = end.map_or_else(|| "which holds no record yet".to_owned(), |end| format!("which ends at LSN {end}"));
-            return Err(usage(format!("LSN {lsn} is not in the log, {end}; a checkpoint speaks only for what is there")));
+            return Err(usage(format!("LSN {lsn} is not in the log, {end}; a checkpoint can only cover records in the log")));
         }
         Ok(Some(lsn))
     }
@@ -395,7 +395,7 @@ fn end_of(segments: &[SegmentFacts]) -> Lsn {
 fn read_pin(disk: &dyn Disk, path: &Path) -> anyhow::Result<Pin> {
     let position = Position::load(disk, path)?.ok_or_else(|| Error::io("open", path)(io::ErrorKind::NotFound.into()))?;
     if segment_lsn(&position.segment).is_none() {
-        let what = format!("{} is a cursor of a log of another format: it stands in {}", path.display(), position.segment);
+        let what = format!("{} is a cursor of a log of another format: it points into {}", path.display(), position.segment);
         return Err(Error::Input { what }.into());
     }
     Ok(Pin { name: path.display().to_string(), position })

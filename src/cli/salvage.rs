@@ -17,7 +17,7 @@ use super::render::out::Out;
 use super::verify_with_bar::verify_with_bar;
 use walctl::model::units::count;
 
-/// So many gaps are shown to people; programs get all of them.
+/// How many gaps are shown to people; JSON has all of them.
 const SHOWN: usize = 50;
 
 /// Salvages one log.
@@ -90,7 +90,7 @@ fn failed(error: Error, log: &ops::open::Input, target: &Path, again: &dyn Fn(&P
     }
     let full = matches!(error.errno(), Some(libc::ENOSPC | libc::EDQUOT));
     let message =
-        format!("{error}; {} was not touched, and what was written of the new log is gone again", log.source.path.display());
+        format!("{error}; {} was not touched, and what was written of the new log has been removed", log.source.path.display());
     let place = target.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let next = if full { Some(format!("make room: df -h {}", show(place))) } else { for_error("repair", &error.into()) };
     let next = next.unwrap_or_else(|| "name a folder on another disk, or mend this one".into());
@@ -141,7 +141,7 @@ fn text(out: &mut Out, log: &ops::open::Input, report: &Report, done: &Salvaged,
     }
     if done.unused_lsns > 0 {
         let unused = count(done.unused_lsns, "LSN");
-        paragraph(out, &format!("  {unused} between the records were never given by {}", log.format.name))?;
+        paragraph(out, &format!("  {unused} between the records were never assigned by {}", log.format.name))?;
     }
     if done.renumbered {
         let text = format!("  some records of {} have no number of their own, so all bear new ones", log.format.name);
@@ -149,7 +149,7 @@ fn text(out: &mut Out, log: &ops::open::Input, report: &Report, done: &Salvaged,
     }
     if let Some(aside) = &done.left_out_to {
         let text =
-            "whose LSN was given before, or of another log or a downgraded segment, are not in it but in a log of their own";
+            "whose LSN was assigned before, or of another log or a downgraded segment, are not in it but in a log of their own";
         paragraph(out, &format!("  {} {text}: {}", count(done.left_out, "valid record"), aside.display()))?;
     }
     if done.too_long > 0 {

@@ -76,7 +76,7 @@ fn check(args: &VerifyArgs, path: &Path, out: &mut Out) -> anyhow::Result<Exit> 
         }
         if args.deep && !input.keys.is_empty() && ops::keyfit::key_fit(&input) == ops::keyfit::KeyFit::NothingEncrypted {
             let log = input.source.path.display();
-            out.note(format_args!("{log}: nothing in it is encrypted: anybody who can write the folder may have written it"));
+            out.note(format_args!("{log}: nothing in it is encrypted: anyone who can write the folder may have written it"));
         }
         let mut media = None;
         if args.media {
@@ -120,7 +120,7 @@ fn not_checked(input: &ops::open::Input, report: &Report) -> Option<Error> {
     let names: Vec<&str> = segments.map(|(_, segment)| segment.file.as_str()).collect();
     let more = if names.len() > 1 { format!(" and {} more", names.len() - 1) } else { String::new() };
     let payloads = count(locked, "encrypted payload");
-    let why = format!("not checked: {payloads} in {}{more}, for no key that was given opens them", names.first()?);
+    let why = format!("not checked: {payloads} in {}{more}, because none of the keys opens them", names.first()?);
     Some(Error::WrongKey { path: input.source.path.clone(), why })
 }
 

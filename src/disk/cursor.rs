@@ -30,7 +30,7 @@ const WINDOW: usize = 256 << 10;
 const ROOM_KEPT: usize = 8 << 20;
 /// The grain in which a refused range is narrowed down, and to which direct reads are aligned.
 const GRAIN: u64 = 4096;
-/// More than this is not handed out in one piece by a window: whoever needs more goes in pieces.
+/// The largest piece that a window hands out; larger ranges are read in several.
 pub const LARGEST_PIECE: usize = 65 << 20;
 
 /// A reader over one segment, at the length that it had when it was opened.
@@ -39,7 +39,7 @@ pub struct Cursor {
     file: Arc<dyn File>,
     length: u64,
     mapping: Option<Mapping>,
-    /// Somebody may be writing to what is mapped.
+    /// The mapped bytes may be written to meanwhile.
     unsure: bool,
     window: ReadWindow,
     /// Ranges that the system refused, in order and apart.
@@ -112,7 +112,7 @@ impl Cursor {
     }
 
     /// Waits a little, looks again, and says whether anything from `offset` on has changed since: the length of the file, or the
-    /// bytes there. For tails that somebody may be writing at this moment.
+    /// bytes there. For tails that may be written to at this moment.
     pub fn look_again(&mut self, offset: u64, wait: Duration) -> Result<bool> {
         let (length, before) = (self.length, self.bytes(offset, WINDOW).to_vec());
         std::thread::sleep(wait);

@@ -42,7 +42,7 @@ pub trait Disk: Send + Sync + fmt::Debug {
         Vec::new()
     }
     /// Opens a file, made when it is not there, and locks it against everybody else (flock) until it is dropped or the process
-    /// ends, however it ends. `None` when somebody else holds it. It is opened as for writing, and must have one name only.
+    /// ends, however it ends. `None` when another process holds it. It is opened as for writing, and must have one name only.
     fn lock(&self, path: &Path) -> Result<Option<Box<dyn File>>>;
     /// Opens a folder, for [`Disk::whereabouts`] and nothing else.
     fn open_dir(&self, dir: &Path) -> Result<Box<dyn File>>;
@@ -100,7 +100,7 @@ pub trait File: Send + Sync + fmt::Debug {
     fn data_from(&self, offset: u64) -> Option<u64> {
         Some(offset)
     }
-    /// Which file it is, and how many names it has; `None` where nobody can tell.
+    /// Which file it is, and how many names it has; `None` where the system does not say.
     fn identity(&self) -> Option<(Identity, u64)> {
         None
     }

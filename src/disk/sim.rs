@@ -31,7 +31,7 @@ pub struct SimDisk {
 pub enum Fault {
     /// The system answers with this error number.
     Errno(i32),
-    /// A write takes only so many bytes, and says so.
+    /// A write takes only this many bytes, and says so.
     Short(usize),
     /// The power fails: this operation and all that follow do nothing.
     PowerOff,
@@ -52,7 +52,7 @@ pub enum Luck {
 struct Inner {
     nodes: Vec<Node>,
     names: Names,
-    /// The files that somebody holds the lock of.
+    /// The files whose lock is held.
     locks: BTreeSet<usize>,
     faults: BTreeMap<u64, Fault>,
     operations: u64,

@@ -16,9 +16,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::not_regular;
 use crate::model::{Error, Result};
 
-/// A named pipe to which nobody has come to write by then is given up.
+/// How long a named pipe waits for its first writer.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How often somebody is asked whether to stop.
+/// How often an interruption is looked for.
 const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
 /// A file that is read once, from its start to its end.
@@ -77,7 +77,7 @@ impl Read for Stream {
             }
             match self.file.read(into) {
                 Ok(0) if self.until.is_some_and(|until| Instant::now() >= until) => {
-                    return Err(io::Error::other("it is a named pipe, and nobody writes to it"));
+                    return Err(io::Error::other("it is a named pipe, and no process writes to it"));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     // Somebody holds the other end.

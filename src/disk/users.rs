@@ -55,7 +55,7 @@ pub fn users_of(dir: &Path) -> Vec<User> {
     }
     let writers = writers(&files);
     for user in &mut users {
-        // The kernel does not say who holds a flock; whoever has the file open does, most likely.
+        // The kernel does not say who holds a flock; the process that has the file open does, most likely.
         let likely = writers.iter().find(|w| if user.pid == 0 { w.file == user.file } else { w.pid == user.pid });
         if let Some(writer) = likely {
             (user.pid, user.program) = (writer.pid, writer.program.clone());
@@ -68,7 +68,7 @@ pub fn users_of(dir: &Path) -> Vec<User> {
     users
 }
 
-/// Whoever holds a lock on a file. Asking for an flock takes it for a moment.
+/// The processes that hold a lock on a file. Asking for an flock takes it for a moment.
 fn lock_on(path: &Path, name: &str) -> Option<User> {
     let file = File::open(path).ok()?;
     let user = |pid| Some(User { pid, program: String::new(), file: name.to_owned(), locked: true });
@@ -81,7 +81,7 @@ fn lock_on(path: &Path, name: &str) -> Option<User> {
     }
 }
 
-/// Whoever has one of the files open for writing.
+/// The processes that have one of the files open for writing.
 fn writers(files: &HashMap<DeviceInode, String>) -> Vec<User> {
     let own = std::process::id();
     let mut found = Vec::new();

@@ -83,7 +83,7 @@ pub enum DamageKind {
     BrokenChain,
     /// A segment's name is not its first LSN.
     WrongName,
-    /// The system refuses to give some bytes.
+    /// The system cannot read some bytes.
     ReadError,
     /// A ledger lists records as acknowledged that the log lacks.
     LedgerLost,
@@ -241,14 +241,14 @@ pub const CATALOGUE: [CatalogueEntry; 20] = [
         "plaintext-frame",
         "a frame in an encrypted segment is not encrypted, so anyone may have written it",
         "someone without the key changed the file, or a program writes native segments wrongly",
-        "trust nothing in it; find out who can write the folder, and compare the segment with a backup",
+        "trust nothing in it; find out which users can write the folder, and compare the segment with a backup",
     ),
     entry(
         DamageKind::Downgraded,
         "downgraded",
         "a segment is less protected than one before it, which no version of walctl writes",
         "someone without the key replaced the segment",
-        "trust nothing in it; find out who can write the folder, and compare the segment with a backup",
+        "trust nothing in it; find out which users can write the folder, and compare the segment with a backup",
     ),
 ];
 

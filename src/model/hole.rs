@@ -1,4 +1,4 @@
-//! LSNs that are gone, and that somebody knows to be gone.
+//! LSNs that are known to be gone.
 
 use super::{LsnRange, Time};
 

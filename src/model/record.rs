@@ -23,7 +23,7 @@ pub struct Record<'a> {
     pub payload: Payload<'a>,
     /// The payload is ciphertext: no key opens it, or none was given.
     pub encrypted: bool,
-    /// It is part of the log's machinery (padding, a seal, a fragment shown by itself), not somebody's data.
+    /// It is part of the log's own structure (padding, a Seal, a fragment shown by itself), not data of the caller.
     pub physical: bool,
 }
 

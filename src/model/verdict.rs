@@ -19,7 +19,7 @@ pub enum Look {
     Altered,
     /// The bytes are whole and belong to another history.
     Mixed,
-    /// The system refuses to give them.
+    /// The system cannot read them.
     Refused,
 }
 
@@ -103,9 +103,9 @@ pub enum Verdict {
     Clean,
     /// A write was interrupted; nothing proves that it had been acknowledged.
     Torn,
-    /// Torn or rotten, and nobody can tell which.
+    /// Torn or rotten: nothing in the log can decide which.
     Suspect,
-    /// The system refuses to give these bytes.
+    /// The system cannot read these bytes.
     Unreadable,
     /// Files of two histories are mixed.
     Foreign,
@@ -147,8 +147,10 @@ impl Verdict {
         match self {
             Verdict::Clean => "every record is whole and none is missing",
             Verdict::Torn => "a write was interrupted at the end, and nothing proves that it had been acknowledged",
-            Verdict::Suspect => "the end is all there and its sum is wrong: torn or rotten, and nobody can tell which",
-            Verdict::Unreadable => "the system refuses to give some bytes; what they hold is unknown",
+            Verdict::Suspect => {
+                "the end is all there and its sum is wrong: torn or rotten, and nothing in the log can decide which"
+            }
+            Verdict::Unreadable => "the system cannot read some bytes; their content is unknown",
             Verdict::Foreign => "files of two histories are mixed",
             Verdict::Missing => "records are gone that had been synced",
             Verdict::Corrupt => "bytes are wrong that had been synced",
@@ -162,12 +164,12 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// Whether somebody had been told that the bytes were durable.
+/// Whether the bytes had been acknowledged as durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Acknowledged {
     /// They had been synced: a promise is broken.
     Yes,
-    /// Nobody had been promised them.
+    /// They had not been acknowledged.
     No,
     /// Nothing proves it either way.
     Unknown,
@@ -212,7 +214,7 @@ pub const fn judge(facts: &Facts) -> (Verdict, Acknowledged) {
 mod tests {
     use super::*;
 
-    /// The table of the design, written a second time as rules that each combination must meet exactly once.
+    /// The table of verdicts, written a second time as rules that each combination must meet exactly once.
     type Row = (&'static str, fn(&Facts) -> bool, Verdict, Acknowledged);
     const TABLE: [Row; 9] = [
         ("unreadable", |f| f.look == Look::Refused, Verdict::Unreadable, Acknowledged::Unknown),

@@ -47,7 +47,7 @@ impl SegmentHeader {
         self
     }
 
-    /// Whether this key's holder wrote the header as it is. Without authentication nobody can tell.
+    /// Whether this key's holder wrote the header as it is. Without authentication that cannot be known.
     #[must_use]
     pub fn is_authentic(&self, key: &[u8; 32]) -> bool {
         self.key.is_some_and(|hint| hint.mac == Some(self.mac(key)))

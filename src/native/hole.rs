@@ -1,4 +1,4 @@
-//! A known hole: LSNs that are gone, written down so that nobody is alarmed by them twice.
+//! A known hole: LSNs that are gone, written down so that they raise no second alarm.
 //!
 //! ```text
 //! 0      4         6          7         8           16         24             32             40       44         48

@@ -225,7 +225,7 @@ impl Tally {
         self.inside = more || matches!(kind, FrameKind::First | FrameKind::Middle);
     }
 
-    /// A time of 0 is one that nobody knows.
+    /// A time of 0 is unknown.
     fn note_time(&mut self, time: u64, lsn: u64) {
         if time == 0 {
             return;

@@ -1,4 +1,4 @@
-//! Whether the keys that were given open anything in a log. A wrong key is told before it is taken for damage.
+//! Whether the keys that were given open anything in a log. A wrong key is reported before it is taken for damage.
 
 use crate::disk::Segment;
 use crate::formats::{Halt, Item, Want};
@@ -18,9 +18,9 @@ pub enum KeyFit {
     NoKey,
 }
 
-/// So many records of a segment are looked at.
+/// How many records of a segment are read.
 const LOOKED_AT: usize = 256;
-/// So many encrypted ones are tried.
+/// How many encrypted ones are tried.
 const TRIED: usize = 64;
 
 /// Looks at the headers of the segments, and into the first records of those whose header does not tell.
@@ -47,8 +47,8 @@ pub fn need_key(input: &Input) -> Result<()> {
         return Ok(());
     }
     let why = match input.keys.is_empty() {
-        true => "its payloads are encrypted, and no key was given: they cannot be looked into",
-        false => "its payloads are encrypted, and no key that was given opens any of them",
+        true => "its payloads are encrypted, and there is no key to check them with",
+        false => "its payloads are encrypted, and none of the keys opens any of them",
     };
     Err(Error::WrongKey { path: input.source.path.clone(), why: why.into() })
 }

@@ -18,7 +18,7 @@ pub struct Input {
     pub format: &'static Format,
     /// Keys for encrypted payloads.
     pub keys: Keys,
-    /// The format was named, not recognised: who opens the log again has to name it too.
+    /// The format was named, not recognised: name it again to open the log again.
     pub named: bool,
 }
 

@@ -13,7 +13,7 @@ use crate::native::{
     segment_lsn, segment_name,
 };
 
-/// So many frames are tried where the header does not tell its key.
+/// How many frames are tried if the header does not say its key.
 const TRIED: u32 = 64;
 
 /// Refuses to go on in a log in `dir` without its newest key, unless a new one is to begin.
@@ -24,7 +24,7 @@ pub(super) fn check(disk: &Arc<dyn Disk>, dir: &Path, keys: &Keys, new_key: bool
     }
     let wrong = |why: &str| Err(Error::WrongKey { path: dir.to_owned(), why: why.into() });
     if keys.is_empty() {
-        return wrong("its records are encrypted, and without a key new ones would stand there in plain text");
+        return wrong("its records are encrypted, and without a key new ones would be written in plain text");
     }
     let opener = Opener::new(keys, Some(&header), None);
     if new_key || opener.has_the_key() || opens_some(&mut reader, &opener) {

@@ -76,7 +76,7 @@ impl WriterLock {
         disk.whereabouts(&dir.join(LOCK), self.file.as_ref())
     }
 
-    /// Who holds the lock of the log in `dir`, in words, without trying it. `None` when nobody does.
+    /// Which process holds the lock of the log in `dir`, in words, without trying it. `None` when no process does.
     #[must_use]
     pub fn holder(disk: &Arc<dyn Disk>, dir: &Path) -> Option<String> {
         let path = dir.join(LOCK);

@@ -347,7 +347,7 @@ impl Log {
         self.next
     }
 
-    /// Everything below `lsn` is durable, and whoever asks hears of it without waiting for this log.
+    /// Everything below `lsn` is durable; getters see it without waiting for this log.
     fn durable_to(&mut self, lsn: Lsn) {
         self.durable = lsn;
         self.counters.durable_below(lsn);

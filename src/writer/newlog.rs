@@ -16,7 +16,7 @@ use crate::native::{
     SegmentCipher, Tally, encode_frame, encode_header, encode_seal, header_of, segment_lsn, segment_name,
 };
 
-/// A segment is sealed when it is so long.
+/// A segment is sealed at this length.
 const SEGMENT_BYTES: u64 = 64 << 20;
 /// What is encoded is written in pieces of this size.
 const PIECE: usize = 1 << 20;
@@ -48,7 +48,7 @@ pub struct NewLog {
 enum NewLogStage {
     /// Nothing was written.
     Begun,
-    /// It grows in a folder of its own, which goes if nothing comes of it: on a full disk half a log helps nobody.
+    /// It grows in a folder of its own, which goes if nothing comes of it: on a full disk half a log is of no use.
     Growing,
     /// It has its name.
     Named,

@@ -22,19 +22,19 @@ pub struct Options {
     pub preallocate: Preallocate,
     /// A segment is sealed before it would grow beyond this.
     pub segment_bytes: u64,
-    /// A segment is sealed when it holds so many records.
+    /// A segment is sealed at this many records.
     pub segment_records: Option<u64>,
-    /// A segment is sealed when its first record came so long ago, though nobody appends any more.
+    /// A segment is sealed when its first record is this old, even without further appends.
     pub segment_age: Option<Duration>,
-    /// A group takes no more records when it has so many bytes.
+    /// A group takes no more records at this many bytes.
     pub group_bytes: usize,
-    /// A group takes no more records when it has so many.
+    /// A group takes no more than this many records.
     pub group_records: usize,
-    /// Callers wait while so many bytes are queued.
+    /// Callers wait while more bytes than this are queued.
     pub queue_bytes: usize,
     /// A longer payload is written in fragments.
     pub frame_limit: usize,
-    /// Payloads are compressed when they are at least so long; `None` for never.
+    /// Payloads of at least this length are compressed; `None` for never.
     pub compress_min: Option<usize>,
     /// Payloads are encrypted with the newest of these keys.
     pub keys: Keys,
@@ -45,7 +45,7 @@ pub struct Options {
     /// A group for which there is no room ends the writer, as a failed sync does: for a stream in which nothing may come after
     /// something that is lost.
     pub end_at_failure: bool,
-    /// Who writes, in words, for the lock.
+    /// The writing program, in words, for the lock.
     pub who: String,
     /// A thread makes room ahead. Without it the writer does that itself, between two groups.
     pub background: bool,

@@ -1,4 +1,4 @@
-//! What came of a group, and what each caller in it is told.
+//! How a group ended, and the answer for each caller in it.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ pub(super) struct Written {
     pub gathered: Instant,
     pub written: Instant,
     pub synced: Instant,
-    /// It was durable before anybody was told.
+    /// It was durable before any caller got its answer.
     pub durable: bool,
 }
 
@@ -67,7 +67,7 @@ impl Written {
     }
 }
 
-/// What a caller is told about its record.
+/// The answer to a caller about its record.
 #[derive(Clone, Copy, Debug)]
 pub struct Ack {
     /// Its number.
@@ -117,7 +117,7 @@ impl Times {
         self.written.synced.saturating_duration_since(self.written.written)
     }
 
-    /// Until the caller ran again. Zero for a ticket that was redeemed later: nobody was waiting.
+    /// Until the caller ran again. Zero for a ticket that was redeemed later: no caller was waiting.
     #[must_use]
     pub fn wake(&self) -> Duration {
         self.woken.map_or(Duration::ZERO, |woken| woken.saturating_duration_since(self.written.synced))

@@ -60,7 +60,7 @@ pub(super) fn find_tail(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Tail> {
     // What cannot be reached is there all the same: its LSNs are not given again, and its name is not taken.
     let last = firsts.last().map(|last| segment_name(*last));
     if let Some(lost) = entries.iter().find(|e| e.kind != EntryKind::File && Some(&e.name) == last.as_ref()) {
-        let why = format!("it is {}, so nobody can tell where the log ends", lost.kind.words());
+        let why = format!("it is {}, so the end of the log is unknown", lost.kind.words());
         return Err(Error::Refused { path: dir.join(&lost.name), why });
     }
     if firsts.first() == Some(&Lsn(0)) {
@@ -92,7 +92,7 @@ pub(super) fn begun_block(file: &dyn File, path: &Path, position: u64) -> Result
     let mut held = vec![0; usize::try_from(position - start).expect("less than a block")];
     let read = read_full(file, &mut held, start)?;
     if read < held.len() {
-        let why = format!("it ends at {} and ended at {position} a moment ago: somebody else cut it", start + read as u64);
+        let why = format!("it ends at {} and ended at {position} a moment ago: another process cut it", start + read as u64);
         return Err(Error::Refused { path: path.to_owned(), why });
     }
     Ok(held)
@@ -190,7 +190,7 @@ fn walk(reader: &mut FrameReader, header: &SegmentHeader, path: &Path) -> Result
 /// Why nothing can be appended to a segment that has bad bytes at `at`, where `due` should stand.
 fn refuse(reader: &mut FrameReader, path: &Path, at: u64, due: Lsn) -> Error {
     if let Some((from, to)) = reader.cursor.next_refused(at) {
-        let why = format!("LSN {due} cannot be read: the system refuses to give the bytes between {from} and {to}");
+        let why = format!("LSN {due} cannot be read: the system cannot read the bytes between {from} and {to}");
         return Error::Refused { path: path.to_owned(), why };
     }
     // The frame right behind may be of the same group and prove nothing; one further on may.
@@ -210,7 +210,7 @@ fn refuse(reader: &mut FrameReader, path: &Path, at: u64, due: Lsn) -> Error {
     Error::Refused { path: path.to_owned(), why }
 }
 
-/// Numbers that nobody guesses: the id of a new log, the salt of a key.
+/// Random numbers: the id of a new log, the salt of a key.
 pub(super) fn random<const N: usize>() -> Result<[u8; N]> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|e| Error::Input { what: format!("no random numbers: {e}") })?;

@@ -26,7 +26,7 @@ const PIECE: usize = 256 << 10;
 const STEP: u64 = 256 << 10;
 /// The most that is made ready at a time.
 const LONGEST_STEP: u64 = 4 << 20;
-/// So many times what was written so far is made ready ahead.
+/// How many times the bytes written so far are reserved ahead.
 const GROWTH: u64 = 16;
 /// See [`SpaceShared::warm`].
 const WARM: u64 = 64 << 10;
@@ -91,7 +91,7 @@ enum Next {
     None,
     /// The helper makes the file at this moment: it is nobody else's until it is made.
     Making,
-    /// So many bytes are ready; `busy` while the helper writes more.
+    /// This many bytes are ready; `busy` while the helper writes more.
     Made { file: Arc<dyn File>, ready: u64, busy: bool },
     /// The caller makes a segment of it, or it cannot be made.
     Off,

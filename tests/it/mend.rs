@@ -190,7 +190,7 @@ fn a_full_disk_leaves_nothing_of_a_salvage_behind() {
         let before = sandbox.files("LOG");
         let (code, said) = failing(&sandbox, call, "ENOSPC", n, &["repair", "LOG", "--salvage", "NEW"]);
         assert_eq!((code, sandbox.files("LOG") == before), (6, true), "{call}: {said}");
-        assert!(said.contains("LOG was not touched, and what was written of the new log is gone again"), "{call}: {said}");
+        assert!(said.contains("LOG was not touched, and what was written of the new log has been removed"), "{call}: {said}");
         assert!(said.contains("; then walctl repair LOG --salvage NEW\n"), "{call}: {said}");
         assert!(!sandbox.path().join("NEW").exists() && !sandbox.path().join("NEW.walctl-unfinished").exists(), "{call}");
         assert_eq!(sandbox.run(&["repair", "LOG", "--salvage", "NEW"]).code, 0, "{call}");

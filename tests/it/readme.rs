@@ -54,6 +54,26 @@ fn the_transcript_is_what_a_terminal_shows() {
     }
 }
 
+#[test]
+fn the_worked_example_of_the_format_page_is_a_log() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/native/FORMAT.md")).expect("there is a page");
+    let (_, example) = page.split_once("# An example\n").expect("it has an example");
+    let block = example.split("```text\n").nth(1).and_then(|rest| rest.split("```").next()).expect("with bytes in it");
+    let mut bytes = Vec::new();
+    for line in block.lines() {
+        let at = usize::from_str_radix(&line[..6], 16).expect("a line begins with its offset");
+        bytes.resize(at, 0);
+        bytes.extend(line[8..55].split(' ').filter_map(|byte| u8::from_str_radix(byte, 16).ok()));
+    }
+    let sandbox = Sandbox::new();
+    fs::create_dir(sandbox.path().join("wal")).expect("a folder can be made");
+    fs::write(sandbox.path().join("wal/00000000000000000001.wal"), &bytes).expect("a file can be written");
+    let verified = sandbox.run(&["verify", "wal", "--deep"]);
+    assert_eq!((verified.code, bytes.len()), (0, 4192), "{}", verified.stdout);
+    assert!(verified.stdout.contains("2 records, LSN 1-2"), "{}", verified.stdout);
+    assert_eq!(sandbox.run(&["dump", "wal", "--raw"]).stdout, "hello\nworld!!!\n");
+}
+
 /// Without what differs from day to day: times.
 fn blind(text: &str) -> String {
     let mut out = String::new();

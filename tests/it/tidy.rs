@@ -213,12 +213,12 @@ fn texts_name_only_what_is_in_the_repository() {
         let found = texts(folder, &["rs", "md", "case"]);
         pages.extend(found.into_iter().map(|(file, text)| (format!("{folder}/{file}"), text)));
     }
-    for page in ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "Cargo.toml", ".ci/run"] {
+    for page in ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "Cargo.toml", ".ci/run"] {
         pages.push((page.to_owned(), fs::read_to_string(root().join(page)).expect("it is there")));
     }
     // Assembled, so that this file does not break its own rule.
     let elsewhere = [["/wo", "rk/"], ["/ho", "me/"], ["/ro", "ot/"], ["/Us", "ers/"], ["\u{a7}", ""]].map(|parts| parts.concat());
-    let ours = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "FORMAT.md", "MAKE.md"];
+    let ours = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "FORMAT.md", "MAKE.md", "CONTRIBUTING.md"];
     let mut broken = Vec::new();
     for (page, text) in &pages {
         for (number, line) in text.lines().enumerate() {

@@ -50,7 +50,7 @@ impl<'a> Given<'a> {
 /// Why reading ended before the end.
 #[derive(Debug)]
 pub enum End {
-    /// Somebody asked for it.
+    /// It was asked for.
     Stopped,
     /// The input cannot be read, or not be used.
     Failed(anyhow::Error),
@@ -114,10 +114,10 @@ fn json_line(line: &[u8], take: &mut dyn Receive) -> Result<(), End> {
             decoded = hex(text).ok_or_else(|| wrong("payload_hex is no hex"))?;
             &decoded
         }
-        _ => return Err(wrong("there is no payload: it stands in \"payload\" as text, or in \"payload_base64\"")),
+        _ => return Err(wrong("there is no payload: put it into \"payload\" as text, or in \"payload_base64\"")),
     };
     if fields.get("encrypted") == Some(&Value::Bool(true)) {
-        return Err(wrong("its payload is ciphertext: give dump the key with --key-file"));
+        return Err(wrong("its payload is ciphertext: run dump with --key-file"));
     }
     let number = |name: &str| match fields.get(name) {
         None | Some(Value::Null) => Ok(None),

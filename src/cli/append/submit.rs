@@ -14,7 +14,7 @@ use super::{AppendArgs, Batch};
 use crate::cli::interrupt;
 use crate::cli::render::progress::WorkBar;
 
-/// So many tickets are passed on at a time.
+/// How many tickets are passed on at a time.
 const CHUNK: usize = 512;
 
 /// A record under way: what it is redeemed with, and what the ledger will say of it.

@@ -104,7 +104,7 @@ pub fn hold(rules: &[Rule], baseline: Option<&Baseline>, outcome: &Measurements,
     }
     if !rules.is_empty() && compared == 0 {
         let message = "no cell of this run has a counterpart in the baseline: nothing was compared".to_owned();
-        return Err(CommandFailure { exit: Exit::Failed, message, next: Some("give both runs the same flags".into()) }.into());
+        return Err(CommandFailure { exit: Exit::Failed, message, next: Some("run both with the same flags".into()) }.into());
     }
     if broken.is_empty() {
         return Ok(Exit::Done);

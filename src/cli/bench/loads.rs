@@ -1,4 +1,4 @@
-//! From flags to cells: what is measured when somebody says so, and when nobody says anything.
+//! From flags to cells: what is measured with flags, and without any.
 
 use std::sync::Arc;
 use std::time::Duration;

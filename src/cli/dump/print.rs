@@ -178,7 +178,7 @@ impl Print {
     pub fn remark(&self) -> Option<String> {
         match &self.shape {
             Shape::Raw(raw) if raw.ambiguous > 0 => Some(format!(
-                "{} held the delimiter, so where they end cannot be told; --delimiter len32 has no such doubt",
+                "{} held the delimiter, so their ends are ambiguous; --delimiter len32 is not",
                 walctl::model::units::count(raw.ambiguous, "payload")
             )),
             Shape::Files(files) => Some(format!("{} written", walctl::model::units::count(files.written, "file"))),

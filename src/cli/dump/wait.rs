@@ -1,4 +1,4 @@
-//! Waiting until a log grows, somebody interrupts, or nobody reads any more.
+//! Waiting until a log grows, an interruption comes, or standard output is closed.
 
 use std::io;
 use std::os::fd::OwnedFd;

@@ -186,16 +186,16 @@ fn hole(out: &mut Out, plan: &Plan, cut: &Cut, known: &Hole, dry: bool) -> io::R
 /// The whole frames that go although nothing is wrong with them.
 fn whole(cut: &Cut) -> Option<String> {
     let range = cut.whole_lsns?;
-    let go = if cut.whole == 1 { "goes" } else { "go" };
+    let are = if cut.whole == 1 { "is" } else { "are" };
     let frames = count(cut.whole, "whole frame");
     if on_purpose(cut) {
-        return Some(format!("  {frames} {go} ({}), as far as anybody knows acknowledged", lsns(range)));
+        return Some(format!("  {frames} {are} removed ({}), which may have been acknowledged", lsns(range)));
     }
     let why = match cut.acknowledged {
-        Acknowledged::No => "of the same group, so no sync ever covered them and nobody was promised them",
+        Acknowledged::No => "of the same group, so no sync ever covered them and none of them was acknowledged",
         _ => "nothing proves that they were synced",
     };
-    Some(format!("  {frames} {go} with it ({}): {why}", lsns(range)))
+    Some(format!("  {frames} {are} removed with it ({}): {why}", lsns(range)))
 }
 
 /// It was asked for with an LSN.
@@ -206,7 +206,7 @@ fn on_purpose(cut: &Cut) -> bool {
 /// What is known about promises, in words. Never more than can be proven.
 fn promise(acknowledged: Acknowledged) -> &'static str {
     match acknowledged {
-        Acknowledged::No => "nobody was promised what goes",
+        Acknowledged::No => "nothing that is removed was acknowledged",
         Acknowledged::Unknown => "no acknowledged record is known to be missing",
         Acknowledged::Yes => "acknowledged records are lost",
     }

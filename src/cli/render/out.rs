@@ -26,7 +26,7 @@ pub enum Ink {
     Dim,
     /// Of more interest.
     Strong,
-    /// What somebody searched for.
+    /// A match of a search.
     Match,
 }
 
@@ -128,7 +128,7 @@ impl Out {
         self.terminal
     }
 
-    /// How many columns there are; nothing when nobody looks.
+    /// How many columns the terminal has; `None` without one.
     pub fn width(&self) -> Option<usize> {
         self.width
     }
@@ -143,7 +143,7 @@ impl Out {
         if self.colour { format!("\x1b[{}m{text}\x1b[0m", ink.code()) } else { text.to_string() }
     }
 
-    /// To be called behind each record. Whoever waits sees the first one at once, and on a terminal each one.
+    /// Call it after each record: the first one is written out at once, and on a terminal each one.
     pub fn settle(&mut self) -> io::Result<()> {
         if self.terminal || !self.settled {
             self.settled = true;
@@ -152,7 +152,7 @@ impl Out {
         Ok(())
     }
 
-    /// Whether nobody reads any more. A closed pipe is no error.
+    /// Whether standard output was closed. A closed pipe is no error.
     pub fn is_closed(&self) -> bool {
         self.stdout.get_ref().closed
     }
@@ -237,7 +237,7 @@ pub fn told(error: &anyhow::Error) -> String {
     message
 }
 
-/// A line on standard error. Whoever closed it does not want to know.
+/// A line on standard error. That it is closed is no error.
 pub fn say(text: &str) {
     let mut line = escape::line(text);
     line.push('\n');

@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::out::Out;
 use walctl::model::units::show_bytes;
 
-/// What lasts less is over before anybody could read about it.
+/// Work shorter than this shows no bar.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How far some work has come, counted in bytes. May be told from several threads.

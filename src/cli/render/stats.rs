@@ -32,13 +32,13 @@ pub fn metrics(stats: &Stats) -> Vec<Metric> {
         ("records", "", "Whole records.", of(c.records)),
         ("first_lsn", "", "The first LSN.", c.lsns.map(|l| l.first.0 as f64)),
         ("last_lsn", "", "The last LSN.", c.lsns.map(|l| l.last.0 as f64)),
-        ("plain_bytes", "bytes", "Payload as it was given.", of(c.plain_bytes)),
+        ("plain_bytes", "bytes", "Payload as the caller wrote it.", of(c.plain_bytes)),
         ("stored_bytes", "bytes", "Payload as it is stored.", of(c.stored_bytes)),
         ("used_bytes", "bytes", "Segments up to the end of their data.", of(stats.used_bytes())),
         ("file_bytes", "bytes", "Segments with the room made ahead.", of(stats.file_bytes())),
         ("reserved_bytes", "bytes", "Room made ahead.", of(stats.reserved_bytes())),
-        ("write_amplification", "", "Used bytes for each byte given.", Some(stats.write_amplification())),
-        ("compression_ratio", "", "Bytes given for each byte stored.", Some(stats.compression_ratio())),
+        ("write_amplification", "", "Used bytes for each byte of payload.", Some(stats.write_amplification())),
+        ("compression_ratio", "", "Payload bytes for each byte stored.", Some(stats.compression_ratio())),
         ("groups", "", "Groups that one sync made durable.", of(c.groups)),
         ("frames_per_group", "", "Frames for each sync.", Some(stats.frames_per_group())),
         ("checkpoint_lsn", "", "State is safe elsewhere up to this LSN.", c.checkpoint.map(|(_, safe)| safe.0 as f64)),
@@ -277,7 +277,7 @@ pub fn text(out: &mut Out, stats: &Stats, typed: &str, top: usize) -> io::Result
     line(out, "checkpoint", &checkpoint(stats))?;
     line(out, "restart", &restart(stats))?;
     if c.open.is_empty() {
-        line(out, "transactions", if c.more_open { "perhaps open: there are too many to tell" } else { "none left open" })?;
+        line(out, "transactions", if c.more_open { "perhaps open: there are too many to follow" } else { "none left open" })?;
     } else {
         let tags: Vec<String> = c.open.iter().take(8).map(|(tag, _)| tag.to_string()).collect();
         let more = if c.open.len() > 8 || c.more_open { " …" } else { "" };
@@ -331,13 +331,13 @@ fn overhead(stats: &Stats) -> String {
     if stats.format != "native" || used == 0 {
         return match c.plain_bytes {
             0 => "no payload to compare with".into(),
-            _ => format!("{:.2} bytes written for each byte given", stats.write_amplification()),
+            _ => format!("{:.2} bytes written for each byte of payload", stats.write_amplification()),
         };
     }
     let headers = 4096 * stats.segments.iter().filter(|s| s.used > 0).count() as u64;
     let rest = used.saturating_sub(headers + c.frame_headers() + c.stored_bytes + c.pads.bytes);
     format!(
-        "{:.2} bytes written for each byte given: frame headers {}, segment headers {}, padding {}, alignment and seals {}",
+        "{:.2} bytes written for each byte of payload: frame headers {}, segment headers {}, padding {}, alignment and seals {}",
         stats.write_amplification(),
         show_bytes(c.frame_headers()),
         show_bytes(headers),
@@ -395,7 +395,7 @@ fn shutdowns(stats: &Stats) -> String {
         (None, Some(Ending::Closed | Ending::Sealed)) => format!("{clean}; the last one was clean"),
         (None, None) => "nothing was ever written".into(),
         (None, _) if stats.format == "native" => format!("{clean}; the last one was not: no Close at the end"),
-        (None, _) => "the format does not tell".into(),
+        (None, _) => "the format does not say".into(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Tables for people: as wide as the terminal at most, and plain columns when nobody looks.
+//! Tables for people: at most as wide as the terminal, and plain columns in a pipe.
 
 use std::io::{self, Write};
 

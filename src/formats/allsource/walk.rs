@@ -388,7 +388,7 @@ impl Walker<'_, '_, '_> {
     /// A range that the system refuses: the line that it is in is lost. Where the next line begins.
     fn refused(&mut self, cursor: &mut Cursor, at: u64, end: u64) -> u64 {
         let next = next_line(cursor, end);
-        let found = format!("the system refuses to give bytes before {end}");
+        let found = format!("the system cannot read the bytes before {end}");
         let bad = Bad {
             start: at,
             end: next,

@@ -174,12 +174,7 @@ impl Walker<'_, '_> {
     fn diagnose(&mut self, start: u64, end: u64, header: Option<Header>, followed: bool) -> (DamageKind, Look, String, String) {
         let frame = format!("a frame of id {}", self.due);
         if let Some((from, to)) = self.cursor.next_refused(start).filter(|(from, _)| *from < end) {
-            return (
-                DamageKind::ReadError,
-                Look::Refused,
-                frame,
-                format!("bytes {from} to {to}, which the system refuses to give"),
-            );
+            return (DamageKind::ReadError, Look::Refused, frame, format!("bytes {from} to {to}, which the system cannot read"));
         }
         let Some(header) = header else {
             let left = end - start;

@@ -135,7 +135,7 @@ fn overlap(source: &Source, summaries: &[Summary], index: usize) -> Option<Damag
         lsn: Some(due),
         doubt: Some(twice),
         expected: format!("id {due} next, after {}", source.segments[index - 1].name),
-        found: format!("a segment that begins with id {begins}: ids {twice} were given twice"),
+        found: format!("a segment that begins with id {begins}: ids {twice} were assigned twice"),
         facts: Facts::of(Look::Mixed),
     })
 }

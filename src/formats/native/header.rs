@@ -141,7 +141,7 @@ fn forged_header(visit: &Visit<'_>, joint: &Joint, opener: &Opener) -> Option<Da
     if visit.keys.newest_first().any(|key| header.is_authentic(key)) {
         return None;
     }
-    let found = "fields that were changed by somebody without the key, or that rotted where no sum covers them".to_owned();
+    let found = "fields that someone without the key changed, or that rotted where no sum covers them".to_owned();
     let damage = header_damage(visit, HEADER_FIELDS as u64, header.first_lsn, found, Look::Altered);
     Some(Damage { expected: "a header that the segment's key authenticates".into(), ..damage })
 }

@@ -216,7 +216,7 @@ fn between(source: &Source, summaries: &[Summary], index: usize, log_id: Option<
             index,
             DamageKind::LsnBack,
             format!("LSN {due}, which follows {}", source.segments.get(index - 1)?.name),
-            format!("LSN {begins}, which was already given"),
+            format!("LSN {begins}, which was already assigned"),
         )?;
         return Some(Damage { lsn: Some(due), ..damage });
     }

@@ -53,7 +53,7 @@ struct Walker<'v> {
     joint: Joint,
     seal: Option<Seal>,
     opener: Opener,
-    /// Each payload is encrypted: what is not was put there by somebody else.
+    /// Each payload is encrypted: one that is not was put there by another program.
     encrypted: bool,
     offset: u64,
     due: Lsn,
@@ -174,7 +174,7 @@ impl<'v> Walker<'v> {
         }
     }
 
-    /// Nobody writes to this segment any more.
+    /// This segment is not written to any more.
     fn finished(&self) -> bool {
         self.visit.segment.followed || self.seal.is_some()
     }
@@ -517,7 +517,7 @@ impl<'v> Walker<'v> {
             }
             if self.visit.want.live && !self.finished() && self.wounds.is_empty() {
                 let from = self.unit.take().map_or(start, |unit| unit.start);
-                let text = format!("the writer is at work: what it is writing at {from} is not whole yet and was left out");
+                let text = format!("a writer is running: what it is writing at {from} is not whole yet and was left out");
                 let span = Span::new(self.visit.segment.id, from, found.content_end.max(from));
                 self.summary.warnings.push(Warning { name: "unfinished-write", span, text });
                 return Ok(Some(Ending::Zeros));

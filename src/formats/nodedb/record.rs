@@ -19,7 +19,7 @@ pub(super) const BLOCK: u64 = 4096;
 const VERSION: u16 = 1;
 /// No release writes or reads a longer payload.
 pub(super) const LARGEST_PAYLOAD: u32 = 64 << 20;
-/// Whoever does not know the kind must stop.
+/// A reader that does not know the kind must stop.
 pub(super) const REQUIRED: u32 = 0x8000;
 /// The payload is ciphertext.
 pub(super) const ENCRYPTED: u32 = 0x4000;

@@ -361,7 +361,7 @@ impl Walker<'_, '_, '_> {
             facts: Facts::of(Look::Refused),
         };
         if refused.is_some() {
-            damage.found = format!("the system refuses to give bytes between {start} and {end}");
+            damage.found = format!("the system cannot read the bytes between {start} and {end}");
         } else {
             let found = diagnose(&mut self.reader, &region)
                 .map_err(|version| self.unknown(start + 4, &format!("nodedb record version {version}")))?;

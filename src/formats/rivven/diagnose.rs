@@ -157,7 +157,7 @@ impl Walker<'_, '_> {
     /// What stands in a bad region: its kind, how it looks, what it is in words.
     fn diagnose(&mut self, start: u64, end: u64, header: Option<Header>, followed: bool) -> (DamageKind, Look, String) {
         if let Some((from, to)) = self.cursor.next_refused(start).filter(|(from, _)| *from < end) {
-            return (DamageKind::ReadError, Look::Refused, format!("bytes {from} to {to}, which the system refuses to give"));
+            return (DamageKind::ReadError, Look::Refused, format!("bytes {from} to {to}, which the system cannot read"));
         }
         let tail = |kind, words| (kind, if followed { Look::Wrong } else { Look::Interrupted }, words);
         let Some(header) = header else {

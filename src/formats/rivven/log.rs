@@ -175,9 +175,8 @@ fn marker(source: &Source, summaries: &[Summary], filled: &[usize], warnings: &m
         }
         Ok(_) => {}
         Err(_) => {
-            let text = format!(
-                "{MARKER} holds no number: the host cannot tell how far it has replayed; the records are not touched by it"
-            );
+            let text =
+                format!("{MARKER} holds no number: the host cannot know how far it has replayed; the records are not affected");
             warnings.push((last, "sidecar-inconsistent", text));
         }
     }

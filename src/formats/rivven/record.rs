@@ -81,7 +81,7 @@ impl Header {
         }
     }
 
-    /// Whether it bears somebody's data: full, first, middle or last.
+    /// Whether it carries data: full, first, middle or last.
     #[must_use]
     pub fn is_data(&self) -> bool {
         self.kind <= 3

@@ -71,9 +71,9 @@ impl Pin {
 /// What is to stay. Where several say something, a segment stays that any of them keeps.
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
-    /// So many of the newest segments, the active one among them.
+    /// This many of the newest segments, including the active one.
     pub keep_segments: Option<u64>,
-    /// So many of the newest segments as fit into these bytes together.
+    /// The newest segments, up to this many bytes in total.
     pub keep_bytes: Option<u64>,
     /// Those with a record that is not older than that, seen from the moment beside it.
     pub keep_for: Option<(Duration, Time)>,
@@ -98,9 +98,9 @@ impl Rules {
 pub enum Reason {
     /// It is written.
     Active,
-    /// It is among so many newest segments.
+    /// It is among this many newest segments.
     KeepSegments(u64),
-    /// It and what is newer fit into so many bytes.
+    /// It and all newer ones fit into this many bytes.
     KeepBytes(u64),
     /// It holds a record of that moment.
     KeepFor(Time),

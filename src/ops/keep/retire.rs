@@ -47,7 +47,7 @@ fn copy(disk: &Arc<dyn Disk>, dir: &Path, segment: &SegmentFacts, archive: &Path
             Ok(())
         })?;
         if !is_copy(disk, &to, length, sum)? {
-            let why = "another file of that name stands in the archive".into();
+            let why = "the archive has another file of that name".into();
             return Err(Error::Refused { path: to, why });
         }
         disk.open(&to, Open::WRITE)?.sync_all()?;
@@ -77,7 +77,7 @@ fn copy(disk: &Arc<dyn Disk>, dir: &Path, segment: &SegmentFacts, archive: &Path
     Ok(to)
 }
 
-/// Whether a file holds so many bytes with this sum, as the medium gives them.
+/// Whether a file has this length and sum, as read from the medium.
 fn is_copy(disk: &Arc<dyn Disk>, path: &Path, length: u64, sum: u32) -> Result<bool> {
     let file: Arc<dyn File> = disk.open(path, Open::READ)?.into();
     if file.length()? != length {

@@ -137,7 +137,7 @@ fn no_such_hole(report: &Report, lsns: LsnRange, holes: &[(&Damage, LsnRange)]) 
     match (ranges.is_empty(), touched) {
         (false, _) => format!("LSN {lsns} is not a hole of this log; its holes are {}", ranges.join(", ")),
         (true, Some(damage)) => {
-            format!("LSN {lsns} is not a bare hole: {} stands there, and salvage keeps what is whole around it", damage.kind)
+            format!("LSN {lsns} is not a bare hole: there is {} there, and salvage keeps what is whole around it", damage.kind)
         }
         (true, None) => format!("LSN {lsns} is not a hole of this log; there is none"),
     }

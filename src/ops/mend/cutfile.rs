@@ -298,10 +298,10 @@ pub fn save(disk: &Arc<dyn Disk>, dir: &Path, name: &str, from: &Provenance, seg
     let path = dir.join(name);
     let unfinished = unfinished(&path);
     if disk.stat(&path)?.is_some() {
-        return Err(Error::Refused { path, why: "it is there already, and what it holds must not be lost".into() });
+        return Err(Error::Refused { path, why: "it exists already, and its content must not be lost".into() });
     }
     let written = write_new(disk, &unfinished, &mut |file| {
-        // Who may not read the log may not read what was cut from it.
+        // Users who may not read the log may not read what was cut from it.
         as_private(disk.as_ref(), &unfinished, like)?;
         let head = from.head();
         write_full(file, &head, 0)?;

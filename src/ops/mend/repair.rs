@@ -24,7 +24,7 @@ const ROOM: u64 = 4096;
 /// What may be cut.
 #[derive(Clone, Copy, Debug)]
 pub struct Permit {
-    /// Tails of which nobody can tell whether they are torn or rotten.
+    /// Tails that may be torn or rotten.
     pub suspect: bool,
     /// No more than this many bytes.
     pub max_cut: u64,
@@ -72,7 +72,7 @@ pub struct Cut {
     pub kinds: Vec<DamageKind>,
     /// What they mean.
     pub verdict: Verdict,
-    /// Whether anybody had been promised what goes.
+    /// Whether what is removed had been acknowledged.
     pub acknowledged: Acknowledged,
     /// Whole frames that go although nothing is wrong with them, and their LSNs.
     pub whole: u64,
@@ -104,9 +104,9 @@ pub struct Refusal {
 pub enum Obstacle {
     /// Damage that no cut mends.
     Damage,
-    /// A suspect tail, and nobody accepted that.
+    /// A suspect tail, and the permit does not accept one.
     Suspect,
-    /// It would be more than may be cut; so many bytes.
+    /// It would cut this many bytes, more than may be cut.
     TooMuch(u64),
     /// The format's own system would not drop the same bytes.
     Format,

@@ -195,7 +195,7 @@ struct SalvageRun {
 impl SalvageRun {
     fn take(&mut self, record: &Record<'_>, file: &str, stranger: bool) -> Result<()> {
         if record.encrypted {
-            let what = "some payloads are encrypted, and no key that was given opens them; give theirs with --key-file";
+            let what = "some payloads are encrypted, and none of the keys opens them; name a file with their key with --key-file";
             return Err(Error::Input { what: what.into() });
         }
         if record.payload.length() > LONGEST {

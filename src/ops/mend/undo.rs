@@ -82,7 +82,7 @@ fn fits(disk: &Arc<dyn Disk>, cut: &CutFile, path: &std::path::Path) -> Result<(
     let mut cursor = Cursor::new(file, length);
     if from.added {
         let same = length == from.fill.len() as u64 && cursor.bytes(0, from.fill.len()) == from.fill.as_slice();
-        return if same { Ok(()) } else { refused("it is not what was written there: it was changed since".into()) };
+        return if same { Ok(()) } else { refused("it was changed since it was written".into()) };
     }
     if cutfile::context(&mut cursor, from.offset) != Some(from.context) {
         return refused(format!("what stands before {} is not what stood there when it was cut", from.offset));

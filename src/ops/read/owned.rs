@@ -27,7 +27,7 @@ enum HeldValue {
 }
 
 impl OwnedRecord {
-    /// A copy, unless the record is too long to be held: whoever gave it can give it again.
+    /// A copy, unless the record is too long to be held in memory: it can be read again.
     #[must_use]
     pub fn of(record: &Record<'_>, most: usize) -> Option<OwnedRecord> {
         let payload = record.payload.whole().filter(|bytes| bytes.len() <= most)?;

@@ -162,7 +162,7 @@ impl LsnWish {
 }
 
 fn bound(text: &str) -> Result<Bound, String> {
-    let wrong = || format!("`{text}` is not an LSN: give a number, or a number below zero to count from the end");
+    let wrong = || format!("`{text}` is not an LSN: write a number, or a negative number to count from the end");
     match text.trim().strip_prefix('-') {
         None => text.trim().parse().map(|n| Bound::At(Lsn(n))).map_err(|_| wrong()),
         Some(count) => match count.parse() {
@@ -185,7 +185,7 @@ pub fn parse_moment(text: &str, now: Time) -> Result<Time, String> {
         return Ok(time);
     }
     let ago = text.strip_suffix("ago").unwrap_or(text).trim();
-    let wrong = || format!("`{text}` is no time: give 2026-01-02T03:04:05Z, 2026-01-02, or how long ago, such as `10min ago`");
+    let wrong = || format!("`{text}` is no time: write 2026-01-02T03:04:05Z, 2026-01-02, or how long ago, such as `10min ago`");
     let unit_at = ago.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(wrong)?;
     let (number, unit) = (&ago[..unit_at], ago[unit_at..].trim());
     let nanos = nanos_of(unit).ok_or_else(wrong)?;

@@ -19,7 +19,7 @@ use crate::ops::walk;
 const SAMPLE: u64 = 4 << 20;
 /// A group that is longer than this is not counted record by record.
 const LONGEST_GROUP: u64 = 16 << 20;
-/// A pause is looked at more closely when it is at least so long.
+/// Shorter pauses are not examined.
 const NOTABLE: u64 = 100_000;
 
 /// What a log consists of.
@@ -92,7 +92,7 @@ pub enum Pinned {
 }
 
 impl Stats {
-    /// What is known of the whole log in a word: nobody may call clean what nobody looked at.
+    /// What is known of the whole log in a word: what was not read is not called clean.
     #[must_use]
     pub fn verdict_name(&self) -> &'static str {
         if self.verdict == Verdict::Clean && self.unchecked > 0 { NOT_CHECKED } else { self.verdict.name() }
@@ -116,7 +116,7 @@ impl Stats {
         self.file_bytes().saturating_sub(self.used_bytes())
     }
 
-    /// Used bytes for each byte that somebody gave; 0 when nobody gave any.
+    /// Used bytes for each byte of payload; 0 without payload.
     #[must_use]
     pub fn write_amplification(&self) -> f64 {
         ratio(self.used_bytes(), self.counts.plain_bytes)
@@ -128,7 +128,7 @@ impl Stats {
         if self.counts.stored_bytes == 0 { 1.0 } else { ratio(self.counts.plain_bytes, self.counts.stored_bytes) }
     }
 
-    /// Data frames for each sync; 0 where the format does not tell.
+    /// Data frames for each sync; 0 where the format does not say.
     #[must_use]
     pub fn frames_per_group(&self) -> f64 {
         ratio(self.counts.frames, self.counts.groups)

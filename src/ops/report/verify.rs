@@ -108,7 +108,7 @@ impl Report {
     }
 }
 
-/// How far a check has come. Shared with whoever shows it, and with whoever may end it.
+/// How far a check has come. Shared with the thread that shows it and the one that may end it.
 #[derive(Debug, Default)]
 pub struct Progress {
     /// Bytes looked at.

@@ -15,7 +15,7 @@ use crate::writer::options::Options;
 use crate::writer::outcome::Ack;
 
 /// A log that many threads append to. Clones are the same log; a thread that appends should have a clone of its own, since a leader
-/// that waits for company counts them to know when nobody else can come.
+/// that waits for company counts them to know when no other record can come.
 #[derive(Debug)]
 pub struct GroupCommit {
     pub(super) shared: Arc<Shared>,

@@ -7,7 +7,7 @@ use crate::writer::outcome::Outcome;
 
 /// The group is written, or has failed.
 const DONE: u32 = 1 << 31;
-/// A caller sleeps or is about to. Set by the sleeper before it waits, so that whoever finishes need not guess.
+/// A caller sleeps or is about to. Set by the sleeper before it waits, so that the thread that finishes need not guess.
 const SLEEPS: u32 = 1 << 30;
 // The bits below count nudges, so that a nudge changes the word. It would take 2^30 of them between a look and a sleep to miss one.
 

@@ -1,4 +1,4 @@
-//! Who writes: whoever finds nobody leading takes the oldest group, writes it with one call, syncs once and wakes the rest.
+//! Who writes: a caller that finds no leader takes the oldest group, writes it with one call, syncs once and wakes the rest.
 //!
 //! Meanwhile the next group fills. A leader that served company before waits a moment until they are back, for without that the
 //! callers split into two halves that take turns.
@@ -59,7 +59,7 @@ pub(super) struct Shared {
     pub log: Mutex<Log>,
     /// [`Queue::callers`], for a leader to watch without the lock.
     callers: AtomicUsize,
-    /// Handles that can append: when all of them wait, nobody else can come.
+    /// Handles that can append: when all of them wait, no other record can come.
     pub handles: AtomicUsize,
     /// There is room in the queue again.
     room: Condvar,
@@ -91,7 +91,7 @@ struct Turn<'a> {
 }
 
 impl<'a> Turn<'a> {
-    /// Nobody leads: the caller does from now on.
+    /// No thread leads: the caller does from now on.
     fn take(shared: &'a Shared, queue: &mut Queue) -> Turn<'a> {
         debug_assert!(!queue.busy, "one thread leads at a time");
         queue.busy = true;
@@ -229,7 +229,7 @@ impl Shared {
         Ok(queue)
     }
 
-    /// Nobody writes: somebody must, or there is never room. Otherwise waits for whoever does.
+    /// If no thread writes, this one must, or there is never room. Otherwise waits for the leader.
     fn make_room<'a>(&'a self, mut queue: MutexGuard<'a, Queue>) -> MutexGuard<'a, Queue> {
         if !queue.busy && !queue.is_empty() {
             self.lead(queue);
@@ -242,7 +242,7 @@ impl Shared {
         queue
     }
 
-    /// Returns when the ticket's group is over; leads where nobody does.
+    /// Returns when the ticket's group is over; leads if no thread does.
     pub fn settle<'a>(&'a self, mut queue: MutexGuard<'a, Queue>, ticket: &Ticket) -> Result<Ack> {
         let completion = &ticket.completion;
         let mut slept = false;
@@ -273,7 +273,7 @@ impl Shared {
         Ok(ack)
     }
 
-    /// Writes the oldest group, if there is one. Nobody else leads.
+    /// Writes the oldest group, if there is one. No other thread leads.
     pub fn lead(&self, mut queue: MutexGuard<'_, Queue>) {
         let led = Instant::now();
         let turn = Turn::take(self, &mut queue);
@@ -346,7 +346,7 @@ impl Shared {
         queue.is_empty() || queue.has_full_group() || queue.is_hurried() || queue.waiting > 0 || queue.closed
     }
 
-    /// Until those are back who were served last, or nobody came for a while, or it takes too long altogether.
+    /// Until the callers that were served last are back, or no caller came for a while, or it takes too long altogether.
     fn gather_crowd<'a>(&'a self, queue: MutexGuard<'a, Queue>, led: Instant) -> MutexGuard<'a, Queue> {
         let (crowd, mut had) = (queue.crowd, queue.callers);
         if had >= crowd {
@@ -370,7 +370,7 @@ impl Shared {
         }
     }
 
-    /// Until the window of the group's first record ends, the group is full, or nobody else can come.
+    /// Until the window of the group's first record ends, the group is full, or no other record can come.
     fn gather_until<'a>(&'a self, mut queue: MutexGuard<'a, Queue>, led: Instant, length: Duration) -> MutexGuard<'a, Queue> {
         let end = queue.oldest().and_then(|group| group.opened).unwrap_or(led) + length;
         queue.gathering = true;
@@ -446,7 +446,7 @@ impl Shared {
         self.notes.iter().cloned().chain(direct).collect()
     }
 
-    /// A handle is gone: the leader may be waiting for nobody else.
+    /// A handle is gone: the leader may be waiting for no other.
     pub fn one_less(&self) {
         // Under the lock: a leader that looked before and sleeps after must not miss it.
         let queue = self.queue();

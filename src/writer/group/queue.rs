@@ -165,7 +165,7 @@ impl Queue {
                 // Ahead of the first record ever there is nothing that could be missing.
                 Some(pinned) if pinned > due && index == 0 && self.blank && self.is_empty() => due = pinned,
                 Some(pinned) if pinned < due => {
-                    return Err(Error::Input { what: format!("LSN {pinned} was given before: {due} is due") });
+                    return Err(Error::Input { what: format!("LSN {pinned} was assigned before: {due} is due") });
                 }
                 Some(pinned) if pinned > due => {
                     let last = pinned.before().unwrap_or(due);

@@ -1,4 +1,4 @@
-//! The threads of a writer: one commits tickets that nobody waits for, one syncs at intervals, one seals old segments.
+//! The threads of a writer: one commits tickets that no caller waits for, one syncs at intervals, one seals old segments.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ impl Shared {
         spawn(name, move || run(&own)).map_err(Error::io("start a thread for", &self.dir))
     }
 
-    /// Sees to it that there is a thread that leads for tickets nobody waits for.
+    /// Starts the thread that leads for tickets that no caller waits for, if it is not there.
     pub fn need_committer(self: &Arc<Self>) -> Result<()> {
         if self.committer.load(Ordering::Acquire) {
             return Ok(());
@@ -42,7 +42,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Wakes the committer if nobody leads and it sleeps.
+    /// Wakes the committer if no thread leads and it sleeps.
     #[inline]
     pub fn start_committer(&self, mut queue: MutexGuard<'_, super::queue::Queue>) {
         let wake = !queue.busy && std::mem::take(&mut queue.committer_idle);
@@ -84,7 +84,7 @@ impl Shared {
         }
     }
 
-    /// Syncs what is written without keeping anybody from writing more.
+    /// Syncs what is written while others go on writing.
     pub fn sync_behind(&self) {
         let due = lock(&self.log).to_sync();
         if let Some((file, up_to)) = due {
@@ -93,7 +93,7 @@ impl Shared {
         }
     }
 
-    /// Seals a segment that gets old while nobody appends, so that whoever archives and prunes can have it.
+    /// Seals a segment that gets old without appends, so that it can be archived and pruned.
     fn seal_when_old(&self) {
         let mut queue = self.queue();
         while !self.stop.load(Ordering::Acquire) && queue.poison.is_none() {

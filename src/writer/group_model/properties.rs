@@ -1,4 +1,4 @@
-//! What must hold whoever runs when: nobody sleeps for ever, no accepted record is lost, and none is written behind Close.
+//! What must hold under every schedule: no thread sleeps for ever, no accepted record is lost, and none is written behind Close.
 //!
 //! Each property is a small program of threads over the real queue, completion, leader and threads. The checker runs it once a schedule;
 //! a thread that is never woken is a deadlock to it.

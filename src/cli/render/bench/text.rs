@@ -35,12 +35,12 @@ impl Steps {
         Steps { begun: Instant::now(), bar }
     }
 
-    /// So many steps more are to come.
+    /// How many more steps there will be.
     pub fn expect(&self, steps: u64) {
         self.with(|bar| bar.inc_length(steps));
     }
 
-    /// So many are done.
+    /// How many are done.
     pub fn advance(&self, steps: u64) {
         if self.begun.elapsed() > Duration::from_secs(1) || steps > 0 {
             self.with(|bar| bar.inc(steps));
@@ -354,7 +354,7 @@ fn details(out: &mut Out, found: &Session) -> io::Result<()> {
             f.amplification.map_or("-".into(), |a| format!("{:.1}", a.median)),
         )?;
     }
-    writeln!(out, "device x: bytes that the device wrote, for each byte of payload; others who write to it count too")?;
+    writeln!(out, "device x: bytes that the device wrote, for each byte of payload; other programs that write to it count too")?;
     writeln!(out, "\nrecords a group: share of groups")?;
     for m in all {
         writeln!(out, "{:<left$}  {}", name(m), sizes_of(&m.figures.groups))?;

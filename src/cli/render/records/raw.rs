@@ -25,7 +25,7 @@ pub enum Separator {
 #[derive(Debug, Default)]
 pub struct Raw {
     delimiter: Separator,
-    /// How many payloads hold the delimiter, so that nobody can tell where they end.
+    /// How many payloads contain the delimiter, so that their ends are ambiguous.
     pub ambiguous: u64,
 }
 

@@ -21,7 +21,7 @@ impl Redaction {
     /// With a new key.
     pub fn new() -> Result<Redaction> {
         let mut key = [0; 64];
-        getrandom::fill(&mut key).map_err(|error| Error::Input { what: format!("the system gives no random key: {error}") })?;
+        getrandom::fill(&mut key).map_err(|error| Error::Input { what: format!("the system has no random key: {error}") })?;
         Ok(Redaction { key })
     }
 

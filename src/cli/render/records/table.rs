@@ -22,7 +22,7 @@ pub struct RecordTable {
     redact: Option<Redaction>,
     /// What is searched for: a line that is cut shows its surroundings.
     pattern: Option<Regex>,
-    /// How many columns there are; nothing when nobody looks.
+    /// How many columns the terminal has; `None` without one.
     width: Option<usize>,
     colour: bool,
     /// Records that only stand beside wanted ones are marked.

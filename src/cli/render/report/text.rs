@@ -17,9 +17,9 @@ use crate::cli::render::out::{Ink, Out};
 use crate::cli::render::table::Table;
 use walctl::model::units::count;
 
-/// So many pieces of damage are told in full; `--json` tells all.
+/// How many pieces of damage are described in full; `--json` lists all.
 const TOLD: usize = 40;
-/// So many segments are listed from the front and from the end when all is well in between.
+/// How many segments are listed from the front and from the end when all between them are clean.
 const LISTED: usize = 20;
 
 /// How many columns a terminal needs for the whole table.
@@ -36,7 +36,7 @@ pub fn write(out: &mut Out, input: &Input, report: &Report, beside: &LookedBesid
     }
     let untold = report.damage.len().saturating_sub(TOLD) as u64 + report.beyond;
     if untold > 0 {
-        writeln!(out, "… and {}; walctl verify --json tells more", further(untold))?;
+        writeln!(out, "… and {}; walctl verify --json lists all", further(untold))?;
     }
     for warning in &report.warnings {
         let label = out.paint(Ink::Warn, warning.name);
@@ -53,7 +53,7 @@ pub fn write(out: &mut Out, input: &Input, report: &Report, beside: &LookedBesid
     }
 }
 
-/// What is gone and known to be gone alarms nobody, and is said each time.
+/// Known holes raise no alarm, and are reported each time.
 fn known_holes(out: &mut Out, input: &Input, report: &Report) -> io::Result<()> {
     for known in report.known_holes.iter().take(TOLD) {
         let hole = &known.hole;
@@ -72,13 +72,13 @@ fn known_holes(out: &mut Out, input: &Input, report: &Report) -> io::Result<()> 
     }
     let more = report.known_holes.len().saturating_sub(TOLD);
     if more > 0 {
-        writeln!(out, "… and {more} more known holes; walctl verify --json tells them all")?;
+        writeln!(out, "… and {more} more known holes; walctl verify --json lists all")?;
     }
     if report.unused_lsns > 0 {
         let numbers = count(report.unused_lsns, "LSN");
         writeln!(
             out,
-            "{}: {numbers} between its records: the format it was salvaged from never gives them",
+            "{}: {numbers} between its records: the format it was salvaged from never assigns them",
             super::log_path(input)
         )?;
     }
@@ -90,8 +90,8 @@ fn ledger(out: &mut Out, input: &Input, path: &Path, found: &LedgerReport) -> io
     let name = escape::line(&path.display().to_string());
     let listed = count(found.listed, "acknowledged record");
     if found.unnamed {
-        let doubt = out.paint(Ink::Warn, "no header tells the log's id");
-        writeln!(out, "{log}: {doubt}: whether {name} is its ledger cannot be told")?;
+        let doubt = out.paint(Ink::Warn, "no header has the log's id");
+        writeln!(out, "{log}: {doubt}: whether {name} is its ledger cannot be decided")?;
     }
     if found.listed == 0 {
         let nothing = out.paint(Ink::Warn, "proves nothing");
@@ -123,7 +123,7 @@ fn ledger(out: &mut Out, input: &Input, path: &Path, found: &LedgerReport) -> io
         writeln!(out, "{log}: {lost}: other content than was acknowledged: LSN {}", super::some_of(&lsns))?;
     }
     if found.unread > 0 {
-        writeln!(out, "{log}: {} could not be compared: no key fits; give --key-file", count(found.unread, "record"))?;
+        writeln!(out, "{log}: {} could not be compared: no key fits; use --key-file", count(found.unread, "record"))?;
     }
     Ok(())
 }
