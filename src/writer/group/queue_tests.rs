@@ -76,3 +76,180 @@ fn a_group_that_failed_gives_its_numbers_back() {
     queue.over(first, bytes, true);
     assert_eq!((queue.next(), queue.bytes, queue.crowd), (Lsn(2), bytes, 2));
 }
+
+/// What one record of one byte takes.
+fn one() -> u64 {
+    Prepared::new(Draft::of(b"x"), &Options::default()).expect("it is short").bytes() as u64
+}
+
+fn push_each(queue: &mut Queue, records: usize, options: &Options) {
+    (0..records).for_each(|_| drop(push(queue, &[Draft::of(b"x")], options).expect("nothing is pinned")));
+}
+
+#[test]
+fn a_segment_is_filled_to_its_last_byte_and_its_last_record_and_no_further() {
+    let bytes = |records: u64, more: i64| {
+        let length = HEADER_BYTES + records * one();
+        Options { segment_bytes: length.checked_add_signed(more).expect("small"), ..Options::default() }
+    };
+    let records = |most| Options { segment_records: Some(most), ..Options::default() };
+    for (what, options, expected) in [
+        ("just so long", bytes(4, 0), vec![(4, false), (4, true), (1, true)]),
+        ("a byte short", bytes(4, -1), vec![(3, false), (3, true), (3, true)]),
+        ("a byte over", bytes(4, 1), vec![(4, false), (4, true), (1, true)]),
+        ("shorter than a record", bytes(0, 1), vec![(1, false); 1].into_iter().chain(vec![(1, true); 8]).collect()),
+        ("so many records", records(4), vec![(4, false), (4, true), (1, true)]),
+        ("one record", records(1), vec![(1, false); 1].into_iter().chain(vec![(1, true); 8]).collect()),
+        (
+            "both, and bytes end first",
+            Options { segment_records: Some(5), ..bytes(4, 0) },
+            vec![(4, false), (4, true), (1, true)],
+        ),
+        (
+            "both, and records end first",
+            Options { segment_records: Some(3), ..bytes(4, 0) },
+            vec![(3, false), (3, true), (3, true)],
+        ),
+    ] {
+        let mut queue = queue();
+        push_each(&mut queue, 9, &options);
+        assert_eq!(groups(&mut queue), expected, "{what}");
+    }
+}
+
+#[test]
+fn a_group_is_filled_to_its_last_byte_and_its_last_record_and_no_further() {
+    let bytes = |records: usize, more: isize| Options {
+        group_bytes: (records * usize::try_from(one()).expect("small")).checked_add_signed(more).expect("small"),
+        ..Options::default()
+    };
+    for (what, options, expected) in [
+        ("just so long", bytes(4, 0), vec![4, 4, 1]),
+        ("a byte short", bytes(4, -1), vec![3, 3, 3]),
+        ("shorter than a record", bytes(0, 1), vec![1; 9]),
+        ("so many records", Options { group_records: 4, ..Options::default() }, vec![4, 4, 1]),
+        ("one record", Options { group_records: 1, ..Options::default() }, vec![1; 9]),
+        ("both, and records end first", Options { group_records: 3, ..bytes(4, 0) }, vec![3, 3, 3]),
+    ] {
+        let mut queue = queue();
+        push_each(&mut queue, 9, &options);
+        let records: Vec<usize> = groups(&mut queue).into_iter().map(|group| group.0).collect();
+        assert_eq!(records, expected, "{what}");
+    }
+    let mut queue = queue();
+    let options = Options { group_records: 4, ..Options::default() };
+    push_each(&mut queue, 2, &options);
+    push(&mut queue, &[Draft::of(b"y"); 2], &options).expect("nothing is pinned");
+    push(&mut queue, &[Draft::of(b"y"); 3], &options).expect("nothing is pinned");
+    push(&mut queue, &[Draft::of(b"y"); 2], &options).expect("nothing is pinned");
+    assert_eq!(groups(&mut queue), [(4, false), (3, false), (2, false)], "a batch goes where all of it has room");
+}
+
+#[test]
+fn what_groups_are_padded_with_counts_where_a_segment_ends() {
+    // Each group is filled up to a block: behind two of them and a third record nothing more fits. By themselves 21 records would.
+    let options = Options { segment_bytes: HEADER_BYTES + 1024, group_records: 1, ..Options::default() };
+    let mut padded = Queue::new(Lsn(1), true, (HEADER_BYTES, 0), 512);
+    push_each(&mut padded, 5, &options);
+    assert_eq!(groups(&mut padded), [(1, false), (1, false), (1, false), (1, true), (1, false)]);
+    let mut plain = queue();
+    push_each(&mut plain, 5, &options);
+    assert_eq!(groups(&mut plain), [(1, false); 5]);
+}
+
+#[test]
+fn behind_an_exchanged_segment_what_is_queued_is_counted_again() {
+    let options = Options { segment_records: Some(4), group_records: 2, ..Options::default() };
+    let mut queue = queue();
+    push_each(&mut queue, 3, &options);
+    // Another segment is active now: three records come into it, and one more fits.
+    queue.segment_is((HEADER_BYTES, 0));
+    push_each(&mut queue, 2, &options);
+    assert_eq!(groups(&mut queue), [(2, false), (2, false), (1, true)]);
+    // The same by bytes, with a rotation among what is queued: only what follows it counts.
+    let options = Options { segment_bytes: HEADER_BYTES + 3 * one(), group_records: 2, ..Options::default() };
+    let mut queue = self::queue();
+    push_each(&mut queue, 4, &options);
+    queue.segment_is((HEADER_BYTES + one(), 1));
+    push_each(&mut queue, 3, &options);
+    assert_eq!(groups(&mut queue), [(2, false), (1, false), (2, true), (1, false), (1, true)]);
+    let mut queue = self::queue();
+    queue.segment_is((HEADER_BYTES + 2 * one(), 2));
+    push_each(&mut queue, 2, &options);
+    assert_eq!(groups(&mut queue), [(1, false), (1, true)]);
+}
+
+#[test]
+fn what_is_queued_is_counted_until_its_group_is_over() {
+    let options = Options { group_records: 2, ..Options::default() };
+    let one = usize::try_from(one()).expect("small");
+    let mut queue = queue();
+    assert!(queue.is_empty() && queue.oldest().is_none() && queue.take().is_none() && !queue.has_full_group());
+    push_each(&mut queue, 1, &options);
+    assert!(!queue.is_empty() && !queue.has_full_group(), "it is begun and not full");
+    push_each(&mut queue, 2, &options);
+    assert!(queue.has_full_group());
+    assert_eq!((queue.bytes, queue.callers, queue.oldest().map(|group| group.callers)), (3 * one, 3, Some(2)));
+    let first = queue.take().expect("a group");
+    assert_eq!((queue.bytes, queue.callers, queue.is_empty()), (3 * one, 1, false), "its bytes are still on their way");
+    queue.over(first, 2 * one, false);
+    assert_eq!((queue.bytes, queue.callers, queue.crowd), (one, 1, 3), "those that were served, and those that wait");
+    assert_eq!(queue.next(), Lsn(4), "what was written keeps its numbers");
+    let second = queue.take().expect("a group");
+    assert_eq!((queue.callers, queue.is_empty()), (0, true));
+    queue.over(second, one, true);
+    assert_eq!((queue.bytes, queue.crowd, queue.next()), (0, 1, Lsn(3)), "what left no trace gives its number back");
+}
+
+#[test]
+fn whoever_wants_everything_written_hurries_what_is_there_and_nothing_that_comes_later() {
+    let options = Options { group_records: 2, ..Options::default() };
+    let mut queue = queue();
+    assert!(queue.hurry_newest().is_none() && !queue.is_hurried(), "there is nothing to wait for");
+    push_each(&mut queue, 3, &options);
+    assert!(!queue.is_hurried());
+    let newest = queue.hurry_newest().expect("something is queued");
+    assert!(queue.is_hurried(), "the oldest is wanted, for the newest comes behind it");
+    let first = queue.take().expect("a group");
+    assert!(queue.is_hurried() && !std::sync::Arc::ptr_eq(&first.completion, &newest));
+    queue.over(first, 0, false);
+    let second = queue.take().expect("a group");
+    assert!(std::sync::Arc::ptr_eq(&second.completion, &newest));
+    assert!(queue.hurry_newest().is_some_and(|writing| std::sync::Arc::ptr_eq(&writing, &newest)), "it is being written");
+    push_each(&mut queue, 1, &options);
+    assert!(!queue.is_hurried(), "it came later");
+    queue.over(second, 0, false);
+    assert!(queue.orphan().is_none(), "nothing is being written");
+}
+
+#[test]
+fn when_all_fails_each_group_that_waits_is_told_and_the_one_being_written_is_left_to_its_leader() {
+    let options = Options { group_records: 2, ..Options::default() };
+    let mut queue = queue();
+    push_each(&mut queue, 5, &options);
+    let writing = queue.take().expect("a group");
+    let told = queue.drain();
+    assert_eq!((told.len(), queue.bytes, queue.callers, queue.is_empty()), (2, 0, 0, true));
+    assert!(told.iter().all(|group| !std::sync::Arc::ptr_eq(group, &writing.completion)));
+    assert!(queue.orphan().is_some_and(|orphan| std::sync::Arc::ptr_eq(&orphan, &writing.completion)));
+}
+
+#[test]
+fn numbers_end_at_the_last_one_and_a_record_of_many_frames_needs_room_for_all() {
+    let options = Options::default();
+    let pin = |lsn| Draft { lsn: Some(lsn), ..Draft::of(b"x") };
+    let long = vec![0; crate::native::FRAME_LIMIT + 1];
+    for (pinned, drafts, fits) in
+        [(Lsn::LAST, 1, true), (Lsn::LAST, 2, false), (Lsn(Lsn::LAST.0 - 1), 2, true), (Lsn(Lsn::LAST.0 - 1), 3, false)]
+    {
+        let mut queue = queue();
+        let drafts: Vec<Draft<'_>> = (0..drafts).map(|n| if n == 0 { pin(pinned) } else { Draft::of(b"x") }).collect();
+        assert_eq!(push(&mut queue, &drafts, &options).is_ok(), fits, "{pinned}");
+        assert_eq!(queue.is_empty(), !fits, "what is refused leaves nothing behind");
+    }
+    for (pinned, fits) in [(Lsn(Lsn::LAST.0 - 1), true), (Lsn::LAST, false)] {
+        let mut queue = queue();
+        let draft = Draft { lsn: Some(pinned), ..Draft::of(&long) };
+        assert_eq!(push(&mut queue, &[draft], &options).is_ok(), fits, "two frames from {pinned} on");
+    }
+}
