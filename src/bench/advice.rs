@@ -23,7 +23,7 @@ pub struct Advice {
 const WORTH: f64 = 1.10;
 /// A loss beyond this at another load must be told.
 const HARM: f64 = 0.95;
-/// Who makes so many comparisons finds one that looks sure by luck this seldom: once in so many runs.
+/// With this many comparisons, one looks significant by chance only once in this many runs.
 const SELDOM: f64 = 20.0;
 /// Busy with writes and syncs for this share of the time, the disk is the limit.
 const DISK_BUSY: f64 = 0.7;
@@ -207,7 +207,10 @@ fn limit(measured: &[&Measured]) -> Option<String> {
         return Some(format!("the disk is the limit: with {who} it writes and syncs {:.0} % of the time", busy.min(1.0) * 100.0));
     }
     (busy <= DISK_IDLE).then(|| {
-        format!("the disk is not the limit: with {who} it writes and syncs {:.0} % of the time; processors are", busy * 100.0)
+        format!(
+            "the disk is not the limit: with {who} it writes and syncs {:.0} % of the time; the processors are the limit",
+            busy * 100.0
+        )
     })
 }
 

@@ -143,7 +143,7 @@ pub const CATALOGUE: [CatalogueEntry; 20] = [
         "bad-header",
         "the header of a segment is damaged",
         "bits that changed on the disk, or a tool that wrote over the start of the file",
-        "the frames are still checked, by the header's known parts or by their own sums",
+        "fetch the segment from a backup, or salvage: the frames after the header are checked without it",
     ),
     entry(
         DamageKind::UnfinishedSegment,

@@ -67,10 +67,10 @@ impl fmt::Display for Proof {
                 Some(last) => write!(f, "frame {lsn} says that everything up to {last} had been synced"),
                 None => write!(f, "frame {lsn} says that it had been synced"),
             },
-            Proof::LaterRecord { lsn } => write!(f, "record {lsn} stands whole behind it and was written after it"),
+            Proof::LaterRecord { lsn } => write!(f, "record {lsn} after it is whole and was written later"),
             Proof::LaterSegment => f.write_str("a later segment exists, and it was begun only after this one was synced"),
-            Proof::Close => f.write_str("a clean shutdown was written behind it"),
-            Proof::Seal => f.write_str("the segment was sealed behind it"),
+            Proof::Close => f.write_str("a clean shutdown was written after it"),
+            Proof::Seal => f.write_str("the segment was sealed after it"),
             Proof::Told { by, words } => write!(f, "{by} {words}"),
         }
     }
@@ -152,8 +152,8 @@ impl Verdict {
             }
             Verdict::Unreadable => "the system cannot read some bytes; their content is unknown",
             Verdict::Foreign => "files of two histories are mixed",
-            Verdict::Missing => "records are gone that had been synced",
-            Verdict::Corrupt => "bytes are wrong that had been synced",
+            Verdict::Missing => "records that had been synced are gone",
+            Verdict::Corrupt => "bytes that had been synced are wrong",
         }
     }
 }

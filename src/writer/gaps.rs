@@ -25,7 +25,7 @@ pub(super) fn gaps(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Vec<String>> {
         if let Some(missing) = later.before().and_then(|last| LsnRange::new(due, last)) {
             let are = if missing.count() == 1 { "is" } else { "are" };
             notes.push(format!(
-                "LSN {missing} {are} {MISSING} {}, and no known hole accepts that; new records are appended behind it",
+                "LSN {missing} {are} {MISSING} {}, and no known hole covers that; new records are appended after it",
                 segment_name(later)
             ));
         }

@@ -52,7 +52,7 @@ impl Failure {
 }
 
 impl Written {
-    /// What the caller is told whose record has `frames` frames from the group's frame `index` on, and came at `came`.
+    /// The acknowledgement of one record: it has `frames` frames, the first is number `index` in the group; it was submitted at `came`.
     #[inline]
     pub fn ack(&self, index: u32, frames: u32, came: Instant) -> Ack {
         let lsn = self.first.plus(u64::from(index));

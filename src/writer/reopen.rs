@@ -92,7 +92,7 @@ pub(super) fn begun_block(file: &dyn File, path: &Path, position: u64) -> Result
     let mut held = vec![0; usize::try_from(position - start).expect("less than a block")];
     let read = read_full(file, &mut held, start)?;
     if read < held.len() {
-        let why = format!("it ends at {} and ended at {position} a moment ago: another process cut it", start + read as u64);
+        let why = format!("it ends at {}, but a moment ago it ended at {position}: another process cut it", start + read as u64);
         return Err(Error::Refused { path: path.to_owned(), why });
     }
     Ok(held)

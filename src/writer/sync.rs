@@ -78,7 +78,7 @@ impl fmt::Display for SyncMode {
 /// Commit window: how long a leader waits for more records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Window {
-    /// It learns: never when alone, and otherwise until the callers that it served last are back, at most a small part of a sync.
+    /// It learns: never when alone, and otherwise until the callers that it served last are back; at most one and a half times what a write and a sync take, and 2 ms.
     #[default]
     Auto,
     /// This long, counted from the group's first record; 0 waits for nothing.

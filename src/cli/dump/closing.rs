@@ -46,7 +46,7 @@ fn ending(outcome: &ScanOutcome, reverse: bool) -> String {
     let before = if reverse { "read from its end; " } else { "" };
     let ended_early = !summary.whole && summary.ending == Ending::FileEnds && summary.end < summary.length;
     if outcome.stopped == Some(Stopped::Past) || ended_early || more_follow(outcome) {
-        return format!("{before}the rest of the log was not read, for nothing there was asked for");
+        return format!("{before}the rest of the log was not read, because nothing in it was asked for");
     }
     let place = format!("{}:{}", segment.path.display(), summary.end);
     match read {

@@ -47,12 +47,12 @@ pub fn classify(reader: &mut FrameReader, check: Check, (start, due): (u64, Lsn)
         Check::Short(header) if next.is_none() => {
             let have = length.saturating_sub(start);
             let expected = format!("{} bytes of frame {due}", header.span());
-            Region::new(DamageKind::CutShort, end, Look::Interrupted, expected, format!("{have} before the end of the file"))
+            Region::new(DamageKind::CutShort, end, Look::Interrupted, expected, format!("only {have} bytes, then the file ends"))
         }
         Check::ShortHeader if next.is_none() => {
             let have = length.saturating_sub(start);
             let expected = format!("the header of frame {due}, {FRAME_HEADER} bytes");
-            Region::new(DamageKind::CutShort, end, Look::Interrupted, expected, format!("{have} before the end of the file"))
+            Region::new(DamageKind::CutShort, end, Look::Interrupted, expected, format!("only {have} bytes, then the file ends"))
         }
         _ => {
             let zeros = reader.cursor.zeros_end(start).min(end) - start;

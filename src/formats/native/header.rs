@@ -59,7 +59,7 @@ pub fn begin(visit: &Visit<'_>) -> Result<Begin> {
         }
         HeaderState::Flipped(header, bit) => {
             joint.header = Some(*header);
-            let found = format!("bit {} of byte {} flipped; the header is read as it was", bit % 8, bit / 8);
+            let found = format!("bit {} of byte {} flipped; the header is read with that bit set back", bit % 8, bit / 8);
             damage = Some(header_damage(visit, HEADER_USED as u64, header.first_lsn, found, Look::Wrong));
             header.first_lsn
         }

@@ -142,7 +142,9 @@ impl fmt::Display for Reason {
             Reason::KeepBytes(bytes) => write!(f, "it and what is newer fit into {bytes} bytes"),
             Reason::KeepFor(newest) => write!(f, "its newest record is of {newest}"),
             Reason::NoCheckpoint => f.write_str("no checkpoint says that its records are safe elsewhere"),
-            Reason::Checkpoint(safe) => write!(f, "it reaches above the newest checkpoint, LSN {safe}"),
+            Reason::Checkpoint(safe) => {
+                write!(f, "it holds records after LSN {safe}, up to which the newest checkpoint says that state is safe")
+            }
             Reason::Transactions(open) => match open.as_slice() {
                 [one] => write!(f, "transaction {one} began in it and has not ended"),
                 [first, rest @ ..] => {

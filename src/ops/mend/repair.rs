@@ -183,7 +183,7 @@ pub fn decide(report: &Report, mend: &Mend, native: bool, permit: &Permit) -> De
     let header = report.damage.iter().find(|d| matches!(d.kind, DamageKind::BadHeader | DamageKind::UnfinishedSegment));
     match header {
         Some(damage) if whole => {
-            refuse(Obstacle::Damage, format!("{}: the header is damaged, and frames behind it are whole", place(report, damage)))
+            refuse(Obstacle::Damage, format!("{}: the header is damaged, and frames after it are whole", place(report, damage)))
         }
         Some(_) if native => Decision::Remove(last),
         _ => match report.damage.iter().map(|d| d.span.start()).min() {

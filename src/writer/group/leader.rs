@@ -1,7 +1,7 @@
 //! Who writes: a caller that finds no leader takes the oldest group, writes it with one call, syncs once and wakes the rest.
 //!
-//! Meanwhile the next group fills. A leader that served company before waits a moment until they are back, for without that the
-//! callers split into two halves that take turns.
+//! Meanwhile the next group fills. A leader that just served several callers waits briefly for them to return. Otherwise they would split
+//! into two groups that alternate.
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;

@@ -63,9 +63,9 @@ fn known_holes(out: &mut Out, input: &Input, report: &Report) -> io::Result<()> 
         let reason = escape::line(reason);
         writeln!(out, "{}: {label}: LSN {}{since}: {reason}", place(input, &known.span), hole.lsns)?;
         let around = match (hole.before, hole.behind) {
-            (Some(before), Some(behind)) => format!("between records of {before} and {behind}"),
-            (Some(before), None) => format!("behind a record of {before}"),
-            (None, Some(behind)) => format!("before a record of {behind}"),
+            (Some(before), Some(behind)) => format!("between a record written at {before} and one written at {behind}"),
+            (Some(before), None) => format!("after a record written at {before}"),
+            (None, Some(behind)) => format!("before a record written at {behind}"),
             (None, None) => continue,
         };
         writeln!(out, "  {around}")?;
@@ -214,10 +214,9 @@ fn acknowledged(damage: &Damage) -> String {
         }
         (Acknowledged::Yes, None) => "it was acknowledged, in one history or the other".into(),
         (Acknowledged::No, _) => {
-            "it was not acknowledged: what was written with it had not been synced, or the ledger reaches beyond it and lacks it"
-                .into()
+            "it was not acknowledged: its group had never been synced, or the ledger covers it and does not list it".into()
         }
-        (Acknowledged::Unknown, _) => "whether it was acknowledged is unknown: nothing behind it proves a sync".into(),
+        (Acknowledged::Unknown, _) => "whether it was acknowledged is unknown: nothing after it proves a sync".into(),
     }
 }
 
