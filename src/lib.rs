@@ -169,6 +169,7 @@ pub mod formats {
     mod again;
     mod format;
     mod kept;
+    mod layout;
     mod registry;
     #[cfg(feature = "formats")]
     mod resync;
@@ -266,6 +267,7 @@ pub mod formats {
         Sample, Sink, State, Summary, Visit, Walk, Want, gap_between, later_segments_prove, looks_interrupted,
     };
     pub use kept::{LONGEST_LINE, read_line, write_line};
+    pub use layout::{Folder, Laid, Placed, numbered};
     pub use registry::{ALL, by_name, recognise};
 }
 

@@ -143,7 +143,8 @@ impl Job<'_> {
     fn reopen(&self, input: &ops::open::Input) -> anyhow::Result<ops::open::Input> {
         let choice = ops::open::Choice { format: Some(input.format), ..self.choice.clone() };
         let again = ops::open::open(&input.source.disk, &input.source.path, &choice)?;
-        Ok(again.into_iter().next().ok_or(Error::NotALog { path: input.source.path.clone(), files: 0 })?)
+        let same = again.into_iter().find(|again| again.source.path == input.source.path);
+        Ok(same.ok_or_else(|| Error::NotALog { path: input.source.path.clone(), files: 0 })?)
     }
 
     fn mend(&self, disk: &Arc<dyn Disk>, input: &ops::open::Input, out: &mut Out) -> anyhow::Result<Exit> {

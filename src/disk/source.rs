@@ -16,7 +16,7 @@ pub struct Segment {
     pub name: String,
     /// Where it is.
     pub path: PathBuf,
-    /// The number that its name gives: most formats put the first LSN there. Segments are ordered by it.
+    /// The number that its format gives it: for most, the first LSN that its name tells. It grows from segment to segment.
     pub sequence: u64,
     /// How long it was when the log was listed.
     pub length: u64,
@@ -33,6 +33,8 @@ pub struct Source {
     pub path: PathBuf,
     /// The folder that holds the segments.
     pub dir: PathBuf,
+    /// What it is called in a folder that holds several logs; empty where it is the folder's only one, or its main one.
+    pub log: String,
     /// Those to be read, in natural order.
     pub segments: Vec<Segment>,
     /// Those of the same log that stand behind them and were left out. A record that begins in the last segment may go on there.
@@ -50,50 +52,12 @@ pub struct Source {
 }
 
 impl Source {
-    /// The segments among the names in a folder: those that `sequence` gives a number, whatever they stand for.
-    pub fn folder(disk: Arc<dyn Disk>, dir: &Path, sequence: fn(&str) -> Option<u64>) -> Result<Source> {
-        let entries = disk.list(dir)?;
-        Ok(Source::of(disk, dir, entries, sequence))
-    }
-
-    /// The same, over a listing that was already made.
+    /// A log whose segments were found in a folder. `log` is its name there, if the folder holds several.
     #[must_use]
-    pub fn of(disk: Arc<dyn Disk>, dir: &Path, entries: Vec<Entry>, sequence: fn(&str) -> Option<u64>) -> Source {
-        let mut segments = Vec::new();
-        let mut others = Vec::new();
-        for entry in entries {
-            match sequence(&entry.name) {
-                Some(number) => segments.push((number, entry)),
-                None => others.push(entry.name),
-            }
-        }
-        segments.sort_by(|a, b| (a.0, &a.1.name).cmp(&(b.0, &b.1.name)));
-        others.sort();
-        let count = segments.len();
-        let segments = segments
-            .into_iter()
-            .enumerate()
-            .map(|(index, (sequence, entry))| Segment {
-                id: id(index),
-                path: dir.join(&entry.name),
-                name: entry.name,
-                sequence,
-                length: entry.length,
-                followed: index + 1 < count,
-                kind: entry.kind,
-            })
-            .collect();
-        Source {
-            path: dir.to_owned(),
-            dir: dir.to_owned(),
-            segments,
-            beyond: Vec::new(),
-            others,
-            alone: false,
-            io: Io::Auto,
-            disk,
-            given: None,
-        }
+    pub fn of(disk: Arc<dyn Disk>, dir: &Path, log: &str, segments: Vec<Segment>, others: Vec<String>) -> Source {
+        let path = if log.is_empty() { dir.to_owned() } else { dir.join(log) };
+        let (dir, log) = (dir.to_owned(), log.to_owned());
+        Source { path, dir, log, segments, beyond: Vec::new(), others, alone: false, io: Io::Auto, disk, given: None }
     }
 
     /// A segment by itself. `followed` says whether its folder holds a later one.
@@ -106,6 +70,7 @@ impl Source {
         Source {
             path: path.to_owned(),
             dir,
+            log: String::new(),
             segments: vec![segment],
             beyond: Vec::new(),
             others: Vec::new(),
@@ -141,15 +106,6 @@ impl Source {
     pub fn with_io(mut self, io: Io) -> Source {
         self.io = io;
         self
-    }
-
-    /// The same log as its folder lists it now: segments come and go under a running writer.
-    pub fn listed_again(&self, sequence: fn(&str) -> Option<u64>) -> Result<Source> {
-        if self.alone {
-            return Ok(self.clone());
-        }
-        let again = Source::folder(self.disk.clone(), &self.dir, sequence)?;
-        Ok(Source { path: self.path.clone(), ..again }.with_io(self.io))
     }
 
     /// The content of a segment.
@@ -218,25 +174,18 @@ mod tests {
     use crate::disk::RealDisk;
 
     #[test]
-    fn segments_come_in_the_order_of_their_numbers_and_strangers_stay_apart() {
-        let dir = tempfile::tempdir().expect("a temporary folder");
-        for name in ["10.seg", "9.seg", "LOCK", "x.seg"] {
-            std::fs::write(dir.path().join(name), name).expect("room for a few bytes");
-        }
-        std::fs::create_dir(dir.path().join("11.seg")).expect("a folder can be made");
-        let source = Source::folder(Arc::new(RealDisk), dir.path(), |n| n.strip_suffix(".seg")?.parse().ok()).expect("it lists");
-        let names: Vec<&str> = source.segments.iter().map(|s| s.name.as_str()).collect();
-        assert_eq!(names, ["9.seg", "10.seg", "11.seg"]);
-        assert_eq!(source.segments.iter().map(|s| s.followed).collect::<Vec<_>>(), [true, true, false]);
-        assert_eq!(source.segments[2].kind, EntryKind::Folder);
-        assert_eq!(source.others, ["LOCK", "x.seg"]);
-    }
-
-    #[test]
     fn segments_that_are_left_out_behind_are_still_known() {
-        let entry = |name: &str| Entry { name: name.into(), length: 0, kind: EntryKind::File };
-        let entries = ["1", "2", "3", "4"].map(entry).to_vec();
-        let source = Source::of(Arc::new(RealDisk), Path::new("wal"), entries, |name| name.parse().ok());
+        let segment = |sequence: u32| Segment {
+            id: SegmentId(sequence - 1),
+            name: sequence.to_string(),
+            path: sequence.to_string().into(),
+            sequence: u64::from(sequence),
+            length: 0,
+            followed: sequence < 4,
+            kind: EntryKind::File,
+        };
+        let segments = (1..=4).map(segment).collect();
+        let source = Source::of(Arc::new(RealDisk), Path::new("wal"), "", segments, Vec::new());
         let narrowed = source.narrow(0..3).narrow(1..2);
         let named = |segments: &[Segment]| segments.iter().map(|s| (s.id.0, s.sequence)).collect::<Vec<_>>();
         assert_eq!((named(&narrowed.segments), named(&narrowed.beyond)), (vec![(0, 2)], vec![(1, 3), (2, 4)]));

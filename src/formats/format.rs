@@ -4,6 +4,7 @@ use std::any::Any;
 
 use serde_json::Value;
 
+use super::{Folder, Laid};
 use crate::disk::{Cursor, Entry, EntryKind, Segment, Source, zero_prefix};
 use crate::model::{Damage, DamageKind, Error, Facts, Hole, Keys, Look, Lsn, LsnRange, Proof, Record, Span, Time, Warning};
 
@@ -24,8 +25,8 @@ pub struct Format {
     pub encrypted: bool,
     /// What the numbers of its records are, and how people read them.
     pub numbers: Numbers,
-    /// The number that a file's name gives if the file is one of its segments. Segments are read in the order of these numbers.
-    pub sequence: fn(&str) -> Option<u64>,
+    /// The logs in a folder, with their segments in order. Formats with one log, in the order of its file names, use [`numbered`].
+    pub layout: fn(&Folder<'_>) -> Vec<Laid>,
     /// How much a file looks like one of its segments.
     pub recognise: fn(&Sample<'_>) -> Likeness,
     /// Walks one segment by itself, which is a regular file; [`Format::walk`] sees to that. It delivers every record that begins in the

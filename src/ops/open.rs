@@ -1,11 +1,12 @@
 //! From a path and a choice of format to the logs that can be walked.
 
+use std::collections::HashSet;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::disk::{Cursor, Disk, Entry, EntryKind, File, Io, Open, Pipe, Segment, Source, Stream, finished, not_regular};
-use crate::formats::{ALL, Format, Likeness, Sample};
+use crate::formats::{ALL, Format, Laid, Likeness, Sample};
 use crate::model::{Error, Keys, Result};
 use crate::native::{LOCK, parse_cut_name};
 
@@ -38,9 +39,13 @@ const HEAD: usize = 64 << 10;
 /// How many files of a folder are shown to them.
 const SHOWN: usize = 8;
 
-/// Opens what stands at a path: a folder with a log, a segment by itself, or a folder whose folders are logs.
+/// Opens what stands at a path: a folder with a log or several, one of these by its name, a segment by itself, or a folder whose folders
+/// are logs.
 pub fn open(disk: &Arc<dyn Disk>, path: &Path, choice: &Choice) -> Result<Vec<Input>> {
-    let entry = disk.stat(path)?.ok_or_else(|| Error::io("open", path)(std::io::ErrorKind::NotFound.into()))?;
+    let Some(entry) = disk.stat(path)? else {
+        let named = one_of_several(disk, path, choice);
+        return Ok(vec![named.ok_or_else(|| Error::io("open", path)(std::io::ErrorKind::NotFound.into()))?]);
+    };
     match entry.kind {
         EntryKind::Folder => open_folder(disk, path, choice),
         EntryKind::File => Ok(vec![open_file(disk, path, &entry, choice)?]),
@@ -65,7 +70,7 @@ pub fn open_stream(disk: &Arc<dyn Disk>, name: &str, stream: Box<dyn Read + Send
         return Err(Error::NotALog { path: name.into(), files: 0 });
     }
     let sample = Sample { name: None, head, length: head.len() as u64, beside: &[] };
-    let format = decide(Path::new(name), &[sample], choice)?;
+    let format = decide(Path::new(name), &[sample], choice, &Layouts::default())?;
     let source = Source::given(disk.clone(), name, file, 0).with_io(choice.io);
     Ok(Input { source, format, keys: choice.keys.clone(), named: choice.format.is_some() })
 }
@@ -75,12 +80,43 @@ fn open_file(disk: &Arc<dyn Disk>, path: &Path, entry: &Entry, choice: &Choice) 
     let beside = disk.list(folder).unwrap_or_default();
     let head = head_of(disk, path)?;
     let sample = Sample { name: Some(&entry.name), head: &head, length: entry.length, beside: &beside };
-    let format = decide(path, &[sample], choice)?;
-    let sequence = (format.sequence)(&entry.name);
-    // A later segment in the same folder proves that this one had been finished, although it is not looked at.
-    let followed = sequence.is_some_and(|own| beside.iter().any(|e| (format.sequence)(&e.name).is_some_and(|other| other > own)));
-    let source = Source::single(disk.clone(), path, entry.length, sequence.unwrap_or(0), followed);
-    Ok(Input { source: source.with_io(choice.io), format, keys: choice.keys.clone(), named: choice.format.is_some() })
+    let layouts = Layouts::of(disk, folder, &beside, choice);
+    let format = decide(path, &[sample], choice, &layouts)?;
+    // Later segments in the same folder prove that this one had been finished, although they are not looked at.
+    let log = layouts.logs(format).iter().find_map(|log| {
+        let index = log.segments.iter().position(|placed| placed.entry.name == entry.name)?;
+        let source = log.clone().source(disk.clone(), folder, &beside).narrow(index..index + 1);
+        Some((source.segments.first().map(|s| (s.sequence, s.followed))?, source.beyond))
+    });
+    let ((sequence, followed), beyond) = log.unwrap_or(((format.number_of(&entry.name).unwrap_or(0), false), Vec::new()));
+    let mut source = Source::single(disk.clone(), path, entry.length, sequence, followed).with_io(choice.io);
+    source.beyond = beyond;
+    Ok(Input { source, format, keys: choice.keys.clone(), named: choice.format.is_some() })
+}
+
+/// What the formats that come into question make of a folder.
+#[derive(Default)]
+struct Layouts(Vec<(&'static Format, Vec<Laid>)>);
+
+impl Layouts {
+    fn of(disk: &Arc<dyn Disk>, dir: &Path, entries: &[Entry], choice: &Choice) -> Layouts {
+        let formats = choice.format.map_or_else(|| ALL.to_vec(), |format| vec![format]);
+        Layouts(formats.into_iter().map(|format| (format, format.lay_out(disk.as_ref(), dir, entries))).collect())
+    }
+
+    /// The logs that a format sees.
+    fn logs(&self, format: &Format) -> &[Laid] {
+        self.0.iter().find(|(known, _)| *known == format).map_or(&[], |(_, logs)| logs)
+    }
+
+    /// What is a segment to any format, in the order of names.
+    fn segments(&self) -> Vec<&Entry> {
+        let logs = self.0.iter().flat_map(|(_, logs)| logs);
+        let mut segments: Vec<&Entry> = logs.flat_map(|log| &log.segments).map(|placed| &placed.entry).collect();
+        segments.sort_by(|a, b| a.name.cmp(&b.name));
+        segments.dedup_by(|a, b| a.name == b.name);
+        segments
+    }
 }
 
 /// How often a log is listed anew because names that were listed are gone. Each time something has really changed, so this ends only
@@ -110,7 +146,7 @@ pub fn listed_after(input: &Input, error: &Error) -> Result<Option<Input>> {
     let Some(gone) = source.segments.iter().find(|segment| is_gone(error, segment)).filter(|_| !source.alone) else {
         return Ok(None);
     };
-    let again = source.listed_again(input.format.sequence)?;
+    let again = input.format.listed_again(source)?;
     // A name that is listed and cannot be found all the same is no work of retention.
     let changed = again.segments.iter().all(|segment| segment.name != gone.name);
     Ok(changed.then(|| Input { source: again, ..input.clone() }))
@@ -122,11 +158,11 @@ pub fn is_gone(error: &Error, segment: &Segment) -> bool {
     matches!(error, Error::Io { source, path, .. } if source.kind() == std::io::ErrorKind::NotFound && *path == segment.path)
 }
 
-/// The names in a folder, and the log that they make.
-fn log_now(disk: &Arc<dyn Disk>, dir: &Path, choice: &Choice) -> Result<(Vec<Entry>, Option<Input>)> {
+/// The names in a folder, and the logs that they make.
+fn logs_now(disk: &Arc<dyn Disk>, dir: &Path, choice: &Choice) -> Result<(Vec<Entry>, Vec<Input>)> {
     for _ in 1..LISTINGS {
         let entries = disk.list(dir)?;
-        match log_in(disk, dir, &entries, choice) {
+        match logs_in(disk, dir, &entries, choice) {
             // A file that was to be looked at is gone: the writer prunes.
             Err(Error::Io { source, path, .. })
                 if source.kind() == std::io::ErrorKind::NotFound && path.parent() == Some(dir) => {}
@@ -134,16 +170,16 @@ fn log_now(disk: &Arc<dyn Disk>, dir: &Path, choice: &Choice) -> Result<(Vec<Ent
         }
     }
     let entries = disk.list(dir)?;
-    let found = log_in(disk, dir, &entries, choice)?;
+    let found = logs_in(disk, dir, &entries, choice)?;
     Ok((entries, found))
 }
 
 fn open_folder(disk: &Arc<dyn Disk>, path: &Path, choice: &Choice) -> Result<Vec<Input>> {
-    let (entries, own) = log_now(disk, path, choice)?;
+    let (entries, own) = logs_now(disk, path, choice)?;
     // A format that was named fits a folder without any segment too; but then the logs may lie in the folders below.
-    let bare = choice.format.is_some() && own.as_ref().is_some_and(|input| input.source.segments.is_empty());
-    if let Some(input) = own.clone().filter(|_| !bare) {
-        return Ok(vec![input]);
+    let bare = choice.format.is_some() && own.iter().all(|input| input.source.segments.is_empty());
+    if !own.is_empty() && !bare {
+        return Ok(own);
     }
     // A folder of logs: streams, shards, tenants. Folders in folders are not searched.
     let mut inputs = Vec::new();
@@ -153,8 +189,8 @@ fn open_folder(disk: &Arc<dyn Disk>, path: &Path, choice: &Choice) -> Result<Vec
     folders.sort_by(|a, b| a.name.cmp(&b.name));
     for folder in folders {
         let inner = path.join(&folder.name);
-        let (_, input) = log_now(disk, &inner, choice)?;
-        inputs.extend(input.filter(|input| choice.format.is_none() || !input.source.segments.is_empty()));
+        let (_, found) = logs_now(disk, &inner, choice)?;
+        inputs.extend(found.into_iter().filter(|input| choice.format.is_none() || !input.source.segments.is_empty()));
     }
     if inputs.is_empty() {
         inputs.extend(own);
@@ -166,12 +202,21 @@ fn open_folder(disk: &Arc<dyn Disk>, path: &Path, choice: &Choice) -> Result<Vec
     Ok(inputs)
 }
 
-/// The log in a folder, if there is one.
-fn log_in(disk: &Arc<dyn Disk>, dir: &Path, entries: &[Entry], choice: &Choice) -> Result<Option<Input>> {
-    let formats: Vec<&'static Format> = choice.format.map_or_else(|| ALL.to_vec(), |format| vec![format]);
-    let is_segment = |e: &&Entry| e.kind == EntryKind::File && formats.iter().any(|f| (f.sequence)(&e.name).is_some());
-    let mut named: Vec<&Entry> = entries.iter().filter(is_segment).collect();
-    named.sort_by(|a, b| a.name.cmp(&b.name));
+/// The log of this name in a folder that holds several: what nothing stands at but is called as they are called.
+fn one_of_several(disk: &Arc<dyn Disk>, path: &Path, choice: &Choice) -> Option<Input> {
+    let (dir, name) = (path.parent()?, path.file_name()?);
+    let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
+    let (_, found) = logs_now(disk, dir, choice).ok()?;
+    let mut input = found.into_iter().find(|input| *input.source.log == *name)?;
+    input.source.path = path.to_owned();
+    Some(input)
+}
+
+/// The logs in a folder: those of one format.
+fn logs_in(disk: &Arc<dyn Disk>, dir: &Path, entries: &[Entry], choice: &Choice) -> Result<Vec<Input>> {
+    let layouts = Layouts::of(disk, dir, entries, choice);
+    let segments = layouts.segments();
+    let named: Vec<&Entry> = segments.iter().copied().filter(|e| e.kind == EntryKind::File).collect();
     // Some from the front and the newest ones: those in front may be empty or rotten, those at the end just begun.
     let tail = named.len().saturating_sub(SHOWN / 2).max(SHOWN / 2);
     let shown: Vec<&Entry> = named.iter().take(SHOWN / 2).chain(named.iter().skip(tail)).copied().collect();
@@ -184,23 +229,24 @@ fn log_in(disk: &Arc<dyn Disk>, dir: &Path, entries: &[Entry], choice: &Choice) 
     let format = if samples.is_empty() {
         // A log from which everything was pruned or whose first segment never came, but whose lock or saved cuts are there.
         let ours = entries.iter().any(|e| e.name == LOCK || parse_cut_name(&e.name).is_some());
-        let lost =
-            entries.iter().find(|e| e.kind != EntryKind::Folder && formats.iter().any(|f| (f.sequence)(&e.name).is_some()));
+        let lost = segments.iter().find(|e| e.kind != EntryKind::Folder);
         if let Some(lost) = lost.filter(|_| choice.format.is_none() && !ours) {
             return Err(not_regular("open", &dir.join(&lost.name), lost.kind.words()));
         }
         match choice.format.or_else(|| ours.then_some(&crate::formats::native::FORMAT)) {
             Some(format) => format,
-            None => return Ok(None),
+            None => return Ok(Vec::new()),
         }
     } else {
-        match decide(dir, &samples, choice) {
-            Err(Error::NotALog { .. }) => return Ok(None),
+        match decide(dir, &samples, choice, &layouts) {
+            Err(Error::NotALog { .. }) => return Ok(Vec::new()),
             decided => decided?,
         }
     };
-    let source = Source::of(disk.clone(), dir, entries.to_vec(), format.sequence);
-    Ok(Some(Input { source: source.with_io(choice.io), format, keys: choice.keys.clone(), named: choice.format.is_some() }))
+    let nothing = [Laid { name: String::new(), segments: Vec::new() }];
+    let laid = Some(layouts.logs(format)).filter(|logs| !logs.is_empty()).unwrap_or(&nothing);
+    let sources = laid.iter().map(|log| log.clone().source(disk.clone(), dir, entries).with_io(choice.io));
+    Ok(sources.map(|source| Input { source, format, keys: choice.keys.clone(), named: choice.format.is_some() }).collect())
 }
 
 fn head_of(disk: &Arc<dyn Disk>, path: &Path) -> Result<Vec<u8>> {
@@ -219,7 +265,7 @@ fn head_of(disk: &Arc<dyn Disk>, path: &Path) -> Result<Vec<u8>> {
 ///
 /// Each file has a vote, and content counts before names: a single file that looks like something else, because it is damaged or was
 /// only just begun, must not hide ten healthy ones. The walk says what is wrong with it.
-fn decide(path: &Path, samples: &[Sample<'_>], choice: &Choice) -> Result<&'static Format> {
+fn decide(path: &Path, samples: &[Sample<'_>], choice: &Choice, layouts: &Layouts) -> Result<&'static Format> {
     if let Some(format) = choice.format {
         return Ok(format);
     }
@@ -229,7 +275,9 @@ fn decide(path: &Path, samples: &[Sample<'_>], choice: &Choice) -> Result<&'stat
     let mut chosen: Vec<&'static Format> = all().filter(|(_, votes)| *votes == best).map(|(format, _)| format).collect();
     if let [format] = chosen[..] {
         // Files that this format would not even look at, and that are certainly another's: choosing would hide a log.
-        let hidden = |sample: &&Sample<'_>| sample.name.is_some_and(|name| (format.sequence)(name).is_none());
+        let own: HashSet<&str> =
+            layouts.logs(format).iter().flat_map(|log| &log.segments).map(|placed| placed.entry.name.as_str()).collect();
+        let hidden = |sample: &&Sample<'_>| sample.name.is_some_and(|name| !own.contains(name));
         let sure = |other: &&&'static Format| {
             samples.iter().filter(hidden).any(|sample| !is_blank(sample) && (other.recognise)(sample) == Likeness::Sure)
         };
@@ -277,6 +325,7 @@ fn is_blank(sample: &Sample<'_>) -> bool {
 mod tests {
     use super::*;
     use crate::disk::{SimDisk, write_full};
+    use crate::formats::{Placed, numbered};
     use crate::model::{Lsn, Time};
     use crate::native::{SegmentHeader, encode_header, segment_name};
 
@@ -284,6 +333,52 @@ mod tests {
         let path = Path::new("/wal").join(name);
         let file = disk.open(&path, Open { or_create: true, ..Open::WRITE }).expect("a file can be made");
         write_full(file.as_ref(), bytes, 0).expect("it takes them");
+    }
+
+    /// Two logs in one folder: one in the order that a manifest gives, one in the order of its names.
+    static TWO: Format = Format {
+        name: "two",
+        layout: |folder| {
+            let manifest = folder.read("MANIFEST").map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+            let find = |name: &str| folder.entries.iter().find(|entry| entry.name == name).cloned();
+            let found: Vec<Entry> = manifest.split_whitespace().filter_map(find).collect();
+            let count = found.len();
+            let place = |(number, entry)| Placed { entry, number, followed: number as usize + 1 < count };
+            let listed = Laid { name: String::new(), segments: (0..).zip(found).map(place).collect() };
+            let undo = numbered(folder, |name| name.strip_prefix("undo-")?.parse().ok());
+            std::iter::once(listed).chain(undo.into_iter().map(|log| Laid { name: "undo".into(), ..log })).collect()
+        },
+        ..crate::formats::native::FORMAT
+    };
+
+    #[test]
+    fn a_folder_with_two_logs_gives_both_and_each_is_found_by_its_name_and_listed_again() {
+        let disk: Arc<dyn Disk> = Arc::new(SimDisk::new());
+        disk.create_dir(Path::new("/wal")).expect("a folder can be made");
+        put(&disk, "MANIFEST", b"b a c");
+        for name in ["a", "b", "c", "undo-9", "undo-10"] {
+            put(&disk, name, name.as_bytes());
+        }
+        let choice = Choice { format: Some(&TWO), ..Choice::default() };
+        let named = |segments: &[Segment]| segments.iter().map(|s| (s.name.clone(), s.followed)).collect::<Vec<_>>();
+        let at = |path: &str| open(&disk, Path::new(path), &choice).expect("it opens");
+        let both = at("/wal");
+        let paths: Vec<&Path> = both.iter().map(|input| input.source.path.as_path()).collect();
+        assert_eq!(paths, [Path::new("/wal"), Path::new("/wal/undo")]);
+        let [a, b, c] = ["a", "b", "c"].map(str::to_owned);
+        assert_eq!(named(&both[0].source.segments), [(b, true), (a, true), (c, false)]);
+        let [undo] = &at("/wal/undo")[..] else { panic!("there is one of that name") };
+        assert_eq!(named(&undo.source.segments), named(&both[1].source.segments));
+        assert_eq!(undo.source.path, Path::new("/wal/undo"));
+        // A segment alone knows what stands behind it.
+        let alone = &at("/wal/a")[0].source;
+        assert!(alone.alone && alone.segments[0].followed && alone.segments[0].sequence == 1, "{alone:?}");
+        assert_eq!(named(&alone.beyond), [("c".to_owned(), false)]);
+        put(&disk, "undo-11", b"new");
+        put(&disk, "MANIFEST", b"a c  ");
+        let again = both.iter().map(|input| TWO.listed_again(&input.source).expect("it lists").segments.len());
+        assert_eq!(again.collect::<Vec<_>>(), [2, 3]);
+        assert!(matches!(open(&disk, Path::new("/wal/redo"), &choice), Err(Error::Io { .. })));
     }
 
     /// A log of ten segments that was copied without its LOCK.

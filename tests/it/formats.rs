@@ -63,7 +63,7 @@ impl Found {
 pub fn logs_below(format: &Format, root: &Path) -> Vec<PathBuf> {
     let entries = RealDisk.list(root).expect("a fixture's folder can be listed");
     let mut found = Vec::new();
-    if entries.iter().any(|e| e.kind == EntryKind::File && (format.sequence)(&e.name).is_some()) {
+    if entries.iter().any(|e| e.kind == EntryKind::File && format.number_of(&e.name).is_some()) {
         found.push(root.to_owned());
     }
     let mut folders: Vec<_> = entries.into_iter().filter(|e| e.kind == EntryKind::Folder).map(|e| e.name).collect();
@@ -131,7 +131,7 @@ pub fn read_all(format: &Format, root: &Path, keys: &Keys) -> Found {
     for dir in logs_below(format, root) {
         let below = dir.strip_prefix(root).expect("a log lies below the root").to_string_lossy().into_owned();
         let prefix = if below.is_empty() { below } else { format!("{below}/") };
-        let source = Source::folder(Arc::new(RealDisk), &dir, format.sequence).expect("a fixture can be listed");
+        let source = format.log_in(Arc::new(RealDisk), &dir).expect("a fixture can be listed");
         read(format, &source, keys, &prefix, &mut found);
     }
     found

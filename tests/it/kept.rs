@@ -39,7 +39,7 @@ fn the_logs_of_all_cases_join_from_lines_as_they_join_from_walks() {
     let mut joined = 0;
     for (name, recipe) in recipes() {
         let disk: Arc<dyn Disk> = Arc::new(HeldFolder::of(&cook(&recipe).unwrap_or_else(|why| panic!("{name}: {why}"))));
-        let source = Source::folder(disk, Path::new("LOG"), format.sequence).expect("the folder is there");
+        let source = format.log_in(disk, Path::new("LOG")).expect("the folder is there");
         for (deep, tally) in [(false, false), (true, true)] {
             let want = Want { counts_only: true, deep, tally, ..Want::default() };
             let Some(mut summaries) = walk_all(format, &source, &keys, want) else { continue };
@@ -69,11 +69,9 @@ fn kept() -> Vec<(&'static Format, Source, Vec<String>)> {
         let format = by_name(name).expect("it is in the registry");
         let (_, dir) = cases(name).into_iter().find(|(known, _)| known == case).expect("the fixture is there");
         let keys = keys(&expected(&dir));
-        for log in logs_below(format, &dir.join("wal")) {
-            let source = Source::folder(Arc::new(RealDisk), &log, format.sequence).expect("it can be listed");
-            all.push((format, source, keys));
-            break;
-        }
+        let log = logs_below(format, &dir.join("wal")).into_iter().next().expect("the fixture holds a log");
+        let source = format.log_in(Arc::new(RealDisk), &log).expect("it can be listed");
+        all.push((format, source, keys));
     }
     let format = by_name("native").expect("it is in the registry");
     for recipe in [
@@ -82,7 +80,7 @@ fn kept() -> Vec<(&'static Format, Source, Vec<String>)> {
         "encrypted record a\nseal\nskip 4\nsegment\nencrypted record b\nraw 0102",
     ] {
         let disk: Arc<dyn Disk> = Arc::new(HeldFolder::of(&cook(recipe).expect("a good recipe")));
-        let source = Source::folder(disk, Path::new("LOG"), format.sequence).expect("the folder is there");
+        let source = format.log_in(disk, Path::new("LOG")).expect("the folder is there");
         all.push((format, source, Keys::parse(KEY).expect("the key of the recipes")));
     }
     let lines = |(format, source, keys): (&'static Format, Source, Keys)| {

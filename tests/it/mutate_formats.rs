@@ -45,7 +45,7 @@ impl File for Bytes {
 
 /// One segment, alone.
 fn walk(format: &Format, name: &str, bytes: Vec<u8>, keys: &Keys) -> Found {
-    let sequence = (format.sequence)(name).unwrap_or(0);
+    let sequence = format.number_of(name).unwrap_or(0);
     let source = Source::given(Arc::new(RealDisk), name, Arc::new(Bytes(bytes)), sequence);
     let mut found = Found::default();
     match try_read(format, &source, keys, "", &mut found) {

@@ -95,7 +95,7 @@ fn vary(base: &mut Base, dice: &mut Dice) {
     if dice.roll(3) == 0 {
         base.files.insert("LOCK".into(), b"process 1, by nobody\n".to_vec());
     }
-    let segments: Vec<String> = base.files.keys().filter(|name| (base.format.sequence)(name).is_some()).cloned().collect();
+    let segments: Vec<String> = base.files.keys().filter(|name| base.format.number_of(name).is_some()).cloned().collect();
     match dice.roll(6) {
         0 if segments.len() > 1 => {
             base.files.remove(&segments[0]);
@@ -261,7 +261,7 @@ fn check(case: &Case) -> Result<(), Fails> {
         Err(error) => return Err(format!("it does not open: {error}")),
     };
     // Without any content left, nothing tells whose it was.
-    let blank = files.iter().all(|(name, bytes)| (case.base.format.sequence)(name).is_none() || bytes.iter().all(|b| *b == 0));
+    let blank = files.iter().all(|(name, bytes)| case.base.format.number_of(name).is_none() || bytes.iter().all(|b| *b == 0));
     demand!(input.format == case.base.format || blank, "it is taken for {}", input.format.name);
     let (disk, input) = if input.format == case.base.format {
         (disk, input)
@@ -653,7 +653,7 @@ fn check_commands(case: &Case) -> Result<(), Fails> {
 /// A ledger of the log before it was hurt is met only if every record that it lists is there as it was.
 fn check_ledger_file(case: &Case, sandbox: &Sandbox, more: &[&str]) -> Result<(), Fails> {
     let ledger = ledger(&case.base);
-    let first = case.base.files.iter().find(|(name, bytes)| (case.base.format.sequence)(name).is_some() && bytes.len() >= 32);
+    let first = case.base.files.iter().find(|(name, bytes)| case.base.format.number_of(name).is_some() && bytes.len() >= 32);
     let Some(id) = first.and_then(|(_, bytes)| bytes.get(16..32)?.try_into().ok()) else { return Ok(()) };
     let mut text = ledger_head(id);
     for (lsn, got) in &ledger {

@@ -10,7 +10,7 @@
 use super::join::sequence;
 use super::walk::START;
 use super::{join, walk};
-use crate::formats::{Format, Likeness, Mend, Numbers, Sample};
+use crate::formats::{Format, Likeness, Mend, Numbers, Sample, numbered};
 
 /// allsource's log.
 pub const FORMAT: Format = Format {
@@ -22,7 +22,7 @@ pub const FORMAT: Format = Format {
     kinds: &["event"],
     encrypted: false,
     numbers: Numbers::Counted,
-    sequence,
+    layout: |folder| numbered(folder, sequence),
     recognise,
     walk: walk::walk,
     join: join::join,

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::format::FORMAT;
-use crate::disk::{Disk, Open, RealDisk, SimDisk, Source, crc32, write_full};
+use crate::disk::{Disk, Open, RealDisk, SimDisk, crc32, write_full};
 use crate::formats::{Item, Sink, Summary, Visit, Want};
 use crate::model::{Damage, DamageKind, Keys, Verdict};
 
@@ -53,7 +53,7 @@ fn one(bytes: impl AsRef<[u8]>) -> Seen {
 }
 
 fn walk_in(disk: Arc<dyn Disk>, dir: &Path, want: Want) -> Seen {
-    let source = Source::folder(disk, dir, FORMAT.sequence).expect("it can be listed");
+    let source = FORMAT.log_in(disk, dir).expect("it can be listed");
     let (mut lsns, mut payloads, mut summaries) = (Vec::new(), Vec::new(), Vec::new());
     for segment in &source.segments {
         let keys = Keys::default();
@@ -273,7 +273,7 @@ fn a_line_on_its_way_is_looked_at_again_before_it_is_called_torn() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let path = dir.path().join(name(0));
     std::fs::write(&path, &whole[..whole.len() - 50]).expect("room for a few bytes");
-    let source = Source::folder(Arc::new(RealDisk), dir.path(), FORMAT.sequence).expect("it can be listed");
+    let source = FORMAT.log_in(Arc::new(RealDisk), dir.path()).expect("it can be listed");
     let keys = Keys::default();
     let visit = Visit { source: &source, segment: &source.segments[0], keys: &keys, want: Want::default() };
     let mut seen = 0;

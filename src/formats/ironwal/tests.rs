@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::FORMAT;
 use super::frame::{HELD, MAGIC};
-use crate::disk::{RealDisk, Source, crc32};
+use crate::disk::{RealDisk, crc32};
 use crate::formats::{Item, Sink, Summary, Visit, Want};
 use crate::model::{Damage, DamageKind, Keys, Verdict};
 
@@ -65,7 +65,7 @@ impl Found {
 }
 
 fn read(dir: &Path, want: Want) -> Found {
-    let source = Source::folder(Arc::new(RealDisk), dir, FORMAT.sequence).expect("it lists");
+    let source = FORMAT.log_in(Arc::new(RealDisk), dir).expect("it lists");
     let mut records = Vec::new();
     let mut summaries: Vec<Summary> = Vec::new();
     for segment in &source.segments {
@@ -289,7 +289,7 @@ fn what_was_on_its_way_is_looked_at_again_before_it_is_called_torn() {
     let dir = stream(&[(0, [frame(0, &[b"a"]), frame(1, &[b"beta and more"])[..40].to_vec()].concat())]);
     let path = dir.path().join("00000000000000000000.wal");
     let whole = [frame(0, &[b"a"]), frame(1, &[b"beta and more"])].concat();
-    let source = Source::folder(Arc::new(RealDisk), dir.path(), FORMAT.sequence).expect("it lists");
+    let source = FORMAT.log_in(Arc::new(RealDisk), dir.path()).expect("it lists");
     let mut seen = 0;
     let mut take = |item: Item<'_>| {
         if let Item::Record(_) = item {

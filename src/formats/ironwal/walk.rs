@@ -2,7 +2,7 @@
 
 use super::super::again::Looks;
 use super::super::resync::Sums;
-use super::super::{Ending, Format, Halt, Mark, Mend, Numbers, Sink, Summary, Visit, Walk};
+use super::super::{Ending, Format, Halt, Mark, Mend, Numbers, Sink, Summary, Visit, Walk, numbered};
 use super::frame::{HEADER, HELD, Header};
 use super::log::{self, Own};
 use crate::disk::{Cursor, crc32};
@@ -17,7 +17,7 @@ pub const FORMAT: Format = Format {
     kinds: &["entry"],
     encrypted: false,
     numbers: Numbers::Counted,
-    sequence: log::sequence,
+    layout: |folder| numbered(folder, log::sequence),
     recognise: log::recognise,
     walk,
     join: log::join,

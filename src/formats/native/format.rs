@@ -9,7 +9,7 @@
 
 use super::join::{join, keep, known};
 use super::walk::walk;
-use crate::formats::{Format, Likeness, Mend, Numbers, Sample};
+use crate::formats::{Format, Likeness, Mend, Numbers, Sample, numbered};
 use crate::model::Lsn;
 use crate::native::{FRAME_MAGIC, FrameKind, HEADER_BYTES, LOCK, MAGIC, parse_cut_name, segment_lsn};
 
@@ -22,7 +22,7 @@ pub const FORMAT: Format = Format {
     kinds: &KINDS,
     encrypted: true,
     numbers: Numbers::Counted,
-    sequence: |name| segment_lsn(name).map(|lsn| lsn.0),
+    layout: |folder| numbered(folder, |name| segment_lsn(name).map(|lsn| lsn.0)),
     recognise,
     walk,
     join,

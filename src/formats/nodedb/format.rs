@@ -11,7 +11,7 @@ use super::join::sequence;
 use super::record::{self, Header, Layout};
 use super::{dwb, join, preamble, walk};
 use crate::disk::{Segment, Source, crc32c};
-use crate::formats::{Drawing, Format, Likeness, Mend, Numbers, Sample, Sink, Visit, Want};
+use crate::formats::{Drawing, Format, Likeness, Mend, Numbers, Sample, Sink, Visit, Want, numbered};
 use crate::model::{Error, Keys, Record, Value};
 
 /// nodedb's log.
@@ -24,7 +24,7 @@ pub const FORMAT: Format = Format {
     kinds: record::KINDS,
     encrypted: true,
     numbers: Numbers::Counted,
-    sequence,
+    layout: |folder| numbered(folder, sequence),
     recognise,
     walk: walk::walk,
     join: join::join,

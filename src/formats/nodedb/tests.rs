@@ -59,8 +59,8 @@ impl Log {
 
     fn source(&self) -> Result<Source, Error> {
         match self {
-            Log::Folder(dir) => Source::folder(Arc::new(RealDisk), dir.path(), FORMAT.sequence),
-            Log::Memory(disk) => Source::folder(Arc::new(disk.clone()), Path::new("/log"), FORMAT.sequence),
+            Log::Folder(dir) => FORMAT.log_in(Arc::new(RealDisk), dir.path()),
+            Log::Memory(disk) => FORMAT.log_in(Arc::new(disk.clone()), Path::new("/log")),
         }
     }
 

@@ -112,9 +112,7 @@ pub fn join(source: &Source, summaries: &mut [Summary]) -> Vec<Damage> {
 
 /// Whether a later file in the folder of a single segment holds anything but zeros.
 fn later_content(source: &Source) -> bool {
-    let Some(own) = source.segments.last().map(|s| s.sequence) else { return false };
-    let names = source.disk.list(&source.dir).unwrap_or_default();
-    names.iter().filter(|e| sequence(&e.name).is_some_and(|n| n > own)).any(|entry| match source.sibling(&entry.name) {
+    source.beyond.iter().any(|later| match source.sibling(&later.name) {
         Ok(Some(mut cursor)) => cursor.zeros_end(0) < cursor.length(),
         _ => false,
     })

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::FORMAT;
 use super::record::{HELD, MAGIC};
-use crate::disk::{RealDisk, Source, crc32};
+use crate::disk::{RealDisk, crc32};
 use crate::formats::{Item, Sink, Summary, Visit, Want};
 use crate::model::{Damage, DamageKind, Keys, Verdict};
 
@@ -46,7 +46,7 @@ impl AtOffset {
 }
 
 fn read(dir: &Path, keys: &Keys, want: Want) -> AtOffset {
-    let source = Source::folder(Arc::new(RealDisk), dir, FORMAT.sequence).expect("it lists");
+    let source = FORMAT.log_in(Arc::new(RealDisk), dir).expect("it lists");
     let (mut records, mut encrypted) = (Vec::new(), 0);
     let mut summaries: Vec<Summary> = Vec::new();
     for segment in &source.segments {

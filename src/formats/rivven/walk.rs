@@ -2,7 +2,7 @@
 
 use super::super::again::Looks;
 use super::super::resync::Sums;
-use super::super::{Ending, Format, Halt, Mark, Mend, Numbers, Sink, Summary, Visit, Walk};
+use super::super::{Ending, Format, Halt, Mark, Mend, Numbers, Sink, Summary, Visit, Walk, numbered};
 use super::cipher::ReadyKeys;
 use super::log::{self, Own};
 use super::record::{ENCRYPTED, HEADER, HELD, Header};
@@ -18,7 +18,7 @@ pub const FORMAT: Format = Format {
     kinds: &["full", "first", "middle", "last", "checkpoint", "txn-begin", "txn-commit", "txn-abort", "unknown"],
     encrypted: true,
     numbers: Numbers::Counted,
-    sequence: log::sequence,
+    layout: |folder| numbered(folder, log::sequence),
     recognise: log::recognise,
     walk,
     join: log::join,

@@ -3,7 +3,7 @@
 use super::frame::RECYCLED_HEADER;
 use super::log::{self, Name};
 use super::walk;
-use crate::formats::{Drawing, Format, Mend, Numbers};
+use crate::formats::{Drawing, Format, Mend, Numbers, numbered};
 use crate::model::Record;
 
 /// RocksDB and LevelDB.
@@ -15,9 +15,11 @@ pub const FORMAT: Format = Format {
     kinds: &["batch", "set_compression", "timestamp_sizes", "predecessor", "version_edit", "unknown"],
     encrypted: false,
     numbers: Numbers::Counted,
-    sequence: |name| match log::name_of(name)? {
-        Name::Log(number) => Some(number),
-        Name::Manifest(_) => None,
+    layout: |folder| {
+        numbered(folder, |name| match log::name_of(name)? {
+            Name::Log(number) => Some(number),
+            Name::Manifest(_) => None,
+        })
     },
     recognise: log::recognise,
     walk: walk::walk,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::format::FORMAT;
 use super::frame::{BLOCK, mask};
-use crate::disk::{RealDisk, Source, crc32c};
+use crate::disk::{RealDisk, crc32c};
 use crate::formats::{Ending, Halt, Item, Likeness, Sample, Sink, Summary, Visit, Want};
 use crate::model::{Damage, DamageKind, Keys, Verdict};
 
@@ -102,7 +102,7 @@ fn read(files: &[(&str, &[u8])]) -> Seen {
     for (name, bytes) in files {
         std::fs::write(dir.path().join(name), bytes).expect("room for a few bytes");
     }
-    let source = Source::folder(Arc::new(RealDisk), dir.path(), FORMAT.sequence).expect("it lists");
+    let source = FORMAT.log_in(Arc::new(RealDisk), dir.path()).expect("it lists");
     let (mut records, mut summaries) = (Vec::new(), Vec::<Summary>::new());
     let want = Want { payloads: true, deep: true, ..Want::default() };
     for segment in &source.segments {

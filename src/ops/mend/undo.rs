@@ -47,7 +47,8 @@ pub fn plan_undo(input: &Input) -> Result<Undo> {
             return refused(cut.path.clone(), why);
         }
     }
-    let number = |name: &str| (input.format.sequence)(name);
+    let listed = |name: &str| source.segments.iter().find(|s| s.name == name).map(|s| s.sequence);
+    let number = |name: &str| listed(name).or_else(|| input.format.number_of(name));
     let newest_cut = cuts.iter().filter_map(|c| number(&c.from.segment)).max();
     // Nothing was written to a segment without a byte, or, where systems make files ahead of need, to one of zeros.
     let foreign = input.format != &crate::formats::native::FORMAT;

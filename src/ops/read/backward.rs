@@ -229,7 +229,7 @@ impl<'a> Backward<'a> {
     fn went(&self, index: usize, error: &Error) -> Result<bool> {
         let segments = &self.scan.source.segments;
         let Some(segment) = segments.get(index).filter(|segment| is_gone(error, segment)) else { return Ok(false) };
-        let again = self.scan.source.listed_again(self.scan.format.sequence)?;
+        let again = self.scan.format.listed_again(self.scan.source)?;
         let key = (segment.sequence, &segment.name);
         Ok(!self.scan.source.alone && again.segments.iter().all(|other| (other.sequence, &other.name) > key))
     }

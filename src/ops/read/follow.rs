@@ -111,14 +111,14 @@ impl Follow {
 
     /// Where to go on when the segment of the position is gone: behind it, by name.
     fn oldest_after(&self, format: &Format, position: &Position) -> usize {
-        let number = (format.sequence)(&position.segment);
+        let number = format.number_of(&position.segment);
         let behind = |sequence: u64| number.is_none_or(|number| sequence > number);
         self.source.segments.iter().position(|s| behind(s.sequence)).unwrap_or(0)
     }
 
     fn list(&mut self, format: &Format) -> Result<()> {
-        let disk = self.source.disk.clone();
         if self.source.alone {
+            let disk = self.source.disk.clone();
             let path = self.source.segments.first().map(|s| s.path.clone()).unwrap_or_default();
             let entry = disk.stat(&path)?.ok_or_else(|| Error::io("open", &path)(std::io::ErrorKind::NotFound.into()))?;
             for segment in &mut self.source.segments {
@@ -126,13 +126,7 @@ impl Follow {
             }
             return Ok(());
         }
-        let io = self.source.io;
-        let path = self.source.path.clone();
-        let entries = disk.list(&self.source.dir)?;
-        // Several logs may lie in one folder; this one keeps to the files that the first listing gave it, and to new ones.
-        self.source = Source::of(disk, &self.source.dir, entries, format.sequence);
-        self.source.io = io;
-        self.source.path = path;
+        self.source = format.listed_again(&self.source)?;
         Ok(())
     }
 

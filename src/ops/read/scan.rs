@@ -254,7 +254,7 @@ impl<'a> Scan<'a> {
     /// Lists the log again because the segment at `index` is gone, and puts what is to be read behind those that were read. Whether
     /// these are still there, so that what follows must join with them; `None` when the listing still has the segment.
     fn list_again(&self, source: &mut Source, index: usize, to_the_end: bool) -> Result<Option<bool>> {
-        let again = source.listed_again(self.format.sequence)?;
+        let again = self.format.listed_again(source)?;
         let key = |segment: &Segment| (segment.sequence, segment.name.clone());
         let (read, rest) = source.segments.split_at(index);
         let (Some(gone), Some(last)) = (rest.first().map(key), rest.last().map(key)) else { return Ok(None) };

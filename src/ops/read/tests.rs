@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::disk::{RealDisk, Source};
 use crate::formats::{
-    Ending, Format, Halt, Likeness, Mark, Mend, Numbers, Sink, Summary, Visit, Walk, gap_between, later_segments_prove,
+    Ending, Format, Halt, Likeness, Mark, Mend, Numbers, Sink, Summary, Visit, Walk, gap_between, later_segments_prove, numbered,
 };
 use crate::model::{Damage, DamageKind, Facts, Keys, Look, Lsn, LsnRange, Payload, Proof, Record, Span, Time};
 use crate::ops::read::{
@@ -31,7 +31,7 @@ static LINES: Format = Format {
     protects: "nothing",
     kinds: &["line"],
     encrypted: false,
-    sequence: |name| name.strip_suffix(".txt")?.parse().ok(),
+    layout: |folder| numbered(folder, |name| name.strip_suffix(".txt")?.parse().ok()),
     recognise: |_| Likeness::No,
     walk,
     join,
@@ -151,7 +151,7 @@ impl Log {
     }
 
     fn source(&self) -> Source {
-        Source::folder(Arc::new(RealDisk), self.path(), LINES.sequence).expect("it lists")
+        LINES.log_in(Arc::new(RealDisk), self.path()).expect("it lists")
     }
 
     fn scan<T>(&self, selection: &Selection, change: impl FnOnce(&mut Scan<'_>), run: impl FnOnce(&Scan<'_>) -> T) -> T {

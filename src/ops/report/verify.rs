@@ -138,7 +138,7 @@ pub fn verify(input: &Input, checks: &Checks, progress: &Progress) -> Result<Rep
             if !hole || holes > HOLES || now.source.alone {
                 return Ok(report);
             }
-            let again = now.source.listed_again(now.format.sequence)?;
+            let again = now.format.listed_again(&now.source)?;
             if again.segments.iter().all(|segment| now.source.segments.iter().any(|known| known.name == segment.name)) {
                 return Ok(report);
             }

@@ -338,7 +338,7 @@ pub fn frames_of(base: &Base) -> BTreeMap<String, Vec<(usize, usize)>> {
 
 /// Chooses a way to hurt a log: near its frames more often than elsewhere.
 pub fn choose(base: &Base, frames: &BTreeMap<String, Vec<(usize, usize)>>, dice: &mut Dice) -> Option<Wound> {
-    let segments: Vec<&String> = base.files.keys().filter(|name| (base.format.sequence)(name).is_some()).collect();
+    let segments: Vec<&String> = base.files.keys().filter(|name| base.format.number_of(name).is_some()).collect();
     if segments.is_empty() {
         return None;
     }
@@ -365,7 +365,7 @@ pub fn choose(base: &Base, frames: &BTreeMap<String, Vec<(usize, usize)>>, dice:
         count = length.saturating_sub(at);
     }
     let another = || -> String {
-        let number = (base.format.sequence)(&file).unwrap_or(0);
+        let number = base.format.number_of(&file).unwrap_or(0);
         let width = file.chars().filter(char::is_ascii_digit).count();
         // The same name with another number in it, as far as the format writes it in decimal.
         file.replace(&format!("{number:0width$}"), &format!("{:0width$}", number.saturating_add(1)))
