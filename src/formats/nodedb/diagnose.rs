@@ -52,34 +52,8 @@ pub(super) fn diagnose(reader: &mut SummedSegment, region: &LostRegion) -> Resul
     if header.magic != MAGIC {
         return Ok(without_magic(reader, region, &header));
     }
-    for layout in [layout, layout.other()] {
-        let Some(header) = Header::read(lead, layout) else { continue };
-        if header.version != 1 && header.payload <= LARGEST_PAYLOAD && reader.sum(start, &header) == Some(header.sum) {
-            return Err(header.version);
-        }
-        let right = |bytes: &mut [u8]| bytes[4..6].copy_from_slice(&1u16.to_le_bytes());
-        if header.version != 1 && reader.sum_with(start, &header, header.payload, right) == Some(header.sum) {
-            return Ok(Diagnosis {
-                kind: DamageKind::BadChecksum,
-                look: Look::Wrong,
-                expected: format!("format version 1 in record {}, with which its checksum matches", header.lsn),
-                found: format!("version {}", header.version),
-            });
-        }
-        let payload = length.saturating_sub(layout.size() as u64);
-        if length >= layout.size() as u64
-            && payload != u64::from(header.payload)
-            && let Ok(payload) = u32::try_from(payload)
-            && reader.sum_with(start, &header, payload, |bytes| bytes[30..34].copy_from_slice(&payload.to_le_bytes()))
-                == Some(header.sum)
-        {
-            return Ok(Diagnosis {
-                kind: DamageKind::BadChecksum,
-                look: Look::Wrong,
-                expected: format!("payload length {payload} in record {}, with which its checksum matches", header.lsn),
-                found: format!("payload length {}", header.payload),
-            });
-        }
+    if let Some(found) = with_one_field_right(reader, region, lead)? {
+        return Ok(found);
     }
     if header.version != 1 {
         let look = if looks_interrupted(&mut reader.cursor, start, end) { Look::Interrupted } else { Look::Wrong };
@@ -108,6 +82,43 @@ pub(super) fn diagnose(reader: &mut SummedSegment, region: &LostRegion) -> Resul
         expected: format!("checksum {computed:08x} in record {}", header.lsn),
         found: format!("{:08x}", header.sum),
     })
+}
+
+/// A record that matches its checksum once its version or its length is as it should be; an error where it matches with the version
+/// that it has, which is not ours to know.
+fn with_one_field_right(reader: &mut SummedSegment, region: &LostRegion, lead: &[u8]) -> Result<Option<Diagnosis>, u16> {
+    let LostRegion { start, end, layout, .. } = *region;
+    let length = end - start;
+    for layout in [layout, layout.other()] {
+        let Some(header) = Header::read(lead, layout) else { continue };
+        if header.version != 1 && header.payload <= LARGEST_PAYLOAD && reader.sum(start, &header) == Some(header.sum) {
+            return Err(header.version);
+        }
+        let right = |bytes: &mut [u8]| bytes[4..6].copy_from_slice(&1u16.to_le_bytes());
+        if header.version != 1 && reader.sum_with(start, &header, header.payload, right) == Some(header.sum) {
+            return Ok(Some(Diagnosis {
+                kind: DamageKind::BadChecksum,
+                look: Look::Wrong,
+                expected: format!("format version 1 in record {}, with which its checksum matches", header.lsn),
+                found: format!("version {}", header.version),
+            }));
+        }
+        let payload = length.saturating_sub(layout.size() as u64);
+        if length >= layout.size() as u64
+            && payload != u64::from(header.payload)
+            && let Ok(payload) = u32::try_from(payload)
+            && reader.sum_with(start, &header, payload, |bytes| bytes[30..34].copy_from_slice(&payload.to_le_bytes()))
+                == Some(header.sum)
+        {
+            return Ok(Some(Diagnosis {
+                kind: DamageKind::BadChecksum,
+                look: Look::Wrong,
+                expected: format!("payload length {payload} in record {}, with which its checksum matches", header.lsn),
+                found: format!("payload length {}", header.payload),
+            }));
+        }
+    }
+    Ok(None)
 }
 
 /// No record begins here; still, all of one may be there with a magic that rotted.

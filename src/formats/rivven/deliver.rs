@@ -43,7 +43,7 @@ impl Walker<'_, '_> {
             fields.push(Field { name: "key_version", value: Value::Number(u64::from(envelope.key_version)) });
             record.encrypted = plain.is_none();
         }
-        let (sealed, opened) = (envelope.is_some(), plain.is_some());
+        let opened = plain.is_some();
         let key_version = envelope.as_ref().map(|envelope| envelope.key_version);
         let content = plain.as_deref().unwrap_or(data);
         if !record.encrypted && (visit.want.payloads || visit.want.since.is_some()) {
@@ -54,6 +54,13 @@ impl Walker<'_, '_> {
             }
         }
         self.sink.record(&Record { fields: &fields, payload: Payload::Whole(content), ..record })?;
+        self.judge_envelope(header, lsn, key_version, opened)
+    }
+
+    /// What an envelope, or none where there should be one, says about a record that was delivered.
+    fn judge_envelope(&mut self, header: &Header, lsn: Option<Lsn>, key_version: Option<u32>, opened: bool) -> Result<(), Halt> {
+        let (visit, at, sealed) = (self.visit, self.at, key_version.is_some());
+        let flagged = header.flags & ENCRYPTED != 0;
         if flagged != sealed {
             let is = if flagged {
                 "is flagged as encrypted, and its data is no envelope"

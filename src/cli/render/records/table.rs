@@ -111,43 +111,7 @@ impl RecordTable {
             (_, true) => '+',
             _ => ' ',
         });
-        let (lsn_width, kind_width) = (self.lsn, self.kind);
-        match (record.lsn, record.last_lsn) {
-            (Some(first), Some(last)) if first != last => write!(line, "{:>lsn_width$}", format!("{first}-{last}")),
-            (Some(lsn), _) => write!(line, "{:>lsn_width$}", lsn.0),
-            (None, _) => write!(line, "{:>lsn_width$}", "-"),
-        }
-        .expect("a string takes anything");
-        match shape.time {
-            TimeShape::None => {}
-            TimeShape::Full => {
-                line.push_str("  ");
-                push_time(&mut line, record.time, 0..27);
-            }
-            TimeShape::OfDay => {
-                line.push_str("  ");
-                push_time(&mut line, record.time, 11..26);
-            }
-            TimeShape::Short => {
-                line.push_str("  ");
-                push_time(&mut line, record.time, 11..19);
-            }
-        }
-        write!(line, "  {:<kind_width$}", escape::text(record.kind.as_bytes())).expect("a string takes anything");
-        if shape.tag {
-            let width = self.tag;
-            match record.tag {
-                Some(tag) => write!(line, "  {tag:>width$}"),
-                None => write!(line, "  {:>width$}", "-"),
-            }
-            .expect("a string takes anything");
-        }
-        if shape.offset {
-            let width = self.offset;
-            write!(line, "  {:>width$}", record.span.start()).expect("a string takes anything");
-        }
-        let width = self.bytes;
-        write!(line, "  {:>width$}  ", record.payload.length()).expect("a string takes anything");
+        self.columns(&mut line, record, shape);
         let used = line.len();
         if shown.after_damage && self.colour {
             let painted = self.paint(Ink::Warn, &line[..1]);
@@ -168,6 +132,47 @@ impl RecordTable {
         }
         buf.push(b'\n');
         Ok(())
+    }
+
+    /// The columns before the content, as wide as they are.
+    fn columns(&self, line: &mut String, record: &Record<'_>, shape: TableColumns) {
+        let (lsn_width, kind_width) = (self.lsn, self.kind);
+        match (record.lsn, record.last_lsn) {
+            (Some(first), Some(last)) if first != last => write!(line, "{:>lsn_width$}", format!("{first}-{last}")),
+            (Some(lsn), _) => write!(line, "{:>lsn_width$}", lsn.0),
+            (None, _) => write!(line, "{:>lsn_width$}", "-"),
+        }
+        .expect("a string takes anything");
+        match shape.time {
+            TimeShape::None => {}
+            TimeShape::Full => {
+                line.push_str("  ");
+                push_time(line, record.time, 0..27);
+            }
+            TimeShape::OfDay => {
+                line.push_str("  ");
+                push_time(line, record.time, 11..26);
+            }
+            TimeShape::Short => {
+                line.push_str("  ");
+                push_time(line, record.time, 11..19);
+            }
+        }
+        write!(line, "  {:<kind_width$}", escape::text(record.kind.as_bytes())).expect("a string takes anything");
+        if shape.tag {
+            let width = self.tag;
+            match record.tag {
+                Some(tag) => write!(line, "  {tag:>width$}"),
+                None => write!(line, "  {:>width$}", "-"),
+            }
+            .expect("a string takes anything");
+        }
+        if shape.offset {
+            let width = self.offset;
+            write!(line, "  {:>width$}", record.span.start()).expect("a string takes anything");
+        }
+        let width = self.bytes;
+        write!(line, "  {:>width$}  ", record.payload.length()).expect("a string takes anything");
     }
 
     /// Appends the line of a bad region, where it stands in the log.
@@ -285,6 +290,32 @@ impl RecordTable {
         before.is_none_or(|before| unsynced <= before)
     }
 
+    /// How the payload of a record is shown in so much room.
+    fn view_of(&self, record: &Record<'_>, room: Option<usize>) -> Result<View> {
+        let payload = &record.payload;
+        Ok(match self.view {
+            // Nobody reads ciphertext.
+            View::Auto if record.encrypted => View::Len,
+            // Only what is shown is looked at, where only that much is shown.
+            View::Auto => match (payload.whole(), room) {
+                (Some(bytes), Some(room)) => {
+                    let head = &bytes[..bytes.len().min(room * 4)];
+                    let good =
+                        std::str::from_utf8(head).map_or_else(|e| e.error_len().is_none() && head.len() < bytes.len(), |_| true);
+                    if good { View::Text } else { View::Hex }
+                }
+                _ => {
+                    if is_utf8(payload)? {
+                        View::Text
+                    } else {
+                        View::Hex
+                    }
+                }
+            },
+            view => view,
+        })
+    }
+
     /// Appends a format's own facts and the payload.
     fn content(&self, buf: &mut Vec<u8>, record: &Record<'_>, used: usize, spill: &mut Spill<'_>) -> Result<()> {
         let mut facts = String::new();
@@ -313,27 +344,7 @@ impl RecordTable {
             buf.extend_from_slice(format!("#{}", redaction.of(payload)?).as_bytes());
             return Ok(());
         }
-        let view = match self.view {
-            // Nobody reads ciphertext.
-            View::Auto if record.encrypted => View::Len,
-            // Only what is shown is looked at, where only that much is shown.
-            View::Auto => match (payload.whole(), room) {
-                (Some(bytes), Some(room)) => {
-                    let head = &bytes[..bytes.len().min(room * 4)];
-                    let good =
-                        std::str::from_utf8(head).map_or_else(|e| e.error_len().is_none() && head.len() < bytes.len(), |_| true);
-                    if good { View::Text } else { View::Hex }
-                }
-                _ => {
-                    if is_utf8(payload)? {
-                        View::Text
-                    } else {
-                        View::Hex
-                    }
-                }
-            },
-            view => view,
-        };
+        let view = self.view_of(record, room)?;
         match view {
             View::Len => {}
             View::Hex => match room {
