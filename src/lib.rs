@@ -157,7 +157,7 @@ pub mod writer {
     pub use lock::WriterLock;
     pub use log::Rotated;
     pub use newlog::{NewLog, NewRecord};
-    pub use options::{Options, PRESETS, Preset, RECORD_LIMIT, SEGMENT_LEAST};
+    pub use options::{Options, RECORD_LIMIT, SEGMENT_LEAST};
     pub use outcome::{Ack, Times};
     pub use segment::is_segment_name;
     pub use sync::{Preallocate, SyncMode, Window};
@@ -314,6 +314,7 @@ pub mod ops {
         mod apply;
         mod aside;
         mod cutfile;
+        mod describe;
         mod numbers;
         mod repair;
         mod salvage;
@@ -331,8 +332,10 @@ pub mod ops {
     }
     /// Which segments stay, and letting the others go.
     pub mod keep {
+        mod foretell;
         mod prune;
         mod retire;
+        pub use foretell::{Foretold, end_of, foretell};
         pub use prune::{Fate, Pin, Reason, Rules, SegmentFacts, plan_prune, prune_facts, safe_below};
         pub use retire::retire;
     }

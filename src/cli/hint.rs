@@ -9,6 +9,7 @@ use walctl::formats::Mend;
 use walctl::model::{Damage, Error, Look, Verdict};
 use walctl::ops::mend::{Help, help_for, looks_cut};
 use walctl::ops::open::Input;
+use walctl::ops::report::Report;
 
 use super::exit::CommandFailure;
 use super::render::escape;
@@ -59,38 +60,45 @@ pub fn for_error(command: &str, error: &anyhow::Error) -> Option<String> {
             ),
             _ => format!("name the file that holds its key: walctl {command} {} --key-file FILE", show(path)),
         }),
-        Error::Poisoned { path, cause, .. } if cause.ends_with("no space left on device") => {
-            Some(format!("make room: df -h {}", show(path)))
-        }
-        Error::Poisoned { path, cause, .. }
-            if cause.contains(" while it was written") || cause.contains("walctl has not made") =>
-        {
-            Some(format!("find out what did that: ls -la {0}; what is there now: walctl verify {0}", show(path)))
-        }
-        Error::Poisoned { path, .. } => {
-            Some(format!("see what the kernel says about the disk: dmesg | tail; then walctl verify {}", show(path)))
-        }
-        Error::Io { doing, path, source } => match source.kind() {
-            ErrorKind::NotFound => parent(path).map(|dir| format!("ls -l {}", show(dir))),
-            // What could not be made is not there to be looked at.
-            ErrorKind::PermissionDenied if *doing == "create" => {
-                Some(format!("run it as a user with permission: ls -ld {}", show(parent(path).unwrap_or(path))))
-            }
-            ErrorKind::PermissionDenied => Some(format!("run it as a user with permission: ls -ld {}", show(path))),
-            ErrorKind::ReadOnlyFilesystem => {
-                let dir = show(parent(path).unwrap_or(path));
-                Some(format!("see how it is mounted, and why: findmnt -T {dir}; dmesg | tail"))
-            }
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-                Some(format!("make room: df -h {}", show(parent(path).unwrap_or(path))))
-            }
-            // Our own refusal: what stands there is no file that is opened.
-            ErrorKind::InvalidInput if source.raw_os_error().is_none() => Some(format!("see what it is: ls -l {}", show(path))),
-            _ if source.raw_os_error() == Some(libc::EIO) => Some("see what the kernel says about the disk: dmesg | tail".into()),
-            _ => None,
-        },
+        Error::Poisoned { path, cause, .. } => Some(for_poisoned(path, cause)),
+        Error::Io { doing, path, source } => for_io(doing, path, source),
         _ => None,
     }
+}
+
+/// What to try when the system refused something.
+fn for_io(doing: &str, path: &Path, source: &std::io::Error) -> Option<String> {
+    match source.kind() {
+        ErrorKind::NotFound => parent(path).map(|dir| format!("ls -l {}", show(dir))),
+        // What could not be made is not there to be looked at.
+        ErrorKind::PermissionDenied if doing == "create" => {
+            Some(format!("run it as a user with permission: ls -ld {}", show(parent(path).unwrap_or(path))))
+        }
+        ErrorKind::PermissionDenied => Some(format!("run it as a user with permission: ls -ld {}", show(path))),
+        ErrorKind::ReadOnlyFilesystem => {
+            let dir = show(parent(path).unwrap_or(path));
+            Some(format!("see how it is mounted, and why: findmnt -T {dir}; dmesg | tail"))
+        }
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            Some(format!("make room: df -h {}", show(parent(path).unwrap_or(path))))
+        }
+        // Our own refusal: what stands there is no file that is opened.
+        ErrorKind::InvalidInput if source.raw_os_error().is_none() => Some(format!("see what it is: ls -l {}", show(path))),
+        _ if source.raw_os_error() == Some(libc::EIO) => Some("see what the kernel says about the disk: dmesg | tail".into()),
+        _ => None,
+    }
+}
+
+/// What to try when a writer came to its end.
+fn for_poisoned(path: &Path, cause: &str) -> String {
+    let path = show(path);
+    if cause.ends_with("no space left on device") {
+        return format!("make room: df -h {path}");
+    }
+    if cause.contains(" while it was written") || cause.contains("walctl has not made") {
+        return format!("find out what did that: ls -la {path}; what is there now: walctl verify {path}");
+    }
+    format!("see what the kernel says about the disk: dmesg | tail; then walctl verify {path}")
 }
 
 /// Whether a command reads logs of every format, and can be told which one.
@@ -99,7 +107,7 @@ fn takes_format(command: &str) -> bool {
 }
 
 /// What to do next about a piece of damage.
-pub fn for_damage(input: &Input, damage: &Damage) -> String {
+pub fn for_damage(input: &Input, report: &Report, damage: &Damage) -> String {
     let source = &input.source;
     if source.path.as_os_str() == "-" {
         return "keep the stream in a file and name that: walctl verify FILE".into();
@@ -113,7 +121,7 @@ pub fn for_damage(input: &Input, damage: &Damage) -> String {
     match (damage.verdict(), &input.format.mend) {
         _ if damage.facts.look == Look::Skipped => "compare with a backup or a replica: walctl verify BACKUP".into(),
         // What a copy beside the log gives back must not be cut.
-        (Verdict::Torn | Verdict::Suspect, _) if has_copy(input, damage) => format!("walctl repair {log} --from-dwb"),
+        (Verdict::Torn | Verdict::Suspect, _) if report.has_copy(damage) => format!("walctl repair {log} --from-dwb"),
         (Verdict::Torn, Mend::Cut | Mend::CutAndFill(_)) => format!("walctl repair {log}"),
         (Verdict::Suspect, Mend::Cut | Mend::CutAndFill(_)) => format!("walctl repair {log} --accept-suspect"),
         (Verdict::Torn | Verdict::Suspect, Mend::Refuse(_)) => format!("walctl dump {log}"),
@@ -123,15 +131,6 @@ pub fn for_damage(input: &Input, damage: &Damage) -> String {
             Help::Restore => restore(&log),
         },
     }
-}
-
-/// Whether a copy beside the log holds what is damaged at its end.
-fn has_copy(input: &Input, damage: &Damage) -> bool {
-    let (Some(restore), Some(segment)) = (input.format.restore, input.source.segments.get(damage.span.place.segment.index()))
-    else {
-        return false;
-    };
-    matches!(restore(&input.source, segment, std::slice::from_ref(damage)), Ok(Some(_)))
 }
 
 /// A name for what is salvaged from a log: beside it, and not taken yet.

@@ -9,9 +9,9 @@ use clap::ValueHint;
 use serde_json::{Value, json};
 use walctl::disk::{Disk, EntryKind, RealDisk};
 use walctl::model::{Error, Lsn, LsnRange, Time};
-use walctl::native::{FrameKind, HEADER_BYTES, segment_lsn, segment_name};
+use walctl::native::{FrameKind, segment_lsn};
 use walctl::ops;
-use walctl::ops::keep::{Fate, Pin, Reason, Rules, SegmentFacts, plan_prune, prune_facts, retire};
+use walctl::ops::keep::{Fate, Foretold, Pin, Reason, Rules, SegmentFacts, end_of, foretell, plan_prune, prune_facts, retire};
 use walctl::ops::open::Choice;
 use walctl::ops::read::Position;
 use walctl::writer::{Draft, GroupCommit, Options, Preallocate};
@@ -78,7 +78,7 @@ pub fn run(args: &RotateArgs, out: &mut Out) -> anyhow::Result<Exit> {
     if args.dry_run {
         let _hold = Hold::take(&disk, &log, true, false)?;
         // A dry run takes no lock. What looks like damage under a writer that came meanwhile is its work.
-        return args.foretell(&disk, &rules, out).or_else(|error| {
+        return args.say_what_would_go(&disk, &rules, out).or_else(|error| {
             Hold::take(&disk, &log, true, false)?;
             Err(error)
         });
@@ -249,36 +249,12 @@ impl RotateArgs {
     }
 
     /// Says what would go, as the log stands now.
-    fn foretell(&self, disk: &Arc<dyn Disk>, rules: &Rules, out: &mut Out) -> anyhow::Result<Exit> {
-        let mut facts = prune_facts(disk, &self.dir).map_err(|error| self.refused(error))?;
-        let mut checkpoint = None;
-        if let Some(lsn) = self.check_checkpoint(&facts)?
-            && let Some(last) = facts.last_mut()
-        {
-            let own = last.last.map_or(last.first, Lsn::next);
-            (last.last, last.checkpoint) = (Some(own), Some((own, lsn)));
-            last.bytes += 40;
-            checkpoint = Some((own, lsn));
-        }
-        let next = end_of(&facts);
-        let sealed = facts.last().filter(|last| last.last.is_some()).map(|last| (last.file.clone(), last.lsns()));
-        if sealed.is_some() {
-            let new = SegmentFacts {
-                file: segment_name(next),
-                first: next,
-                last: None,
-                bytes: HEADER_BYTES,
-                newest: Time::now(),
-                checkpoint: None,
-                open: Vec::new(),
-                ended: Vec::new(),
-                block: 0,
-            };
-            facts.push(new);
-        }
-        let fates = if rules.any() { plan_prune(facts, rules) } else { Vec::new() };
+    fn say_what_would_go(&self, disk: &Arc<dyn Disk>, rules: &Rules, out: &mut Out) -> anyhow::Result<Exit> {
+        let facts = prune_facts(disk, &self.dir).map_err(|error| self.refused(error))?;
+        let checkpoint = self.check_checkpoint(&facts)?;
+        let Foretold { sealed, active, next, checkpoint, fates } = foretell(facts, checkpoint, rules);
         let gone = fates.iter().filter(|fate| fate.goes()).map(|fate| (fate.segment.clone(), None)).collect();
-        let done = Done { args: self, sealed, active: segment_name(next), next, checkpoint, fates, gone };
+        let done = Done { args: self, sealed, active, next, checkpoint, fates, gone };
         if out.json() {
             done.json(out)?;
             return Ok(Exit::Done);
@@ -384,11 +360,6 @@ fn words(reasons: &[Reason]) -> String {
 
 fn lsns(range: Option<LsnRange>) -> String {
     range.map_or_else(|| "no record".to_owned(), |range| format!("LSN {range}"))
-}
-
-/// The LSN behind the last record.
-fn end_of(segments: &[SegmentFacts]) -> Lsn {
-    segments.last().map_or(Lsn::FIRST, |last| last.last.map_or(last.first, Lsn::next))
 }
 
 /// A pin that cannot be understood must not be passed over.

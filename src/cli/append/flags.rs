@@ -4,7 +4,9 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use walctl::writer::{Options, PRESETS, Preallocate, Preset, SyncMode, Window};
+use walctl::writer::{Options, Preallocate, SyncMode, Window};
+
+use crate::cli::presets::{PRESETS, Preset};
 
 use crate::cli::args::KeyFlag;
 use crate::cli::exit::usage;

@@ -4,7 +4,8 @@
 //! that name is taken by a segment without a record, the Hole is added at the end of that one.
 
 use super::cutfile::Provenance;
-use super::repair::{Cut, Obstacle, Permit, Plan, Refusal, describe, each_frame, is_control};
+use super::describe::{describe, each_frame, is_control};
+use super::repair::{Cut, Obstacle, Permit, Plan, Refusal};
 use crate::disk::Segment;
 use crate::formats::Want;
 use crate::formats::native::Joint;

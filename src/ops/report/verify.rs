@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::disk::{Segment, Source};
 use crate::formats::{Ending, Halt, Item, KnownHole, State, Summary, Want};
-use crate::model::{Acknowledged, Damage, DamageKind, Error, HoleOrigin, LsnRange, Result, SegmentId, Verdict, Warning};
+use crate::model::{Acknowledged, Damage, DamageKind, Error, HoleOrigin, LsnRange, Place, Result, SegmentId, Verdict, Warning};
 use crate::native::LOCK;
 use crate::ops::open::{Input, steady};
 use crate::ops::settle::settle;
@@ -68,6 +68,8 @@ pub struct Report {
     pub unused_lsns: u64,
     /// The walks themselves, for those who look deeper.
     pub summaries: Vec<Summary>,
+    /// Where damage begins of which a copy beside the log holds what was there.
+    pub copied: Vec<Place>,
 }
 
 /// A line of the report.
@@ -96,6 +98,12 @@ pub struct SegmentReport {
 }
 
 impl Report {
+    /// Whether a copy beside the log holds what is damaged at its end.
+    #[must_use]
+    pub fn has_copy(&self, damage: &Damage) -> bool {
+        self.copied.contains(&damage.span.place)
+    }
+
     /// Whether an acknowledged record is known to be lost.
     #[must_use]
     pub fn acknowledged(&self) -> Acknowledged {
@@ -292,6 +300,17 @@ impl RateLimit {
     }
 }
 
+/// The places of torn ends of which the format keeps copies that fit.
+fn copied(input: &Input, damage: &[Damage]) -> Vec<Place> {
+    let Some(restore) = input.format.restore else { return Vec::new() };
+    let torn = damage.iter().filter(|damage| matches!(damage.verdict(), Verdict::Torn | Verdict::Suspect));
+    let fits = |damage: &&Damage| {
+        let segment = input.source.segments.get(damage.span.place.segment.index());
+        segment.is_some_and(|segment| matches!(restore(&input.source, segment, std::slice::from_ref(*damage)), Ok(Some(_))))
+    };
+    torn.filter(fits).map(|damage| damage.span.place).collect()
+}
+
 fn report(input: &Input, live: Option<u32>, mut summaries: Vec<Summary>, between: Vec<Damage>) -> Report {
     let mut damage = between;
     let mut warnings = Vec::new();
@@ -336,6 +355,7 @@ fn report(input: &Input, live: Option<u32>, mut summaries: Vec<Summary>, between
     let lsns =
         summaries.iter().filter_map(|s| s.lsns).reduce(|a, b| LsnRange { first: a.first.min(b.first), last: a.last.max(b.last) });
     Report {
+        copied: copied(input, &damage),
         log: input.source.path.clone(),
         source: input.source.clone(),
         format: input.format.name,
