@@ -43,7 +43,7 @@ pub enum Colour {
 
 /// What reading commands are pointed at.
 #[derive(Args, Debug)]
-pub struct Input {
+pub struct InputArgs {
     /// A log's folder, a segment file, or - for one segment on standard input
     #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub paths: Vec<PathBuf>,
@@ -100,7 +100,7 @@ impl From<IoChoice> for Io {
     }
 }
 
-impl Input {
+impl InputArgs {
     /// Whether the formats are to be listed, and nothing else.
     pub fn lists(&self) -> bool {
         self.format == "list"

@@ -22,7 +22,7 @@ use walctl::ops::read::{
 
 use self::print::Print;
 use self::wait::{Wait, Woken};
-use super::args::Input;
+use super::args::InputArgs;
 use super::exit::{CommandFailure, Exit, usage};
 use super::interrupt;
 use super::render::formats;
@@ -42,7 +42,7 @@ The exit code is the worst that was found in what was read: 3 a torn or suspect 
 #[command(after_help = AFTER_HELP)]
 pub struct DumpArgs {
     #[command(flatten)]
-    input: Input,
+    input: InputArgs,
 
     /// Records with LSNs A..B, both included; also A.., ..B, N, and negative numbers to count from the end: -100..
     #[arg(long, value_name = "RANGE", allow_hyphen_values = true, value_parser = LsnWish::parse, help_heading = WHICH)]

@@ -10,11 +10,11 @@ use walctl::model::{Error, Lsn, LsnRange, Time, Verdict};
 use walctl::ops;
 use walctl::ops::mend::{MAX_CUT, Permit, Plan, Undo};
 
-use super::args::Input;
+use super::args::InputArgs;
 use super::exit::{CommandFailure, Exit, usage};
 use super::hint::show;
 use super::hold::Hold;
-use super::render::mend::{self, Typed};
+use super::render::mend::{self, RepairFlags};
 use super::render::out::Out;
 use super::verify_with_bar::verify_with_bar;
 use walctl::model::units::parse_bytes;
@@ -28,7 +28,7 @@ use walctl::model::units::parse_bytes;
 #[command(group = clap::ArgGroup::new("purpose").args(["at", "accept_hole"]))]
 pub struct RepairArgs {
     #[command(flatten)]
-    input: Input,
+    input: InputArgs,
     /// Print the plan and change nothing
     #[arg(long, short = 'n')]
     dry_run: bool,
@@ -195,9 +195,9 @@ impl Job<'_> {
         Ok(Exit::from(after.verdict))
     }
 
-    fn typed(&self) -> Typed {
+    fn typed(&self) -> RepairFlags {
         let args = self.args;
-        Typed {
+        RepairFlags {
             input: args.input.typed(),
             suspect: args.accept_suspect,
             running: args.accept_running,

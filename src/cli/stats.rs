@@ -6,7 +6,7 @@ use std::time::Duration;
 use walctl::ops;
 use walctl::ops::report::{Progress, Stats};
 
-use super::args::Input;
+use super::args::InputArgs;
 use super::exit::{CommandFailure, Exit, usage};
 use super::gate::Gate;
 use super::render::formats;
@@ -23,7 +23,7 @@ use walctl::model::units::parse_duration;
 #[derive(clap::Args, Debug)]
 pub struct StatsArgs {
     #[command(flatten)]
-    input: Input,
+    input: InputArgs,
     /// Read every segment instead of trusting Seals: only then can the verdict be clean
     #[arg(long)]
     scan: bool,

@@ -7,7 +7,7 @@ use walctl::model::{Error, Result, Verdict};
 use walctl::ops;
 use walctl::ops::report::{Checks, Report, check_ledger, compare_media, map_segment};
 
-use super::args::Input;
+use super::args::InputArgs;
 use super::exit::Exit;
 use super::render::out::Out;
 use super::render::progress::WorkBar;
@@ -24,7 +24,7 @@ use walctl::model::units::{count, parse_rate};
 #[derive(clap::Args, Debug)]
 pub struct VerifyArgs {
     #[command(flatten)]
-    input: Input,
+    input: InputArgs,
     /// How many segments to check at once [default: one for each processor]
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,

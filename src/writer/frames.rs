@@ -124,7 +124,7 @@ impl<'a> Prepared<'a> {
 
 /// Where a record stands in its batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum BatchPart {
     /// It is in none.
     Alone,
     /// Others follow.
@@ -202,11 +202,11 @@ impl Group {
 
     /// Adds a record.
     #[inline]
-    pub fn push(&mut self, prepared: &Prepared<'_>, part: Part, options: &Options) {
+    pub fn push(&mut self, prepared: &Prepared<'_>, part: BatchPart, options: &Options) {
         let (draft, count) = (&prepared.draft, prepared.pieces.len());
         let track = options.compress_min.is_some();
         if count == 0 {
-            let flags = if part == Part::Within { MORE } else { 0 };
+            let flags = if part == BatchPart::Within { MORE } else { 0 };
             self.push_frame(draft, draft.kind, flags, draft.payload, prepared.encrypted);
             if track {
                 self.plains.push(draft.payload.len());
@@ -214,7 +214,7 @@ impl Group {
         } else {
             for (index, piece) in prepared.pieces.iter().enumerate() {
                 // The fragments of a record alone are bound by their kinds. In a batch each frame but the last says that more follows.
-                let more = part == Part::Within || (part == Part::Last && index + 1 < count);
+                let more = part == BatchPart::Within || (part == BatchPart::Last && index + 1 < count);
                 let flags = piece.flags | if more { MORE } else { 0 };
                 self.push_frame(draft, piece.kind, flags, &piece.stored, prepared.encrypted);
                 if track {
@@ -376,7 +376,7 @@ mod tests {
         let (options, place) = (Options::default(), place(11, 8));
         let mut group = Group::default();
         for payload in [&b"a"[..], b"", b"ccc"] {
-            group.push(&Prepared::new(Draft::of(payload), &options).expect("it is short"), Part::Alone, &options);
+            group.push(&Prepared::new(Draft::of(payload), &options).expect("it is short"), BatchPart::Alone, &options);
         }
         group.number(&place).expect("nothing is encrypted");
         let frames: Vec<_> = headers(&group, &place).iter().map(|h| (h.lsn.0, h.unsynced, h.time.0)).collect();
@@ -391,8 +391,8 @@ mod tests {
         let options = Options { frame_limit: 4, ..Options::default() };
         let mut group = Group::default();
         let kinds = |group: &Group| headers(group, &place(1, 1)).iter().map(|h| (h.kind, h.flags)).collect::<Vec<_>>();
-        group.push(&Prepared::new(Draft::of(b"z"), &options).expect("it is short"), Part::Within, &options);
-        group.push(&Prepared::new(Draft::of(b"abcdefghi"), &options).expect("it is short"), Part::Last, &options);
+        group.push(&Prepared::new(Draft::of(b"z"), &options).expect("it is short"), BatchPart::Within, &options);
+        group.push(&Prepared::new(Draft::of(b"abcdefghi"), &options).expect("it is short"), BatchPart::Last, &options);
         group.number(&place(1, 1)).expect("nothing is encrypted");
         assert_eq!(kinds(&group), [(0, MORE), (1, MORE), (2, MORE), (3, 0)]);
         assert_eq!((group.frames, group.records), (4, 2));
@@ -407,7 +407,7 @@ mod tests {
         for length in 0..4200usize {
             let (options, place) = (Options::default(), place(1, 1));
             let mut group = Group::default();
-            group.push(&Prepared::new(Draft::of(&vec![7; length]), &options).expect("it is short"), Part::Alone, &options);
+            group.push(&Prepared::new(Draft::of(&vec![7; length]), &options).expect("it is short"), BatchPart::Alone, &options);
             assert_eq!(group.bytes.len(), frame_bytes(length));
             let last = group.number(&place).expect("nothing is encrypted");
             group.pad(&place, 4096, last);
@@ -433,7 +433,7 @@ mod tests {
         for payload in [&b"alpha"[..], &long] {
             let prepared = Prepared::new(Draft::of(payload), &options).expect("it is short");
             let before = group.bytes.len();
-            group.push(&prepared, Part::Alone, &options);
+            group.push(&prepared, BatchPart::Alone, &options);
             assert_eq!(group.bytes.len() - before, prepared.bytes());
         }
         group.number(&place).expect("it encrypts");

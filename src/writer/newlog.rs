@@ -37,7 +37,7 @@ pub struct NewLog {
     /// The names of its segments.
     pub segments: Vec<String>,
     /// A frame whose flags are not known yet: whether more of its batch follows shows with the next record.
-    pending: Option<Pending>,
+    pending: Option<WaitingFrame>,
     /// A file whose permissions its segments get.
     like: Option<PathBuf>,
     stage: NewLogStage,
@@ -65,7 +65,7 @@ struct NewSegment {
     last_time: Time,
 }
 
-struct Pending {
+struct WaitingFrame {
     kind: FrameKind,
     lsn: Lsn,
     time: Time,
@@ -153,7 +153,7 @@ impl NewLog {
             if piece > 0 {
                 self.settle(entry.batch.is_some())?;
             }
-            self.pending = Some(Pending {
+            self.pending = Some(WaitingFrame {
                 kind: piece_kind(entry.kind, piece, count),
                 lsn: entry.lsns.first.plus(piece),
                 time: entry.time,

@@ -68,7 +68,7 @@ fn what(cut: &Cut) -> String {
 
 /// What was typed, so that the next command keeps it.
 #[derive(Clone, Debug, Default)]
-pub struct Typed {
+pub struct RepairFlags {
     /// The flags that found the log, each with a blank in front.
     pub input: String,
     /// `--accept-suspect`.
@@ -85,7 +85,7 @@ pub struct Typed {
     pub hole: Option<LsnRange>,
 }
 
-impl Typed {
+impl RepairFlags {
     /// The command that carries it out.
     pub fn command(&self, log: &std::path::Path) -> String {
         let mut line = format!("walctl repair {}{}", show(log), self.input);
@@ -112,7 +112,7 @@ impl Typed {
 }
 
 /// What a plan would do, or is about to do.
-pub fn plan(out: &mut Out, plan: &Plan, report: &Report, typed: &Typed, dry: bool) -> io::Result<()> {
+pub fn plan(out: &mut Out, plan: &Plan, report: &Report, typed: &RepairFlags, dry: bool) -> io::Result<()> {
     let log = plan.log.display().to_string();
     if let Some(refusal) = &plan.refusal {
         let verdict = out.paint(ink_of(plan.verdict), plan.verdict);
@@ -213,15 +213,15 @@ fn promise(acknowledged: Acknowledged) -> &'static str {
 }
 
 /// The next command behind a refusal.
-fn help(plan: &Plan, typed: &Typed) -> String {
+fn help(plan: &Plan, typed: &RepairFlags) -> String {
     let log = &plan.log;
     let suspect = typed.suspect || plan.verdict == Verdict::Suspect;
     match plan.refusal.as_ref().map(|r| r.kind) {
-        Some(Obstacle::Suspect) => Typed { suspect, ..typed.clone() }.command(log),
-        Some(Obstacle::TooMuch(bytes)) => Typed { max_cut: Some(bytes), ..typed.clone() }.command(log),
+        Some(Obstacle::Suspect) => RepairFlags { suspect, ..typed.clone() }.command(log),
+        Some(Obstacle::TooMuch(bytes)) => RepairFlags { max_cut: Some(bytes), ..typed.clone() }.command(log),
         Some(Obstacle::NoSuchEnd) => format!("walctl dump {}{}", show(log), typed.input),
         Some(Obstacle::NoCopy) if plan.verdict <= Verdict::Suspect => {
-            Typed { from_dwb: false, suspect, ..typed.clone() }.command(log)
+            RepairFlags { from_dwb: false, suspect, ..typed.clone() }.command(log)
         }
         Some(Obstacle::NoSuchHole) => format!("walctl verify {}{}", show(log), typed.input),
         _ => match plan.help {
@@ -259,7 +259,7 @@ pub fn after(out: &mut Out, report: &Report, on_purpose: bool) -> io::Result<()>
 }
 
 /// How to take it back.
-pub fn undo_hint(out: &mut Out, plan: &Plan, typed: &Typed) -> io::Result<()> {
+pub fn undo_hint(out: &mut Out, plan: &Plan, typed: &RepairFlags) -> io::Result<()> {
     writeln!(out, "  to put it back: walctl repair {}{} --undo", escape::line(&show(&plan.log)), typed.input)
 }
 
@@ -329,7 +329,14 @@ fn cut_json(plan: &Plan, cut: &Cut) -> Value {
 }
 
 /// A plan and what came of it, as one object.
-pub fn json(out: &mut Out, plan: &Plan, report: &Report, typed: &Typed, dry: bool, after: Option<&Report>) -> io::Result<()> {
+pub fn json(
+    out: &mut Out,
+    plan: &Plan,
+    report: &Report,
+    typed: &RepairFlags,
+    dry: bool,
+    after: Option<&Report>,
+) -> io::Result<()> {
     let refused = plan.refusal.as_ref().map(|r| json!({"kind": r.kind.name(), "why": r.why, "next": help(plan, typed)}));
     let value = json!({
         "log": plan.log.display().to_string(),

@@ -16,18 +16,18 @@ const RUNS: usize = 256;
 
 /// The numbers of the new log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Numbering {
+pub enum NumberPlan {
     /// The old ones, with this added to each.
     Stay(u64),
     /// New ones, in the order of the records: some have none.
     New,
 }
 
-impl Numbering {
+impl NumberPlan {
     /// The LSNs of a record; `next` is due.
     pub fn of(self, record: &Record<'_>, next: Lsn) -> LsnRange {
         match (self, record.lsns()) {
-            (Numbering::Stay(shift), Some(lsns)) => LsnRange { first: lsns.first.plus(shift), last: lsns.last.plus(shift) },
+            (NumberPlan::Stay(shift), Some(lsns)) => LsnRange { first: lsns.first.plus(shift), last: lsns.last.plus(shift) },
             _ => frames(record, next),
         }
     }
@@ -59,7 +59,7 @@ pub struct Course {
     /// What is read.
     pub stretches: Vec<Stretch>,
     /// The numbers.
-    pub numbers: Numbering,
+    pub numbers: NumberPlan,
 }
 
 /// Decides over both. Numbers stay wherever each record has one, and one alone. Some systems append to an old segment after a restart, and
@@ -78,7 +78,7 @@ pub fn course(input: &Input, report: &Report) -> Result<Course> {
         if report.damage.iter().any(|damage| damage.kind == DamageKind::WrongName) {
             stretches.sort_by_key(|stretch| stretch.first);
         }
-        return Ok(Course { stretches, numbers: Numbering::Stay(0) });
+        return Ok(Course { stretches, numbers: NumberPlan::Stay(0) });
     }
     let (mut stay, mut zero) = (true, FROM_ZERO.contains(&input.format.name));
     let mut runs: Vec<(Stretch, Lsn)> = Vec::new();
@@ -102,9 +102,9 @@ pub fn course(input: &Input, report: &Report) -> Result<Course> {
         Ok(())
     })?;
     if !stay {
-        return Ok(Course { stretches: natural, numbers: Numbering::New });
+        return Ok(Course { stretches: natural, numbers: NumberPlan::New });
     }
-    let numbers = Numbering::Stay(u64::from(zero));
+    let numbers = NumberPlan::Stay(u64::from(zero));
     let ascending = runs.windows(2).all(|pair| pair[0].1 < pair[1].0.first);
     if ascending || runs.len() > RUNS + input.source.segments.len() {
         return Ok(Course { stretches: natural, numbers });

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::aside::Aside;
-use super::numbers::{Course, Numbering, Stretch, course};
+use super::numbers::{Course, NumberPlan, Stretch, course};
 use crate::formats::{Halt, Item, KnownHole, Want};
 use crate::model::{
     Acknowledged, Damage, DamageKind, Error, Hole, HoleOrigin, Lsn, LsnRange, Payload, Record, Result, Time, Value,
@@ -112,8 +112,8 @@ pub fn salvage(input: &Input, report: &Report, target: &Path, stop: &AtomicBool)
     gaps.sort_by_key(place);
     let like = input.source.segments.first().map(|s| s.path.as_path());
     let (renumbered, shifted) = match numbers {
-        Numbering::Stay(shifted) => (false, shifted),
-        Numbering::New => (true, 0),
+        NumberPlan::Stay(shifted) => (false, shifted),
+        NumberPlan::New => (true, 0),
     };
     let mut work = SalvageRun {
         log: NewLog::begin(&input.source.disk, target, &input.keys, like)?,
@@ -175,7 +175,7 @@ struct SalvageRun {
     aside: Aside,
     done: Salvaged,
     native: bool,
-    numbers: Numbering,
+    numbers: NumberPlan,
     /// Where each segment stands in the order in which they are read.
     rank: Vec<usize>,
     /// Holes that the old log knows.

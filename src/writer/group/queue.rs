@@ -8,7 +8,7 @@ use super::primitives::Arc;
 use super::ticket::Ticket;
 use crate::model::{Error, Lsn, Result};
 use crate::native::HEADER_BYTES;
-use crate::writer::frames::{Group, Part, Prepared, pad_room};
+use crate::writer::frames::{BatchPart, Group, Prepared, pad_room};
 use crate::writer::options::Options;
 use crate::writer::outcome::Failure;
 
@@ -133,9 +133,9 @@ impl Queue {
         let group = &mut self.filling;
         for (index, record) in records.iter().enumerate() {
             let part = match records.len() {
-                1 => Part::Alone,
-                count if index + 1 == count => Part::Last,
-                _ => Part::Within,
+                1 => BatchPart::Alone,
+                count if index + 1 == count => BatchPart::Last,
+                _ => BatchPart::Within,
             };
             if record.draft.lsn.is_some() && group.frames.pinned.is_none() {
                 group.frames.pinned = Some(Lsn(self.next.0 - group.frames.frames as u64));
