@@ -326,7 +326,7 @@ pub mod ops {
         pub use accept::{Help, help_for};
         pub use apply::carry_out;
         pub use cutfile::{CutFile, Provenance, looks_cut};
-        pub use repair::{Cut, Decision, MAX_CUT, Obstacle, Permit, Plan, Refusal, decide, plan};
+        pub use repair::{Cut, Decision, MAX_CUT, Obstacle, Permit, Plan, Refusal, can_cut, decide, plan};
         pub use salvage::{Gap, Neighbour, Salvaged, salvage};
         pub use undo::{Undo, plan_undo, undo};
     }

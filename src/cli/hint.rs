@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use walctl::disk::EntryKind;
 use walctl::formats::Mend;
 use walctl::model::{Damage, Error, Look, Verdict};
-use walctl::ops::mend::{Help, help_for, looks_cut};
+use walctl::ops::mend::{Help, can_cut, help_for, looks_cut};
 use walctl::ops::open::Input;
 use walctl::ops::report::Report;
 
@@ -118,12 +118,13 @@ pub fn for_damage(input: &Input, report: &Report, damage: &Damage) -> String {
     let path = if source.alone { parent(&source.path).unwrap_or(&source.path) } else { &source.path };
     let format = if input.named { format!(" --format {}", input.format.name) } else { String::new() };
     let (log, salvaged) = (format!("{}{format}", show(path)), show(&beside(path)));
+    let ending = matches!(damage.verdict(), Verdict::Torn | Verdict::Suspect) && can_cut(input, report);
     match (damage.verdict(), &input.format.mend) {
         _ if damage.facts.look == Look::Skipped => "compare with a backup or a replica: walctl verify BACKUP".into(),
         // What a copy beside the log gives back must not be cut.
-        (Verdict::Torn | Verdict::Suspect, _) if report.has_copy(damage) => format!("walctl repair {log} --from-dwb"),
-        (Verdict::Torn, Mend::Cut | Mend::CutAndFill(_)) => format!("walctl repair {log}"),
-        (Verdict::Suspect, Mend::Cut | Mend::CutAndFill(_)) => format!("walctl repair {log} --accept-suspect"),
+        _ if ending && report.has_copy(damage) => format!("walctl repair {log} --from-dwb"),
+        (Verdict::Torn, _) if ending => format!("walctl repair {log}"),
+        (Verdict::Suspect, _) if ending => format!("walctl repair {log} --accept-suspect"),
         (Verdict::Torn | Verdict::Suspect, Mend::Refuse(_)) => format!("walctl dump {log}"),
         _ => match help_for(input, damage) {
             Help::Salvage => format!("walctl repair {log} --salvage {salvaged}"),

@@ -90,6 +90,31 @@ fn advice_about_a_log_of_ours_ends_with_a_clean_log() {
 }
 
 #[test]
+fn no_repair_that_verify_advises_is_refused() {
+    let more = [
+        "record alpha\nflip 40 0",
+        "record alpha\nrecord beta\nrecord gamma\nrecord delta\nflip @2+42 1\ncut 10",
+        "record alpha\nsegment\nrecord beta\nsegment\nrecord gamma\nrecord delta\ndrop segment 2\ncut 10",
+    ];
+    let mut tried = 0;
+    for recipe in HURT.iter().map(|(_, _, recipe)| *recipe).chain(MORE.iter().copied()).chain(more) {
+        let report: Value =
+            serde_json::from_str(&Sandbox::with(recipe).run(&["verify", "LOG", "--json"]).stdout).expect("one object");
+        for damage in report["damage"].as_array().expect("a list") {
+            let next = damage["next"].as_str().expect("each has advice");
+            if !next.starts_with("walctl repair") {
+                continue;
+            }
+            let ran = finish(Sandbox::with(recipe).shell(&format!("{next} --json")), b"");
+            let answer: Value = serde_json::from_str(ran.stdout.lines().next().unwrap_or_default()).unwrap_or(Value::Null);
+            assert!(answer.get("refused").is_none_or(Value::is_null), "{recipe}: {next}: {}", answer["refused"]);
+            tried += 1;
+        }
+    }
+    assert!(tried > 20, "{tried} pieces of advice");
+}
+
+#[test]
 fn a_bare_hole_is_not_offered_a_salvage_that_gains_nothing() {
     let recipe = "record alpha\nsegment\nrecord beta\nsegment\nrecord gamma\ndrop segment 2";
     let sandbox = Sandbox::with(recipe);

@@ -189,6 +189,14 @@ pub fn decide(report: &Report, mend: &Mend, native: bool, permit: &Permit) -> De
     }
 }
 
+/// Whether a repair that may also cut suspect tails would cut anything: where it would refuse, it is no advice.
+#[must_use]
+pub fn can_cut(input: &Input, report: &Report) -> bool {
+    let native = input.format == &crate::formats::native::FORMAT;
+    let permit = Permit { suspect: true, ..Permit::default() };
+    matches!(decide(report, &input.format.mend, native, &permit), Decision::Cut(..) | Decision::Remove(_))
+}
+
 fn place(report: &Report, damage: &Damage) -> String {
     let file = report.segments.get(damage.span.place.segment.index()).map_or("", |s| s.file.as_str());
     format!("{file}:{}", damage.span.start())
