@@ -46,7 +46,8 @@ nodedb\t''
 rivven\t''
 allsource\t''
 rocksdb\t''
-leveldb\t''"
+leveldb\t''
+postgres\t''"
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l io -d 'How to read; auto maps finished segments into memory and reads the others' -r -f -a "auto\t'Finished segments through a mapping, the others with system calls'
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"
@@ -94,7 +95,8 @@ nodedb\t''
 rivven\t''
 allsource\t''
 rocksdb\t''
-leveldb\t''"
+leveldb\t''
+postgres\t''"
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l io -d 'How to read; auto maps finished segments into memory and reads the others' -r -f -a "auto\t'Finished segments through a mapping, the others with system calls'
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"
@@ -120,7 +122,8 @@ nodedb\t''
 rivven\t''
 allsource\t''
 rocksdb\t''
-leveldb\t''"
+leveldb\t''
+postgres\t''"
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -l io -d 'How to read; auto maps finished segments into memory and reads the others' -r -f -a "auto\t'Finished segments through a mapping, the others with system calls'
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"
@@ -210,7 +213,8 @@ nodedb\t''
 rivven\t''
 allsource\t''
 rocksdb\t''
-leveldb\t''"
+leveldb\t''
+postgres\t''"
 complete -c walctl -n "__fish_walctl_using_subcommand stats" -l io -d 'How to read; auto maps finished segments into memory and reads the others' -r -f -a "auto\t'Finished segments through a mapping, the others with system calls'
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"

@@ -246,6 +246,20 @@ pub mod formats {
         pub use walk::FORMAT;
     }
     #[cfg(feature = "formats")]
+    #[doc = include_str!("formats/postgres/FORMAT.md")]
+    pub mod postgres {
+        mod deliver;
+        mod diagnose;
+        mod format;
+        mod log;
+        mod page;
+        mod pages;
+        #[cfg(test)]
+        mod tests;
+        mod walk;
+        pub use format::FORMAT;
+    }
+    #[cfg(feature = "formats")]
     #[doc = include_str!("formats/rocksdb/FORMAT.md")]
     pub mod rocksdb {
         mod batch;

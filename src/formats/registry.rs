@@ -3,7 +3,7 @@
 use super::native;
 use super::{Format, Likeness, Sample};
 #[cfg(feature = "formats")]
-use super::{allsource, ironwal, nodedb, rivven, rocksdb};
+use super::{allsource, ironwal, nodedb, postgres, rivven, rocksdb};
 
 /// Every format, ours first.
 pub const ALL: &[&Format] = &[
@@ -18,6 +18,8 @@ pub const ALL: &[&Format] = &[
     &allsource::FORMAT,
     #[cfg(feature = "formats")]
     &rocksdb::FORMAT,
+    #[cfg(feature = "formats")]
+    &postgres::FORMAT,
 ];
 
 /// The format with this name.

@@ -146,6 +146,7 @@ fn foreign(format: &str, claim: impl Fn(usize) -> usize) -> (&'static str, Vec<u
     let name = match format {
         "nodedb" => "wal-00000000000000000001.seg",
         "rocksdb" => "000004.log",
+        "postgres" => "000000010000000000000001",
         _ => "00000000000000000000.wal",
     };
     while bytes.len() < SIZE {
@@ -155,6 +156,31 @@ fn foreign(format: &str, claim: impl Fn(usize) -> usize) -> (&'static str, Vec<u
                 bytes.extend(b"LAWL\0\0\0\0\x09\0\0\0\0\0\0\0\x01\0\0\0\0");
                 bytes.extend(length.to_le_bytes());
                 bytes.extend([0; 7]);
+            }
+            "postgres" => {
+                let (at, page) = (bytes.len(), bytes.len() % 8192);
+                let behind = (SIZE - at).div_ceil(8192) - 1;
+                let lsn = (at + SIZE) as u64;
+                if page == 0 {
+                    // All pages go on with one record that ends with the file.
+                    let rest = if at == 0 { 0 } else { (behind + 1) * 8168 };
+                    bytes.extend([0x10, 0xD1, if at == 0 { 2 } else { 1 }, 0, 1, 0, 0, 0]);
+                    bytes.extend(lsn.to_le_bytes());
+                    bytes.extend(u32::try_from(rest).expect("small").to_le_bytes());
+                    bytes.extend([0; 4]);
+                    if at == 0 {
+                        bytes.extend([7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32, 0, 0, 32, 0, 0]);
+                    }
+                } else if page + 24 <= 8192 {
+                    // And so does each record: what the first recipe claims is exactly what is left.
+                    let total = claim(8192 - page + behind * 8168 + 100).max(24);
+                    bytes.extend(u32::try_from(total).expect("small").to_le_bytes());
+                    bytes.extend([0; 4]);
+                    bytes.extend((lsn - 8).to_le_bytes());
+                    bytes.extend([0, 10, 0, 0, 1, 2, 3, 4]);
+                } else {
+                    bytes.resize(at.next_multiple_of(8192), 1);
+                }
             }
             "rocksdb" => {
                 // As dense as headers can stand, each with all that is left of its block or a part of it.
@@ -182,7 +208,7 @@ fn foreign(format: &str, claim: impl Fn(usize) -> usize) -> (&'static str, Vec<u
 
 #[test]
 fn hostile_headers_of_other_systems_cost_a_small_multiple_of_their_length() {
-    for format in ["ironwal", "nodedb", "rivven", "rocksdb"] {
+    for format in ["ironwal", "nodedb", "postgres", "rivven", "rocksdb"] {
         type Claim = (&'static str, fn(usize) -> usize);
         let claims: [Claim; 3] = [("all", |left| left.saturating_sub(100)), ("half", |left| left / 2), ("64 KiB", |_| 64 << 10)];
         for (what, claim) in claims {

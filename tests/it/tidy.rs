@@ -54,7 +54,7 @@ const DRAWN_IN_CODE: &[&str] = &["allsource", "ironwal", "nodedb", "rivven"];
 /// Type names that each format has once, for the same thing.
 const ONE_A_FORMAT: &[&str] = &["Fragments", "Frame", "Header", "Own", "Walker"];
 /// Formats without a folder of cases: what users see of our own logs is spread over the commands.
-const WITHOUT_CASES: &[&str] = &["native", "rocksdb"];
+const WITHOUT_CASES: &[&str] = &["native"];
 
 /// Words that only the binary may use.
 const SPEAKING: &[&str] =

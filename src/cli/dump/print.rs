@@ -79,7 +79,12 @@ impl Print {
     pub fn log(&mut self, input: &Input, several: bool) {
         let name = input.source.path.display().to_string();
         match &mut self.shape {
-            Shape::Table(table) if several => table.log(&mut self.buf, &name),
+            Shape::Table(table) => {
+                table.numbers = input.format.numbers;
+                if several {
+                    table.log(&mut self.buf, &name);
+                }
+            }
             Shape::Json(json) if several => json.log = Some(name),
             Shape::Csv(csv) => csv.several = several,
             Shape::Hex(hex) => *hex = Some(Hex::new(&input.source, input.format)),

@@ -13,7 +13,7 @@ use crate::disk::File;
 use crate::model::{DamageKind, Error, Field, Lsn, LsnRange, Payload, Proof, Record, Result, Span, Value};
 
 /// What a record holds: at hand, or to be read again.
-enum Content {
+enum RecordContent {
     Held(Vec<u8>),
     /// So many bytes, from the fragments.
     Again(u64),
@@ -71,26 +71,26 @@ impl Walker<'_, '_> {
         let again = |take: &mut dyn FnMut(&[u8]) -> Result<()>| plain(&file, pending, recycled, take);
         let unpacked = |take: &mut dyn FnMut(&[u8]) -> Result<()>| unpack(&file, pending, recycled, take);
         let payload = match &content {
-            Content::Held(bytes) => Payload::Whole(bytes),
-            Content::Again(length) => Payload::Long(*length, &again),
-            Content::Unpacked(length) => Payload::Long(*length, &unpacked),
+            RecordContent::Held(bytes) => Payload::Whole(bytes),
+            RecordContent::Again(length) => Payload::Long(*length, &again),
+            RecordContent::Unpacked(length) => Payload::Long(*length, &unpacked),
         };
         self.sink.record(&Record { payload, ..record })?;
-        if let Content::Held(bytes) = content {
+        if let RecordContent::Held(bytes) = content {
             self.joined = bytes;
         }
         Ok(())
     }
 
     /// The head of the batch and what the record holds; `None` when it is damage.
-    fn content(&mut self, pending: Pending, packed: bool) -> Result<Option<(Option<BatchHead>, Content)>, Halt> {
+    fn content(&mut self, pending: Pending, packed: bool) -> Result<Option<(Option<BatchHead>, RecordContent)>, Halt> {
         let stored = std::mem::take(&mut self.joined);
         let held = stored.len() as u64 == pending.bytes;
         let content = match (packed, held) {
-            (false, true) => Content::Held(stored),
+            (false, true) => RecordContent::Held(stored),
             (false, false) => {
                 let head = if self.own.manifest { None } else { BatchHead::parse(&stored) };
-                return Ok(Some((head, Content::Again(pending.bytes))));
+                return Ok(Some((head, RecordContent::Again(pending.bytes))));
             }
             (true, _) => {
                 let want = self.visit.want;
@@ -100,8 +100,8 @@ impl Walker<'_, '_> {
                 let unpacked =
                     if held { self.unpacker.unpack(stored.as_slice(), most) } else { self.unpacker.unpack(fragments(), most) };
                 match unpacked {
-                    Unpacked::Whole(bytes) => Content::Held(bytes),
-                    Unpacked::Part(bytes) if most == BATCH_HEAD => Content::Held(bytes),
+                    Unpacked::Whole(bytes) => RecordContent::Held(bytes),
+                    Unpacked::Part(bytes) if most == BATCH_HEAD => RecordContent::Held(bytes),
                     Unpacked::Part(bytes) => {
                         let mut length = 0;
                         let count = &mut |piece: &[u8]| {
@@ -111,7 +111,7 @@ impl Walker<'_, '_> {
                         if self.unpacker.each(fragments(), count).is_err() {
                             return self.no_batch(pending, "a compressed record that does not unpack");
                         }
-                        return Ok(Some((BatchHead::parse(&bytes), Content::Unpacked(length))));
+                        return Ok(Some((BatchHead::parse(&bytes), RecordContent::Unpacked(length))));
                     }
                     Unpacked::Bad => return self.no_batch(pending, "a compressed record that does not unpack"),
                     Unpacked::Closed => {
@@ -121,12 +121,12 @@ impl Walker<'_, '_> {
                              sequence numbers and contents are not seen; build it with the feature zstd"
                                 .to_owned(),
                         );
-                        return Ok(Some((None, Content::Held(stored))));
+                        return Ok(Some((None, RecordContent::Held(stored))));
                     }
                 }
             }
         };
-        let Content::Held(bytes) = &content else { return Ok(Some((None, content))) };
+        let RecordContent::Held(bytes) = &content else { return Ok(Some((None, content))) };
         if self.own.manifest {
             return Ok(Some((None, content)));
         }
@@ -137,7 +137,7 @@ impl Walker<'_, '_> {
     }
 
     /// The sums are right, and what they cover is no batch.
-    fn no_batch(&mut self, pending: Pending, found: &str) -> Result<Option<(Option<BatchHead>, Content)>, Halt> {
+    fn no_batch(&mut self, pending: Pending, found: &str) -> Result<Option<(Option<BatchHead>, RecordContent)>, Halt> {
         let mut damage = self.bad(DamageKind::BadPayload, pending.start, pending.end, found.to_owned());
         damage.facts.proof = Some(Proof::Told { by: "its own sum", words: "is right, so it was written like that" });
         self.hurt(damage)?;

@@ -1,9 +1,8 @@
 //! RocksDB and LevelDB, as a format.
 
 use super::frame::RECYCLED_HEADER;
-use super::log::{self, Name};
-use super::walk;
-use crate::formats::{Drawing, Format, Mend, Numbers, numbered};
+use super::{log, walk};
+use crate::formats::{Drawing, Format, Mend, Numbers};
 use crate::model::Record;
 
 /// RocksDB and LevelDB.
@@ -15,12 +14,7 @@ pub const FORMAT: Format = Format {
     kinds: &["batch", "set_compression", "timestamp_sizes", "predecessor", "version_edit", "unknown"],
     encrypted: false,
     numbers: Numbers::Counted,
-    layout: |folder| {
-        numbered(folder, |name| match log::name_of(name)? {
-            Name::Log(number) => Some(number),
-            Name::Manifest(_) => None,
-        })
-    },
+    layout: log::layout,
     recognise: log::recognise,
     walk: walk::walk,
     join: log::join,

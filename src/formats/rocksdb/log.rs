@@ -5,7 +5,7 @@ use std::any::Any;
 use serde_json::{Value, json};
 
 use super::super::kept::maybe;
-use super::super::{Ending, Likeness, Sample, Summary, later_segments_prove};
+use super::super::{Ending, Folder, Laid, Likeness, Placed, Sample, Summary, later_segments_prove, numbered};
 use super::batch::Predecessor;
 use super::frame::{BLOCK, RECYCLED_HEADER, mask, parse};
 use super::manifest::lowest_wanted;
@@ -15,7 +15,7 @@ use crate::model::{Damage, DamageKind, Facts, Look, Lsn, LsnRange, Proof, Span, 
 
 /// What the name of a file says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Name {
+pub enum FileName {
     /// `000004.log`.
     Log(u64),
     /// `MANIFEST-000005`.
@@ -23,16 +23,39 @@ pub enum Name {
 }
 
 /// Takes a name apart. Numbers have six digits or more, and come from one counter for all files of the database.
-pub fn name_of(name: &str) -> Option<Name> {
+pub fn name_of(name: &str) -> Option<FileName> {
     let number = |digits: &str| {
         let all = digits.len() >= 6 && digits.bytes().all(|b| b.is_ascii_digit());
         all.then(|| digits.parse().ok())?
     };
     match (name.strip_suffix(".log"), name.strip_prefix("MANIFEST-")) {
-        (Some(digits), _) => number(digits).map(Name::Log),
-        (_, Some(digits)) => number(digits).map(Name::Manifest),
+        (Some(digits), _) => number(digits).map(FileName::Log),
+        (_, Some(digits)) => number(digits).map(FileName::Manifest),
         _ => None,
     }
+}
+
+/// The logs of a folder: all `*.log` are one, and each MANIFEST is one by itself, named like its file. Where only MANIFESTs are, the newest
+/// is what people mean by the folder.
+pub fn layout(folder: &Folder<'_>) -> Vec<Laid> {
+    let logs = numbered(folder, |name| match name_of(name)? {
+        FileName::Log(number) => Some(number),
+        FileName::Manifest(_) => None,
+    });
+    let manifests = numbered(folder, |name| match name_of(name)? {
+        FileName::Log(_) => None,
+        FileName::Manifest(number) => Some(number),
+    });
+    let mut manifests: Vec<Laid> = manifests
+        .into_iter()
+        .flat_map(|all| all.segments)
+        .map(|placed| Laid { name: placed.entry.name.clone(), segments: vec![Placed { followed: false, ..placed }] })
+        .collect();
+    if let Some(newest) = manifests.last_mut().filter(|_| logs.is_empty()) {
+        newest.name.clear();
+    }
+    manifests.reverse();
+    logs.into_iter().chain(manifests).collect()
 }
 
 pub fn recognise(sample: &Sample<'_>) -> Likeness {
@@ -219,9 +242,9 @@ mod tests {
 
     #[test]
     fn names_of_six_digits_or_more_are_logs_and_the_text_log_is_none() {
-        assert_eq!(name_of("000004.log"), Some(Name::Log(4)));
-        assert_eq!(name_of("12345678.log"), Some(Name::Log(12_345_678)));
-        assert_eq!(name_of("MANIFEST-000005"), Some(Name::Manifest(5)));
+        assert_eq!(name_of("000004.log"), Some(FileName::Log(4)));
+        assert_eq!(name_of("12345678.log"), Some(FileName::Log(12_345_678)));
+        assert_eq!(name_of("MANIFEST-000005"), Some(FileName::Manifest(5)));
         for name in ["LOG", "LOG.old", "00004.log", "wal-000004.log", "MANIFEST-5", "000004.sst", "00000x.log", "+00004.log"] {
             assert_eq!(name_of(name), None, "{name}");
         }

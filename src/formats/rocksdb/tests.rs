@@ -240,6 +240,21 @@ fn a_file_that_holds_only_another_logs_frames_says_so() {
 }
 
 #[test]
+fn logs_are_one_log_and_each_manifest_is_one_by_itself() {
+    let entry = |name: &str| crate::disk::Entry { name: name.into(), length: 0, kind: crate::disk::EntryKind::File };
+    let laid = |names: &[&str]| -> Vec<String> {
+        let entries: Vec<_> = names.iter().copied().map(entry).collect();
+        let laid = (FORMAT.layout)(&crate::formats::Folder::new(&entries, &|_| None));
+        let of = |log: &crate::formats::Laid| log.segments.iter().map(|p| p.entry.name.as_str()).collect::<Vec<_>>().join("+");
+        laid.iter().map(|log| format!("{}:{}", log.name, of(log))).collect()
+    };
+    let all = ["MANIFEST-000005", "000012.log", "000004.log", "LOG", "CURRENT", "MANIFEST-000011", "000010.sst"];
+    let expected = [":000004.log+000012.log", "MANIFEST-000011:MANIFEST-000011", "MANIFEST-000005:MANIFEST-000005"];
+    assert_eq!(laid(&all), expected);
+    assert_eq!(laid(&all[4..6]), [":MANIFEST-000011"]);
+}
+
+#[test]
 fn types_that_may_be_passed_over_are_shown_and_others_are_damage() {
     let mut log = Writer::default();
     log.batches(1..=1);

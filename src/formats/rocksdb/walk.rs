@@ -69,7 +69,7 @@ pub(super) fn walk(visit: &Visit<'_>, sink: &mut Sink<'_>) -> Walk {
     let cursor = visit.source.cursor_never_finished(visit.segment)?;
     let name = log::name_of(&visit.segment.name);
     let number = match name {
-        Some(log::Name::Log(number)) => Some(number as u32),
+        Some(log::FileName::Log(number)) => Some(number as u32),
         _ => None,
     };
     let mut state = Walker {
@@ -77,7 +77,7 @@ pub(super) fn walk(visit: &Visit<'_>, sink: &mut Sink<'_>) -> Walk {
         sink,
         summary: Summary::new(visit.segment, cursor.length()),
         cursor,
-        own: Own { manifest: matches!(name, Some(log::Name::Manifest(_))), ..Own::default() },
+        own: Own { manifest: matches!(name, Some(log::FileName::Manifest(_))), ..Own::default() },
         at: 0,
         number,
         classic: false,

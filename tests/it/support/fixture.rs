@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -27,8 +28,16 @@ fn copy_all(from: &Path, to: &Path) -> std::io::Result<()> {
         if from.is_dir() {
             copy_all(&from, &to)?;
         } else {
-            // Its bytes and not its permissions: a checkout may be read-only.
-            fs::write(to, fs::read(&from)?)?;
+            // Its bytes and not its permissions: a checkout may be read-only. Large ones are stored compressed.
+            let stored = fs::read(&from)?;
+            match from.extension().is_some_and(|extension| extension == "gz") {
+                true => {
+                    let mut content = Vec::new();
+                    flate2::read::GzDecoder::new(&stored[..]).read_to_end(&mut content)?;
+                    fs::write(to.with_extension(""), content)?;
+                }
+                false => fs::write(to, stored)?,
+            }
         }
     }
     Ok(())

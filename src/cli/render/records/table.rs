@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use regex::bytes::Regex;
 use walctl::disk::Segment;
+use walctl::formats::Numbers;
 use walctl::model::{Damage, Payload, Record, Result, Time, Value};
 use walctl::ops::read::Shown;
 
@@ -27,6 +28,8 @@ pub struct RecordTable {
     colour: bool,
     /// Records that only stand beside wanted ones are marked.
     context: bool,
+    /// How the log's numbers are shown.
+    pub numbers: Numbers,
     lsn: usize,
     kind: usize,
     tag: usize,
@@ -62,6 +65,7 @@ impl RecordTable {
     /// For that output.
     pub fn new(out: &Out, view: View, redact: Option<Redaction>, pattern: Option<Regex>, context: bool) -> RecordTable {
         RecordTable {
+            numbers: Numbers::Counted,
             view,
             redact,
             pattern,
@@ -138,6 +142,9 @@ impl RecordTable {
     fn columns(&self, line: &mut String, record: &Record<'_>, shape: TableColumns) {
         let (lsn_width, kind_width) = (self.lsn, self.kind);
         match (record.lsn, record.last_lsn) {
+            (Some(lsn), _) if matches!(self.numbers, Numbers::Positions(_)) => {
+                write!(line, "{:>lsn_width$}", self.numbers.show(lsn))
+            }
             (Some(first), Some(last)) if first != last => write!(line, "{:>lsn_width$}", format!("{first}-{last}")),
             (Some(lsn), _) => write!(line, "{:>lsn_width$}", lsn.0),
             (None, _) => write!(line, "{:>lsn_width$}", "-"),
@@ -271,6 +278,7 @@ impl RecordTable {
     fn grow(&mut self, record: &Record<'_>) {
         let digits = |n: u64| n.checked_ilog10().map_or(1, |log| log as usize + 1);
         let lsn = match (record.lsn, record.last_lsn) {
+            (Some(lsn), _) if matches!(self.numbers, Numbers::Positions(_)) => self.numbers.show(lsn).len(),
             (Some(first), Some(last)) if first != last => digits(first.0) + 1 + digits(last.0),
             (Some(lsn), _) => digits(lsn.0),
             (None, _) => 1,

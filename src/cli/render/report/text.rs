@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use walctl::disk::Io;
-use walctl::formats::Mend;
+use walctl::formats::{Mend, Numbers, by_name};
 use walctl::model::{Acknowledged, Damage, DamageKind, LsnRange, Verdict};
 use walctl::ops::open::Input;
 use walctl::ops::report::{LedgerReport, MediaView, Report, SegmentReport};
@@ -142,6 +142,7 @@ fn segments(out: &mut Out, report: &Report) -> io::Result<()> {
     let shown = |column: &usize| !(narrow && *column == VALID_BYTES);
     let heads: Vec<&str> = (0..heads.len()).filter(shown).map(|column| heads[column]).collect();
     let mut table = Table::new(out, &heads);
+    let numbers = by_name(report.format).map_or(Numbers::Counted, |format| format.numbers);
     let count = report.segments.len();
     let mut left_out = 0;
     for (index, segment) in report.segments.iter().enumerate() {
@@ -154,17 +155,17 @@ fn segments(out: &mut Out, report: &Report) -> io::Result<()> {
             table.row([format!("… {left_out} more, all clean")]);
             left_out = 0;
         }
-        let row = row(segment).into_iter().enumerate();
+        let row = row(segment, numbers).into_iter().enumerate();
         table.inked_row(row.filter(|(column, _)| shown(column)).map(|(_, cell)| cell));
     }
     table.write(out)
 }
 
-fn row(segment: &SegmentReport) -> [(String, Option<Ink>); 7] {
+fn row(segment: &SegmentReport, numbers: Numbers) -> [(String, Option<Ink>); 7] {
     let bytes = if segment.file_bytes == u64::MAX { "?".to_owned() } else { segment.file_bytes.to_string() };
     [
         (escape::line(&segment.file), None),
-        (segment.lsns.map_or_else(|| "-".to_owned(), |lsns| lsns.to_string()), None),
+        (segment.lsns.map_or_else(|| "-".to_owned(), |lsns| numbers.show_range(lsns)), None),
         (segment.records.to_string(), None),
         (segment.valid_bytes.to_string(), None),
         (bytes, None),
@@ -184,13 +185,13 @@ pub fn ink(verdict: Verdict) -> Ink {
 
 fn one_damage(out: &mut Out, input: &Input, report: &Report, damage: &Damage, first_of_kind: bool) -> io::Result<()> {
     let verdict = out.paint(ink(damage.verdict()), damage.verdict());
-    let due = damage.lsn.map(|lsn| format!(" where LSN {lsn} was due")).unwrap_or_default();
+    let due = damage.lsn.map(|lsn| format!(" where LSN {} was due", input.format.numbers.show(lsn))).unwrap_or_default();
     let extent = if damage.span.length > 0 { format!(", {}", count(damage.span.length, "byte")) } else { String::new() };
     writeln!(out, "{}: {verdict}: {}{due}{extent}", place(input, &damage.span), damage.kind)?;
     writeln!(out, "  {}", escape::line(&damage.detail()))?;
     writeln!(out, "  {}", acknowledged(damage))?;
     if let Some(doubt) = damage.doubt {
-        writeln!(out, "  in doubt: LSN {doubt}")?;
+        writeln!(out, "  in doubt: LSN {}", input.format.numbers.show_range(doubt))?;
     }
     if first_of_kind {
         let entry = damage.kind.entry();
@@ -264,12 +265,12 @@ fn verdict(out: &mut Out, input: &Input, report: &Report) -> io::Result<()> {
     let verdict = out.paint(ink(report.verdict), report.verdict);
     let records = match report.lsns {
         _ if report.records == 0 => "no records".to_owned(),
-        Some(lsns) => format!("{}, LSN {lsns}", count(report.records, "record")),
+        Some(lsns) => format!("{}, LSN {}", count(report.records, "record"), input.format.numbers.show_range(lsns)),
         None => count(report.records, "record"),
     };
     let meaning = match report.acknowledged() {
         _ if report.verdict == Verdict::Clean => ends(report),
-        Acknowledged::Yes => match lost(report) {
+        Acknowledged::Yes => match lost(report, input.format.numbers) {
             Some(lsns) => format!("acknowledged records are lost or in doubt: LSN {lsns}"),
             None => report.verdict.words().to_owned(),
         },
@@ -303,8 +304,8 @@ fn ends(report: &Report) -> String {
     }
 }
 
-fn lost(report: &Report) -> Option<String> {
+fn lost(report: &Report, numbers: Numbers) -> Option<String> {
     let doubts = report.damage.iter().filter(|d| d.acknowledged() == Acknowledged::Yes).filter_map(|d| d.doubt);
-    let ranges: Vec<String> = super::merged(doubts).iter().map(LsnRange::to_string).collect();
+    let ranges: Vec<String> = super::merged(doubts).iter().map(|range| numbers.show_range(*range)).collect();
     (!ranges.is_empty()).then(|| super::some_of(&ranges))
 }

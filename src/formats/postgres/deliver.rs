@@ -1,0 +1,54 @@
+//! Handing over a record: its header's fields, and its content from all the pages that it runs over.
+
+use super::super::Halt;
+use super::log::name_of;
+use super::page::{RECORD_HEADER, kind_of, show};
+use super::pages::{Pages, WholeRecord};
+use super::walk::Walker;
+use crate::model::{Field, Lsn, Payload, Record, Result, Span, Value};
+
+/// Content longer than this is not held in memory.
+const HELD: u64 = 8 << 20;
+
+impl Walker<'_, '_> {
+    pub(super) fn deliver(&mut self, found: &WholeRecord, lsn: u64) -> Result<(), Halt> {
+        let header = &found.header;
+        let prev = show(header.prev);
+        let fields = [
+            Field { name: "manager", value: Value::Number(u64::from(header.manager)) },
+            Field { name: "info", value: Value::Number(u64::from(header.info)) },
+            Field { name: "xid", value: Value::Number(u64::from(header.xid)) },
+            Field { name: "prev", value: Value::Text(&prev) },
+        ];
+        let at = self.at;
+        let record = Record {
+            span: Span::new(self.visit.segment.id, at, found.end.min(self.pages.size)),
+            lsn: Some(Lsn(lsn)),
+            last_lsn: None,
+            kind: kind_of(header.manager),
+            time: None,
+            tag: None,
+            fields: &fields,
+            payload: Payload::Whole(&[]),
+            encrypted: false,
+            physical: false,
+        };
+        let length = u64::from(header.total) - RECORD_HEADER as u64;
+        if length <= HELD {
+            let mut content = Vec::with_capacity(usize::try_from(length).expect("a few megabytes"));
+            self.pages.content(at, header.total, &mut |piece| {
+                content.extend_from_slice(piece);
+                Ok(())
+            })?;
+            return self.sink.record(&Record { payload: Payload::Whole(&content), ..record });
+        }
+        let (visit, size, base, total) = (self.visit, self.pages.size, self.pages.base, header.total);
+        let timeline = name_of(&visit.segment.name).map(|name| name.timeline);
+        // Not through the cursor that is in use.
+        let again = move |take: &mut dyn FnMut(&[u8]) -> Result<()>| {
+            let cursor = visit.source.cursor_never_finished(visit.segment)?;
+            Pages::new(visit, cursor, size, base, timeline).content(at, total, take)
+        };
+        self.sink.record(&Record { payload: Payload::Long(length, &again), ..record })
+    }
+}

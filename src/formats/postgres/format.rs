@@ -1,0 +1,43 @@
+//! PostgreSQL, as a format.
+
+use super::page::{KINDS, RECORD_HEADER, show};
+use super::{log, walk};
+use crate::formats::{Format, Mend, Numbers};
+
+/// PostgreSQL.
+pub const FORMAT: Format = Format {
+    name: "postgres",
+    aliases: &[],
+    title: "PostgreSQL write-ahead log, pg_wal (13 to 18)",
+    protects: "CRC-32C over each record; page headers have no sum, and what they repeat is compared",
+    kinds: KINDS,
+    encrypted: false,
+    numbers: Numbers::Positions(|lsn| show(lsn.0)),
+    layout: log::layout,
+    recognise: log::recognise,
+    walk: walk::walk,
+    join: log::join,
+    mend: Mend::Refuse(
+        "the data files may already hold the changes of records that would be cut, and the server finds the end by itself; fetch the damaged \
+         segment from an archive or a standby before the server is started, for it overwrites what follows the damage",
+    ),
+    restore: None,
+    drawing: |_| {
+        &[("length", 0, 4), ("xid", 4, 4), ("prev", 8, 8), ("info", 16, 1), ("manager", 17, 1), ("zero", 18, 2), ("crc", 20, 4)]
+    },
+    unprotected: "page headers: a system identifier and flags can change unseen; padding behind records, and what follows a switch, is read by \
+                  nobody",
+    words: &[
+        "goes-on-elsewhere",
+        "a later page",
+        "bears the position at which it stands, so the log had gone on behind this",
+        "a whole record",
+        "stands behind it and was written after it",
+        "the size of segments",
+        "says that the bytes had been there, for files are made in full before they are used",
+    ],
+    keep: log::keep,
+    known: log::known,
+};
+
+const _: () = assert!(RECORD_HEADER == 24);
