@@ -8,6 +8,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
+use walctl::disk::{Entry, EntryKind};
+use walctl::formats::{Likeness, Sample};
 use walctl::model::Keys;
 use walctl::ops::report::{Checks, Progress, verify};
 
@@ -353,4 +355,95 @@ fn harm_to_each_byte_of_a_nodedb_log_is_told_as_written() {
 #[test]
 fn harm_to_each_byte_of_an_allsource_log_is_told_as_written() {
     maps_are_told("allsource");
+}
+
+/// The start of a file of a fixture.
+fn head_of(path: &str) -> Vec<u8> {
+    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(path)).expect("the fixture is there")
+}
+
+/// A file's start with a byte of it changed.
+fn hurt_at(mut head: Vec<u8>, at: usize) -> Vec<u8> {
+    head[at] ^= 0x41;
+    head
+}
+
+#[test]
+fn what_a_file_is_taken_for_is_told_as_written() {
+    let (zero, sixteen) = ("00000000000000000000.wal", "00000000000000000016.wal");
+    let rivven = || head_of("rivven/clean_single/wal/00000000000000000000.wal");
+    let ironwal = || head_of("ironwal/clean_single/wal/orders/00000000000000000000.wal");
+    let nodedb = || head_of("nodedb/clean_single/wal/wal-00000000000000000001.seg");
+    let sealed = || head_of("nodedb/clean_encrypted/wal/wal-00000000000000000001.seg");
+    let allsource = || head_of("allsource/clean_single/wal/wal-0000000000000000.log");
+    let ours = || cook("begin 16\nrecord alpha\nrecord beta").expect("a good recipe").segments.remove(0).bytes;
+    let headless = |mut bytes: Vec<u8>| {
+        bytes[..64].fill(b'x');
+        bytes
+    };
+    let zeros = || vec![0; 4096];
+    let samples: Vec<(&str, &str, Vec<u8>, &[&str])> = vec![
+        ("rivven", zero, rivven(), &[]),
+        ("rivven under another name", "data.bin", rivven(), &[]),
+        ("rivven whose first magic is hurt", zero, hurt_at(rivven(), 0), &[]),
+        ("rivven whose first magic is hurt, beside an index of ironwal", zero, hurt_at(rivven(), 0), &["segments.idx"]),
+        ("rivven whose first magic is hurt, beside a head of ironwal", zero, hurt_at(rivven(), 0), &["head.state"]),
+        ("zeros", zero, zeros(), &[]),
+        ("zeros beside a lock", zero, zeros(), &["LOCK"]),
+        ("zeros under a name of ours", sixteen, zeros(), &[]),
+        ("zeros under a name of ours beside a lock", sixteen, zeros(), &["LOCK"]),
+        ("zeros under a name of ours beside saved bytes", sixteen, zeros(), &["00000000000000000016.wal.cut-4096"]),
+        ("nothing", zero, Vec::new(), &[]),
+        ("nothing under a name of ours", sixteen, Vec::new(), &[]),
+        ("nothing beside an index of ironwal", zero, Vec::new(), &["segments.idx"]),
+        ("nothing beside a marker of rivven", zero, Vec::new(), &[".last_replayed_lsn"]),
+        ("other bytes", zero, vec![b'x'; 100], &[]),
+        ("other bytes beside an index of ironwal", zero, vec![b'x'; 100], &["segments.idx"]),
+        ("other bytes beside a marker of rivven", zero, vec![b'x'; 100], &[".last_replayed_lsn"]),
+        ("other bytes under a name of ours", sixteen, vec![b'x'; 100], &[]),
+        ("other bytes under a name of nodedb", "wal-00000000000000000001.seg", vec![b'x'; 100], &[]),
+        ("other bytes under a name of allsource", "wal-0000000000000000.log", vec![b'x'; 100], &[]),
+        ("other bytes under another name", "data.bin", vec![b'x'; 100], &["LOCK", "segments.idx", ".last_replayed_lsn"]),
+        ("ironwal", zero, ironwal(), &["segments.idx"]),
+        ("ironwal alone", zero, ironwal(), &[]),
+        ("ironwal whose first magic is hurt, alone", zero, hurt_at(ironwal(), 0), &[]),
+        ("ironwal whose first magic is hurt", zero, hurt_at(ironwal(), 0), &["segments.idx"]),
+        ("nodedb", "wal-00000000000000000001.seg", nodedb(), &[]),
+        ("nodedb under another name", "data.bin", nodedb(), &[]),
+        ("nodedb whose first magic is hurt", "wal-00000000000000000001.seg", hurt_at(nodedb(), 0), &[]),
+        ("nodedb whose first record is hurt", "wal-00000000000000000001.seg", hurt_at(nodedb(), 60), &[]),
+        ("nodedb whose first record is hurt, under another name", "data.bin", hurt_at(nodedb(), 60), &[]),
+        ("the first record of nodedb, cut", "data.bin", nodedb()[..60].to_vec(), &[]),
+        ("nodedb behind a preamble", "wal-00000000000000000001.seg", sealed(), &[]),
+        ("nodedb behind a preamble, under another name", "data.bin", sealed(), &[]),
+        ("a preamble of nodedb", "wal-00000000000000000001.seg", sealed()[..16].to_vec(), &[]),
+        ("half a preamble of nodedb", "wal-00000000000000000001.seg", sealed()[..8].to_vec(), &[]),
+        ("allsource", "wal-0000000000000000.log", allsource(), &[]),
+        ("allsource under another name", "data.bin", allsource(), &[]),
+        ("the first line of allsource, cut", "wal-0000000000000000.log", allsource()[..60].to_vec(), &[]),
+        ("the first line of allsource, cut, under another name", "data.bin", allsource()[..60].to_vec(), &[]),
+        ("ours", sixteen, ours(), &[]),
+        ("ours under another name", "data.bin", ours(), &[]),
+        ("ours whose magic is hurt", sixteen, hurt_at(ours(), 0), &[]),
+        ("ours whose magic is hurt, under another name", "data.bin", hurt_at(ours(), 0), &[]),
+        ("ours whose magic is hurt in three places", sixteen, hurt_at(hurt_at(hurt_at(ours(), 0), 1), 2), &[]),
+        ("ours without a header", sixteen, headless(ours()), &[]),
+        ("ours without a header and a first frame", sixteen, hurt_at(headless(ours()), 4096), &[]),
+        ("ours without a header, under another name", "data.bin", headless(ours()), &[]),
+        ("half a magic of ours", sixteen, ours()[..4].to_vec(), &[]),
+        ("half a magic of ours, under another name", "data.bin", ours()[..4].to_vec(), &[]),
+    ];
+    let mut told = String::new();
+    for (what, name, head, beside) in samples {
+        let entry = |name: &&str| Entry { name: (*name).to_owned(), length: 1, kind: EntryKind::File };
+        let beside: Vec<Entry> = beside.iter().map(entry).collect();
+        let sample = Sample { name: Some(name), head: &head, length: head.len() as u64, beside: &beside };
+        let likely = ["native", "ironwal", "rivven", "nodedb", "allsource"].into_iter().filter_map(|format| {
+            let likeness = (walctl::formats::by_name(format).expect("it is in the registry").recognise)(&sample);
+            (likeness > Likeness::No).then(|| format!("{format} {likeness:?}"))
+        });
+        let likely: Vec<String> = likely.collect();
+        let _ = writeln!(told, "{what}: {}", if likely.is_empty() { "no log".into() } else { likely.join(", ") });
+    }
+    compare("recognised", &told);
 }
