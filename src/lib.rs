@@ -191,7 +191,6 @@ pub mod formats {
         mod entry;
         mod format;
         mod join;
-        mod json;
         #[cfg(test)]
         mod tests;
         mod walk;

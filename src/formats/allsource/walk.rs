@@ -232,16 +232,11 @@ impl Walker<'_, '_, '_> {
     }
 
     fn deliver(&mut self, entry: &ValidEntry<'_>, at: u64, end: u64, text: &[u8], back: bool, inside: bool) -> Result<(), Halt> {
-        let id = entry.id.meaning_or_raw();
-        let kind = entry.event_type.meaning_or_raw();
-        let entity = entry.entity.meaning_or_raw();
-        let tenant = entry.tenant.as_ref().map_or("default".into(), |t| t.meaning_or_raw());
-        let written = entry.written.meaning_or_raw();
         let fields = [
-            Field { name: "event_id", value: Value::Text(&id) },
-            Field { name: "event_type", value: Value::Text(&kind) },
-            Field { name: "entity_id", value: Value::Text(&entity) },
-            Field { name: "tenant_id", value: Value::Text(&tenant) },
+            Field { name: "event_id", value: Value::Text(&entry.id) },
+            Field { name: "event_type", value: Value::Text(&entry.event_type) },
+            Field { name: "entity_id", value: Value::Text(&entry.entity) },
+            Field { name: "tenant_id", value: Value::Text(&entry.tenant) },
             Field { name: "version", value: Value::Signed(entry.version) },
             Field { name: "checksum", value: Value::Number(u64::from(entry.checksum)) },
             // These two only where they say yes.
@@ -254,7 +249,7 @@ impl Walker<'_, '_, '_> {
             lsn: Some(Lsn(entry.sequence)),
             last_lsn: None,
             kind: "event",
-            time: Time::parse(&written),
+            time: Time::parse(&entry.written),
             tag: None,
             fields: &fields[..count],
             payload: Payload::Whole(text),
