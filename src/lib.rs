@@ -51,10 +51,13 @@ pub mod disk {
     pub use checksum::{PREFIX_BLOCK, PrefixSums, WindowSums, crc32, crc32c, flipped_bit, seed_of};
     pub use cursor::{Cursor, Io, LARGEST_PIECE, pieces, zero_prefix};
     pub use direct::{AlignedBytes, DIRECT_BLOCK};
-    pub use file::{Disk, Entry, EntryKind, File, Identity, Open, Whereabouts, make_dir, not_regular, read_full, write_full};
+    pub use file::{
+        Disk, Entry, EntryKind, File, Identity, Open, Whereabouts, errno_of, make_dir, not_regular, read_full, write_full,
+    };
     pub use mapping::Mapping;
     pub use pipe::Pipe;
     pub use real::RealDisk;
+    pub use rustix::io::Errno;
     pub use sim::{Fault, Luck, SimDisk};
     pub use source::{Segment, Source};
     pub use stream::Stream;

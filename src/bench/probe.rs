@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::figures::{Spread, percentile};
 use super::observer::Watch;
-use crate::disk::{AlignedBytes, Disk, File, Open, write_full};
+use crate::disk::{AlignedBytes, Disk, Errno, File, Open, errno_of, write_full};
 use crate::model::{Error, Result};
 
 /// The room into which a write goes.
@@ -163,7 +163,7 @@ pub fn probe(disk: &dyn Disk, dir: &Path, slice: Duration, watch: &Watch<'_>) ->
 pub const PROBE_STEPS: u64 = (PASSES * (SyncWay::DURABLE.len() * Room::ALL.len() + 3)) as u64;
 
 fn refuses(error: &Error) -> bool {
-    matches!(error.errno(), Some(libc::EINVAL | libc::EOPNOTSUPP | libc::ENOSYS))
+    matches!(errno_of(&error), Some(Errno::INVAL | Errno::OPNOTSUPP | Errno::NOSYS))
 }
 
 fn time_one(disk: &dyn Disk, dir: &Path, kind: (Room, SyncWay, usize), slice: Duration) -> Result<Vec<u64>> {

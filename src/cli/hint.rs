@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use walctl::disk::Errno;
 
 use walctl::disk::EntryKind;
 use walctl::formats::Mend;
@@ -84,7 +85,9 @@ fn for_io(doing: &str, path: &Path, source: &std::io::Error) -> Option<String> {
         }
         // Our own refusal: what stands there is no file that is opened.
         ErrorKind::InvalidInput if source.raw_os_error().is_none() => Some(format!("see what it is: ls -l {}", show(path))),
-        _ if source.raw_os_error() == Some(libc::EIO) => Some("see what the kernel says about the disk: dmesg | tail".into()),
+        _ if Errno::from_io_error(source) == Some(Errno::IO) => {
+            Some("see what the kernel says about the disk: dmesg | tail".into())
+        }
         _ => None,
     }
 }

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
+use walctl::disk::{Errno, errno_of};
 
 use serde_json::{Value, json};
 use walctl::model::Error;
@@ -88,7 +89,7 @@ fn failed(error: Error, log: &ops::open::Input, target: &Path, again: &dyn Fn(&P
     if !written {
         return error.into();
     }
-    let full = matches!(error.errno(), Some(libc::ENOSPC | libc::EDQUOT));
+    let full = matches!(errno_of(&error), Some(Errno::NOSPC | Errno::DQUOT));
     let message =
         format!("{error}; {} was not touched, and what was written of the new log has been removed", log.source.path.display());
     let place = target.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Disk, File, Mapping, Open};
+use super::{Disk, Errno, File, Mapping, Open, errno_of};
 use crate::model::{Error, Result};
 
 /// How to read.
@@ -69,7 +69,7 @@ impl Cursor {
     pub fn direct(disk: &Arc<dyn Disk>, path: &Path, file: Arc<dyn File>, length: u64) -> Result<Cursor> {
         match disk.open(path, Open { direct: true, ..Open::READ }) {
             Ok(direct) => Ok(Cursor { direct: true, ..Cursor::new(direct.into(), length) }),
-            Err(error) if error.errno() == Some(libc::EINVAL) => Ok(Cursor::new(file, length)),
+            Err(error) if errno_of(&error) == Some(Errno::INVAL) => Ok(Cursor::new(file, length)),
             Err(error) => Err(error),
         }
     }
@@ -346,28 +346,28 @@ pub fn pieces(file: &dyn File, offset: u64, length: u64, take: &mut dyn FnMut(&[
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
     use super::*;
 
-    /// A file of counting bytes that refuses some ranges, and gives little at a time.
-    #[derive(Debug)]
-    struct Rotten {
-        length: u64,
-        bad: Vec<(u64, u64)>,
+    /// A file that can only be read, as a function says.
+    struct Scripted<R> {
+        length: AtomicU64,
+        read: R,
     }
 
-    impl File for Rotten {
+    impl<R> std::fmt::Debug for Scripted<R> {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("Scripted")
+        }
+    }
+
+    impl<R: Fn(&AtomicU64, &mut [u8], u64) -> Result<usize> + Send + Sync> File for Scripted<R> {
         fn length(&self) -> Result<u64> {
-            Ok(self.length)
+            Ok(self.length.load(Relaxed))
         }
         fn read_at(&self, into: &mut [u8], offset: u64) -> Result<usize> {
-            let end = self.length.min(offset + into.len().min(8192) as u64);
-            if self.bad.iter().any(|(from, to)| offset < *to && *from < end) {
-                return Err(Error::io("read", Path::new("x"))(std::io::Error::from_raw_os_error(libc::EIO)));
-            }
-            for (at, byte) in (offset..end).zip(into.iter_mut()) {
-                *byte = u8::try_from(at % 251).expect("a remainder of 251");
-            }
-            Ok(usize::try_from(end.saturating_sub(offset)).expect("small"))
+            (self.read)(&self.length, into, offset)
         }
         fn write_at(&self, _: &[u8], _: u64) -> Result<usize> {
             unreachable!("reading never writes")
@@ -386,8 +386,41 @@ mod tests {
         }
     }
 
+    /// Counting bytes, of which some ranges are refused, and few are given at a time.
+    fn rotten(length: u64, bad: &[(u64, u64)]) -> Arc<dyn File> {
+        let bad = bad.to_vec();
+        let read = move |_: &AtomicU64, into: &mut [u8], offset: u64| {
+            let end = length.min(offset + into.len().min(8192) as u64);
+            if bad.iter().any(|(from, to)| offset < *to && *from < end) {
+                return Err(Error::io("read", Path::new("x"))(Errno::IO.into()));
+            }
+            for (at, byte) in (offset..end).zip(into.iter_mut()) {
+                *byte = u8::try_from(at % 251).expect("a remainder of 251");
+            }
+            Ok(usize::try_from(end.saturating_sub(offset)).expect("small"))
+        };
+        Arc::new(Scripted { length: length.into(), read })
+    }
+
+    /// A file that grows with each read, as a writer makes it, and is read past the cache: only whole grains, at whole grains.
+    fn growing(length: u64) -> Arc<dyn File> {
+        let read = |length: &AtomicU64, into: &mut [u8], offset: u64| {
+            let length = length.fetch_add(944, Relaxed);
+            if offset >= length {
+                return Ok(0);
+            }
+            if !offset.is_multiple_of(GRAIN) || !into.len().is_multiple_of(GRAIN as usize) {
+                return Err(Error::io("read", Path::new("x"))(Errno::INVAL.into()));
+            }
+            let count = into.len().min(usize::try_from(length - offset).expect("small"));
+            into[..count].fill(7);
+            Ok(count)
+        };
+        Arc::new(Scripted { length: length.into(), read })
+    }
+
     fn cursor(length: u64, bad: &[(u64, u64)]) -> Cursor {
-        Cursor::new(Arc::new(Rotten { length, bad: bad.to_vec() }), length)
+        Cursor::new(rotten(length, bad), length)
     }
 
     #[test]
@@ -414,48 +447,11 @@ mod tests {
     #[test]
     fn a_file_of_unknown_length_gives_all_it_has() {
         for (offset, want) in [(0, 300_000), (4097, 1 << 20), (100, 5 << 20)] {
-            let mut cursor = Cursor::new(Arc::new(Rotten { length: 3_000_000, bad: Vec::new() }), u64::MAX);
+            let mut cursor = Cursor::new(rotten(3_000_000, &[]), u64::MAX);
             let expected = want.min(3_000_000 - usize::try_from(offset).expect("small"));
             assert_eq!(cursor.bytes(offset, want).len(), expected, "{offset} {want}");
-            let mut cursor = Cursor::new(Arc::new(Rotten { length: 3_000_000, bad: Vec::new() }), u64::MAX);
+            let mut cursor = Cursor::new(rotten(3_000_000, &[]), u64::MAX);
             assert_eq!(cursor.fold(offset, 2_000_000, 0, |n, piece| n + piece.len()), Some(2_000_000), "{offset}");
-        }
-    }
-
-    /// A file that grows with each read, as a writer makes it, and is read past the cache: only whole grains, at whole grains.
-    #[derive(Debug)]
-    struct Growing(std::sync::atomic::AtomicU64);
-
-    impl File for Growing {
-        fn length(&self) -> Result<u64> {
-            Ok(self.0.load(std::sync::atomic::Ordering::Relaxed))
-        }
-        fn read_at(&self, into: &mut [u8], offset: u64) -> Result<usize> {
-            let length = self.0.fetch_add(944, std::sync::atomic::Ordering::Relaxed);
-            if offset >= length {
-                return Ok(0);
-            }
-            if !offset.is_multiple_of(GRAIN) || !into.len().is_multiple_of(GRAIN as usize) {
-                return Err(Error::io("read", Path::new("x"))(std::io::Error::from_raw_os_error(libc::EINVAL)));
-            }
-            let count = into.len().min(usize::try_from(length - offset).expect("small"));
-            into[..count].fill(7);
-            Ok(count)
-        }
-        fn write_at(&self, _: &[u8], _: u64) -> Result<usize> {
-            unreachable!("reading never writes")
-        }
-        fn sync_data(&self) -> Result<()> {
-            unreachable!("reading never syncs")
-        }
-        fn sync_all(&self) -> Result<()> {
-            unreachable!("reading never syncs")
-        }
-        fn set_length(&self, _: u64) -> Result<()> {
-            unreachable!("reading never cuts")
-        }
-        fn reserve(&self, _: u64, _: u64) -> Result<()> {
-            unreachable!("reading never reserves")
         }
     }
 
@@ -466,7 +462,7 @@ mod tests {
         let (disk, path): (Arc<dyn Disk>, _) = (Arc::new(sim.clone()), Path::new("/a"));
         let file: Arc<dyn File> = disk.open(path, Open::CREATE).expect("it is new").into();
         file.write_at(&[7; 600], 0).and_then(|_| file.sync_data()).expect("the disk is well");
-        sim.fail_at(sim.operations() + 2, Fault::Errno(libc::EIO));
+        sim.fail_at(sim.operations() + 2, Fault::Errno(Errno::IO));
         file.write_at(&[8; 400], 600).expect("the cache takes it");
         file.sync_data().expect_err("the medium does not get it");
         let mut cursor = Cursor::direct(&disk, path, file.clone(), 1000).expect("it opens");
@@ -475,8 +471,7 @@ mod tests {
 
     #[test]
     fn a_file_that_grows_while_it_is_read_past_the_cache_refuses_nothing() {
-        let file: Arc<dyn File> = Arc::new(Growing(15_480.into()));
-        let mut cursor = Cursor { direct: true, ..Cursor::new(file, 15_480) };
+        let mut cursor = Cursor { direct: true, ..Cursor::new(growing(15_480), 15_480) };
         let mut at = 0;
         for _ in 0..200 {
             at += cursor.bytes(at, 3000).len() as u64;

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::Path;
 
+use rustix::io::Errno;
+
 use super::{Mapping, User};
 use crate::model::{Error, Result};
 
@@ -144,6 +146,12 @@ impl EntryKind {
             EntryKind::Link => "a symbolic link whose target cannot be reached",
         }
     }
+}
+
+/// The system's error number, where there is one.
+#[must_use]
+pub fn errno_of(error: &Error) -> Option<Errno> {
+    error.errno().map(Errno::from_raw_os_error)
 }
 
 /// The error of what cannot be opened as a regular file, and why.

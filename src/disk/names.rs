@@ -3,6 +3,7 @@
 //! A name belongs to a folder by the folder's number, whatever that is called and wherever it is moved: so what was synced into a folder
 //! is found in it under its old name or its new one, whichever survived.
 
+use super::Errno;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
@@ -86,8 +87,8 @@ impl Names {
         let folder = path.parent().and_then(|above| self.find(above));
         match (folder, path.file_name()) {
             (Some(Target::Folder(folder)), Some(name)) => Ok((folder, name.to_owned())),
-            (Some(Target::File(_)), Some(_)) => Err(errno(doing, path, libc::ENOTDIR)),
-            _ => Err(errno(doing, path, libc::ENOENT)),
+            (Some(Target::File(_)), Some(_)) => Err(errno(doing, path, Errno::NOTDIR)),
+            _ => Err(errno(doing, path, Errno::NOENT)),
         }
     }
 
@@ -174,6 +175,6 @@ impl Names {
 }
 
 /// The system answers with this error number.
-pub fn errno(doing: &'static str, path: &Path, number: i32) -> Error {
-    Error::io(doing, path)(std::io::Error::from_raw_os_error(number))
+pub fn errno(doing: &'static str, path: &Path, number: Errno) -> Error {
+    Error::io(doing, path)(number.into())
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FallocateFlags, SeekFrom};
 
-use super::{Disk, Entry, EntryKind, File, Identity, Mapping, Open, User, Whereabouts, not_regular};
+use super::{Disk, Entry, EntryKind, Errno, File, Identity, Mapping, Open, User, Whereabouts, not_regular};
 use crate::model::{Error, Result};
 
 /// Files as the operating system has them.
@@ -30,7 +30,7 @@ impl Disk for RealDisk {
         let name = || path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         match unless_interrupted(|| fs::metadata(path)) {
             Ok(meta) => Ok(Some(entry(name(), &meta))),
-            Err(e) if matches!(e.raw_os_error(), Some(libc::ENOENT | libc::ELOOP)) => {
+            Err(e) if matches!(Errno::from_io_error(&e), Some(Errno::NOENT | Errno::LOOP)) => {
                 let link = self.look_at_name(path)? == Some(EntryKind::Link);
                 Ok(link.then(|| Entry { name: name(), length: 0, kind: EntryKind::Link }))
             }
@@ -172,7 +172,7 @@ impl Disk for RealDisk {
             Ok(Some(meta)) if identity(&meta) == own => Ok(Whereabouts::Here),
             Ok(_) if names == 0 => Ok(Whereabouts::Nowhere),
             Ok(_) => Ok(Whereabouts::Elsewhere),
-            Err(e) if matches!(e.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR | libc::ELOOP)) => {
+            Err(e) if matches!(Errno::from_io_error(&e), Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP)) => {
                 Ok(if names == 0 { Whereabouts::Nowhere } else { Whereabouts::Elsewhere })
             }
             Err(e) => Err(Error::io("look at", path)(e)),
@@ -313,7 +313,7 @@ impl File for RealFile {
     fn data_from(&self, offset: u64) -> Option<u64> {
         match rustix::fs::seek(&self.file, SeekFrom::Data(offset)) {
             Ok(data) => Some(data),
-            Err(rustix::io::Errno::NXIO) => None,
+            Err(Errno::NXIO) => None,
             Err(_) => Some(offset),
         }
     }

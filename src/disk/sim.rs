@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use file::{SimFile, SimFolder};
 
 use super::names::{Names, Target, errno};
-use super::{Disk, Entry, EntryKind, File, Identity, Open, Whereabouts};
+use super::{Disk, Entry, EntryKind, Errno, File, Identity, Open, Whereabouts};
 use crate::model::Result;
 
 /// What survives of a write that was not synced comes in pieces of this size.
@@ -34,7 +34,7 @@ pub struct SimDisk {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// The system answers with this error number.
-    Errno(i32),
+    Errno(Errno),
     /// A write takes only this many bytes, and says so.
     Short(usize),
     /// The power fails: this operation and all that follow do nothing.
@@ -244,7 +244,7 @@ impl Inner {
     /// Counts an operation, and fails it if it is to fail. `Some` is how much of a write gets through.
     fn operate(&mut self, doing: &'static str, path: &Path) -> Result<Option<usize>> {
         if self.off {
-            return Err(errno(doing, path, libc::EIO));
+            return Err(errno(doing, path, Errno::IO));
         }
         self.operations += 1;
         if self.trace.len() < 100_000 {
@@ -256,13 +256,13 @@ impl Inner {
             Some(Fault::Short(bytes)) => Ok(Some(*bytes)),
             Some(Fault::PowerOff) => {
                 self.off = true;
-                Err(errno(doing, path, libc::EIO))
+                Err(errno(doing, path, Errno::IO))
             }
         }
     }
 
     fn step(&self, doing: &'static str, path: &Path) -> Result<()> {
-        if self.off { Err(errno(doing, path, libc::EIO)) } else { Ok(()) }
+        if self.off { Err(errno(doing, path, Errno::IO)) } else { Ok(()) }
     }
 
     fn new_file(&mut self) -> usize {
@@ -282,7 +282,7 @@ impl Inner {
         let grown = length.saturating_sub(self.nodes[node].now.len()) as u64;
         let mut used = 0;
         self.names.each_file(&mut |_, node| used += self.nodes[node].now.len() as u64);
-        if self.limit > 0 && grown > 0 && used + grown > self.limit { Err(errno(doing, path, libc::ENOSPC)) } else { Ok(()) }
+        if self.limit > 0 && grown > 0 && used + grown > self.limit { Err(errno(doing, path, Errno::NOSPC)) } else { Ok(()) }
     }
 }
 
@@ -294,8 +294,8 @@ impl Disk for SimDisk {
             Some(Target::Folder(folder)) => {
                 Ok(inner.names.in_folder(folder).map(|(name, target)| inner.entry(name, target)).collect())
             }
-            Some(Target::File(_)) => Err(errno("list", dir, libc::ENOTDIR)),
-            None => Err(errno("list", dir, libc::ENOENT)),
+            Some(Target::File(_)) => Err(errno("list", dir, Errno::NOTDIR)),
+            None => Err(errno("list", dir, Errno::NOENT)),
         }
     }
 
@@ -309,10 +309,10 @@ impl Disk for SimDisk {
         let mut inner = self.inner();
         inner.step("open", path)?;
         let node = match (inner.names.find(path), how.create || how.or_create) {
-            (Some(_), _) if how.create => return Err(errno("create", path, libc::EEXIST)),
+            (Some(_), _) if how.create => return Err(errno("create", path, Errno::EXIST)),
             (Some(Target::File(node)), _) => node,
-            (Some(Target::Folder(_)), _) => return Err(errno("open", path, libc::EISDIR)),
-            (None, false) => return Err(errno("open", path, libc::ENOENT)),
+            (Some(Target::Folder(_)), _) => return Err(errno("open", path, Errno::ISDIR)),
+            (None, false) => return Err(errno("open", path, Errno::NOENT)),
             (None, true) => {
                 let name = inner.names.name("create", path)?;
                 inner.operate("create", path)?;
@@ -332,7 +332,7 @@ impl Disk for SimDisk {
         for path in above.into_iter().rev() {
             match inner.names.find(path) {
                 Some(Target::Folder(_)) => continue,
-                Some(Target::File(_)) => return Err(errno("create", path, libc::EEXIST)),
+                Some(Target::File(_)) => return Err(errno("create", path, Errno::EXIST)),
                 None => {}
             }
             let name = inner.names.name("create", path)?;
@@ -346,13 +346,13 @@ impl Disk for SimDisk {
         let mut inner = self.inner();
         inner.operate("rename", from)?;
         let number = match (inner.names.find(from), inner.names.find(to)) {
-            (None, _) => Some(libc::ENOENT),
-            (Some(Target::Folder(_)), Some(Target::File(_))) => Some(libc::ENOTDIR),
-            (Some(Target::File(_)), Some(Target::Folder(_))) => Some(libc::EISDIR),
+            (None, _) => Some(Errno::NOENT),
+            (Some(Target::Folder(_)), Some(Target::File(_))) => Some(Errno::NOTDIR),
+            (Some(Target::File(_)), Some(Target::Folder(_))) => Some(Errno::ISDIR),
             (Some(Target::Folder(_)), Some(Target::Folder(full))) if inner.names.in_folder(full).next().is_some() => {
-                Some(libc::ENOTEMPTY)
+                Some(Errno::NOTEMPTY)
             }
-            (Some(Target::Folder(_)), _) if to != from && to.starts_with(from) => Some(libc::EINVAL),
+            (Some(Target::Folder(_)), _) if to != from && to.starts_with(from) => Some(Errno::INVAL),
             _ => None,
         };
         if let Some(number) = number {
@@ -367,8 +367,8 @@ impl Disk for SimDisk {
         let mut inner = self.inner();
         inner.operate("remove", path)?;
         match inner.names.find(path) {
-            None => return Err(errno("remove", path, libc::ENOENT)),
-            Some(Target::Folder(_)) => return Err(errno("remove", path, libc::EISDIR)),
+            None => return Err(errno("remove", path, Errno::NOENT)),
+            Some(Target::Folder(_)) => return Err(errno("remove", path, Errno::ISDIR)),
             Some(Target::File(_)) => {}
         }
         let name = inner.names.name("remove", path)?;
@@ -380,12 +380,12 @@ impl Disk for SimDisk {
         let mut inner = self.inner();
         inner.operate("remove", dir)?;
         let number = match inner.names.find(dir) {
-            None => libc::ENOENT,
-            Some(Target::File(_)) => libc::ENOTDIR,
-            Some(Target::Folder(folder)) if inner.names.in_folder(folder).next().is_some() => libc::ENOTEMPTY,
-            Some(Target::Folder(_)) => 0,
+            None => Some(Errno::NOENT),
+            Some(Target::File(_)) => Some(Errno::NOTDIR),
+            Some(Target::Folder(folder)) if inner.names.in_folder(folder).next().is_some() => Some(Errno::NOTEMPTY),
+            Some(Target::Folder(_)) => None,
         };
-        if number != 0 {
+        if let Some(number) = number {
             return Err(errno("remove", dir, number));
         }
         let name = inner.names.name("remove", dir)?;
@@ -396,7 +396,7 @@ impl Disk for SimDisk {
     fn sync_dir(&self, dir: &Path) -> Result<()> {
         let mut inner = self.inner();
         inner.operate("sync folder", dir)?;
-        let Some(Target::Folder(folder)) = inner.names.find(dir) else { return Err(errno("sync", dir, libc::ENOENT)) };
+        let Some(Target::Folder(folder)) = inner.names.find(dir) else { return Err(errno("sync", dir, Errno::NOENT)) };
         inner.names.sync(folder);
         Ok(())
     }
@@ -407,7 +407,7 @@ impl Disk for SimDisk {
         // The lock's file is no part of what must survive: it is not counted among the operations.
         let node = match inner.names.find(path) {
             Some(Target::File(node)) => node,
-            Some(Target::Folder(_)) => return Err(errno("lock", path, libc::EISDIR)),
+            Some(Target::Folder(_)) => return Err(errno("lock", path, Errno::ISDIR)),
             None => {
                 let name = inner.names.name("lock", path)?;
                 let node = inner.new_file();
@@ -427,8 +427,8 @@ impl Disk for SimDisk {
         inner.step("open", dir)?;
         match inner.names.find(dir) {
             Some(Target::Folder(folder)) => Ok(Box::new(SimFolder { folder, path: dir.to_owned() })),
-            Some(Target::File(_)) => Err(errno("open", dir, libc::ENOTDIR)),
-            None => Err(errno("open", dir, libc::ENOENT)),
+            Some(Target::File(_)) => Err(errno("open", dir, Errno::NOTDIR)),
+            None => Err(errno("open", dir, Errno::NOENT)),
         }
     }
 
@@ -512,8 +512,8 @@ mod tests {
         let file = disk.open(&path, Open::CREATE).expect("it can be made");
         disk.sync_dir(Path::new("/log")).expect("it syncs");
         file.write_at(&[7; 512], 0).expect("it takes bytes");
-        disk.fail_at(disk.operations() + 1, Fault::Errno(libc::EIO));
-        assert_eq!(file.sync_data().expect_err("it was told to fail").errno(), Some(libc::EIO));
+        disk.fail_at(disk.operations() + 1, Fault::Errno(Errno::IO));
+        assert_eq!(file.sync_data().expect_err("it was told to fail").errno(), Some(Errno::IO.raw_os_error()));
         file.sync_data().expect("the second one says nothing");
         assert_eq!(content(&disk, &path), Some(vec![7; 512]));
         assert_eq!(content(&disk.after_power_failure(Luck::All), &path), Some(Vec::new()));
@@ -582,12 +582,12 @@ mod tests {
         disk.create_dir(path("/full")).expect("folders can be made");
         disk.create_dir(path("/empty")).expect("folders can be made");
         disk.open(path("/full/a"), Open::CREATE).expect("it can be made");
-        let refused = |from: &str, to: &str| disk.rename(path(from), path(to)).expect_err("it is in the way").errno();
-        assert_eq!(refused("/new", "/full"), Some(libc::ENOTEMPTY));
-        assert_eq!(refused("/new", "/full/a"), Some(libc::ENOTDIR));
-        assert_eq!(refused("/full/a", "/new"), Some(libc::EISDIR));
-        assert_eq!(refused("/new", "/new/below"), Some(libc::EINVAL));
-        assert_eq!(refused("/gone", "/new"), Some(libc::ENOENT));
+        let refused = |from: &str, to: &str| disk.rename(path(from), path(to)).expect_err("it is in the way").errno().map(Errno::from_raw_os_error);
+        assert_eq!(refused("/new", "/full"), Some(Errno::NOTEMPTY));
+        assert_eq!(refused("/new", "/full/a"), Some(Errno::NOTDIR));
+        assert_eq!(refused("/full/a", "/new"), Some(Errno::ISDIR));
+        assert_eq!(refused("/new", "/new/below"), Some(Errno::INVAL));
+        assert_eq!(refused("/gone", "/new"), Some(Errno::NOENT));
         disk.rename(path("/full"), path("/empty")).expect("an empty folder gives way");
         assert!(disk.stat(path("/empty/a")).expect("it answers").is_some());
     }

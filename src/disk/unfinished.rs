@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Disk, EntryKind, File, Open, not_regular};
+use super::{Disk, EntryKind, Errno, File, Open, errno_of, not_regular};
 use crate::model::Result;
 
 /// What stands behind the name of what is not complete.
@@ -45,7 +45,7 @@ pub fn begin_file(disk: &dyn Disk, unfinished: &Path) -> Result<Box<dyn File>> {
 /// Gives a file the permissions of another one, and its owner where we may do that: who could not read that one cannot read this.
 pub fn as_private(disk: &dyn Disk, path: &Path, other: &Path) -> Result<()> {
     match disk.take_after(path, other) {
-        Err(error) if error.errno() == Some(libc::EPERM) => Ok(()),
+        Err(error) if errno_of(&error) == Some(Errno::PERM) => Ok(()),
         done => done,
     }
 }

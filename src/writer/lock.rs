@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::disk::{Disk, File, Open, Whereabouts, not_regular, read_full, write_full};
+use crate::disk::{Disk, Errno, File, Open, Whereabouts, errno_of, not_regular, read_full, write_full};
 use crate::model::{Error, Result, Time};
 use crate::native::LOCK;
 
@@ -47,7 +47,7 @@ impl WriterLock {
         let text = format!("pid {}\ncommand {who}\nsince {}\n", std::process::id(), Time::now());
         match write_full(file.as_ref(), text.as_bytes(), 0) {
             // A full disk is what repair is called for; the lock itself needs no room, and the system knows who holds it.
-            Err(error) if !matches!(error.errno(), Some(libc::ENOSPC | libc::EDQUOT)) => return Err(error),
+            Err(error) if !matches!(errno_of(&error), Some(Errno::NOSPC | Errno::DQUOT)) => return Err(error),
             _ => {}
         }
         Ok(WriterLock { file, leave: Leave::Empty })

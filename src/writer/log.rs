@@ -22,7 +22,7 @@ use super::space::{Space, is_no_space, next_path};
 use super::stage::Stage;
 use super::standing::{Standing, WrittenSegment as Seen};
 use super::sync::SyncMode;
-use crate::disk::{DIRECT_BLOCK, Disk, EntryKind, File, finished, make_dir, sweep};
+use crate::disk::{DIRECT_BLOCK, Disk, EntryKind, Errno, File, errno_of, finished, make_dir, sweep};
 use crate::model::{Error, Lsn, Result, Time};
 use crate::native::HEADER_BYTES;
 
@@ -81,7 +81,7 @@ pub struct Rotated {
 }
 
 fn only(doing: &'static str, error: &Error) -> WriteStop {
-    WriteStop::Only(Failure::System { doing, errno: error.errno().unwrap_or(libc::ENOSPC) })
+    WriteStop::Only(Failure::System { doing, errno: errno_of(&error).unwrap_or(Errno::NOSPC) })
 }
 
 impl Log {
@@ -479,7 +479,7 @@ mod tests {
         let log = open(&sim, &plain());
         log.append(&b"alpha"[..]).expect("the disk is well");
         // A write, then a sync, after which the medium never gets the bytes.
-        sim.fail_at(sim.operations() + 2, crate::disk::Fault::Errno(libc::EIO));
+        sim.fail_at(sim.operations() + 2, crate::disk::Fault::Errno(Errno::IO));
         log.append(&b"beta"[..]).expect_err("its sync failed");
         drop(log);
         let log = open(&sim, &plain());
@@ -492,7 +492,7 @@ mod tests {
         let sim = SimDisk::new();
         let log = open(&sim, &Options { direct: true, background: false, ..Options::default() });
         // The file is created, then its header written.
-        sim.fail_at(sim.operations() + 2, crate::disk::Fault::Errno(libc::EINVAL));
+        sim.fail_at(sim.operations() + 2, crate::disk::Fault::Errno(Errno::INVAL));
         assert_eq!(log.append(&b"record"[..]).expect("it is written all the same").lsn, Lsn(1));
         assert_eq!(log.notes(), ["/log takes no direct writes: they are buffered"]);
         drop(log);

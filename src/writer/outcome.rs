@@ -1,5 +1,6 @@
 //! How a group ended, and the answer for each caller in it.
 
+use crate::disk::Errno;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -31,7 +32,7 @@ pub(super) enum Failure {
     /// The writer is at its end.
     Poisoned { durable: Lsn, cause: String },
     /// This group alone failed, and left no trace.
-    System { doing: &'static str, errno: i32 },
+    System { doing: &'static str, errno: Errno },
     /// What the caller wanted cannot be.
     Input(String),
     /// The log was closed before.
@@ -44,7 +45,7 @@ impl Failure {
             Failure::Poisoned { durable, cause } => {
                 Error::Poisoned { path: dir.to_owned(), durable: *durable, cause: cause.clone() }
             }
-            Failure::System { doing, errno } => Error::io(doing, dir)(std::io::Error::from_raw_os_error(*errno)),
+            Failure::System { doing, errno } => Error::io(doing, dir)((*errno).into()),
             Failure::Input(what) => Error::Input { what: what.clone() },
             Failure::Closed => Error::Refused { path: dir.to_owned(), why: "this writer was closed".into() },
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::stage::{LARGEST, Stage};
-use crate::disk::{DIRECT_BLOCK, File, write_full};
+use crate::disk::{DIRECT_BLOCK, Errno, File, errno_of, write_full};
 use crate::model::{Lsn, Result, Time};
 use crate::native::{SegmentCipher, SegmentHeader, Tally, segment_lsn};
 
@@ -59,7 +59,7 @@ pub(super) fn put(active: &mut Active, stage: &mut Stage, group: &[u8], ready: u
     if past_cache {
         match write_full(blocks.as_ref(), stage.lay(group), at / DIRECT_BLOCK * DIRECT_BLOCK) {
             // Some filesystems open a file for direct writes and then refuse them.
-            Err(error) if error.errno() == Some(libc::EINVAL) => (past_cache, active.blocks) = (false, None),
+            Err(error) if errno_of(&error) == Some(Errno::INVAL) => (past_cache, active.blocks) = (false, None),
             wrote => wrote?,
         }
     }

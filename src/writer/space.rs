@@ -15,7 +15,7 @@ use std::thread::JoinHandle;
 use super::options::Options;
 use super::standing::Standing;
 use super::sync::Preallocate;
-use crate::disk::{AlignedBytes, DIRECT_BLOCK, Disk, File, Open, begin_file, sweep, unfinished, write_full};
+use crate::disk::{AlignedBytes, DIRECT_BLOCK, Disk, Errno, File, Open, begin_file, errno_of, sweep, unfinished, write_full};
 use crate::model::{Error, Result};
 
 /// What the next segment's file is called while it is made ready, before [`unfinished`] is put behind it.
@@ -349,7 +349,7 @@ impl SpaceShared {
         };
         match self.zeros(file.as_ref(), from, to) {
             // Some filesystems open a file for direct writes and then refuse them.
-            Err(error) if error.errno() == Some(libc::EINVAL) => {
+            Err(error) if errno_of(&error) == Some(Errno::INVAL) => {
                 file = self.disk.open(&self.next_path, Open { sole: true, ..Open::WRITE })?.into();
                 self.zeros(file.as_ref(), from, to)?;
             }
@@ -387,7 +387,7 @@ impl SpaceShared {
 
 /// The system has no room for more: nothing else is wrong.
 pub(super) fn is_no_space(error: &Error) -> bool {
-    matches!(error.errno(), Some(libc::ENOSPC | libc::EDQUOT | libc::EFBIG))
+    matches!(errno_of(&error), Some(Errno::NOSPC | Errno::DQUOT | Errno::FBIG))
 }
 
 /// Where the next segment's file grows.

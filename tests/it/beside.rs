@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use walctl::disk::{Disk, EntryKind, Fault, RealDisk, SimDisk};
+use walctl::disk::{Disk, EntryKind, Errno, Fault, RealDisk, SimDisk};
 use walctl::formats::Halt;
 use walctl::model::{Damage, Error, Keys, Lsn, Result, Verdict};
 use walctl::ops::open::{Choice, Input, open};
@@ -59,17 +59,7 @@ fn input(disk: &Meanwhile) -> Result<Input> {
 }
 
 fn scan<'a>(input: &'a Input, selection: &'a Selection) -> Scan<'a> {
-    Scan {
-        source: &input.source,
-        format: input.format,
-        keys: &input.keys,
-        selection,
-        payloads: true,
-        frames: false,
-        neighbours: false,
-        growing: true,
-        live: true,
-    }
+    Scan { growing: true, live: true, ..Scan::of(&input.source, input.format, &input.keys, selection) }
 }
 
 /// What can be asked of a log, each with the damage that it found and the records that it saw.
@@ -269,7 +259,7 @@ fn what_a_running_writer_writes_between_two_looks_at_the_medium_is_no_failed_wri
 #[test]
 fn a_sync_that_failed_is_seen_on_the_medium_although_a_writer_holds_the_log() {
     let (disk, log) = written(1);
-    disk.fail_at(disk.operations() + 2, Fault::Errno(libc_eio()));
+    disk.fail_at(disk.operations() + 2, Fault::Errno(Errno::IO));
     let failed = log.append(&[7; 9000][..]);
     assert!(failed.is_err(), "{failed:?}");
     // A later writer took the cache for the truth, and its frames say that all before them is durable.
@@ -282,11 +272,6 @@ fn a_sync_that_failed_is_seen_on_the_medium_although_a_writer_holds_the_log() {
     let dead = open(&disk, Path::new(LOG), &Choice::default()).expect("it opens").remove(0);
     let view = compare_media(&dead, &Progress::default()).expect("it reads");
     assert!(!view.differing.is_empty(), "without a writer nobody will write it any more");
-}
-
-/// EIO.
-fn libc_eio() -> i32 {
-    5
 }
 
 /// Every kind of reader beside a writer with rotation and retention, as processes, for a few seconds: no alarm and no failure.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use walctl::disk::{Disk, Fault, Luck, SimDisk};
+use walctl::disk::{Disk, Errno, Fault, Luck, SimDisk};
 use walctl::formats::{Halt, Item, Sink, Visit, Want};
 use walctl::model::{Error, Lsn, Payload, Verdict};
 use walctl::native::FrameKind;
@@ -242,7 +242,7 @@ fn each_operation_may_fail() {
         let whole = SimDisk::new();
         load(&whole, &options);
         for operation in 1..=whole.operations() {
-            for fault in [Fault::Errno(libc_eio()), Fault::Errno(libc_enospc()), Fault::Short(13)] {
+            for fault in [Fault::Errno(Errno::IO), Fault::Errno(Errno::NOSPC), Fault::Short(13)] {
                 let disk = SimDisk::new();
                 disk.fail_at(operation, fault);
                 let told = load(&disk, &options);
@@ -267,12 +267,4 @@ fn check_failed(disk: &SimDisk, told: &Told, options: &Options, seed: &str) {
     for (lsn, bytes) in &records {
         assert!(told.submitted.iter().any(|(submitted, _)| submitted == bytes), "{seed}: LSN {lsn} was never handed over");
     }
-}
-
-const fn libc_eio() -> i32 {
-    5
-}
-
-const fn libc_enospc() -> i32 {
-    28
 }

@@ -3,54 +3,17 @@
 //! What is counted is what is asked of the file, so the bound is the same on every machine.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use walctl::disk::{File, RealDisk, Source};
+use walctl::disk::{RealDisk, Source};
 use walctl::formats::{Halt, Sink, Visit, Want, by_name};
-use walctl::model::{Error, Keys, Lsn, Result, Time};
+use walctl::model::{Keys, Lsn, Time};
 use walctl::native::{FrameFields, FrameKind, SegmentHeader, encode_frame, encode_header, segment_name};
+
+use crate::support::held::HeldFile;
 
 const SIZE: usize = 2 << 20;
 /// How often each byte may be read. Summing each claim would read it more than ten thousand times, and twice that in twice the bytes.
 const MOST_READ: u64 = 600;
-
-/// A file in memory that counts what is asked of it.
-#[derive(Debug)]
-struct Counted(Vec<u8>, AtomicU64);
-
-impl File for Counted {
-    fn length(&self) -> Result<u64> {
-        Ok(self.0.len() as u64)
-    }
-
-    fn read_at(&self, into: &mut [u8], offset: u64) -> Result<usize> {
-        let from = usize::try_from(offset).unwrap_or(usize::MAX).min(self.0.len());
-        let count = into.len().min(self.0.len() - from);
-        into[..count].copy_from_slice(&self.0[from..from + count]);
-        self.1.fetch_add(count as u64, Ordering::Relaxed);
-        Ok(count)
-    }
-
-    fn write_at(&self, _: &[u8], _: u64) -> Result<usize> {
-        Err(Error::Input { what: "reading never writes".into() })
-    }
-
-    fn sync_data(&self) -> Result<()> {
-        Ok(())
-    }
-
-    fn sync_all(&self) -> Result<()> {
-        Ok(())
-    }
-
-    fn set_length(&self, _: u64) -> Result<()> {
-        Ok(())
-    }
-
-    fn reserve(&self, _: u64, _: u64) -> Result<()> {
-        Ok(())
-    }
-}
 
 fn header() -> SegmentHeader {
     SegmentHeader { key: None, block: 0, log_id: [7; 16], first_lsn: Lsn(1), created: Time(1), chain: 0 }
@@ -87,7 +50,7 @@ fn claim(bytes: &mut Vec<u8>, length: usize, lsn: u64) {
 /// What a walk asked of the file, for each byte of it.
 fn cost(format: &str, name: &str, bytes: Vec<u8>, want: Want) -> u64 {
     let size = bytes.len() as u64;
-    let file = Arc::new(Counted(bytes, AtomicU64::new(0)));
+    let file = Arc::new(HeldFile::new(bytes));
     let source = Source::given(Arc::new(RealDisk), name, file.clone(), 1);
     let format = by_name(format).expect("it is known");
     let visit = Visit { source: &source, segment: &source.segments[0], keys: &Keys::default(), want };
@@ -95,7 +58,7 @@ fn cost(format: &str, name: &str, bytes: Vec<u8>, want: Want) -> u64 {
         Ok(_) | Err(Halt::Enough) => {}
         Err(Halt::Failed(error)) => panic!("{}: {error}", format.name),
     }
-    file.1.load(Ordering::Relaxed) / size
+    file.bytes_read() / size
 }
 
 #[test]

@@ -42,6 +42,7 @@ mod verify;
 mod support {
     pub mod fixture;
     pub mod folder;
+    pub mod fuse;
     pub mod held;
     pub mod lines;
     pub mod meanwhile;

@@ -5,48 +5,18 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-use walctl::disk::{File, RealDisk, Source};
+use walctl::disk::{RealDisk, Source};
 use walctl::formats::{Format, Halt, Item, Sink, Visit, Want, by_name};
-use walctl::model::{Error, Keys, Result, Verdict};
+use walctl::model::{Error, Keys, Verdict};
 
 use crate::formats::{Found, Got, cases, expected, foreign, keys, read_all, try_read};
+use crate::support::held::HeldFile;
 use crate::support::memory::peak_of;
-
-/// Bytes as a file.
-#[derive(Debug)]
-struct Bytes(Vec<u8>);
-
-impl File for Bytes {
-    fn length(&self) -> Result<u64> {
-        Ok(self.0.len() as u64)
-    }
-    fn read_at(&self, into: &mut [u8], offset: u64) -> Result<usize> {
-        let from = usize::try_from(offset).unwrap_or(usize::MAX).min(self.0.len());
-        let count = into.len().min(self.0.len() - from);
-        into[..count].copy_from_slice(&self.0[from..from + count]);
-        Ok(count)
-    }
-    fn write_at(&self, _: &[u8], _: u64) -> Result<usize> {
-        unreachable!("reading never writes")
-    }
-    fn sync_data(&self) -> Result<()> {
-        unreachable!("reading never syncs")
-    }
-    fn sync_all(&self) -> Result<()> {
-        unreachable!("reading never syncs")
-    }
-    fn set_length(&self, _: u64) -> Result<()> {
-        unreachable!("reading never cuts")
-    }
-    fn reserve(&self, _: u64, _: u64) -> Result<()> {
-        unreachable!("reading never reserves")
-    }
-}
 
 /// One segment, alone.
 fn walk(format: &Format, name: &str, bytes: Vec<u8>, keys: &Keys) -> Found {
     let sequence = format.number_of(name).unwrap_or(0);
-    let source = Source::given(Arc::new(RealDisk), name, Arc::new(Bytes(bytes)), sequence);
+    let source = Source::given(Arc::new(RealDisk), name, Arc::new(HeldFile::new(bytes)), sequence);
     let mut found = Found::default();
     match try_read(format, &source, keys, "", &mut found) {
         // A flipped version is one that nobody knows.
@@ -261,7 +231,7 @@ fn a_batch_that_explodes_is_read_in_little_memory() {
     bytes.extend(stored);
     let format = by_name("ironwal").expect("the format is in the registry");
     let name = "00000000000000000000.wal";
-    let source = Source::given(Arc::new(RealDisk), name, Arc::new(Bytes(bytes)), 0);
+    let source = Source::given(Arc::new(RealDisk), name, Arc::new(HeldFile::new(bytes)), 0);
     let want = Want { payloads: true, deep: true, ..Want::default() };
     let visit = Visit { source: &source, segment: &source.segments[0], keys: &Keys::default(), want };
     let mut length = 0;

@@ -150,17 +150,7 @@ fn dump(input: &Input, backwards: bool) -> Result<(Vec<Got>, Verdict), Error> {
 }
 
 fn dump_selected(input: &Input, backwards: bool, selection: &Selection) -> Result<(Vec<Got>, Verdict), Error> {
-    let scan = Scan {
-        source: &input.source,
-        format: input.format,
-        keys: &input.keys,
-        selection,
-        payloads: true,
-        frames: false,
-        neighbours: false,
-        growing: false,
-        live: false,
-    };
+    let scan = Scan::of(&input.source, input.format, &input.keys, selection);
     let mut records = Vec::new();
     let mut take = |event: Event<'_>| -> Result<(), Halt> {
         let Event::Record(shown) = event else { return Ok(()) };

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use walctl::disk::{Disk, Fault, Luck, Open, SimDisk, read_full};
+use walctl::disk::{Disk, Errno, Fault, Luck, Open, SimDisk, read_full};
 use walctl::model::{Error, Lsn, Verdict};
 use walctl::native::{FrameKind, segment_lsn, segment_name};
 use walctl::ops;
@@ -128,7 +128,7 @@ fn a_rotation_that_prunes_survives_each_failing_operation() {
         let begun = whole.operations();
         rotate(&whole, archive).1.expect("the disk is well");
         for operation in begun + 1..=whole.operations() {
-            for fault in [Fault::Errno(5), Fault::Errno(28), Fault::Short(7)] {
+            for fault in [Fault::Errno(Errno::IO), Fault::Errno(Errno::NOSPC), Fault::Short(7)] {
                 let disk = log();
                 let original = disk.after_power_failure(Luck::All);
                 disk.fail_at(operation, fault);

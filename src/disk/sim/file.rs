@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Change, SECTOR, SimDisk, Target, identity, offset_of, put};
 use crate::disk::names::errno;
-use crate::disk::{File, Identity, Open};
+use crate::disk::{Errno, File, Identity, Open};
 use crate::model::Result;
 
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub(super) struct SimFolder {
 
 impl SimFolder {
     fn refused<T>(&self, doing: &'static str) -> Result<T> {
-        Err(errno(doing, &self.path, libc::EISDIR))
+        Err(errno(doing, &self.path, Errno::ISDIR))
     }
 }
 
@@ -90,7 +90,7 @@ impl SimFile {
         }
         let failures = node.failures;
         if self.heard.swap(failures, Ordering::Relaxed) < failures {
-            return Err(answer.err().unwrap_or_else(|| errno("sync", &self.path, libc::EIO)));
+            return Err(answer.err().unwrap_or_else(|| errno("sync", &self.path, Errno::IO)));
         }
         Ok(())
     }
@@ -121,10 +121,10 @@ impl File for SimFile {
             return Ok(bytes.len());
         }
         if !self.how.write {
-            return Err(errno("write", &self.path, libc::EBADF));
+            return Err(errno("write", &self.path, Errno::BADF));
         }
         if self.how.direct && (!offset.is_multiple_of(SECTOR as u64) || !bytes.len().is_multiple_of(SECTOR)) {
-            return Err(errno("write", &self.path, libc::EINVAL));
+            return Err(errno("write", &self.path, Errno::INVAL));
         }
         let at = offset_of(offset);
         let answer = inner.operate("write", &self.path);

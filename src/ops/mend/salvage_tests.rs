@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::tests::{Files, LUCKS, disk_with, files, hurt, look, segment};
-use crate::disk::{Disk, Fault, SimDisk};
+use crate::disk::{Disk, Errno, Fault, SimDisk, errno_of};
 use crate::formats::{Item, Sink, Visit, Want};
 use crate::model::{Error, Lsn, Payload, Result, Verdict};
 use crate::native::{HeaderFound, SegmentHeader, segment_name};
@@ -109,11 +109,11 @@ fn whichever_call_fails_salvage_says_so_and_can_be_run_again() {
         run(&calm).expect("nothing fails");
         let expected = new_log(&calm);
         for operation in start + 1..=calm.operations() {
-            for number in [libc::ENOSPC, libc::EIO] {
+            for number in [Errno::NOSPC, Errno::IO] {
                 let disk = disk_with(&before);
                 disk.fail_at(operation, Fault::Errno(number));
                 let error = run(&disk).expect_err("a call failed");
-                assert_eq!(error.errno(), Some(number), "{what}, operation {operation}: {error}");
+                assert_eq!(errno_of(&error), Some(number), "{what}, operation {operation}: {error}");
                 assert!(files(&disk) == before, "{what}, operation {operation}");
                 assert!(is_there(&disk, TARGET) || !is_there(&disk, WORK), "{what}, operation {operation}: half a log is left");
                 // After the very last sync the folder has its name already, and nobody can tell whether it is durable.

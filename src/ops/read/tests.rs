@@ -156,17 +156,7 @@ impl Log {
 
     fn scan<T>(&self, selection: &Selection, change: impl FnOnce(&mut Scan<'_>), run: impl FnOnce(&Scan<'_>) -> T) -> T {
         let (source, keys) = (self.source(), Keys::default());
-        let mut scan = Scan {
-            source: &source,
-            format: &LINES,
-            keys: &keys,
-            selection,
-            payloads: true,
-            frames: false,
-            neighbours: false,
-            growing: false,
-            live: false,
-        };
+        let mut scan = Scan::of(&source, &LINES, &keys, selection);
         change(&mut scan);
         run(&scan)
     }

@@ -219,7 +219,7 @@ mod tests {
         }
         fn open(&self, path: &Path, how: Open) -> Result<Box<dyn File>> {
             match (how.direct, self.direct) {
-                (true, false) => Err(Error::io("open", path)(std::io::Error::from_raw_os_error(libc::EINVAL))),
+                (true, false) => Err(Error::io("open", path)(crate::disk::Errno::INVAL.into())),
                 (true, true) => self.medium.open(path, Open { direct: false, ..how }),
                 (false, _) => self.cache.open(path, how),
             }

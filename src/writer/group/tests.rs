@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::primitives::{Arc, lock};
 use super::{GroupCommit, Ticket};
-use crate::disk::{Disk, Fault, Luck, RealDisk, SimDisk};
+use crate::disk::{Disk, Errno, Fault, Luck, RealDisk, SimDisk, errno_of};
 use crate::model::{Error, Lsn};
 use crate::native::FrameKind;
 use crate::writer::{Draft, Options, Window};
@@ -94,7 +94,7 @@ fn a_failed_sync_ends_the_writer_and_says_what_is_durable() {
     let (sim, log) = sim(quiet());
     log.append(&b"alpha"[..]).expect("the disk is well");
     // A write, then a sync.
-    sim.fail_at(sim.operations() + 2, Fault::Errno(libc::EIO));
+    sim.fail_at(sim.operations() + 2, Fault::Errno(Errno::IO));
     let error = log.append(&b"beta"[..]).expect_err("its sync failed");
     assert!(matches!(error, Error::Poisoned { durable: Lsn(1), .. }), "{error}");
     assert!(error.to_string().contains("/log/00000000000000000001.wal"), "it names another file: {error}");
@@ -109,7 +109,7 @@ fn everybody_who_waits_hears_of_the_failure() {
     let (sim, log) = sim(quiet());
     log.append(&b"alpha"[..]).expect("the disk is well");
     for n in 1..2000 {
-        sim.fail_at(sim.operations() + n, Fault::Errno(libc::EIO));
+        sim.fail_at(sim.operations() + n, Fault::Errno(Errno::IO));
     }
     let failed = thread::scope(|scope| {
         let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| log.append(&b"beta"[..]).is_err())).collect();
@@ -126,7 +126,7 @@ fn a_close_or_a_seal_that_only_the_cache_shows_is_not_believed() {
             let (sim, log) = sim(quiet());
             // What follows it stands at the end of a sector, and nothing later touches that one again.
             log.append(&[1; 944][..]).expect("the disk is well");
-            sim.fail_at(sim.operations() + behind, Fault::Errno(libc::EIO));
+            sim.fail_at(sim.operations() + behind, Fault::Errno(Errno::IO));
             let ended = if rotate { log.rotate().map(drop) } else { log.close().map(drop) };
             if ended.is_ok() {
                 assert!(behind > 4, "{seed}, and nobody hears of it");
@@ -157,9 +157,9 @@ fn a_group_for_which_there_is_no_room_fails_alone_and_its_number_goes_to_the_nex
     let (sim, log) = sim(quiet());
     log.append(&b"alpha"[..]).expect("there is room");
     sim.fail_at(sim.operations() + 1, Fault::Short(20));
-    sim.fail_at(sim.operations() + 2, Fault::Errno(libc::ENOSPC));
+    sim.fail_at(sim.operations() + 2, Fault::Errno(Errno::NOSPC));
     let error = log.append(&[7; 300][..]).expect_err("there is no room");
-    assert_eq!(error.errno(), Some(libc::ENOSPC), "{error}");
+    assert_eq!(errno_of(&error), Some(Errno::NOSPC), "{error}");
     assert_eq!(log.append(&b"beta"[..]).expect("there is room again").lsn, Lsn(2));
     log.close().expect("it closes");
     drop(log);
@@ -171,8 +171,8 @@ fn a_group_for_which_there_is_no_room_fails_alone_and_its_number_goes_to_the_nex
 fn a_group_without_room_whose_cut_fails_ends_the_writer() {
     let (sim, log) = sim(quiet());
     log.append(&b"alpha"[..]).expect("there is room");
-    sim.fail_at(sim.operations() + 1, Fault::Errno(libc::ENOSPC));
-    sim.fail_at(sim.operations() + 2, Fault::Errno(libc::EIO));
+    sim.fail_at(sim.operations() + 1, Fault::Errno(Errno::NOSPC));
+    sim.fail_at(sim.operations() + 2, Fault::Errno(Errno::IO));
     assert!(matches!(log.append(&b"beta"[..]), Err(Error::Poisoned { durable: Lsn(1), .. })));
 }
 
@@ -271,7 +271,7 @@ fn an_old_segment_that_cannot_be_sealed_ends_the_writer() {
     log.append(&b"alpha"[..]).expect("the disk is well");
     let mut inner = lock(&log.shared.log);
     inner.grow_old();
-    sim.fail_at(sim.operations() + 1, Fault::Errno(libc::EIO));
+    sim.fail_at(sim.operations() + 1, Fault::Errno(Errno::IO));
     assert!(matches!(inner.rotate_if_old(), Err(Error::Poisoned { durable: Lsn(1), .. })));
     drop(inner);
     assert!(matches!(log.append(&b"beta"[..]), Err(Error::Poisoned { durable: Lsn(1), .. })));
@@ -378,7 +378,7 @@ fn callers_of_a_later_group_hear_of_a_failed_sync() {
                     thread::yield_now();
                 }
                 // A write, then a sync.
-                sim.fail_at(sim.operations() + 2, Fault::Errno(libc::EIO));
+                sim.fail_at(sim.operations() + 2, Fault::Errno(Errno::IO));
                 later
             },
         );

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Log, Rotated, WriteStop, only};
-use crate::disk::{AlignedBytes, DIRECT_BLOCK, File, Open, begin_file, sweep, write_full};
+use crate::disk::{AlignedBytes, DIRECT_BLOCK, Errno, File, Open, begin_file, errno_of, sweep, write_full};
 use crate::model::{Result, Time};
 use crate::native::{
     FrameHeader, HEADER_BYTES, SegmentCipher, SegmentHeader, Tally, encode_frame, encode_header, encode_seal, frame_bytes,
@@ -74,7 +74,7 @@ impl Log {
         if self.direct {
             match self.disk.open(path, Open { direct: true, dsync, ..Open::WRITE }) {
                 Ok(file) => return Ok(file.into()),
-                Err(error) if error.errno() == Some(libc::EINVAL) => self.no_direct(),
+                Err(error) if errno_of(&error) == Some(Errno::INVAL) => self.no_direct(),
                 Err(error) => return Err(error),
             }
         }
@@ -125,7 +125,7 @@ impl Log {
         };
         let block = if self.direct { u32::try_from(DIRECT_BLOCK).expect("a block is small") } else { 0 };
         let mut header = header_now(self.log_id, self.next, self.chain, block, key.as_ref());
-        if self.direct && self.write_header(data.as_ref(), &header).is_err_and(|e| e.errno() == Some(libc::EINVAL)) {
+        if self.direct && self.write_header(data.as_ref(), &header).is_err_and(|e| errno_of(&e) == Some(Errno::INVAL)) {
             // Some filesystems open a file for direct writes and then refuse them.
             self.no_direct();
             data = self.open_data(temp, &plain)?;

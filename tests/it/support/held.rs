@@ -1,8 +1,9 @@
-//! A folder of files that is held in memory and can only be read.
+//! A folder of files, or one file, held in memory: it can only be read.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use walctl::disk::{Disk, Entry, EntryKind, File, Open};
 use walctl::model::{Error, Result};
@@ -13,8 +14,23 @@ use super::recipe::Made;
 #[derive(Debug)]
 pub struct HeldFolder(BTreeMap<String, Arc<Vec<u8>>>);
 
+/// A file of such a folder, or by itself. It counts what is asked of it.
 #[derive(Debug)]
-struct HeldFile(Arc<Vec<u8>>);
+pub struct HeldFile {
+    bytes: Arc<Vec<u8>>,
+    read: AtomicU64,
+}
+
+impl HeldFile {
+    pub fn new(bytes: impl Into<Arc<Vec<u8>>>) -> HeldFile {
+        HeldFile { bytes: bytes.into(), read: AtomicU64::new(0) }
+    }
+
+    /// How many bytes were read.
+    pub fn bytes_read(&self) -> u64 {
+        self.read.load(Ordering::Relaxed)
+    }
+}
 
 impl HeldFolder {
     pub fn of(made: &Made) -> HeldFolder {
@@ -48,7 +64,7 @@ impl Disk for HeldFolder {
 
     fn open(&self, path: &Path, _: Open) -> Result<Box<dyn File>> {
         match self.at(path) {
-            Some((_, content)) => Ok(Box::new(HeldFile(content.clone()))),
+            Some((_, content)) => Ok(Box::new(HeldFile::new(content.clone()))),
             None => Err(Error::io("open", path)(std::io::ErrorKind::NotFound.into())),
         }
     }
@@ -84,13 +100,14 @@ impl Disk for HeldFolder {
 
 impl File for HeldFile {
     fn length(&self) -> Result<u64> {
-        Ok(self.0.len() as u64)
+        Ok(self.bytes.len() as u64)
     }
 
     fn read_at(&self, into: &mut [u8], offset: u64) -> Result<usize> {
-        let from = usize::try_from(offset).unwrap_or(usize::MAX).min(self.0.len());
-        let count = into.len().min(self.0.len() - from);
-        into[..count].copy_from_slice(&self.0[from..from + count]);
+        let from = usize::try_from(offset).unwrap_or(usize::MAX).min(self.bytes.len());
+        let count = into.len().min(self.bytes.len() - from);
+        into[..count].copy_from_slice(&self.bytes[from..from + count]);
+        self.read.fetch_add(count as u64, Ordering::Relaxed);
         Ok(count)
     }
 

@@ -9,9 +9,10 @@ use std::time::{Duration, UNIX_EPOCH};
 use fuser::{
     BackgroundSession, Config, Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation, INodeNo, LockOwner,
     OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData, ReplyDirectory, ReplyEmpty, ReplyEntry, ReplyOpen, ReplyStatfs,
-    ReplyWrite, Request, TimeOrNow, WriteFlags,
+    ReplyWrite, Request, WriteFlags,
 };
 
+use super::fuse::set_attributes;
 use super::medium::{Medium, Node};
 
 /// Nothing is remembered by the kernel: the medium may have changed below it.
@@ -131,31 +132,14 @@ impl Filesystem for Mounted {
         }
     }
 
-    fn setattr(
-        &self,
-        _: &Request,
-        ino: INodeNo,
-        _: Option<u32>,
-        _: Option<u32>,
-        _: Option<u32>,
-        size: Option<u64>,
-        _: Option<TimeOrNow>,
-        _: Option<TimeOrNow>,
-        _: Option<std::time::SystemTime>,
-        _: Option<FileHandle>,
-        _: Option<std::time::SystemTime>,
-        _: Option<std::time::SystemTime>,
-        _: Option<std::time::SystemTime>,
-        _: Option<fuser::BsdFileFlags>,
-        reply: ReplyAttr,
-    ) {
+    set_attributes!(|self, ino, size, reply| {
         let mut medium = lock(&self.0);
         let set = size.map_or(Ok(()), |size| medium.set_length(ino.0, place(0, size).end));
         match set.and_then(|()| medium.node(ino.0)) {
             Ok(node) => reply.attr(&FRESH, &attributes(ino.0, node)),
             Err(errno) => reply.error(refusal(errno)),
         }
-    }
+    });
 
     fn mkdir(&self, _: &Request, parent: INodeNo, name: &OsStr, _: u32, _: u32, reply: ReplyEntry) {
         let made = lock(&self.0).make(parent.0, text(name), true);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::ValueEnum;
-use walctl::disk::{Disk, Open, RealDisk, write_full};
+use walctl::disk::{Disk, Errno, Open, RealDisk, errno_of, write_full};
 use walctl::model::{Error, Lsn, LsnRange, Payload, Record, Result};
 
 use super::payload::Spill;
@@ -114,7 +114,7 @@ impl Files {
         match self.disk.open(&path, Open::CREATE) {
             Ok(file) => Ok((path, file)),
             // Two records of a damaged log can bear one LSN: the place tells them apart. A file of another run is left alone.
-            Err(error) if error.errno() == Some(libc::EEXIST) && self.may_have(record.lsn) => {
+            Err(error) if errno_of(&error) == Some(Errno::EXIST) && self.may_have(record.lsn) => {
                 let path = self.dir.join(format!("{name}-at-{}", record.span.start()));
                 let file = self.disk.open(&path, Open::CREATE)?;
                 Ok((path, file))
