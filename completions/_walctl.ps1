@@ -219,6 +219,7 @@ Register-ArgumentCompleter -Native -CommandName 'walctl' -ScriptBlock {
             [CompletionResult]::new('--warmup', '--warmup', [CompletionResultType]::ParameterName, 'How long each repeat runs before it is measured [default: a fifth of the duration]')
             [CompletionResult]::new('--repeats', '--repeats', [CompletionResultType]::ParameterName, 'How many times each cell is measured [default: 5]')
             [CompletionResult]::new('--target', '--target', [CompletionResultType]::ParameterName, 'Find the highest rate at which a latency holds: ''p99<2ms''')
+            [CompletionResult]::new('--show', '--show', [CompletionResultType]::ParameterName, 'Measure nothing: show a run that `bench --json` printed to this file')
             [CompletionResult]::new('--svg', '--svg', [CompletionResultType]::ParameterName, 'Also write the charts to this file')
             [CompletionResult]::new('--html', '--html', [CompletionResultType]::ParameterName, 'Also write a self-contained HTML page with everything to this file')
             [CompletionResult]::new('--baseline', '--baseline', [CompletionResultType]::ParameterName, 'Compare with an earlier run: a file with the output of `bench --json`')

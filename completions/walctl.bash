@@ -209,7 +209,7 @@ _walctl() {
             return 0
             ;;
         walctl__subcmd__bench)
-            opts="-q -h -V --appenders --size --size-dist --from --window --sync --preallocate --direct --buffered --inflight --rate --duration --warmup --repeats --disk --target --csv --markdown --svg --html --baseline --fail-if --unlike --crash-test --crash-image --json --quiet --color --help --version"
+            opts="-q -h -V --appenders --size --size-dist --from --window --sync --preallocate --direct --buffered --inflight --rate --duration --warmup --repeats --disk --target --show --csv --markdown --svg --html --baseline --fail-if --unlike --crash-test --crash-image --json --quiet --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -273,6 +273,21 @@ _walctl() {
                     ;;
                 --target)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --show)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
                     return 0
                     ;;
                 --svg)

@@ -209,6 +209,7 @@ set edit:completion:arg-completer[walctl] = {|@words|
             cand --warmup 'How long each repeat runs before it is measured [default: a fifth of the duration]'
             cand --repeats 'How many times each cell is measured [default: 5]'
             cand --target 'Find the highest rate at which a latency holds: ''p99<2ms'''
+            cand --show 'Measure nothing: show a run that `bench --json` printed to this file'
             cand --svg 'Also write the charts to this file'
             cand --html 'Also write a self-contained HTML page with everything to this file'
             cand --baseline 'Compare with an earlier run: a file with the output of `bench --json`'

@@ -246,6 +246,7 @@ complete -c walctl -n "__fish_walctl_using_subcommand bench" -l duration -d 'How
 complete -c walctl -n "__fish_walctl_using_subcommand bench" -l warmup -d 'How long each repeat runs before it is measured [default: a fifth of the duration]' -r
 complete -c walctl -n "__fish_walctl_using_subcommand bench" -l repeats -d 'How many times each cell is measured [default: 5]' -r
 complete -c walctl -n "__fish_walctl_using_subcommand bench" -l target -d 'Find the highest rate at which a latency holds: \'p99<2ms\'' -r
+complete -c walctl -n "__fish_walctl_using_subcommand bench" -l show -d 'Measure nothing: show a run that `bench --json` printed to this file' -r -F
 complete -c walctl -n "__fish_walctl_using_subcommand bench" -l svg -d 'Also write the charts to this file' -r -F
 complete -c walctl -n "__fish_walctl_using_subcommand bench" -l html -d 'Also write a self-contained HTML page with everything to this file' -r -F
 complete -c walctl -n "__fish_walctl_using_subcommand bench" -l baseline -d 'Compare with an earlier run: a file with the output of `bench --json`' -r -F

@@ -68,6 +68,12 @@ impl Payloads {
         Ok(Arc::new(Payloads { name: format!("from {name}"), pieces }))
     }
 
+    /// Those of a run that is over: nothing is left of them but their name.
+    #[must_use]
+    pub fn named(name: &str) -> Arc<Payloads> {
+        Arc::new(Payloads { name: name.to_owned(), pieces: vec![Vec::new()] })
+    }
+
     /// The first payloads of the logs at a path, as many as a benchmark keeps in memory.
     pub fn of_log(disk: &Arc<dyn Disk>, path: &Path) -> Result<Arc<Payloads>> {
         let (mut pieces, mut bytes) = (Vec::new(), 0);

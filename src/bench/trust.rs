@@ -1,5 +1,7 @@
 //! Is this disk lying? Pure rules from the facts of a place and the cost of its syncs to warnings in words.
 
+use std::borrow::Cow;
+
 use super::machine::BenchPlace;
 use super::probe::{Probe, Room, SyncWay};
 
@@ -7,7 +9,7 @@ use super::probe::{Probe, Room, SyncWay};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Doubt {
     /// One word for programs.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// An acknowledgement here does not survive a power failure; else it is only worth knowing.
     pub grave: bool,
     /// In words.
@@ -32,7 +34,7 @@ pub fn doubts(place: &BenchPlace, probe: &Probe) -> Vec<Doubt> {
 
 fn of_place(place: &BenchPlace) -> Vec<Doubt> {
     let mut found = Vec::new();
-    let mut say = |name, grave, words: String| found.push(Doubt { name, grave, words });
+    let mut say = |name: &'static str, grave, words: String| found.push(Doubt { name: name.into(), grave, words });
     if !place.swallowers.is_empty() {
         say(
             "swallowed",
@@ -72,7 +74,7 @@ fn of_times(place: &BenchPlace, probe: &Probe) -> Vec<Doubt> {
     let nanos = |room, way, bytes| probe.cost(room, way, bytes).map(|cost| cost.median.median);
     let Some(sync) = nanos(Room::Zero, SyncWay::Fdatasync, 4096) else { return found };
     let us = |ns: f64| format!("{:.1} us", ns / 1000.0);
-    let mut say = |name, words| found.push(Doubt { name, grave: true, words });
+    let mut say = |name: &'static str, words| found.push(Doubt { name: name.into(), grave: true, words });
     if let Some(none) = nanos(Room::Zero, SyncWay::None, 4096)
         && sync < none * 1.5 + 2000.0
     {
@@ -114,9 +116,9 @@ mod tests {
         Cost { room: Room::Zero, way, bytes, median: Spread::flat(micros * 1000.0), p99: 0, writes: 100 }
     }
 
-    fn names(place: &BenchPlace, costs: &[(SyncWay, usize, f64)]) -> Vec<&'static str> {
+    fn names(place: &BenchPlace, costs: &[(SyncWay, usize, f64)]) -> Vec<String> {
         let costs = costs.iter().map(|(way, bytes, us)| cost(*way, *bytes, *us)).collect();
-        doubts(place, &Probe { costs, refused: Vec::new() }).into_iter().map(|d| d.name).collect()
+        doubts(place, &Probe { costs, refused: Vec::new() }).into_iter().map(|d| d.name.into_owned()).collect()
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod gates;
 mod loads;
+mod saved;
 pub use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -83,6 +84,9 @@ pub struct BenchArgs {
     /// Find the highest rate at which a latency holds: 'p99<2ms'
     #[arg(long, value_name = "GOAL", value_parser = |t: &str| t.parse::<Goal>().map_err(|e| e.to_string()), conflicts_with = "rate")]
     target: Option<Goal>,
+    /// Measure nothing: show a run that `bench --json` printed to this file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["appenders", "size", "size_dist", "from", "window", "sync", "preallocate", "direct", "buffered", "inflight", "rate", "duration", "warmup", "repeats", "disk", "target", "crash_test"])]
+    show: Option<PathBuf>,
     /// Print the figures as CSV
     #[arg(long, conflicts_with_all = ["json", "markdown"])]
     csv: bool,
@@ -124,6 +128,9 @@ pub fn run(args: &BenchArgs, out: &mut Out) -> anyhow::Result<Exit> {
     }
     let baseline = args.baseline.as_deref().map(gates::read).transpose()?;
     interrupt::be_polite();
+    if let Some(path) = &args.show {
+        return show_saved(args, path, baseline.as_ref(), out);
+    }
     let folder = BenchFolder::make(&args.dir)?;
     let preload = std::env::var("LD_PRELOAD").ok();
     let place = look_around(&args.dir, preload.as_deref())?;
@@ -147,6 +154,16 @@ pub fn run(args: &BenchArgs, out: &mut Out) -> anyhow::Result<Exit> {
         return Ok(Exit::Interrupted);
     }
     gates::hold(&args.fail_if, baseline.as_ref(), &found.outcome, out)
+}
+
+/// An earlier run, as if it had just ended.
+fn show_saved(args: &BenchArgs, path: &Path, baseline: Option<&gates::Baseline>, out: &mut Out) -> anyhow::Result<Exit> {
+    let found = saved::read(path)?;
+    if let Some(baseline) = baseline {
+        gates::refuse_unlike(baseline, &found.place, args.unlike)?;
+    }
+    show(args, &found, out)?;
+    gates::hold(&args.fail_if, baseline, &found.outcome, out)
 }
 
 fn survey(args: &BenchArgs, folder: &BenchFolder, place: BenchPlace, out: &mut Out) -> anyhow::Result<Session> {
@@ -215,7 +232,7 @@ fn show(args: &BenchArgs, found: &Session, out: &mut Out) -> anyhow::Result<()> 
     } else if args.markdown {
         tables::markdown(out, found)?;
     } else {
-        text::found(out, found, args.is_plain())?;
+        text::found(out, found, args.is_plain() && args.show.is_none())?;
     }
     Ok(())
 }

@@ -6,10 +6,9 @@ use std::path::Path;
 use anyhow::Context;
 use serde_json::Value;
 use walctl::bench::{BenchPlace, Measured, Measurements, Rule, Ruling, Spread};
-use walctl::disk::Stream;
 
+use super::saved;
 use crate::cli::exit::{CommandFailure, Exit};
-use crate::cli::interrupt;
 use crate::cli::render::bench::json;
 use crate::cli::render::out::Out;
 
@@ -21,46 +20,20 @@ pub struct Baseline {
     figures: BTreeMap<String, BTreeMap<String, Spread>>,
 }
 
-/// A result is not longer.
-const LONGEST: u64 = 16 << 20;
-
 /// Reads what `bench --json` printed.
 pub fn read(path: &Path) -> anyhow::Result<Baseline> {
-    use std::io::Read;
-    let mut text = String::new();
-    Stream::open("read the baseline", path, interrupt::caught)?
-        .take(LONGEST)
-        .read_to_string(&mut text)
-        .with_context(|| format!("cannot read the baseline {}", path.display()))?;
-    parse(&text).with_context(|| format!("{} is nothing that `walctl bench --json` printed", path.display()))
+    parse(&saved::value("read the baseline", path)?).with_context(|| saved::not_ours(path))
 }
 
-fn parse(text: &str) -> anyhow::Result<Baseline> {
-    let value: Value = serde_json::from_str(text)?;
+fn parse(value: &Value) -> anyhow::Result<Baseline> {
     let cells = value["cells"].as_array().context("there are no cells")?;
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let place = &value["place"];
-    let options = place["options"].as_array().map(|all| all.iter().map(text).collect()).unwrap_or_default();
-    let mut baseline = Baseline {
-        place: BenchPlace {
-            filesystem: text(&place["filesystem"]),
-            options,
-            device: text(&place["device"]),
-            model: text(&place["model"]),
-            write_cache: text(&place["write_cache"]),
-            kernel: text(&place["kernel"]),
-            cpus: usize::try_from(place["cpus"].as_u64().unwrap_or(0))?,
-            ..BenchPlace::default()
-        },
-        figures: BTreeMap::new(),
-    };
+    let mut baseline = Baseline { place: saved::place(&value["place"]), figures: BTreeMap::new() };
     for cell in cells {
         let key = cell["key"].as_str().context("a cell has no key")?;
         let mut figures = BTreeMap::new();
         for (name, spread) in cell["figures"].as_object().context("a cell has no figures")? {
-            let number = |field: &str| spread[field].as_f64().filter(|n| n.is_finite());
-            if let (Some(median), Some(min), Some(max)) = (number("median"), number("min"), number("max")) {
-                figures.insert(name.clone(), Spread { median, min, max });
+            if let Some(spread) = saved::spread(spread) {
+                figures.insert(name.clone(), spread);
             }
         }
         baseline.figures.insert(key.to_owned(), figures);
@@ -125,12 +98,13 @@ mod tests {
     fn a_baseline_is_read_and_junk_is_refused() {
         let text = r#"{"place": {"filesystem": "ext4", "cpus": 2, "options": ["rw"]},
             "cells": [{"key": "k", "figures": {"p99": {"median": 2, "min": 1, "max": 3}, "odd": 1}}]}"#;
+        let parse = |text: &str| parse(&serde_json::from_str(text).expect("it is JSON"));
         let baseline = parse(text).expect("it is a result");
         assert_eq!(baseline.figures["k"]["p99"], Spread { median: 2.0, min: 1.0, max: 3.0 });
         assert!(refuse_unlike(&baseline, &baseline.place, false).is_ok());
         let other = BenchPlace { filesystem: "xfs".into(), cpus: 2, options: vec!["rw".into()], ..BenchPlace::default() };
         assert!(refuse_unlike(&baseline, &other, false).is_err() && refuse_unlike(&baseline, &other, true).is_ok());
-        for junk in ["", "{}", "[]", r#"{"cells": [{}]}"#, r#"{"cells": [{"key": "k"}]}"#] {
+        for junk in ["{}", "[]", r#"{"cells": [{}]}"#, r#"{"cells": [{"key": "k"}]}"#] {
             assert!(parse(junk).is_err(), "{junk}");
         }
     }

@@ -3,7 +3,9 @@
 use std::io::{self, Write};
 
 use serde_json::{Map, Value, json};
-use walctl::bench::{BenchPlace, Cost, CrashPlan, CrashVerdict, Figures, Measured, PARTS, PERCENTILES, Probe, Spread, is_split};
+use walctl::bench::{
+    BenchPlace, Cell, Cost, CrashPlan, CrashVerdict, Figures, Measured, PARTS, PERCENTILES, Probe, Spread, is_split,
+};
 
 use super::text::share;
 use crate::cli::render::out::Out;
@@ -34,6 +36,13 @@ fn place(place: &BenchPlace) -> Value {
         "write_cache": place.write_cache, "rotational": place.spins, "kernel": place.kernel, "cpus": place.cpus})
 }
 
+/// Load and settings of a cell.
+fn settings(cell: &Cell) -> Value {
+    json!({"key": cell.key(), "appenders": cell.appenders, "size": cell.payloads.name(), "sync": cell.sync.to_string(),
+        "window": cell.window.to_string(), "preallocate": cell.preallocate.to_string(), "direct": cell.direct, "buffered": cell.buffered,
+        "inflight": cell.inflight, "rate": cell.rate})
+}
+
 fn cell(found: &Session, measured: &Measured) -> Value {
     let cell = &measured.cell;
     let all: Map<String, Value> = figures(&measured.figures).iter().map(|(name, s)| (name.clone(), spread(s))).collect();
@@ -45,12 +54,12 @@ fn cell(found: &Session, measured: &Measured) -> Value {
         .filter(|(_, count)| **count > 0)
         .map(|(size, count)| (size.to_string(), json!(count)))
         .collect();
-    json!({"key": cell.key(), "appenders": cell.appenders, "size": cell.payloads.name(), "sync": cell.sync.to_string(),
-        "window": cell.window.to_string(), "preallocate": cell.preallocate.to_string(), "direct": cell.direct, "buffered": cell.buffered,
-        "inflight": cell.inflight, "rate": cell.rate, "durable": cell.sync.promises(), "repeats": measured.figures.repeats,
+    let figures = json!({"durable": cell.sync.promises(), "repeats": measured.figures.repeats,
         "figures": all, "groups": groups, "share_of_disk": share(found, measured), "noise": measured.figures.noise(),
         "two_cohorts": is_split(cell.appenders, measured.figures.amortization.median, &measured.figures.groups),
-        "lacking": measured.figures.lacking})
+        "lacking": measured.figures.lacking});
+    let both = [settings(cell), figures].into_iter().filter_map(|part| part.as_object().cloned());
+    both.flatten().collect::<Map<String, Value>>().into()
 }
 
 fn costs(probe: &Probe) -> Vec<Value> {
@@ -74,7 +83,7 @@ pub fn found(out: &mut Out, found: &Session) -> io::Result<()> {
                 .iter()
                 .map(|s| json!({"rate": s.rate, "reached": s.reached, "latency_ns": s.latency, "kept": s.kept}))
                 .collect();
-            json!({"key": t.cell.key(), "rate": t.rate, "steps": steps})
+            json!({"key": t.cell.key(), "cell": settings(&t.cell), "rate": t.rate, "steps": steps})
         })
         .collect();
     let advice = found.advice.as_ref().map(|a| json!({"headline": a.headline, "flags": a.flags, "reasons": a.reasons}));
