@@ -582,7 +582,9 @@ mod tests {
         disk.create_dir(path("/full")).expect("folders can be made");
         disk.create_dir(path("/empty")).expect("folders can be made");
         disk.open(path("/full/a"), Open::CREATE).expect("it can be made");
-        let refused = |from: &str, to: &str| disk.rename(path(from), path(to)).expect_err("it is in the way").errno().map(Errno::from_raw_os_error);
+        let refused = |from: &str, to: &str| {
+            disk.rename(path(from), path(to)).expect_err("it is in the way").errno().map(Errno::from_raw_os_error)
+        };
         assert_eq!(refused("/new", "/full"), Some(Errno::NOTEMPTY));
         assert_eq!(refused("/new", "/full/a"), Some(Errno::NOTDIR));
         assert_eq!(refused("/full/a", "/new"), Some(Errno::ISDIR));

@@ -59,18 +59,18 @@ pub(super) const DEEPEST: usize = 127;
 
 /// The entry as it is written. As in the system's own reader, other keys are passed over and none may come twice.
 #[derive(Deserialize)]
-struct Line<'a> {
+struct WrittenEntry<'a> {
     #[serde(borrow)]
     sequence: &'a RawValue,
     #[serde(borrow)]
     wal_timestamp: Cow<'a, str>,
     #[serde(borrow)]
-    event: Event<'a>,
+    event: WrittenEvent<'a>,
     checksum: u32,
 }
 
 #[derive(Deserialize)]
-struct Event<'a> {
+struct WrittenEvent<'a> {
     #[serde(borrow)]
     id: Cow<'a, str>,
     #[serde(borrow)]
@@ -101,7 +101,7 @@ pub(super) fn read(line: &[u8]) -> Result<ValidEntry<'_>, NoEntry> {
 
 /// Reads the entry that a text begins with, whatever follows it.
 pub(super) fn read_prefix(text: &[u8]) -> Result<ValidEntry<'_>, NoEntry> {
-    let mut values = serde_json::Deserializer::from_slice(text).into_iter::<Line<'_>>();
+    let mut values = serde_json::Deserializer::from_slice(text).into_iter::<WrittenEntry<'_>>();
     let line = match values.next() {
         Some(Ok(line)) => line,
         Some(Err(error)) => return Err(NoEntry::Json(place(&error))),
@@ -120,7 +120,7 @@ fn place(error: &serde_json::Error) -> usize {
 }
 
 /// What the types leave open: the digits of the sequence, both times, the payload, and the checksum.
-fn check(line: Line<'_>, length: usize) -> Result<ValidEntry<'_>, NoEntry> {
+fn check(line: WrittenEntry<'_>, length: usize) -> Result<ValidEntry<'_>, NoEntry> {
     let (event, mut text) = (line.event, Sum::default());
     let mut known = || {
         let sequence = integer(line.sequence.get())?;
