@@ -59,7 +59,7 @@ pub mod disk {
     pub use real::RealDisk;
     pub use rustix::io::Errno;
     pub use sim::{Fault, Luck, SimDisk};
-    pub use source::{Segment, Source};
+    pub use source::{Lock, LockKind, Segment, Source};
     pub use stream::Stream;
     pub use unfinished::{as_private, begin_file, finished, sweep, unfinished};
     pub use users::User;

@@ -13,7 +13,6 @@ use regex::bytes::Regex;
 use walctl::disk::{Disk, RealDisk};
 use walctl::formats::{Format, Halt};
 use walctl::model::{DamageKind, LsnRange, Result, Time};
-use walctl::native::LOCK;
 use walctl::ops::open::Input as Log;
 use walctl::ops::read::{
     Context, Event, Follow, LsnWish, Passed, Position, Scan, ScanOutcome, ScanStart, Selection, Step, Stopped, had_enough,
@@ -427,7 +426,7 @@ impl LogDump<'_> {
             }
             let mut take = |event: Event<'_>| taking.event(scan, event);
             // To look for a lock costs nothing; to look through all processes does, and is done once.
-            let live = if self.lock().is_some() { self.live() } else { scan.live };
+            let live = if self.log.format.lock.is_some() { self.live() } else { scan.live };
             step = follow.step(&Scan { live, ..*scan }, &mut take)?;
             if !matches!(step, Step::Quiet) {
                 wait.busy();
@@ -462,15 +461,10 @@ impl LogDump<'_> {
         }))
     }
 
-    /// The lock that a writer holds; other systems have none that tells.
-    fn lock(&self) -> Option<&'static str> {
-        (self.log.format == &walctl::formats::native::FORMAT).then_some(LOCK)
-    }
-
     /// Whether a writer holds the log.
     fn live(&self) -> bool {
         let source = &self.log.source;
-        source.segments.iter().any(|s| !s.followed) && source.writer(self.lock()).is_some()
+        source.segments.iter().any(|s| !s.followed) && source.writer(self.log.format.lock).is_some()
     }
 }
 

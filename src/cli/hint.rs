@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use walctl::disk::Errno;
 
 use walctl::disk::EntryKind;
-use walctl::formats::Mend;
 use walctl::model::{Damage, Error, Look, Verdict};
 use walctl::ops::mend::{Help, can_cut, help_for, looks_cut};
 use walctl::ops::open::Input;
@@ -122,13 +121,13 @@ pub fn for_damage(input: &Input, report: &Report, damage: &Damage) -> String {
     let format = if input.named { format!(" --format {}", input.format.name) } else { String::new() };
     let (log, salvaged) = (format!("{}{format}", show(path)), show(&beside(path)));
     let ending = matches!(damage.verdict(), Verdict::Torn | Verdict::Suspect) && can_cut(input, report);
-    match (damage.verdict(), &input.format.mend) {
+    match (damage.verdict(), input.format.never_cut) {
         _ if damage.facts.look == Look::Skipped => "compare with a backup or a replica: walctl verify BACKUP".into(),
         // What a copy beside the log gives back must not be cut.
         _ if ending && report.has_copy(damage) => format!("walctl repair {log} --from-dwb"),
         (Verdict::Torn, _) if ending => format!("walctl repair {log}"),
         (Verdict::Suspect, _) if ending => format!("walctl repair {log} --accept-suspect"),
-        (Verdict::Torn | Verdict::Suspect, Mend::Refuse(_)) => format!("walctl dump {log}"),
+        (Verdict::Torn | Verdict::Suspect, Some(_)) => format!("walctl dump {log}"),
         _ => match help_for(input, damage) {
             Help::Salvage => format!("walctl repair {log} --salvage {salvaged}"),
             Help::AcceptHole(lsns) => accept_hole(&log, lsns),

@@ -26,6 +26,24 @@ pub struct Segment {
     pub kind: EntryKind,
 }
 
+/// The file by whose lock the writers of a system keep each other out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lock {
+    /// Its name in the folder of the log.
+    pub name: &'static str,
+    /// How it is locked.
+    pub kind: LockKind,
+}
+
+/// The call that takes a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockKind {
+    /// flock(2).
+    Flock,
+    /// fcntl(2): a POSIX lock on the whole file or a part of it.
+    Fcntl,
+}
+
 /// The segments of one log, and how to read them.
 #[derive(Clone, Debug)]
 pub struct Source {
@@ -140,12 +158,15 @@ impl Source {
         Ok(cursor)
     }
 
-    /// A process that writes to the log: the one that holds our lock or, for a log of another system, has a file of it open.
+    /// A process that writes to the log: the one that holds its lock or, where there is none that tells, has a file of it open.
     #[must_use]
-    pub fn writer(&self, lock: Option<&str>) -> Option<u32> {
+    pub fn writer(&self, lock: Option<Lock>) -> Option<u32> {
         match lock {
-            Some(name) => self.disk.locked_by(&self.dir.join(name)),
-            None if self.given.is_some() => None,
+            Some(Lock { name, kind: LockKind::Flock }) => self.disk.locked_by(&self.dir.join(name)),
+            _ if self.given.is_some() => None,
+            Some(Lock { name, kind: LockKind::Fcntl }) => {
+                self.disk.users_of(&self.dir).iter().find(|user| user.locked && user.file == name).map(|user| user.pid)
+            }
             None => self.disk.users_of(&self.dir).first().map(|user| user.pid),
         }
     }

@@ -5,8 +5,10 @@ use std::any::Any;
 use serde_json::Value;
 
 use super::{Folder, Laid};
-use crate::disk::{Cursor, Entry, EntryKind, Segment, Source, zero_prefix};
-use crate::model::{Damage, DamageKind, Error, Facts, Hole, Keys, Look, Lsn, LsnRange, Proof, Record, Span, Time, Warning};
+use crate::disk::{Cursor, Entry, EntryKind, Lock, Segment, Source, zero_prefix};
+use crate::model::{
+    Damage, DamageKind, Error, Facts, Hole, Keys, Look, Lsn, LsnRange, Place, Proof, Record, Span, Time, Warning,
+};
 
 /// A write-ahead log format that can be read.
 #[derive(Debug)]
@@ -34,8 +36,13 @@ pub struct Format {
     pub walk: fn(&Visit<'_>, &mut Sink<'_>) -> Walk,
     /// Joins the walks of all segments, in order: completes what their damage proves, and gives the damage between them.
     pub join: fn(&Source, &mut [Summary]) -> Vec<Damage>,
-    /// Whether a torn tail may be cut.
-    pub mend: Mend,
+    /// Why no log of this format is ever cut; `None` where it depends on the log.
+    pub never_cut: Option<&'static str>,
+    /// Whether a log whose walks found this may be cut at this place. Asked through [`Format::mend_at`].
+    pub mend: fn(&Source, &[Summary], Place) -> Mend,
+    /// The file by whose lock its system keeps a second writer out, where it has one that tells. Without it, a process that has a file of
+    /// the log open for writing counts as its writer.
+    pub lock: Option<Lock>,
     /// What copies beside the log give back of a segment's damaged end, for systems that keep such copies.
     pub restore: Option<Restorer>,
     /// The fields of a record's header, for drawing them over its bytes. The payload follows the last one.
@@ -60,6 +67,12 @@ pub type Known = fn(&Value) -> Option<Box<dyn Any + Send + Sync>>;
 pub type Drawing = &'static [(&'static str, usize, usize)];
 
 impl Format {
+    /// Whether a log whose walks found this may be cut at this place.
+    #[must_use]
+    pub fn mend_at(&self, source: &Source, summaries: &[Summary], at: Place) -> Mend {
+        self.never_cut.map_or_else(|| (self.mend)(source, summaries, at), Mend::Refuse)
+    }
+
     /// Walks one segment by itself. One that cannot be reached is damage as a whole, in every format alike.
     pub fn walk(&self, visit: &Visit<'_>, sink: &mut Sink<'_>) -> Walk {
         if visit.segment.kind == EntryKind::File {
@@ -126,7 +139,7 @@ impl PartialEq for Format {
     }
 }
 
-/// Whether `repair` may cut a log of this format.
+/// Whether `repair` may cut a log at a place.
 #[derive(Clone, Copy, Debug)]
 pub enum Mend {
     /// Its own recovery would drop the same bytes.

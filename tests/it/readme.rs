@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use walctl::formats::{ALL, Format, Mend};
+use walctl::formats::{ALL, Format};
 
 use crate::support::sandbox::{Sandbox, finish};
 
@@ -110,7 +110,7 @@ fn the_tables_are_those_of_the_program() {
     assert_eq!(exits.len(), 9);
     demand_table("Exit codes", &exits);
 
-    let cuts = |format: &Format| if matches!(format.mend, Mend::Refuse(_)) { "refuses" } else { "cuts" };
+    let cuts = |format: &Format| if format.never_cut.is_some() { "refuses" } else { "cuts" };
     let row = |format: &&Format| vec![format!("`{}`", format.name), format.title.to_owned(), cuts(format).to_owned()];
     demand_table("Formats", &ALL.iter().map(row).collect::<Vec<_>>());
 }

@@ -94,7 +94,7 @@ fn damage_beyond_what_is_listed_is_counted_and_keeps_a_repair_from_cutting() {
     assert_eq!((report.damage.len() as u64 + report.beyond, report.beyond), (BAD as u64, 3));
     assert_eq!(report.verdict, Verdict::Suspect);
     let permit = Permit { suspect: true, max_cut: u64::MAX, ..Permit::default() };
-    match decide(&report, &input.format.mend, true, &permit) {
+    match decide(&input, &report, &permit) {
         Decision::Refuse(refusal) => assert!(refusal.why.contains("more damage than can be described"), "{refusal:?}"),
         other => panic!("{other:?}"),
     }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use walctl::formats::{ALL, Mend};
+use walctl::formats::ALL;
 
 use super::out::{Out, json_text};
 use super::table::Table;
@@ -11,9 +11,9 @@ use super::table::Table;
 pub fn show(out: &mut Out) -> io::Result<()> {
     if out.json() {
         for format in ALL {
-            let mend = match format.mend {
-                Mend::Cut | Mend::CutAndFill(_) => "\"cut\"".to_owned(),
-                Mend::Refuse(why) => format!("\"refuse\", \"why\": {}", json_text(why)),
+            let mend = match format.never_cut {
+                None => "\"cut\"".to_owned(),
+                Some(why) => format!("\"refuse\", \"why\": {}", json_text(why)),
             };
             writeln!(
                 out,
@@ -28,9 +28,9 @@ pub fn show(out: &mut Out) -> io::Result<()> {
     }
     let mut table = Table::new(out, &["format", "what it is", "repair", "encrypted", "what its checksums protect"]);
     for format in ALL {
-        let mend = match format.mend {
-            Mend::Cut | Mend::CutAndFill(_) => "cuts".to_owned(),
-            Mend::Refuse(why) => format!("refuses: {why}"),
+        let mend = match format.never_cut {
+            None => "cuts".to_owned(),
+            Some(why) => format!("refuses: {why}"),
         };
         let encrypted = if format.encrypted { "with --key-file" } else { "-" };
         table.row([format.name, format.title, &mend, encrypted, format.protects]);

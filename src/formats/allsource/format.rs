@@ -26,7 +26,9 @@ pub const FORMAT: Format = Format {
     recognise,
     walk: walk::walk,
     join: join::join,
-    mend: Mend::Cut,
+    never_cut: None,
+    mend: |_, _, _| Mend::Cut,
+    lock: None,
     restore: None,
     drawing: |_| &[("sequence", 0, 12)],
     unprotected: "the checksum covers sequence, append time and event id alone: a payload, entity, tenant, type, metadata, event time or \

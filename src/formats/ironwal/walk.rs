@@ -21,7 +21,9 @@ pub const FORMAT: Format = Format {
     recognise: log::recognise,
     walk,
     join: log::join,
-    mend: Mend::Cut,
+    never_cut: None,
+    mend: |_, _, _| Mend::Cut,
+    lock: None,
     restore: None,
     drawing: |_| {
         &[

@@ -28,7 +28,9 @@ pub const FORMAT: Format = Format {
     recognise,
     walk: walk::walk,
     join: join::join,
-    mend: Mend::CutAndFill(fill),
+    never_cut: None,
+    mend: |_, _, _| Mend::CutAndFill(fill),
+    lock: None,
     restore: Some(dwb::restore),
     drawing,
     // Padding bears nothing, and a changed preamble opens no payload.

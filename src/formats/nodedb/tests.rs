@@ -8,7 +8,7 @@ use super::record::{Layout, filler};
 use super::restorable;
 use crate::disk::{Disk, Open, RealDisk, SimDisk, Source, crc32c, write_full};
 use crate::formats::{Halt, Item, Mend, Sink, Summary, Visit, Want};
-use crate::model::{Damage, DamageKind, Error, Keys, Lsn, Verdict};
+use crate::model::{Damage, DamageKind, Error, Keys, Lsn, Place, Verdict};
 
 fn put(layout: Layout, lsn: u64, payload: &[u8]) -> Vec<u8> {
     let mut bytes = filler(layout, Lsn(lsn), payload.len());
@@ -219,7 +219,13 @@ fn padding_of_direct_writes_is_told_from_damage() {
 
 #[test]
 fn a_cut_of_long_headers_is_filled_up_to_the_block_and_reads_clean() {
-    let Mend::CutAndFill(fill) = FORMAT.mend else { panic!("0.6 rounds its resume offset down") };
+    let fill = |log: &Source, offset: u64| {
+        let segment = &log.segments[0];
+        let Mend::CutAndFill(fill) = FORMAT.mend_at(log, &[], Place { segment: segment.id, offset }) else {
+            panic!("0.6 rounds its resume offset down")
+        };
+        fill(log, segment, offset).expect("it can be read")
+    };
     for count in 1..=60 {
         let whole = puts(Layout::Long, 1..=count);
         let torn = [whole.as_slice(), &put(Layout::Long, count + 1, b"torn")[..20]].concat();
@@ -227,17 +233,14 @@ fn a_cut_of_long_headers_is_filled_up_to_the_block_and_reads_clean() {
         let seen = log.seen();
         let cut = whole.len() as u64;
         assert_eq!((seen.verdict(), seen.damage[0].span.start()), (Verdict::Torn, cut));
-        let filled = fill(&seen.source, &seen.source.segments[0], cut).expect("it can be read");
-        let mended = [whole.as_slice(), &filled].concat();
+        let mended = [whole.as_slice(), &fill(&seen.source, cut)].concat();
         assert!(mended.len().is_multiple_of(4096), "{count} records");
         let seen = Log::one(&mended).seen();
         assert_eq!((seen.verdict(), seen.lsns.len() as u64), (Verdict::Clean, count));
     }
     // 0.2.1 would take a filler for a record and start over.
     let log = Log::one(&puts(Layout::Short, 1..=3));
-    let short = log.seen();
-    let filled = fill(&short.source, &short.source.segments[0], 63).expect("it can be read");
-    assert!(filled.is_empty());
+    assert!(fill(&log.seen().source, 63).is_empty());
 }
 
 #[test]

@@ -17,10 +17,12 @@ pub const FORMAT: Format = Format {
     recognise: log::recognise,
     walk: walk::walk,
     join: log::join,
-    mend: Mend::Refuse(
+    never_cut: Some(
         "the data files may already hold the changes of records that would be cut, and the server finds the end by itself; fetch the damaged \
          segment from an archive or a standby before the server is started, for it overwrites what follows the damage",
     ),
+    mend: |_, _, _| Mend::Cut,
+    lock: None,
     restore: None,
     drawing: |_| {
         &[("length", 0, 4), ("xid", 4, 4), ("prev", 8, 8), ("info", 16, 1), ("manager", 17, 1), ("zero", 18, 2), ("crc", 20, 4)]

@@ -19,7 +19,9 @@ pub const FORMAT: Format = Format {
     walk: walk::walk,
     join: log::join,
     // A log that is recycled must not be cut, and only its content tells.
-    mend: Mend::Refuse("whether a log is recycled is not looked at before a cut; salvage it"),
+    never_cut: Some("whether a log is recycled is not looked at before a cut; salvage it"),
+    mend: |_, _, _| Mend::Cut,
+    lock: None,
     restore: None,
     drawing,
     unprotected: "",

@@ -4,7 +4,7 @@ use super::cutfile::{self, Provenance};
 use super::repair::{Cut, Permit};
 use crate::disk::{Cursor, Segment, crc32};
 use crate::formats::{Item, Mark, Mend, Want};
-use crate::model::{Acknowledged, Damage, DamageKind, Error, Lsn, LsnRange, Record, Result, Time, Verdict};
+use crate::model::{Acknowledged, Damage, DamageKind, Error, Lsn, LsnRange, Place, Record, Result, Time, Verdict};
 use crate::ops::open::Input;
 use crate::ops::report::Report;
 use crate::ops::walk;
@@ -44,7 +44,8 @@ pub(super) fn describe(
     let changed = || Error::Refused { path: segment.path.clone(), why: "it changed while it was looked at".into() };
     let sum = cursor.fold(offset, bytes, 0, crc32).ok_or_else(changed)?;
     let context = cutfile::context(&mut cursor, offset).ok_or_else(changed)?;
-    let fill = match input.format.mend {
+    let at = Place { segment: segment.id, offset };
+    let fill = match input.format.mend_at(source, &report.summaries, at) {
         Mend::CutAndFill(fill) if !removed => fill(source, segment, offset)?,
         _ => Vec::new(),
     };

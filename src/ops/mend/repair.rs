@@ -10,7 +10,7 @@ use super::accept::{Help, help_for_all, plan_hole};
 use super::cutfile::{self, CutFile, Provenance};
 use super::describe::{describe, each_frame, is_control};
 use crate::formats::{Mend, Restored, Want};
-use crate::model::{Acknowledged, Damage, DamageKind, Error, Hole, Look, Lsn, LsnRange, Record, Result, Time, Verdict};
+use crate::model::{Acknowledged, Damage, DamageKind, Error, Hole, Look, Lsn, LsnRange, Place, Record, Result, Time, Verdict};
 use crate::ops::open::Input;
 use crate::ops::report::Report;
 
@@ -149,7 +149,8 @@ fn refuse(kind: Obstacle, why: impl Into<String>) -> Decision {
 
 /// What to do about a log, from what was found in it.
 #[must_use]
-pub fn decide(report: &Report, mend: &Mend, native: bool, permit: &Permit) -> Decision {
+pub fn decide(input: &Input, report: &Report, permit: &Permit) -> Decision {
+    let native = input.format == &crate::formats::native::FORMAT;
     let Some(worst) = report.damage.iter().max_by_key(|d| d.verdict()) else { return Decision::Nothing };
     let verdict = worst.verdict();
     if verdict > Verdict::Suspect {
@@ -164,8 +165,10 @@ pub fn decide(report: &Report, mend: &Mend, native: bool, permit: &Permit) -> De
     if report.beyond > 0 {
         return refuse(Obstacle::Damage, "there is more damage than can be described one by one");
     }
-    if let Mend::Refuse(why) = mend {
-        return refuse(Obstacle::Format, *why);
+    let start = report.damage.iter().map(|d| d.span.start()).min();
+    let at = input.source.segments.get(last).zip(start).map(|(segment, offset)| Place { segment: segment.id, offset });
+    if let Some(Mend::Refuse(why)) = at.map(|at| input.format.mend_at(&input.source, &report.summaries, at)) {
+        return refuse(Obstacle::Format, why);
     }
     // A hole has no bytes that could be cut.
     if let Some(hole) = report.damage.iter().find(|d| d.facts.look == Look::Skipped) {
@@ -182,7 +185,7 @@ pub fn decide(report: &Report, mend: &Mend, native: bool, permit: &Permit) -> De
             refuse(Obstacle::Damage, format!("{}: the header is damaged, and frames after it are whole", place(report, damage)))
         }
         Some(_) if native => Decision::Remove(last),
-        _ => match report.damage.iter().map(|d| d.span.start()).min() {
+        _ => match start {
             Some(offset) => Decision::Cut(last, offset),
             None => Decision::Nothing,
         },
@@ -192,9 +195,8 @@ pub fn decide(report: &Report, mend: &Mend, native: bool, permit: &Permit) -> De
 /// Whether a repair that may also cut suspect tails would cut anything: where it would refuse, it is no advice.
 #[must_use]
 pub fn can_cut(input: &Input, report: &Report) -> bool {
-    let native = input.format == &crate::formats::native::FORMAT;
     let permit = Permit { suspect: true, ..Permit::default() };
-    matches!(decide(report, &input.format.mend, native, &permit), Decision::Cut(..) | Decision::Remove(_))
+    matches!(decide(input, report, &permit), Decision::Cut(..) | Decision::Remove(_))
 }
 
 fn place(report: &Report, damage: &Damage) -> String {
@@ -238,11 +240,11 @@ pub fn plan(input: &Input, report: &Report, permit: &Permit) -> Result<Plan> {
     let decisions = match permit.at {
         Some(at) => decide_at(input, report, native, at)?,
         None if permit.from_copies => {
-            let (decision, copies) = decide_from_copies(input, report, native, permit)?;
+            let (decision, copies) = decide_from_copies(input, report, permit)?;
             restored = copies;
             vec![decision]
         }
-        None => vec![decide(report, &input.format.mend, native, permit)],
+        None => vec![decide(input, report, permit)],
     };
     for decision in decisions {
         let (index, offset, removed) = match decision {
@@ -289,13 +291,12 @@ fn keep_where(cut: &mut Cut, known: &[CutFile], taken: &[String]) {
 
 /// As `decide`, and what replaces the torn end. A suspect end whose bytes are all replaced needs no further permission: nothing is
 /// lost with it.
-fn decide_from_copies(input: &Input, report: &Report, native: bool, permit: &Permit) -> Result<(Decision, Option<Restored>)> {
-    let mend = &input.format.mend;
+fn decide_from_copies(input: &Input, report: &Report, permit: &Permit) -> Result<(Decision, Option<Restored>)> {
     let Some(restore) = input.format.restore else {
         let why = format!("{} keeps no copies of its records beside a log", input.format.title);
         return Ok((refuse(Obstacle::NoCopy, why), None));
     };
-    let (index, offset) = match decide(report, mend, native, &Permit { suspect: true, ..*permit }) {
+    let (index, offset) = match decide(input, report, &Permit { suspect: true, ..*permit }) {
         Decision::Cut(index, offset) => (index, offset),
         other => return Ok((other, None)),
     };
@@ -306,7 +307,7 @@ fn decide_from_copies(input: &Input, report: &Report, native: bool, permit: &Per
     };
     let end = copies.offset + copies.bytes.len() as u64;
     let whole = report.damage.iter().all(|d| d.span.end() <= end);
-    match decide(report, mend, native, &Permit { suspect: permit.suspect || whole, ..*permit }) {
+    match decide(input, report, &Permit { suspect: permit.suspect || whole, ..*permit }) {
         cut @ Decision::Cut(..) => Ok((cut, Some(copies))),
         other => Ok((other, None)),
     }
@@ -314,7 +315,7 @@ fn decide_from_copies(input: &Input, report: &Report, native: bool, permit: &Per
 
 /// Everything behind an LSN: the segments behind it are removed, newest first, and the one that holds it is cut.
 fn decide_at(input: &Input, report: &Report, native: bool, at: Lsn) -> Result<Vec<Decision>> {
-    if let Mend::Refuse(why) = input.format.mend {
+    if let Some(why) = input.format.never_cut {
         return Ok(vec![refuse(Obstacle::Format, why)]);
     }
     let begins = |index: usize| report.summaries.get(index).and_then(|s| s.lsns.map(|l| l.first).or(s.begins));
@@ -371,7 +372,13 @@ fn decide_at(input: &Input, report: &Report, native: bool, at: Lsn) -> Result<Ve
     let hurt = |d: &Damage| d.span.place.segment == segment.id && end.is_some_and(|end| d.span.start() >= end);
     let mut decisions: Vec<Decision> = (index + 1..report.segments.len()).rev().map(Decision::Remove).collect();
     match end {
-        Some(end) if behind || later || report.damage.iter().any(hurt) => decisions.push(Decision::Cut(index, end)),
+        Some(end) if behind || later || report.damage.iter().any(hurt) => {
+            let at = Place { segment: segment.id, offset: end };
+            if let Mend::Refuse(why) = input.format.mend_at(&input.source, &report.summaries, at) {
+                return Ok(vec![refuse(Obstacle::Format, why)]);
+            }
+            decisions.push(Decision::Cut(index, end));
+        }
         _ => {}
     }
     if !native && decisions.iter().any(|d| matches!(d, Decision::Remove(_))) {

@@ -4,8 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::disk::{Disk, Fault, Luck, Open, SimDisk, read_full, write_full};
+use crate::formats::{Format, Mend};
 use crate::model::{Error, Lsn, LsnRange, Result, Time, Verdict};
-use crate::native::{FrameFields, FrameKind, MORE, SegmentHeader, encode_frame, encode_header, segment_name};
+use crate::native::{FrameFields, FrameKind, HEADER_BYTES, MORE, SegmentHeader, encode_frame, encode_header, segment_name};
 use crate::ops::mend::{Permit, carry_out, plan, plan_undo, undo};
 use crate::ops::open::{Choice, Input, open};
 use crate::ops::report::{Checks, Progress, Report, verify};
@@ -414,4 +415,22 @@ fn a_later_segment_without_a_byte_does_not_keep_a_cut_from_being_put_back() {
     put_back(&disk).expect("nothing was written since");
     disk.remove(&later).expect("it is there");
     assert!(files(&disk) == before);
+}
+
+#[test]
+fn a_format_can_refuse_a_cut_for_what_was_found_and_where() {
+    const WHY: &str = "what stands behind two records is another life's";
+    static PICKY: Format = Format {
+        mend: |source, found, at| {
+            let recycled = found[at.segment.index()].records == 2 && source.segments.len() == 1 && at.offset > HEADER_BYTES + 50;
+            if recycled { Mend::Refuse(WHY) } else { Mend::Cut }
+        },
+        ..crate::formats::native::FORMAT
+    };
+    let (_, torn, _) = hurt().remove(0);
+    let (mut input, report) = look(&disk_with(&torn)).expect("it reads");
+    input.format = &PICKY;
+    let refused = |permit: Permit| plan(&input, &report, &permit).expect("it reads").refusal.map(|refusal| refusal.why);
+    assert_eq!((report.records, refused(Permit::default()).as_deref()), (2, Some(WHY)));
+    assert_eq!(refused(Permit { at: Some(Lsn(1)), ..Permit::default() }), None, "the cut is nearer to the start");
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::disk::{Cursor, Disk, EntryKind, File, Open, Segment, crc32};
 use crate::formats::{Item, Want};
 use crate::model::{Error, Lsn, Result, SegmentId, Span, Value};
-use crate::native::{HEADER_BYTES, LOCK, UNSYNCED_UNKNOWN};
+use crate::native::{HEADER_BYTES, UNSYNCED_UNKNOWN};
 use crate::ops::open::{Input, steady};
 use crate::ops::report::Progress;
 use crate::ops::walk;
@@ -37,7 +37,7 @@ const LOOKS: u32 = 6;
 pub fn compare_media(input: &Input, progress: &Progress) -> Result<MediaView> {
     steady(input, |input| {
         let mut view = MediaView { direct: true, ..MediaView::default() };
-        let live = input.source.disk.locked_by(&input.source.dir.join(LOCK)).is_some();
+        let live = input.source.writer(input.format.lock).is_some();
         for segment in input.source.segments.iter().filter(|s| s.length != u64::MAX && s.kind == EntryKind::File) {
             let below = if live && !segment.followed { durable_end(input, segment)? } else { u64::MAX };
             let mut pair = Pair::open(&input.source.disk, segment, below)?;

@@ -9,7 +9,7 @@ use crate::disk::{EntryKind, Segment};
 use crate::formats::native::Joint;
 use crate::formats::{Ending, Halt, Item, Mark, State, Summary, Want};
 use crate::model::{Damage, Error, Lsn, LsnRange, Result, Time, Value, Verdict};
-use crate::native::{HEADER_BYTES, HeaderFound, LOCK, SegmentHeader, Tally, UNSYNCED_UNKNOWN, find_seal, segment_lsn};
+use crate::native::{HEADER_BYTES, HeaderFound, SegmentHeader, Tally, UNSYNCED_UNKNOWN, find_seal, segment_lsn};
 use crate::ops::open::{Input, steady};
 use crate::ops::report::Progress;
 use crate::ops::settle::settle;
@@ -168,7 +168,7 @@ fn count(input: &Input, scan: bool, progress: &Progress) -> Result<Stats> {
     progress.done.store(0, Ordering::Relaxed);
     let source = &input.source;
     let native = input.format.name == "native";
-    let live = source.writer(native.then_some(LOCK));
+    let live = source.writer(input.format.lock);
     let mut counts = LogCounts::default();
     let mut parts: Vec<SegmentPart> = Vec::with_capacity(source.segments.len());
     let (mut read_bytes, mut read_time) = (0, Duration::ZERO);

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use crate::disk::{Segment, Source};
 use crate::formats::{Ending, Halt, Item, KnownHole, State, Summary, Want};
 use crate::model::{Acknowledged, Damage, DamageKind, Error, HoleOrigin, LsnRange, Place, Result, SegmentId, Verdict, Warning};
-use crate::native::LOCK;
 use crate::ops::open::{Input, steady};
 use crate::ops::settle::settle;
 use crate::ops::walk;
@@ -179,8 +178,7 @@ impl WalkCache {
 fn check(input: &Input, checks: &Checks, progress: &Progress, walked: &mut WalkCache) -> Result<Report> {
     let source = &input.source;
     // Who holds the lock here, to repair or to begin to write, does not write meanwhile.
-    let lock = (input.format == &crate::formats::native::FORMAT).then_some(LOCK);
-    let other = source.writer(lock).filter(|pid| *pid != std::process::id());
+    let other = source.writer(input.format.lock).filter(|pid| *pid != std::process::id());
     let live = other.filter(|_| !source.alone || source.segments.iter().any(|s| !s.followed));
     let total = source.segments.iter().map(|s| if s.length == u64::MAX { 0 } else { s.length }).sum();
     progress.done.store(0, Ordering::Relaxed);

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use walctl::disk::Io;
-use walctl::formats::{Mend, Numbers, by_name};
+use walctl::formats::{Numbers, by_name};
 use walctl::model::{Acknowledged, Damage, DamageKind, LsnRange, Verdict};
 use walctl::ops::open::Input;
 use walctl::ops::report::{LedgerReport, MediaView, Report, SegmentReport};
@@ -286,7 +286,7 @@ fn verdict(out: &mut Out, input: &Input, report: &Report) -> io::Result<()> {
     if !report.unprotected.is_empty() {
         writeln!(out, "  not protected by {}: {}", report.format, report.unprotected)?;
     }
-    if let Mend::Refuse(why) = input.format.mend
+    if let Some(why) = input.format.never_cut
         && report.verdict != Verdict::Clean
     {
         writeln!(out, "  walctl repair cuts no {} logs: {why}", input.format.name)?;
