@@ -163,7 +163,7 @@ pub fn probe(disk: &dyn Disk, dir: &Path, slice: Duration, watch: &Watch<'_>) ->
 pub const PROBE_STEPS: u64 = (PASSES * (SyncWay::DURABLE.len() * Room::ALL.len() + 3)) as u64;
 
 fn refuses(error: &Error) -> bool {
-    matches!(errno_of(&error), Some(Errno::INVAL | Errno::OPNOTSUPP | Errno::NOSYS))
+    matches!(errno_of(error), Some(Errno::INVAL | Errno::OPNOTSUPP | Errno::NOSYS))
 }
 
 fn time_one(disk: &dyn Disk, dir: &Path, kind: (Room, SyncWay, usize), slice: Duration) -> Result<Vec<u64>> {

@@ -81,7 +81,7 @@ pub struct Rotated {
 }
 
 fn only(doing: &'static str, error: &Error) -> WriteStop {
-    WriteStop::Only(Failure::System { doing, errno: errno_of(&error).unwrap_or(Errno::NOSPC) })
+    WriteStop::Only(Failure::System { doing, errno: errno_of(error).unwrap_or(Errno::NOSPC) })
 }
 
 impl Log {

@@ -387,7 +387,7 @@ impl SpaceShared {
 
 /// The system has no room for more: nothing else is wrong.
 pub(super) fn is_no_space(error: &Error) -> bool {
-    matches!(errno_of(&error), Some(Errno::NOSPC | Errno::DQUOT | Errno::FBIG))
+    matches!(errno_of(error), Some(Errno::NOSPC | Errno::DQUOT | Errno::FBIG))
 }
 
 /// Where the next segment's file grows.
