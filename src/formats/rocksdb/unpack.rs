@@ -5,12 +5,14 @@ use std::io::Read;
 /// The number by which a log says that what follows is Zstandard.
 pub const ZSTANDARD: u32 = 7;
 /// No batch is longer: its length is a u32. What unpacks to more was not written by a database.
+#[cfg(feature = "zstd")]
 const BATCH_LIMIT: u64 = u32::MAX as u64;
 /// More than this is not asked of memory before a single byte was unpacked: Zstandard's own recommendation for readers.
 #[cfg(feature = "zstd")]
 const WINDOW_LIMIT: u64 = 8 << 20;
 
 /// What unpacking came to.
+#[cfg_attr(not(feature = "zstd"), allow(dead_code, reason = "a build without Zstandard unpacks nothing"))]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unpacked {
     /// All of it.
