@@ -27,7 +27,7 @@ pub struct Format {
     pub encrypted: bool,
     /// What the numbers of its records are, and how people read them.
     pub numbers: Numbers,
-    /// The logs in a folder, with their segments in order. Formats with one log, in the order of its file names, use [`numbered`].
+    /// The logs in a folder, with their segments in order. Formats with one log, in the order of its file names, use [`super::numbered`].
     pub layout: fn(&Folder<'_>) -> Vec<Laid>,
     /// How much a file looks like one of its segments.
     pub recognise: fn(&Sample<'_>) -> Likeness,
