@@ -173,6 +173,7 @@ pub mod formats {
     mod format;
     mod kept;
     mod layout;
+    mod mend;
     mod registry;
     #[cfg(feature = "formats")]
     mod resync;
@@ -279,11 +280,12 @@ pub mod formats {
         pub use format::FORMAT;
     }
     pub use format::{
-        Capped, Drawing, Ending, Format, Halt, Item, Keep, Known, KnownHole, Likeness, Mark, Mend, Numbers, Restored, Restorer,
-        Sample, Sink, State, Summary, Visit, Walk, Want, gap_between, later_segments_prove, looks_interrupted,
+        Capped, Drawing, Ending, Format, Halt, Item, Keep, Known, KnownHole, Likeness, Mark, Numbers, Sample, Sink, State,
+        Summary, Visit, Walk, Want, gap_between, later_segments_prove, looks_interrupted,
     };
     pub use kept::{LONGEST_LINE, read_line, write_line};
     pub use layout::{Folder, Laid, Placed, numbered};
+    pub use mend::{Mend, Restored, Restorer};
     pub use registry::{ALL, by_name, recognise};
 }
 

@@ -4,7 +4,7 @@ use std::any::Any;
 
 use serde_json::Value;
 
-use super::{Folder, Laid};
+use super::{Folder, Laid, Mend, Restorer};
 use crate::disk::{Cursor, Entry, EntryKind, Lock, Segment, Source, zero_prefix};
 use crate::model::{
     Damage, DamageKind, Error, Facts, Hole, Keys, Look, Lsn, LsnRange, Place, Proof, Record, Span, Time, Warning,
@@ -137,35 +137,6 @@ impl PartialEq for Format {
     fn eq(&self, other: &Format) -> bool {
         self.name == other.name
     }
-}
-
-/// Whether `repair` may cut a log at a place.
-#[derive(Clone, Copy, Debug)]
-pub enum Mend {
-    /// Its own recovery would drop the same bytes.
-    Cut,
-    /// The same, and what the function gives must be written at the cut: without it the system would drop whole records too.
-    CutAndFill(fn(&Source, &Segment, u64) -> Result<Vec<u8>, Error>),
-    /// It must not, and why.
-    Refuse(&'static str),
-}
-
-/// Looks for copies of what was torn at the end of a segment; `None` when there are none that fit.
-pub type Restorer = fn(&Source, &Segment, &[Damage]) -> Result<Option<Restored>, Error>;
-
-/// Whole records that replace the bytes from the first damage of a segment to its end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Restored {
-    /// The name of the file that holds the copies.
-    pub copy: String,
-    /// Where in the segment they begin.
-    pub offset: u64,
-    /// Their LSNs.
-    pub lsns: LsnRange,
-    /// The records, as they should stand there.
-    pub bytes: Vec<u8>,
-    /// What must stand behind them.
-    pub fill: Vec<u8>,
 }
 
 /// What is shown of a file to tell whose it is.

@@ -199,6 +199,15 @@ pub fn can_cut(input: &Input, report: &Report) -> bool {
     matches!(decide(input, report, &permit), Decision::Cut(..) | Decision::Remove(_))
 }
 
+/// A cut that an LSN asks for, unless the format refuses it.
+fn cut_if_allowed(input: &Input, report: &Report, index: usize, offset: u64) -> Decision {
+    let place = input.source.segments.get(index).map(|segment| Place { segment: segment.id, offset });
+    match place.map(|at| input.format.mend_at(&input.source, &report.summaries, at)) {
+        Some(Mend::Refuse(why)) => refuse(Obstacle::Format, why),
+        _ => Decision::Cut(index, offset),
+    }
+}
+
 fn place(report: &Report, damage: &Damage) -> String {
     let file = report.segments.get(damage.span.place.segment.index()).map_or("", |s| s.file.as_str());
     format!("{file}:{}", damage.span.start())
@@ -373,11 +382,7 @@ fn decide_at(input: &Input, report: &Report, native: bool, at: Lsn) -> Result<Ve
     let mut decisions: Vec<Decision> = (index + 1..report.segments.len()).rev().map(Decision::Remove).collect();
     match end {
         Some(end) if behind || later || report.damage.iter().any(hurt) => {
-            let at = Place { segment: segment.id, offset: end };
-            if let Mend::Refuse(why) = input.format.mend_at(&input.source, &report.summaries, at) {
-                return Ok(vec![refuse(Obstacle::Format, why)]);
-            }
-            decisions.push(Decision::Cut(index, end));
+            decisions.push(cut_if_allowed(input, report, index, end));
         }
         _ => {}
     }
