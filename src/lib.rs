@@ -170,6 +170,7 @@ pub mod writer {
 pub mod formats {
     #[cfg(feature = "formats")]
     mod again;
+    mod capped;
     mod format;
     mod kept;
     mod layout;
@@ -279,9 +280,10 @@ pub mod formats {
         mod walk;
         pub use format::FORMAT;
     }
+    pub use capped::Capped;
     pub use format::{
-        Capped, Drawing, Ending, Format, Halt, Item, Keep, Known, KnownHole, Likeness, Mark, Numbers, Sample, Sink, State,
-        Summary, Visit, Walk, Want, gap_between, later_segments_prove, looks_interrupted,
+        Drawing, Ending, Format, Halt, Item, Keep, Known, KnownHole, Likeness, Mark, Numbers, Sample, Sink, State, Summary,
+        Visit, Walk, Want, gap_between, later_segments_prove, looks_interrupted,
     };
     pub use kept::{LONGEST_LINE, read_line, write_line};
     pub use layout::{Folder, Laid, Placed, numbered};

@@ -149,12 +149,6 @@ impl ScanOutcome {
 }
 
 impl<'a> Scan<'a> {
-    /// Of the records that are selected, with their payloads, in a log that nobody writes.
-    #[must_use]
-    pub const fn of(source: &'a Source, format: &'static Format, keys: &'a Keys, selection: &'a Selection) -> Scan<'a> {
-        Scan { source, format, keys, selection, payloads: true, frames: false, neighbours: false, growing: false, live: false }
-    }
-
     /// Reads from `begin` to the end, or until `take` has enough.
     pub fn forward(&self, begin: &ScanStart<'a>, take: &mut Take<'_>) -> Result<ScanOutcome> {
         let chosen = if begin.segment == 0 && begin.after.is_none() {

@@ -3,8 +3,11 @@
 use std::cell::Cell;
 use std::fmt;
 
+use super::scan::Scan;
+use crate::disk::Source;
+use crate::formats::Format;
 use crate::model::units::nanos_of;
-use crate::model::{Lsn, LsnRange, Payload, Record, Result, Time};
+use crate::model::{Keys, Lsn, LsnRange, Payload, Record, Result, Time};
 
 /// Conditions on a record. An empty one lets everything through.
 #[derive(Default)]
@@ -192,6 +195,14 @@ pub fn parse_moment(text: &str, now: Time) -> Result<Time, String> {
     let count: f64 = number.parse().map_err(|_| wrong())?;
     // A conversion that does not fit stops at the largest number, which is before the epoch and so becomes it.
     Ok(Time(now.0.saturating_sub((count * nanos as f64 / 1000.0) as u64)))
+}
+
+impl<'a> Scan<'a> {
+    /// Of the records that are selected, with their payloads, in a log that nobody writes.
+    #[must_use]
+    pub const fn of(source: &'a Source, format: &'static Format, keys: &'a Keys, selection: &'a Selection) -> Scan<'a> {
+        Scan { source, format, keys, selection, payloads: true, frames: false, neighbours: false, growing: false, live: false }
+    }
 }
 
 #[cfg(test)]
