@@ -87,7 +87,9 @@ pub fn join(source: &Source, summaries: &mut [Summary]) -> Vec<Damage> {
         last.state = State::Active;
     }
     let filled: Vec<usize> = (0..summaries.len()).filter(|i| !summaries[*i].blank).collect();
-    let mut between = Vec::new();
+    let first = filled.first().filter(|_| !source.alone);
+    let mut between: Vec<Damage> =
+        first.and_then(|first| numbers::before_first(&numbers, summaries, *first)).into_iter().collect();
     let mut warnings = PlacedWarnings::new();
     for (at, before) in filled.iter().enumerate() {
         let until = filled.get(at + 1).copied().unwrap_or(summaries.len());

@@ -122,6 +122,19 @@ pub fn between(
     None
 }
 
+/// What is missing where the log begins with files that hold nothing, and `first` is the first that does. Such files are left where a
+/// restart went on in one made ahead, whose number is far above theirs; a rotation names a file only after records.
+pub fn before_first(numbers: &NumberedFiles<'_>, summaries: &[Summary], first: usize) -> Option<Damage> {
+    let blank = first.checked_sub(1)?;
+    let begins = numbers.number(first);
+    if (0..first).any(|base| begins.saturating_sub(numbers.number(base)) >= LEAST_JUMP) {
+        return None;
+    }
+    let due = Lsn(numbers.number(blank).max(1));
+    let gap = begins.checked_sub(due.0).filter(|gap| *gap > RESTART);
+    gap.map(|_| missing(numbers.source, summaries, [blank, first], due, Lsn(begins), &numbers.source.segments[first].name))
+}
+
 const UNUSED: &str = "unused-preallocated-segment";
 const JUMPED: &str = "lsn-jump-after-restart";
 

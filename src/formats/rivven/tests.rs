@@ -172,6 +172,18 @@ fn files_made_ahead_are_neither_an_end_nor_a_hole() {
     assert_eq!(used.warnings, ["lsn-jump-after-restart"]);
 }
 
+#[test]
+fn an_emptied_file_before_the_first_records_is_missing_unless_a_restart_jumped_from_it() {
+    for emptied in [vec![], vec![0; 300]] {
+        let gone = found(&[(0, emptied.clone()), (5, records(4)), (9, records(2))]);
+        assert_eq!((gone.lsns(), gone.verdict()), (vec![5, 6, 7, 8, 9, 10], Verdict::Missing));
+        let begun = found(&[(0, emptied.clone()), (1024, records(4))]);
+        assert_eq!(begun.verdict(), Verdict::Clean);
+        // A restart inside a file that a rotation named skips one number.
+        assert_eq!(found(&[(7, emptied), (8, records(4))]).verdict(), Verdict::Clean);
+    }
+}
+
 /// Records that take at least so many bytes.
 fn bytes_of_records(least: usize) -> (usize, Vec<u8>) {
     let one = record(&[b'x'; 250]);
