@@ -138,8 +138,8 @@ fn holes(source: &Source, summaries: &mut [Summary], places: &[RunPlace]) -> Vec
             && place.run.first > due
         {
             let (file, end) = (at.file, at.run.end);
-            let blamed = blame(summaries, file, end, place, due);
-            if !blamed {
+            let proof = Proof::LaterRecord { lsn: Lsn(place.run.first) };
+            if !blame(summaries, file, end, place, due, proof) {
                 found.extend(hole(source, summaries, due, place.run.first, file, end, place.file));
             }
         }
@@ -154,7 +154,7 @@ fn holes(source: &Source, summaries: &mut [Summary], places: &[RunPlace]) -> Vec
             file: summaries.len() - 1,
             run: SequenceRun { first: named + 1, last: named + 1, start: 0, end: 0, digest: 0 },
         };
-        if !blame(summaries, at.file, at.run.end, &after, last + 1) {
+        if !blame(summaries, at.file, at.run.end, &after, last + 1, Proof::LaterSegment) {
             found.extend(hole(source, summaries, last + 1, named + 1, at.file, at.run.end, after.file));
         }
     }
@@ -181,20 +181,25 @@ fn hole(source: &Source, summaries: &[Summary], due: u64, next: u64, file: usize
     })
 }
 
-/// Bad lines directly behind the entry before a hole, or directly before the one after it, hold what is missing.
-fn blame(summaries: &mut [Summary], file: usize, end: u64, next: &RunPlace, due: u64) -> bool {
+/// Bad lines directly behind the entry before a hole, or directly before the one after it, hold what is missing. `proof` says what was
+/// written after that.
+fn blame(summaries: &mut [Summary], file: usize, end: u64, next: &RunPlace, due: u64, proof: Proof) -> bool {
     let doubt = LsnRange::new(Lsn(due), Lsn(next.run.first - 1));
     let mut blamed = false;
     let behind = first_start_after(&summaries[file], end);
+    let mut take = |damage: &mut Damage| {
+        (damage.doubt, blamed) = (doubt, true);
+        damage.facts.proof.get_or_insert(proof);
+    };
     for damage in summaries[file].damage.kept_mut() {
         if damage.span.length > 0 && damage.span.start() >= end && damage.span.start() < behind {
-            (damage.doubt, blamed) = (doubt, true);
+            take(damage);
         }
     }
     let before = last_end_before(&summaries[next.file], next.run.start);
     for damage in summaries[next.file].damage.kept_mut() {
         if damage.span.length > 0 && damage.span.end() <= next.run.start && damage.span.start() >= before {
-            (damage.doubt, blamed) = (doubt, true);
+            take(damage);
         }
     }
     blamed

@@ -287,3 +287,15 @@ fn a_line_on_its_way_is_looked_at_again_before_it_is_called_torn() {
     let summary = (FORMAT.walk)(&visit, &mut Sink::new(&mut take)).expect("bytes are no error");
     assert_eq!((seen, summary.damage.is_empty()), (3, true));
 }
+
+#[test]
+fn a_torn_line_is_lost_if_a_later_sequence_was_given_even_in_an_older_file() {
+    // A restart went on in the oldest file; the newest one was emptied and is named after a sequence that stands.
+    let torn = lines(11..=11) + &entry(12, "{}")[..100];
+    let seen = walk(
+        &[(0, (lines(1..=5) + &lines(13..=13)).as_bytes()), (5, lines(6..=10).as_bytes()), (10, torn.as_bytes()), (13, b"")],
+        Want::default(),
+    );
+    let verdicts: Vec<Verdict> = seen.damage.iter().map(Damage::verdict).collect();
+    assert_eq!(verdicts, [Verdict::Corrupt]);
+}
