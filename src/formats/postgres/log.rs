@@ -1,6 +1,7 @@
 //! What a log is besides its records: names, timelines, and what its segments say about each other.
 
 use std::any::Any;
+use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
@@ -31,12 +32,17 @@ pub fn name_of(name: &str) -> Option<SegmentName> {
 /// The log of a folder: the newest timeline among the names, and of older ones the segments in front of its first one, which begins with a
 /// copy of the segment in which the older one was left.
 pub fn layout(folder: &Folder<'_>) -> Vec<Laid> {
-    let names = || folder.entries.iter().filter_map(|entry| name_of(&entry.name));
-    let newest = names().map(|name| name.timeline).max();
-    let first = names().filter(|name| Some(name.timeline) == newest).map(|name| name.parts).min();
+    let mut last_timelines: HashMap<u64, u32> = HashMap::new();
+    for name in folder.entries.iter().filter_map(|entry| name_of(&entry.name)) {
+        let last = last_timelines.entry(name.parts).or_default();
+        *last = name.timeline.max(*last);
+    }
+    let newest = last_timelines.values().copied().max();
+    let of_newest = last_timelines.iter().filter(|(_, timeline)| Some(**timeline) == newest);
+    let first = of_newest.map(|(parts, _)| *parts).min();
     let chosen = |name: &SegmentName| {
-        let newer = names().any(|other| other.parts == name.parts && other.timeline > name.timeline);
-        Some(name.timeline) == newest || Some(name.parts) < first && !newer
+        let in_front = Some(name.parts) < first && last_timelines.get(&name.parts) == Some(&name.timeline);
+        Some(name.timeline) == newest || in_front
     };
     numbered(folder, |name| name_of(name).filter(chosen).map(|name| name.parts))
 }
