@@ -287,7 +287,7 @@ pub mod formats {
     };
     pub use kept::{LONGEST_LINE, read_line, write_line};
     pub use layout::{Folder, Laid, Placed, numbered};
-    pub use mend::{Mend, Restored, Restorer};
+    pub use mend::{Mend, Mending, Restored, Restorer};
     pub use registry::{ALL, by_name, recognise};
 }
 

@@ -121,7 +121,7 @@ pub fn for_damage(input: &Input, report: &Report, damage: &Damage) -> String {
     let format = if input.named { format!(" --format {}", input.format.name) } else { String::new() };
     let (log, salvaged) = (format!("{}{format}", show(path)), show(&beside(path)));
     let ending = matches!(damage.verdict(), Verdict::Torn | Verdict::Suspect) && can_cut(input, report);
-    match (damage.verdict(), input.format.never_cut) {
+    match (damage.verdict(), input.format.mending.never()) {
         _ if damage.facts.look == Look::Skipped => "compare with a backup or a replica: walctl verify BACKUP".into(),
         // What a copy beside the log gives back must not be cut.
         _ if ending && report.has_copy(damage) => format!("walctl repair {log} --from-dwb"),

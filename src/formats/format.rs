@@ -5,7 +5,7 @@ use std::any::Any;
 use serde_json::Value;
 
 use super::capped::Capped;
-use super::{Folder, Laid, Mend, Restorer};
+use super::{Folder, Laid, Mend, Mending, Restorer};
 use crate::disk::{Cursor, Entry, EntryKind, Lock, Segment, Source, zero_prefix};
 use crate::model::{
     Damage, DamageKind, Error, Facts, Hole, Keys, Look, Lsn, LsnRange, Place, Proof, Record, Span, Time, Warning,
@@ -37,10 +37,8 @@ pub struct Format {
     pub walk: fn(&Visit<'_>, &mut Sink<'_>) -> Walk,
     /// Joins the walks of all segments, in order: completes what their damage proves, and gives the damage between them.
     pub join: fn(&Source, &mut [Summary]) -> Vec<Damage>,
-    /// Why no log of this format is ever cut; `None` where it depends on the log.
-    pub never_cut: Option<&'static str>,
-    /// Whether a log whose walks found this may be cut at this place. Asked through [`Format::mend_at`].
-    pub mend: fn(&Source, &[Summary], Place) -> Mend,
+    /// Whether its logs may be cut. Asked through [`Format::mend_at`].
+    pub mending: Mending,
     /// The file by whose lock its system keeps a second writer out, where it has one that tells. Without it, a process that has a file of
     /// the log open for writing counts as its writer.
     pub lock: Option<Lock>,
@@ -71,7 +69,10 @@ impl Format {
     /// Whether a log whose walks found this may be cut at this place.
     #[must_use]
     pub fn mend_at(&self, source: &Source, summaries: &[Summary], at: Place) -> Mend {
-        self.never_cut.map_or_else(|| (self.mend)(source, summaries, at), Mend::Refuse)
+        match self.mending {
+            Mending::Never(why) => Mend::Refuse(why),
+            Mending::Asked(asked) => asked(source, summaries, at),
+        }
     }
 
     /// Walks one segment by itself. One that cannot be reached is damage as a whole, in every format alike.

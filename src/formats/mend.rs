@@ -1,7 +1,28 @@
 //! What a format says about mending its logs: whether a cut is safe, and what copies give back.
 
+use super::Summary;
 use crate::disk::{Segment, Source};
-use crate::model::{Damage, Error, LsnRange};
+use crate::model::{Damage, Error, LsnRange, Place};
+
+/// Who knows whether `repair` may cut a log of a format.
+#[derive(Clone, Copy, Debug)]
+pub enum Mending {
+    /// No log of this format is ever cut, and why.
+    Never(&'static str),
+    /// It depends on what the walks found, and on the place of the cut.
+    Asked(fn(&Source, &[Summary], Place) -> Mend),
+}
+
+impl Mending {
+    /// Why no log of this format is ever cut, where that is so.
+    #[must_use]
+    pub const fn never(self) -> Option<&'static str> {
+        match self {
+            Mending::Never(why) => Some(why),
+            Mending::Asked(_) => None,
+        }
+    }
+}
 
 /// Whether `repair` may cut a log at a place.
 #[derive(Clone, Copy, Debug)]

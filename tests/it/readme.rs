@@ -110,7 +110,7 @@ fn the_tables_are_those_of_the_program() {
     assert_eq!(exits.len(), 9);
     demand_table("Exit codes", &exits);
 
-    let cuts = |format: &Format| if format.never_cut.is_some() { "refuses" } else { "cuts" };
+    let cuts = |format: &Format| if format.mending.never().is_some() { "refuses" } else { "cuts" };
     let row = |format: &&Format| vec![format!("`{}`", format.name), format.title.to_owned(), cuts(format).to_owned()];
     demand_table("Formats", &ALL.iter().map(row).collect::<Vec<_>>());
 }

@@ -11,7 +11,7 @@ use super::table::Table;
 pub fn show(out: &mut Out) -> io::Result<()> {
     if out.json() {
         for format in ALL {
-            let mend = match format.never_cut {
+            let mend = match format.mending.never() {
                 None => "\"cut\"".to_owned(),
                 Some(why) => format!("\"refuse\", \"why\": {}", json_text(why)),
             };
@@ -28,7 +28,7 @@ pub fn show(out: &mut Out) -> io::Result<()> {
     }
     let mut table = Table::new(out, &["format", "what it is", "repair", "encrypted", "what its checksums protect"]);
     for format in ALL {
-        let mend = match format.never_cut {
+        let mend = match format.mending.never() {
             None => "cuts".to_owned(),
             Some(why) => format!("refuses: {why}"),
         };

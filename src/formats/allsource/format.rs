@@ -10,7 +10,7 @@
 use super::join::sequence;
 use super::walk::START;
 use super::{join, walk};
-use crate::formats::{Format, Likeness, Mend, Numbers, Sample, numbered};
+use crate::formats::{Format, Likeness, Mend, Mending, Numbers, Sample, numbered};
 
 /// allsource's log.
 pub const FORMAT: Format = Format {
@@ -26,8 +26,7 @@ pub const FORMAT: Format = Format {
     recognise,
     walk: walk::walk,
     join: join::join,
-    never_cut: None,
-    mend: |_, _, _| Mend::Cut,
+    mending: Mending::Asked(|_, _, _| Mend::Cut),
     lock: None,
     restore: None,
     drawing: |_| &[("sequence", 0, 12)],

@@ -2,7 +2,7 @@
 
 use super::super::again::Looks;
 use super::super::resync::Sums;
-use super::super::{Ending, Format, Halt, Mark, Mend, Numbers, Sink, Summary, Visit, Walk, numbered};
+use super::super::{Ending, Format, Halt, Mark, Mend, Mending, Numbers, Sink, Summary, Visit, Walk, numbered};
 use super::frame::{HEADER, HELD, Header};
 use super::log::{self, Own};
 use crate::disk::{Cursor, crc32};
@@ -21,8 +21,7 @@ pub const FORMAT: Format = Format {
     recognise: log::recognise,
     walk,
     join: log::join,
-    never_cut: None,
-    mend: |_, _, _| Mend::Cut,
+    mending: Mending::Asked(|_, _, _| Mend::Cut),
     lock: None,
     restore: None,
     drawing: |_| {

@@ -10,7 +10,7 @@
 use super::join::{join, keep, known};
 use super::walk::walk;
 use crate::disk::{Lock, LockKind};
-use crate::formats::{Format, Likeness, Mend, Numbers, Sample, numbered};
+use crate::formats::{Format, Likeness, Mend, Mending, Numbers, Sample, numbered};
 use crate::model::Lsn;
 use crate::native::{FRAME_MAGIC, FrameKind, HEADER_BYTES, LOCK, MAGIC, parse_cut_name, segment_lsn};
 
@@ -27,8 +27,7 @@ pub const FORMAT: Format = Format {
     recognise,
     walk,
     join,
-    never_cut: None,
-    mend: |_, _, _| Mend::Cut,
+    mending: Mending::Asked(|_, _, _| Mend::Cut),
     lock: Some(Lock { name: LOCK, kind: LockKind::Flock }),
     restore: None,
     drawing: |_| {

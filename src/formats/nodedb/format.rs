@@ -11,7 +11,7 @@ use super::join::sequence;
 use super::record::{self, Header, Layout};
 use super::{dwb, join, preamble, walk};
 use crate::disk::{Segment, Source, crc32c};
-use crate::formats::{Drawing, Format, Likeness, Mend, Numbers, Sample, Sink, Visit, Want, numbered};
+use crate::formats::{Drawing, Format, Likeness, Mend, Mending, Numbers, Sample, Sink, Visit, Want, numbered};
 use crate::model::{Error, Keys, Record, Value};
 
 /// nodedb's log.
@@ -28,8 +28,7 @@ pub const FORMAT: Format = Format {
     recognise,
     walk: walk::walk,
     join: join::join,
-    never_cut: None,
-    mend: |_, _, _| Mend::CutAndFill(fill),
+    mending: Mending::Asked(|_, _, _| Mend::CutAndFill(fill)),
     lock: None,
     restore: Some(dwb::restore),
     drawing,

@@ -2,7 +2,7 @@
 
 use super::page::{KINDS, RECORD_HEADER, show};
 use super::{log, walk};
-use crate::formats::{Format, Mend, Numbers};
+use crate::formats::{Format, Mending, Numbers};
 
 /// PostgreSQL.
 pub const FORMAT: Format = Format {
@@ -17,11 +17,10 @@ pub const FORMAT: Format = Format {
     recognise: log::recognise,
     walk: walk::walk,
     join: log::join,
-    never_cut: Some(
+    mending: Mending::Never(
         "the data files may already hold the changes of records that would be cut, and the server finds the end by itself; fetch the damaged \
          segment from an archive or a standby before the server is started, for it overwrites what follows the damage",
     ),
-    mend: |_, _, _| Mend::Cut,
     lock: None,
     restore: None,
     drawing: |_| {

@@ -2,7 +2,7 @@
 
 use super::super::again::Looks;
 use super::super::resync::Sums;
-use super::super::{Ending, Format, Halt, Mark, Mend, Numbers, Sink, Summary, Visit, Walk, numbered};
+use super::super::{Ending, Format, Halt, Mark, Mend, Mending, Numbers, Sink, Summary, Visit, Walk, numbered};
 use super::cipher::ReadyKeys;
 use super::log::{self, Own};
 use super::record::{ENCRYPTED, HEADER, HELD, Header};
@@ -22,8 +22,7 @@ pub const FORMAT: Format = Format {
     recognise: log::recognise,
     walk,
     join: log::join,
-    never_cut: None,
-    mend: |_, _, _| Mend::Cut,
+    mending: Mending::Asked(|_, _, _| Mend::Cut),
     lock: None,
     restore: None,
     drawing: |_| &[("magic", 0, 4), ("crc", 4, 4), ("length", 8, 4), ("type", 12, 1), ("flags", 13, 1)],

@@ -2,7 +2,7 @@
 
 use super::frame::RECYCLED_HEADER;
 use super::{log, walk};
-use crate::formats::{Drawing, Format, Mend, Numbers};
+use crate::formats::{Drawing, Format, Mending, Numbers};
 use crate::model::Record;
 
 /// RocksDB and LevelDB.
@@ -19,8 +19,7 @@ pub const FORMAT: Format = Format {
     walk: walk::walk,
     join: log::join,
     // A log that is recycled must not be cut, and only its content tells.
-    never_cut: Some("whether a log is recycled is not looked at before a cut; salvage it"),
-    mend: |_, _, _| Mend::Cut,
+    mending: Mending::Never("whether a log is recycled is not looked at before a cut; salvage it"),
     lock: None,
     restore: None,
     drawing,

@@ -324,7 +324,7 @@ fn decide_from_copies(input: &Input, report: &Report, permit: &Permit) -> Result
 
 /// Everything behind an LSN: the segments behind it are removed, newest first, and the one that holds it is cut.
 fn decide_at(input: &Input, report: &Report, native: bool, at: Lsn) -> Result<Vec<Decision>> {
-    if let Some(why) = input.format.never_cut {
+    if let Some(why) = input.format.mending.never() {
         return Ok(vec![refuse(Obstacle::Format, why)]);
     }
     let begins = |index: usize| report.summaries.get(index).and_then(|s| s.lsns.map(|l| l.first).or(s.begins));

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::disk::{Disk, Fault, Luck, Open, SimDisk, read_full, write_full};
-use crate::formats::{Format, Mend};
+use crate::formats::{Format, Mend, Mending};
 use crate::model::{Error, Lsn, LsnRange, Result, Time, Verdict};
 use crate::native::{FrameFields, FrameKind, HEADER_BYTES, MORE, SegmentHeader, encode_frame, encode_header, segment_name};
 use crate::ops::mend::{Permit, carry_out, plan, plan_undo, undo};
@@ -421,10 +421,10 @@ fn a_later_segment_without_a_byte_does_not_keep_a_cut_from_being_put_back() {
 fn a_format_can_refuse_a_cut_for_what_was_found_and_where() {
     const WHY: &str = "what stands behind two records is another life's";
     static PICKY: Format = Format {
-        mend: |source, found, at| {
+        mending: Mending::Asked(|source, found, at| {
             let recycled = found[at.segment.index()].records == 2 && source.segments.len() == 1 && at.offset > HEADER_BYTES + 50;
             if recycled { Mend::Refuse(WHY) } else { Mend::Cut }
-        },
+        }),
         ..crate::formats::native::FORMAT
     };
     let (_, torn, _) = hurt().remove(0);

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use crate::disk::{RealDisk, Source};
 use crate::formats::{
-    Ending, Format, Halt, Likeness, Mark, Mend, Numbers, Sink, Summary, Visit, Walk, gap_between, later_segments_prove, numbered,
+    Ending, Format, Halt, Likeness, Mark, Mend, Mending, Numbers, Sink, Summary, Visit, Walk, gap_between, later_segments_prove,
+    numbered,
 };
 use crate::model::{Damage, DamageKind, Facts, Keys, Look, Lsn, LsnRange, Payload, Proof, Record, Span, Time};
 use crate::ops::read::{
@@ -35,8 +36,7 @@ static LINES: Format = Format {
     recognise: |_| Likeness::No,
     walk,
     join,
-    never_cut: None,
-    mend: |_, _, _| Mend::Cut,
+    mending: Mending::Asked(|_, _, _| Mend::Cut),
     lock: None,
     restore: None,
     drawing: |_| &[],

@@ -286,7 +286,7 @@ fn verdict(out: &mut Out, input: &Input, report: &Report) -> io::Result<()> {
     if !report.unprotected.is_empty() {
         writeln!(out, "  not protected by {}: {}", report.format, report.unprotected)?;
     }
-    if let Some(why) = input.format.never_cut
+    if let Some(why) = input.format.mending.never()
         && report.verdict != Verdict::Clean
     {
         writeln!(out, "  walctl repair cuts no {} logs: {why}", input.format.name)?;
