@@ -1,5 +1,6 @@
 //! From a failure to the next command to type.
 
+use std::cell::LazyCell;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -108,31 +109,36 @@ fn takes_format(command: &str) -> bool {
     !matches!(command, "append" | "rotate" | "bench")
 }
 
-/// What to do next about a piece of damage.
-pub fn for_damage(input: &Input, report: &Report, damage: &Damage) -> String {
+/// What to do next about each piece of a log's damage. What is the same for all of them is found out once, and only if it is needed.
+pub fn advisor<'a>(input: &'a Input, report: &'a Report) -> impl Fn(&Damage) -> String + 'a {
     let source = &input.source;
-    if source.path.as_os_str() == "-" {
-        return "keep the stream in a file and name that: walctl verify FILE".into();
-    }
-    if let Some(lost) = source.segments.get(damage.span.place.segment.index()).filter(|segment| segment.kind != EntryKind::File) {
-        return format!("see what it is, and whether a volume is not mounted: ls -l {}", show(&lost.path));
-    }
     let path = if source.alone { parent(&source.path).unwrap_or(&source.path) } else { &source.path };
     let format = if input.named { format!(" --format {}", input.format.name) } else { String::new() };
-    let (log, salvaged) = (format!("{}{format}", show(path)), show(&beside(path)));
-    let ending = matches!(damage.verdict(), Verdict::Torn | Verdict::Suspect) && can_cut(input, report);
-    match (damage.verdict(), input.format.mending.never()) {
-        _ if damage.facts.look == Look::Skipped => "compare with a backup or a replica: walctl verify BACKUP".into(),
-        // What a copy beside the log gives back must not be cut.
-        _ if ending && report.has_copy(damage) => format!("walctl repair {log} --from-dwb"),
-        (Verdict::Torn, _) if ending => format!("walctl repair {log}"),
-        (Verdict::Suspect, _) if ending => format!("walctl repair {log} --accept-suspect"),
-        (Verdict::Torn | Verdict::Suspect, Some(_)) => format!("walctl dump {log}"),
-        _ => match help_for(input, damage) {
-            Help::Salvage => format!("walctl repair {log} --salvage {salvaged}"),
-            Help::AcceptHole(lsns) => accept_hole(&log, lsns),
-            Help::Restore => restore(&log),
-        },
+    let log = format!("{}{format}", show(path));
+    let salvaged = LazyCell::new(|| show(&beside(path)));
+    let cuts = LazyCell::new(|| can_cut(input, report));
+    move |damage| {
+        if source.path.as_os_str() == "-" {
+            return "keep the stream in a file and name that: walctl verify FILE".into();
+        }
+        let segment = source.segments.get(damage.span.place.segment.index());
+        if let Some(lost) = segment.filter(|segment| segment.kind != EntryKind::File) {
+            return format!("see what it is, and whether a volume is not mounted: ls -l {}", show(&lost.path));
+        }
+        let ending = matches!(damage.verdict(), Verdict::Torn | Verdict::Suspect) && *cuts;
+        match (damage.verdict(), input.format.mending.never()) {
+            _ if damage.facts.look == Look::Skipped => "compare with a backup or a replica: walctl verify BACKUP".into(),
+            // What a copy beside the log gives back must not be cut.
+            _ if ending && report.has_copy(damage) => format!("walctl repair {log} --from-dwb"),
+            (Verdict::Torn, _) if ending => format!("walctl repair {log}"),
+            (Verdict::Suspect, _) if ending => format!("walctl repair {log} --accept-suspect"),
+            (Verdict::Torn | Verdict::Suspect, Some(_)) => format!("walctl dump {log}"),
+            _ => match help_for(input, damage) {
+                Help::Salvage => format!("walctl repair {log} --salvage {}", *salvaged),
+                Help::AcceptHole(lsns) => accept_hole(&log, lsns),
+                Help::Restore => restore(&log),
+            },
+        }
     }
 }
 

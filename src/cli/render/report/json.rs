@@ -15,7 +15,8 @@ use crate::cli::render::out::{Out, json_text};
 pub fn write(out: &mut Out, input: &Input, report: &Report, beside: &LookedBeside) -> io::Result<()> {
     let (first, last) = ends(report.lsns);
     let segments: Vec<String> = report.segments.iter().map(segment).collect();
-    let damage: Vec<String> = report.damage.iter().map(|d| one_damage(input, report, d)).collect();
+    let next = hint::advisor(input, report);
+    let damage: Vec<String> = report.damage.iter().map(|d| one_damage(input, d, &next(d))).collect();
     let warnings: Vec<String> = report.warnings.iter().map(|w| warning(input, w)).collect();
     write!(
         out,
@@ -88,7 +89,7 @@ fn segment(segment: &SegmentReport) -> String {
     )
 }
 
-fn one_damage(input: &Input, report: &Report, damage: &Damage) -> String {
+fn one_damage(input: &Input, damage: &Damage, next: &str) -> String {
     let (first, last) = ends(damage.doubt);
     format!(
         "{{\"file\": {}, \"offset\": {}, \"length\": {}, \"verdict\": \"{}\", \"kind\": \"{}\", \"lsn\": {}, \"acknowledged\": \"{}\", \
@@ -102,7 +103,7 @@ fn one_damage(input: &Input, report: &Report, damage: &Damage) -> String {
         damage.lsn.map_or_else(|| "null".to_owned(), |lsn| lsn.to_string()),
         damage.acknowledged(),
         json_text(&damage.detail()),
-        json_text(&hint::for_damage(input, report, damage)),
+        json_text(next),
         json_text(&damage.expected),
         json_text(&damage.found),
         damage.facts.proof.map_or_else(|| "null".to_owned(), |proof| json_text(&proof.to_string())),

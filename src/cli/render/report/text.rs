@@ -30,8 +30,10 @@ const VALID_BYTES: usize = 3;
 pub fn write(out: &mut Out, input: &Input, report: &Report, beside: &LookedBeside) -> io::Result<()> {
     segments(out, report)?;
     let mut explained = Vec::new();
+    let next = hint::advisor(input, report);
     for damage in report.damage.iter().take(TOLD) {
-        one_damage(out, input, report, damage, !explained.contains(&damage.kind))?;
+        one_damage(out, input, damage, !explained.contains(&damage.kind))?;
+        writeln!(out, "  next: {}", out.paint(Ink::Strong, next(damage)))?;
         explained.push(damage.kind);
     }
     let untold = report.damage.len().saturating_sub(TOLD) as u64 + report.beyond;
@@ -183,7 +185,7 @@ pub fn ink(verdict: Verdict) -> Ink {
     }
 }
 
-fn one_damage(out: &mut Out, input: &Input, report: &Report, damage: &Damage, first_of_kind: bool) -> io::Result<()> {
+fn one_damage(out: &mut Out, input: &Input, damage: &Damage, first_of_kind: bool) -> io::Result<()> {
     let verdict = out.paint(ink(damage.verdict()), damage.verdict());
     let due = damage.lsn.map(|lsn| format!(" where LSN {} was due", input.format.numbers.show(lsn))).unwrap_or_default();
     let extent = if damage.span.length > 0 { format!(", {}", count(damage.span.length, "byte")) } else { String::new() };
@@ -204,7 +206,7 @@ fn one_damage(out: &mut Out, input: &Input, report: &Report, damage: &Damage, fi
     if damage.kind != DamageKind::ReadError {
         bytes(out, input, damage)?;
     }
-    writeln!(out, "  next: {}", out.paint(Ink::Strong, hint::for_damage(input, report, damage)))
+    Ok(())
 }
 
 fn acknowledged(damage: &Damage) -> String {
