@@ -140,15 +140,19 @@ pub fn steady<T>(input: &Input, mut act: impl FnMut(&Input) -> Result<T>) -> Res
     act(listed.as_ref().unwrap_or(input))
 }
 
-/// The log as it is listed now, if a failure says that a segment is gone which is indeed no longer listed.
+/// The log as it is listed now, if a failure says that a segment is gone which is indeed no longer listed. It need not be one of `input`:
+/// what acts on a log may have listed it again by itself, and met a segment that came and went meanwhile.
 pub fn listed_after(input: &Input, error: &Error) -> Result<Option<Input>> {
     let source = &input.source;
-    let Some(gone) = source.segments.iter().find(|segment| is_gone(error, segment)).filter(|_| !source.alone) else {
+    let Error::Io { source: cause, path, .. } = error else { return Ok(None) };
+    let gone = path.file_name().map(|name| name.to_string_lossy()).filter(|name| input.format.number_of(name).is_some());
+    let Some(gone) = gone.filter(|_| cause.kind() == std::io::ErrorKind::NotFound && !source.alone) else { return Ok(None) };
+    if path.parent() != Some(&source.dir) {
         return Ok(None);
-    };
+    }
     let again = input.format.listed_again(source)?;
     // A name that is listed and cannot be found all the same is no work of retention.
-    let changed = again.segments.iter().all(|segment| segment.name != gone.name);
+    let changed = again.segments.iter().all(|segment| segment.name != *gone);
     Ok(changed.then(|| Input { source: again, ..input.clone() }))
 }
 
@@ -350,6 +354,19 @@ mod tests {
         },
         ..crate::formats::native::FORMAT
     };
+
+    #[test]
+    fn a_segment_that_came_and_went_between_two_listings_is_no_failure() {
+        let disk = copied();
+        let input = open(&disk, Path::new("/wal"), &Choice::default()).expect("it is ours").remove(0);
+        let missing = |name: &str| Error::io("open", &Path::new("/wal").join(name))(std::io::ErrorKind::NotFound.into());
+        let again = |name: &str| listed_after(&input, &missing(name)).expect("it lists").is_some();
+        assert!(again(&segment_name(Lsn(99))), "it was never in this listing, and is not there now");
+        assert!(!again(&segment_name(Lsn(3))), "it is listed and cannot be opened");
+        assert!(!again("notes.txt"), "it is no segment");
+        let elsewhere = Error::io("open", &Path::new("/other").join(segment_name(Lsn(99))))(std::io::ErrorKind::NotFound.into());
+        assert!(listed_after(&input, &elsewhere).expect("it lists").is_none());
+    }
 
     #[test]
     fn a_folder_with_two_logs_gives_both_and_each_is_found_by_its_name_and_listed_again() {
