@@ -178,6 +178,8 @@ pub mod formats {
     mod registry;
     #[cfg(feature = "formats")]
     mod resync;
+    #[cfg(test)]
+    mod seen;
     /// ironwal's streams.
     #[cfg(feature = "formats")]
     pub mod ironwal {

@@ -1,12 +1,11 @@
 //! PostgreSQL logs made by hand and hurt: what the fixtures do not show.
 
-use std::sync::Arc;
-
 use super::format::FORMAT;
 use super::page::{LONG_HEADER, PAGE, RECORD_HEADER, SHORT_HEADER};
-use crate::disk::{RealDisk, Source, crc32c};
-use crate::formats::{Ending, Halt, Item, Likeness, Sample, Sink, Summary, Visit, Want};
-use crate::model::{Damage, DamageKind, Keys, Verdict};
+use crate::disk::crc32c;
+use crate::formats::seen::{Seen, read_files};
+use crate::formats::{Ending, Likeness, Sample};
+use crate::model::{DamageKind, Verdict};
 
 const SIZE: u64 = 1 << 20;
 /// Where the log begins: its segment 5.
@@ -92,56 +91,8 @@ impl Writer {
     }
 }
 
-#[derive(Debug)]
-struct Seen {
-    lsns: Vec<u64>,
-    payloads: Vec<Vec<u8>>,
-    damage: Vec<Damage>,
-    warnings: Vec<&'static str>,
-    endings: Vec<Ending>,
-}
-
-impl Seen {
-    fn verdict(&self) -> Verdict {
-        self.damage.iter().map(Damage::verdict).max().unwrap_or(Verdict::Clean)
-    }
-}
-
-fn read_source(source: &Source) -> Seen {
-    let (mut lsns, mut payloads, mut summaries) = (Vec::new(), Vec::new(), Vec::<Summary>::new());
-    for segment in &source.segments {
-        let mut take = |item: Item<'_>| -> Result<(), Halt> {
-            let Item::Record(record) = item else { return Ok(()) };
-            let mut payload = Vec::new();
-            record.payload.each(&mut |piece| {
-                payload.extend_from_slice(piece);
-                Ok(())
-            })?;
-            lsns.push(record.lsn.expect("every record has a position").0);
-            payloads.push(payload);
-            Ok(())
-        };
-        let want = Want { payloads: true, deep: true, ..Want::default() };
-        let visit = Visit { source, segment, keys: &Keys::default(), want };
-        summaries.push(FORMAT.walk(&visit, &mut Sink::new(&mut take)).expect("rotten bytes are no error"));
-    }
-    let between = (FORMAT.join)(source, &mut summaries);
-    let kept = summaries.iter().flat_map(|summary| summary.damage.kept().to_vec());
-    Seen {
-        lsns,
-        payloads,
-        damage: kept.chain(between).collect(),
-        warnings: summaries.iter().flat_map(|summary| summary.warnings.kept().iter().map(|w| w.name)).collect(),
-        endings: summaries.iter().map(|summary| summary.ending).collect(),
-    }
-}
-
 fn read(files: &[(String, Vec<u8>)]) -> Seen {
-    let dir = tempfile::tempdir().expect("a temporary folder");
-    for (name, bytes) in files {
-        std::fs::write(dir.path().join(name), bytes).expect("room for a segment");
-    }
-    read_source(&FORMAT.log_in(Arc::new(RealDisk), dir.path()).expect("it lists"))
+    read_files(&FORMAT, files)
 }
 
 #[test]

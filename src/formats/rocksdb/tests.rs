@@ -1,12 +1,11 @@
 //! RocksDB and LevelDB logs made by hand and hurt: what the fixtures do not show.
 
-use std::sync::Arc;
-
 use super::format::FORMAT;
 use super::frame::{BLOCK, mask};
-use crate::disk::{RealDisk, crc32c};
-use crate::formats::{Ending, Halt, Item, Likeness, Sample, Sink, Summary, Visit, Want};
-use crate::model::{Damage, DamageKind, Keys, Verdict};
+use crate::disk::crc32c;
+use crate::formats::seen::{Seen, read_files};
+use crate::formats::{Ending, Likeness, Sample};
+use crate::model::{DamageKind, Verdict};
 
 /// A log as its system would write it.
 #[derive(Clone, Default)]
@@ -77,57 +76,9 @@ impl Writer {
     }
 }
 
-#[derive(Debug)]
-struct Seen {
-    /// Kind, LSN, payload.
-    records: Vec<(String, Option<u64>, Vec<u8>)>,
-    damage: Vec<Damage>,
-    warnings: Vec<&'static str>,
-    endings: Vec<Ending>,
-}
-
-impl Seen {
-    fn verdict(&self) -> Verdict {
-        self.damage.iter().map(Damage::verdict).max().unwrap_or(Verdict::Clean)
-    }
-
-    fn lsns(&self) -> Vec<u64> {
-        self.records.iter().filter_map(|(_, lsn, _)| *lsn).collect()
-    }
-}
-
 /// Reads the folder's main log.
 fn read(files: &[(&str, &[u8])]) -> Seen {
-    let dir = tempfile::tempdir().expect("a temporary folder");
-    for (name, bytes) in files {
-        std::fs::write(dir.path().join(name), bytes).expect("room for a few bytes");
-    }
-    let source = FORMAT.log_in(Arc::new(RealDisk), dir.path()).expect("it lists");
-    let (mut records, mut summaries) = (Vec::new(), Vec::<Summary>::new());
-    let want = Want { payloads: true, deep: true, ..Want::default() };
-    for segment in &source.segments {
-        let mut take = |item: Item<'_>| -> Result<(), Halt> {
-            let Item::Record(record) = item else { return Ok(()) };
-            let mut payload = Vec::new();
-            record.payload.each(&mut |piece| {
-                payload.extend_from_slice(piece);
-                Ok(())
-            })?;
-            records.push((record.kind.to_owned(), record.lsn.map(|lsn| lsn.0), payload));
-            Ok(())
-        };
-        let visit = Visit { source: &source, segment, keys: &Keys::default(), want };
-        summaries.push(FORMAT.walk(&visit, &mut Sink::new(&mut take)).expect("rotten bytes are no error"));
-    }
-    let between = (FORMAT.join)(&source, &mut summaries);
-    let kept = summaries.iter().flat_map(|summary| summary.damage.kept().to_vec());
-    let damage: Vec<Damage> = kept.chain(between).collect();
-    Seen {
-        records,
-        warnings: summaries.iter().flat_map(|summary| summary.warnings.kept().iter().map(|w| w.name)).collect(),
-        endings: summaries.iter().map(|summary| summary.ending).collect(),
-        damage,
-    }
+    read_files(&FORMAT, files)
 }
 
 fn one(bytes: &[u8]) -> Seen {
@@ -146,7 +97,7 @@ fn an_empty_first_piece_where_only_a_header_fits_loses_nothing() {
     forgotten.batches(2..=3);
     for bytes in [log.bytes, forgotten.bytes] {
         let seen = one(&bytes);
-        assert_eq!((seen.verdict(), seen.lsns()), (Verdict::Clean, vec![1, 2, 3]), "{:?}", seen.damage);
+        assert_eq!((seen.verdict(), seen.lsns), (Verdict::Clean, vec![1, 2, 3]), "{:?}", seen.damage);
     }
 }
 
@@ -158,7 +109,7 @@ fn a_log_cut_between_two_records_is_proven_by_the_log_behind_it() {
     let mut second = Writer::default();
     second.predecessor(4, whole as u64, 9).batches(10..=12);
     let seen = read(&[("000004.log", &first.bytes), ("000007.log", &second.bytes)]);
-    assert_eq!((seen.verdict(), seen.records.len()), (Verdict::Clean, 13), "{:?}", seen.damage);
+    assert_eq!((seen.verdict(), seen.payloads.len()), (Verdict::Clean, 13), "{:?}", seen.damage);
     let frame = whole / 9;
     let seen = read(&[("000004.log", &first.bytes[..whole - frame]), ("000007.log", &second.bytes)]);
     let damage = &seen.damage[0];
@@ -181,7 +132,7 @@ fn a_log_that_is_gone_is_missing_only_while_the_manifest_wants_it() {
     let current: &[u8] = b"MANIFEST-000005\n";
     for (lowest, verdict) in [(4, Verdict::Missing), (5, Verdict::Clean)] {
         let seen = read(&[("000007.log", &log.bytes), ("MANIFEST-000005", &manifest(lowest)), ("CURRENT", current)]);
-        assert_eq!((seen.verdict(), seen.lsns()), (verdict, vec![10, 11, 12]), "{lowest}: {:?}", seen.damage);
+        assert_eq!((seen.verdict(), seen.lsns), (verdict, vec![10, 11, 12]), "{lowest}: {:?}", seen.damage);
     }
     let seen = one(&log.bytes);
     assert_eq!((seen.verdict(), seen.warnings.as_slice()), (Verdict::Clean, &["predecessor-absent"][..]));
@@ -209,7 +160,7 @@ fn behind_a_recycled_log_only_a_frame_with_its_own_number_is_damage() {
     let mut reused = old.bytes.clone();
     reused[..end].copy_from_slice(&new.bytes);
     let seen = one(&reused);
-    assert_eq!((seen.verdict(), seen.endings[0], seen.lsns()), (Verdict::Clean, Ending::Remains, vec![21, 22, 23, 24, 25]));
+    assert_eq!((seen.verdict(), seen.endings[0], seen.lsns), (Verdict::Clean, Ending::Remains, vec![21, 22, 23, 24, 25]));
     // A flip in each of its bytes but the last frame's is proven by the frames behind.
     let frame = end / 5;
     for at in 0..end {
@@ -217,7 +168,7 @@ fn behind_a_recycled_log_only_a_frame_with_its_own_number_is_damage() {
         hurt[at] ^= 1 << (at % 8);
         let seen = one(&hurt);
         let lost = 21 + (at / frame) as u64;
-        assert_eq!(seen.lsns(), (21..=25).filter(|lsn| *lsn != lost).collect::<Vec<_>>(), "byte {at}");
+        assert_eq!(seen.lsns, (21..=25).filter(|lsn| *lsn != lost).collect::<Vec<_>>(), "byte {at}");
         if at < end - frame {
             assert_eq!(seen.verdict(), Verdict::Corrupt, "byte {at}: {:?}", seen.damage);
             assert_eq!(seen.damage[0].span.start(), (at / frame * frame) as u64);
@@ -227,7 +178,7 @@ fn behind_a_recycled_log_only_a_frame_with_its_own_number_is_damage() {
     let mut begun = reused.clone();
     begun[end - frame + 15..end].copy_from_slice(&old.bytes[end - frame + 15..end]);
     let seen = one(&begun);
-    assert_eq!((seen.verdict(), seen.lsns()), (Verdict::Suspect, vec![21, 22, 23, 24]), "{:?}", seen.damage);
+    assert_eq!((seen.verdict(), seen.lsns), (Verdict::Suspect, vec![21, 22, 23, 24]), "{:?}", seen.damage);
 }
 
 #[test]
@@ -235,7 +186,7 @@ fn a_file_that_holds_only_another_logs_frames_says_so() {
     let mut old = Writer::recycled(2);
     old.batches(1..=5);
     let seen = one(&old.bytes);
-    assert_eq!((seen.verdict(), seen.records.len(), seen.endings[0]), (Verdict::Clean, 0, Ending::Remains));
+    assert_eq!((seen.verdict(), seen.payloads.len(), seen.endings[0]), (Verdict::Clean, 0, Ending::Remains));
     assert_eq!(seen.warnings, ["another-logs-frames"]);
 }
 
@@ -261,13 +212,13 @@ fn types_that_may_be_passed_over_are_shown_and_others_are_damage() {
     log.frame(0x90, b"something new");
     log.batches(2..=2);
     let seen = one(&log.bytes);
-    assert_eq!((seen.verdict(), seen.records[1].0.as_str(), seen.records.len()), (Verdict::Clean, "unknown", 3));
+    assert_eq!((seen.verdict(), seen.kinds[1].as_str(), seen.payloads.len()), (Verdict::Clean, "unknown", 3));
     let mut log = Writer::default();
     log.batches(1..=1);
     log.frame(0x20, b"something new");
     log.batches(2..=2);
     let seen = one(&log.bytes);
-    assert_eq!((seen.verdict(), seen.lsns(), seen.damage[0].kind), (Verdict::Corrupt, vec![1, 2], DamageKind::NotAFrame));
+    assert_eq!((seen.verdict(), seen.lsns, seen.damage[0].kind), (Verdict::Corrupt, vec![1, 2], DamageKind::NotAFrame));
 }
 
 #[test]
@@ -278,14 +229,14 @@ fn a_log_inside_the_payload_of_a_damaged_last_record_proves_nothing() {
     let end = log.bytes.len();
     log.bytes[end - 1] ^= 1;
     let seen = one(&log.bytes);
-    assert_eq!((seen.verdict(), seen.lsns()), (Verdict::Suspect, vec![1, 2]), "{:?}", seen.damage);
+    assert_eq!((seen.verdict(), seen.lsns), (Verdict::Suspect, vec![1, 2]), "{:?}", seen.damage);
     // But where a wrong length leads to the end of the file, the frames behind the right one count.
     let mut log = Writer::default();
     log.batches(1..=5);
     let (frame, end) = (log.bytes.len() / 5, log.bytes.len());
     log.bytes[frame + 4..frame + 6].copy_from_slice(&u16::try_from(end - frame - 7).expect("small").to_le_bytes());
     let seen = one(&log.bytes);
-    assert_eq!((seen.verdict(), seen.lsns()), (Verdict::Corrupt, vec![1, 3, 4, 5]), "{:?}", seen.damage);
+    assert_eq!((seen.verdict(), seen.lsns), (Verdict::Corrupt, vec![1, 3, 4, 5]), "{:?}", seen.damage);
 }
 
 #[test]
@@ -300,13 +251,13 @@ fn damage_in_one_piece_of_a_record_costs_that_record_alone() {
         let mut hurt = log.bytes.clone();
         hurt[at] ^= 4;
         let seen = one(&hurt);
-        assert_eq!((seen.verdict(), seen.lsns()), (Verdict::Corrupt, vec![1, 2, 4, 5]), "byte {at}: {:?}", seen.damage);
+        assert_eq!((seen.verdict(), seen.lsns), (Verdict::Corrupt, vec![1, 2, 4, 5]), "byte {at}: {:?}", seen.damage);
         let (first, last) = (seen.damage[0].span.start(), seen.damage.last().expect("some").span.end());
         assert!(first == begin as u64 && last == end as u64, "byte {at}: {:?}", seen.damage);
     }
     for cut in [begin + 3, begin + 20, BLOCK as usize, BLOCK as usize + 3, end - 1] {
         let seen = one(&log.bytes[..cut]);
-        assert_eq!((seen.verdict(), seen.lsns()), (Verdict::Torn, vec![1, 2]), "{cut}: {:?}", seen.damage);
+        assert_eq!((seen.verdict(), seen.lsns), (Verdict::Torn, vec![1, 2]), "{cut}: {:?}", seen.damage);
         assert_eq!(seen.damage[0].span.start(), begin as u64, "cut at {cut}");
     }
 }
@@ -321,13 +272,13 @@ fn every_flip_costs_one_record_and_every_cut_is_torn_unless_it_lies_between_two(
             let mut hurt = log.bytes.clone();
             hurt[at] ^= 1 << bit;
             let (seen, lost) = (one(&hurt), 1 + (at / frame) as u64);
-            assert_eq!(seen.lsns(), (1..=6).filter(|lsn| *lsn != lost).collect::<Vec<_>>(), "byte {at}: {:?}", seen.damage);
+            assert_eq!(seen.lsns, (1..=6).filter(|lsn| *lsn != lost).collect::<Vec<_>>(), "byte {at}: {:?}", seen.damage);
             let expected: &[Verdict] = if lost < 6 { &[Verdict::Corrupt] } else { &[Verdict::Suspect, Verdict::Torn] };
             assert!(expected.contains(&seen.verdict()), "byte {at}, bit {bit}: {:?}", seen.damage);
             assert_eq!(seen.damage[0].span.start(), (at / frame * frame) as u64);
         }
         let seen = one(&log.bytes[..at]);
-        assert_eq!(seen.lsns().len(), at / frame);
+        assert_eq!(seen.lsns.len(), at / frame);
         assert_eq!(seen.verdict(), if at % frame == 0 { Verdict::Clean } else { Verdict::Torn }, "cut at {at}");
     }
 }
@@ -338,8 +289,8 @@ fn a_record_that_is_too_long_to_be_held_comes_in_pieces() {
     for mut log in [Writer::default(), Writer::recycled(4)] {
         log.batch(1, 1, &content).batches(2..=2);
         let seen = one(&log.bytes);
-        assert_eq!((seen.verdict(), seen.lsns()), (Verdict::Clean, vec![1, 2]), "{:?}", seen.damage);
-        assert!(seen.records[0].2[12..] == content[..]);
+        assert_eq!((seen.verdict(), seen.lsns), (Verdict::Clean, vec![1, 2]), "{:?}", seen.damage);
+        assert!(seen.payloads[0][12..] == content[..]);
     }
 }
 
@@ -352,7 +303,7 @@ fn what_does_not_unpack_under_a_right_sum_is_a_bad_payload() {
     if cfg!(feature = "zstd") {
         assert_eq!((seen.verdict(), seen.damage[0].kind), (Verdict::Corrupt, DamageKind::BadPayload));
     } else {
-        assert_eq!((seen.verdict(), seen.records.len()), (Verdict::Clean, 2));
+        assert_eq!((seen.verdict(), seen.payloads.len()), (Verdict::Clean, 2));
     }
 }
 
