@@ -28,7 +28,7 @@ pub mod model {
     pub use keys::Keys;
     pub use lsn::{Lsn, LsnRange};
     pub use place::{Place, SegmentId, Span};
-    pub use record::{Field, Payload, Pieces, Record, Value};
+    pub use record::{Field, Payload, Pieces, Record, Role, Value};
     pub use time::Time;
     pub use verdict::{Acknowledged, Facts, Look, Proof, Verdict, judge};
 }

@@ -9,7 +9,7 @@ use crate::model::{Damage, Keys, Verdict};
 
 /// Records, in their order, and what is wrong.
 #[derive(Debug, Default)]
-pub struct Seen {
+pub struct WholeRead {
     pub kinds: Vec<String>,
     /// Of the records that have one.
     pub lsns: Vec<u64>,
@@ -20,14 +20,14 @@ pub struct Seen {
     pub endings: Vec<Ending>,
 }
 
-impl Seen {
+impl WholeRead {
     pub fn verdict(&self) -> Verdict {
         self.damage.iter().map(Damage::verdict).max().unwrap_or(Verdict::Clean)
     }
 }
 
 /// Reads the log that people mean by a folder with these files.
-pub fn read_files<N: AsRef<Path>, B: AsRef<[u8]>>(format: &Format, files: &[(N, B)]) -> Seen {
+pub fn read_files<N: AsRef<Path>, B: AsRef<[u8]>>(format: &Format, files: &[(N, B)]) -> WholeRead {
     let dir = tempfile::tempdir().expect("a temporary folder");
     for (name, bytes) in files {
         std::fs::write(dir.path().join(name), bytes).expect("room for a few segments");
@@ -36,8 +36,8 @@ pub fn read_files<N: AsRef<Path>, B: AsRef<[u8]>>(format: &Format, files: &[(N, 
 }
 
 /// Reads a log.
-pub fn read_source(format: &Format, source: &Source) -> Seen {
-    let (mut seen, mut summaries) = (Seen::default(), Vec::<Summary>::new());
+pub fn read_source(format: &Format, source: &Source) -> WholeRead {
+    let (mut seen, mut summaries) = (WholeRead::default(), Vec::<Summary>::new());
     let want = Want { payloads: true, deep: true, ..Want::default() };
     for segment in &source.segments {
         let mut take = |item: Item<'_>| -> Result<(), Halt> {

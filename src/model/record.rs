@@ -23,11 +23,59 @@ pub struct Record<'a> {
     pub payload: Payload<'a>,
     /// The payload is ciphertext: no key opens it, or none was given.
     pub encrypted: bool,
-    /// It is part of the log's own structure (padding, a Seal, a fragment shown by itself), not data of the caller.
-    pub physical: bool,
+    /// What it is to its log.
+    pub role: Role,
+    /// The first LSN of its batch, where it is in one: the records of a batch are kept or dropped together.
+    pub batch: Option<Lsn>,
+    /// How many records before it were not known to be durable when it was written, where the format says so.
+    pub unsynced: Option<u32>,
 }
 
-impl Record<'_> {
+/// What a record is to its log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Data of the caller, whole.
+    Data,
+    /// A frame with data of the caller, shown as it lies there: whole, or a fragment.
+    Frame,
+    /// Filling between frames.
+    Padding,
+    /// Part of the log's own structure: a Seal, a Close, a known hole.
+    Control,
+}
+
+impl<'a> Record<'a> {
+    /// Data at this place, with nothing else known about it.
+    #[must_use]
+    pub const fn at(span: Span) -> Record<'a> {
+        Record {
+            span,
+            lsn: None,
+            last_lsn: None,
+            kind: "",
+            time: None,
+            tag: None,
+            fields: &[],
+            payload: Payload::Whole(&[]),
+            encrypted: false,
+            role: Role::Data,
+            batch: None,
+            unsynced: None,
+        }
+    }
+
+    /// Whether it is data of the caller and no frame shown by itself.
+    #[must_use]
+    pub fn is_data(&self) -> bool {
+        self.role == Role::Data
+    }
+
+    /// Whether it holds no data of the caller at all.
+    #[must_use]
+    pub fn is_control(&self) -> bool {
+        matches!(self.role, Role::Padding | Role::Control)
+    }
+
     /// All LSNs that the record covers.
     #[must_use]
     pub fn lsns(&self) -> Option<LsnRange> {

@@ -384,12 +384,22 @@ impl FrameHeader {
         (FRAME_HEADER as u64 + self.length as u64).next_multiple_of(ALIGN)
     }
 
+    /// How many data frames before this one were not known to be durable when it was written; `None` when it does not say.
+    #[must_use]
+    #[inline]
+    pub const fn known_unsynced(&self) -> Option<u32> {
+        if self.unsynced == UNSYNCED_UNKNOWN { None } else { Some(self.unsynced as u32) }
+    }
+
     /// The first LSN that this frame does not vouch for: everything below had been synced when it was written. `None` when it
     /// says nothing.
     #[must_use]
     #[inline]
     pub const fn synced_below(&self) -> Option<Lsn> {
-        if self.unsynced == UNSYNCED_UNKNOWN { None } else { Some(Lsn(self.lsn.0.saturating_sub(self.unsynced as u64))) }
+        match self.known_unsynced() {
+            Some(unsynced) => Some(Lsn(self.lsn.0.saturating_sub(unsynced as u64))),
+            None => None,
+        }
     }
 
     /// The LSN that is due behind this frame: control frames bear that of the next data frame.

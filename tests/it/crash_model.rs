@@ -131,7 +131,7 @@ fn read(disk: &SimDisk, options: &Options) -> Option<Found> {
         let mut take = |item: Item<'_>| -> Result<(), Halt> {
             if let Item::Record(record) = item
                 && end.is_none_or(|end| (record.span.place.segment, record.span.place.offset) < end)
-                && !record.physical
+                && record.is_data()
             {
                 let Payload::Whole(bytes) = record.payload else { panic!("these records are short") };
                 records.push((record.lsn.expect("ours have numbers"), bytes.to_vec()));

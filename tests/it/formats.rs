@@ -88,7 +88,7 @@ pub fn try_read(format: &Format, source: &Source, keys: &Keys, prefix: &str, int
         let mut take = |item: Item<'_>| -> Result<(), Halt> {
             let Item::Record(record) = item else { return Ok(()) };
             // Padding and the like is the log's own; a fixture lists somebody's data.
-            if record.physical {
+            if !record.is_data() {
                 return Ok(());
             }
             records += 1;

@@ -245,16 +245,12 @@ impl Walker<'_, '_, '_> {
         ];
         let count = 6 + usize::from(back) + usize::from(inside);
         self.out.record(&Record {
-            span: Span::new(self.visit.segment.id, at, end),
             lsn: Some(Lsn(entry.sequence)),
-            last_lsn: None,
             kind: "event",
             time: Time::parse(&entry.written),
-            tag: None,
             fields: &fields[..count],
             payload: Payload::Whole(text),
-            encrypted: false,
-            physical: false,
+            ..Record::at(Span::new(self.visit.segment.id, at, end))
         })
     }
 

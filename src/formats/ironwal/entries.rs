@@ -154,16 +154,11 @@ fn give(sink: &mut Sink<'_>, visit: &Visit<'_>, at: u64, header: &Header, index:
         Field { name: "stored_as", value: Value::Text(if header.kind == 0 { "raw" } else { "lz4" }) },
     ];
     sink.record(&Record {
-        span: Span::new(visit.segment.id, at, at + header.length()),
         lsn: Some(lsn),
-        last_lsn: None,
         kind: "entry",
-        time: None,
-        tag: None,
         fields: &fields,
         payload,
-        encrypted: false,
-        physical: false,
+        ..Record::at(Span::new(visit.segment.id, at, at + header.length()))
     })
 }
 

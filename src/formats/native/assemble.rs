@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::beside::Beside;
 use crate::disk::{File, pieces, read_full};
 use crate::formats::{Halt, Sink, Visit};
-use crate::model::{Error, Field, Look, Lsn, Payload, Record, Result, Span, Value};
+use crate::model::{Error, Field, Look, Lsn, Payload, Record, Result, Role, Span, Value};
 use crate::native::{ENCRYPTED, FRAME_HEADER, FrameHeader, FrameKind, FrameReader, LZ4, MORE, Opened, Opener, RecordFacts, open};
 
 /// Records up to this long are handed over in one piece.
@@ -84,6 +84,8 @@ pub struct Dress<'a> {
     pub fields: &'a [Field<'a>],
     /// What the format said that it came from.
     pub facts: Option<&'a RecordFacts>,
+    /// The first LSN of its batch.
+    pub batch: Option<Lsn>,
 }
 
 impl<'a> Dress<'a> {
@@ -119,16 +121,16 @@ pub fn deliver_record(
 ) -> Result<Option<Unopened>, Halt> {
     let fields = dress.all();
     let mut record = Record {
-        span: Span::new(visit.segment.id, offset, offset + header.span()),
         lsn: Some(header.lsn),
         last_lsn: Some(header.lsn),
         kind: dress.kind(kind),
         time: Some(header.time).filter(|time| time.0 > 0),
         tag: dress.tag(header.tag),
         fields: &fields,
-        payload: Payload::Whole(&[]),
-        encrypted: false,
-        physical: visit.want.frames,
+        role: if visit.want.frames { Role::Frame } else { Role::Data },
+        batch: dress.batch,
+        unsynced: header.known_unsynced().filter(|_| visit.want.frames),
+        ..Record::at(Span::new(visit.segment.id, offset, offset + header.span()))
     };
     let at = offset + FRAME_HEADER as u64;
     if u64::from(header.length) > WHOLE && header.flags & (LZ4 | ENCRYPTED) == 0 {
@@ -191,7 +193,7 @@ pub fn deliver_unit(
         }
         let facts = beside.take().filter(|beside| beside.tells_of(&header));
         let facts = facts.and_then(|beside| beside.read(reader, opener));
-        let dress = Dress { fields, facts: facts.as_ref() };
+        let dress = Dress { fields, facts: facts.as_ref(), batch: Some(unit.first).filter(|_| unit.batch) };
         if kind == FrameKind::First {
             let (last_end, why) = deliver_fragments(reader, visit, (offset, end), &header, opener, dress, sink)?;
             offset = last_end;
@@ -259,16 +261,15 @@ fn deliver_fragments(
         fields.push(Field { name: "as_stored", value: Value::Flag(true) });
     }
     let record = Record {
-        span: Span::new(visit.segment.id, start, at),
         lsn: Some(first.lsn),
         last_lsn: Some(last.lsn),
         kind: dress.kind(FrameKind::Full),
         time: Some(first.time).filter(|time| time.0 > 0),
         tag: dress.tag(first.tag),
         fields: &fields,
-        payload: Payload::Whole(&[]),
         encrypted,
-        physical: false,
+        batch: dress.batch,
+        ..Record::at(Span::new(visit.segment.id, start, at))
     };
     let give = |take: &mut dyn FnMut(&[u8]) -> Result<()>| fragments.each(take).map_err(Trouble::error);
     if length > WHOLE {

@@ -1,7 +1,7 @@
 //! Frames that tell of others: the facts of a record that another format gave, and holes, as they are shown.
 
 use crate::formats::{Halt, KnownHole, Sink, Visit};
-use crate::model::{Error, Field, Lsn, Payload, Record, Span, Time, Value};
+use crate::model::{Error, Field, Lsn, Payload, Record, Role, Span, Time, Value};
 use crate::native::{
     ENCRYPTED, FACTS_LIMIT, FRAME_HEADER, FrameHeader, FrameKind, FrameReader, HoleFound, LZ4, Opened, Opener, RecordFacts,
     hole_at, open,
@@ -76,16 +76,15 @@ pub fn deliver_control(
 ) -> Result<(), Halt> {
     let offset = span.start();
     let record = Record {
-        span,
         lsn: Some(header.lsn),
         last_lsn: Some(header.lsn),
         kind: kind.name(),
         time: Some(header.time).filter(|time| time.0 > 0),
         tag: Some(header.tag),
         fields,
-        payload: Payload::Whole(&[]),
-        encrypted: false,
-        physical: true,
+        role: if kind == FrameKind::Pad { Role::Padding } else { Role::Control },
+        unsynced: header.known_unsynced(),
+        ..Record::at(span)
     };
     if kind == FrameKind::Facts {
         let stored = reader.cursor.bytes(offset + FRAME_HEADER as u64, (header.length as usize).min(FACTS_LIMIT));

@@ -287,7 +287,7 @@ impl<'v> Walker<'v> {
         self.summary.records += 1;
         if self.delivers(header) {
             let facts = beside.and_then(|beside| beside.read(&mut self.reader, &self.opener));
-            let dress = Dress { fields: &[], facts: facts.as_ref() };
+            let dress = Dress { fields: &[], facts: facts.as_ref(), batch: None };
             let opened =
                 deliver_record(&mut self.reader, self.visit, offset, header, kind, &self.opener, &mut self.plain, dress, sink)?;
             self.payload_bad(opened, offset, header, sink)?;
@@ -413,7 +413,7 @@ impl<'v> Walker<'v> {
             Field { name: "sum", value: Value::Bytes(&header.sum.to_be_bytes()) },
         ];
         if kind.is_data() {
-            let dress = Dress { fields: &fields, facts: None };
+            let dress = Dress { fields: &fields, facts: None, batch: None };
             deliver_record(&mut self.reader, self.visit, offset, header, kind, &self.opener, &mut self.plain, dress, sink)?;
             return Ok(());
         }

@@ -11,7 +11,9 @@ use super::search::{LONG, SummedSegment};
 use super::warnings::Notes;
 use crate::disk::pieces;
 use crate::formats::{Ending, Halt, Mark, Sink, Summary, Visit, Walk};
-use crate::model::{Damage, DamageKind, Error, Facts, Field, Look, Lsn, LsnRange, Payload, Proof, Record, Span, Time, Value};
+use crate::model::{
+    Damage, DamageKind, Error, Facts, Field, Look, Lsn, LsnRange, Payload, Proof, Record, Role, Span, Time, Value,
+};
 
 /// How often progress and marks are given.
 const STRIDE: u64 = 1 << 20;
@@ -294,16 +296,15 @@ impl Walker<'_, '_, '_> {
             (false, None) => Payload::Whole(self.reader.cursor.bytes(start, header.payload as usize)),
         };
         self.out.record(&Record {
-            span: Span::new(self.visit.segment.id, at, at + header.total()),
             lsn: Some(header.lsn),
-            last_lsn: None,
             kind: kind_name(header.kind(), header.layout).unwrap_or("unknown"),
             time: (header.commit_hlc != 0).then_some(Time(header.commit_hlc / 1000)),
             tag: Some(header.tenant),
             fields,
             payload,
             encrypted: header.encrypted() && !decrypted,
-            physical,
+            role: if physical { Role::Padding } else { Role::Data },
+            ..Record::at(Span::new(self.visit.segment.id, at, at + header.total()))
         })
     }
 

@@ -22,16 +22,10 @@ impl Walker<'_, '_> {
         ];
         let at = self.at;
         let record = Record {
-            span: Span::new(self.visit.segment.id, at, found.end.min(self.pages.size)),
             lsn: Some(Lsn(lsn)),
-            last_lsn: None,
             kind: kind_of(header.manager),
-            time: None,
-            tag: None,
             fields: &fields,
-            payload: Payload::Whole(&[]),
-            encrypted: false,
-            physical: false,
+            ..Record::at(Span::new(self.visit.segment.id, at, found.end.min(self.pages.size)))
         };
         let length = u64::from(header.total) - RECORD_HEADER as u64;
         if length <= HELD {

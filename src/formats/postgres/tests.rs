@@ -3,7 +3,7 @@
 use super::format::FORMAT;
 use super::page::{LONG_HEADER, PAGE, RECORD_HEADER, SHORT_HEADER};
 use crate::disk::crc32c;
-use crate::formats::seen::{Seen, read_files};
+use crate::formats::seen::{WholeRead, read_files};
 use crate::formats::{Ending, Likeness, Sample};
 use crate::model::{DamageKind, Verdict};
 
@@ -91,7 +91,7 @@ impl Writer {
     }
 }
 
-fn read(files: &[(String, Vec<u8>)]) -> Seen {
+fn read(files: &[(String, Vec<u8>)]) -> WholeRead {
     read_files(&FORMAT, files)
 }
 

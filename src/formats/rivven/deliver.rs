@@ -15,16 +15,10 @@ impl Walker<'_, '_> {
         let mut fields = vec![Field { name: "numbered", value: Value::Text(numbered) }];
         let flagged = header.flags & ENCRYPTED != 0;
         let mut record = Record {
-            span: Span::new(visit.segment.id, at, at + header.length()),
             lsn,
-            last_lsn: None,
             kind: header.kind_name(),
-            time: None,
-            tag: None,
-            fields: &[],
-            payload: Payload::Whole(&[]),
             encrypted: flagged,
-            physical: false,
+            ..Record::at(Span::new(visit.segment.id, at, at + header.length()))
         };
         let length = header.data as usize;
         let held = length <= if flagged && !visit.keys.is_empty() { HELD_SEALED } else { HELD };

@@ -45,16 +45,11 @@ impl Walker<'_, '_> {
             fields.push(Field { name: "stored_bytes", value: Value::Number(pending.bytes) });
         }
         let record = Record {
-            span: Span::new(self.visit.segment.id, pending.start, pending.end),
             lsn,
             last_lsn: last,
             kind: if self.own.manifest { "version_edit" } else { "batch" },
-            time: None,
-            tag: None,
             fields: &fields,
-            payload: Payload::Whole(&[]),
-            encrypted: false,
-            physical: false,
+            ..Record::at(Span::new(self.visit.segment.id, pending.start, pending.end))
         };
         self.summary.records += 1;
         self.summary.valid_bytes += pending.end - pending.start;
@@ -198,16 +193,10 @@ impl Walker<'_, '_> {
             return Ok(());
         }
         self.sink.record(&Record {
-            span: Span::new(self.visit.segment.id, frame.at, frame.end()),
-            lsn: None,
-            last_lsn: None,
             kind,
-            time: None,
-            tag: None,
             fields: &fields,
             payload: Payload::Whole(&payload),
-            encrypted: false,
-            physical: false,
+            ..Record::at(Span::new(self.visit.segment.id, frame.at, frame.end()))
         })
     }
 

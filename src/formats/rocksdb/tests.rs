@@ -3,7 +3,7 @@
 use super::format::FORMAT;
 use super::frame::{BLOCK, mask};
 use crate::disk::crc32c;
-use crate::formats::seen::{Seen, read_files};
+use crate::formats::seen::{WholeRead, read_files};
 use crate::formats::{Ending, Likeness, Sample};
 use crate::model::{DamageKind, Verdict};
 
@@ -77,11 +77,11 @@ impl Writer {
 }
 
 /// Reads the folder's main log.
-fn read(files: &[(&str, &[u8])]) -> Seen {
+fn read(files: &[(&str, &[u8])]) -> WholeRead {
     read_files(&FORMAT, files)
 }
 
-fn one(bytes: &[u8]) -> Seen {
+fn one(bytes: &[u8]) -> WholeRead {
     read(&[("000004.log", bytes)])
 }
 

@@ -4,7 +4,7 @@
 //! that name is taken by a segment without a record, the Hole is added at the end of that one.
 
 use super::cutfile::Provenance;
-use super::describe::{describe, each_frame, is_control};
+use super::describe::{describe, each_frame};
 use super::repair::{Cut, Obstacle, Permit, Plan, Refusal};
 use crate::disk::Segment;
 use crate::formats::Want;
@@ -192,7 +192,7 @@ fn time_beside(input: &Input, report: &Report, index: usize, forward: bool) -> R
     let mut time = None;
     let want = Want { frames: true, lsns: LsnRange::new(lsn, lsn), ..Want::default() };
     each_frame(input, segment, want, &mut |record| {
-        if record.lsn == Some(lsn) && time.is_none() && !is_control(record) {
+        if record.lsn == Some(lsn) && time.is_none() && !record.is_control() {
             time = record.time;
         }
     })?;

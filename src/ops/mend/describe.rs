@@ -12,10 +12,6 @@ use crate::ops::walk;
 /// More zeros than this at the end of a segment are room that was made ahead; only their number is kept.
 const ROOM: u64 = 4096;
 
-pub(super) fn is_control(record: &Record<'_>) -> bool {
-    record.physical && matches!(record.kind, "pad" | "close" | "seal" | "hole" | "facts")
-}
-
 /// Hands over what a walk over a segment delivers.
 pub(super) fn each_frame(input: &Input, segment: &Segment, want: Want, take: &mut dyn FnMut(&Record<'_>)) -> Result<()> {
     walk::one(input, segment, want, &mut |item| {
@@ -102,7 +98,7 @@ fn whole_behind(input: &Input, segment: &Segment, offset: u64, due: Option<Lsn>)
     let (mut whole, mut whole_lsns) = (0, None);
     let start = due.map(|due| Mark { offset, due, seed: 0 });
     let behind = each_frame(input, segment, Want { frames: true, start, ..Want::default() }, &mut |record| {
-        if record.span.start() >= offset && !is_control(record) {
+        if record.span.start() >= offset && !record.is_control() {
             whole += 1;
             whole_lsns = join(whole_lsns, record.lsns());
         }

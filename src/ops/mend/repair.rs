@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use super::accept::{Help, help_for_all, plan_hole};
 use super::cutfile::{self, CutFile, Provenance};
-use super::describe::{describe, each_frame, is_control};
+use super::describe::{describe, each_frame};
 use crate::formats::{Mend, Restored, Want};
 use crate::model::{Acknowledged, Damage, DamageKind, Error, Hole, Look, Lsn, LsnRange, Place, Record, Result, Time, Verdict};
 use crate::ops::open::Input;
@@ -334,7 +334,7 @@ fn decide_at(input: &Input, report: &Report, native: bool, at: Lsn) -> Result<Ve
     let segment = &input.source.segments[index];
     let (mut end, mut inside, mut behind, mut found) = (None, None, false, false);
     // In other systems' logs only what a frame is to the system itself: padding may bear any number, or none.
-    let counts = |record: &Record<'_>| if native { !is_control(record) } else { !record.physical };
+    let counts = |record: &Record<'_>| if native { !record.is_control() } else { record.is_data() };
     each_frame(input, segment, Want { frames: native, ..Want::default() }, &mut |record| {
         let Some(lsns) = record.lsns().filter(|_| counts(record)) else { return };
         if lsns.first > at {
@@ -346,15 +346,11 @@ fn decide_at(input: &Input, report: &Report, native: bool, at: Lsn) -> Result<Ve
     })?;
     let mut frame = None;
     each_frame(input, segment, Want::default(), &mut |record| {
-        let batch = record.fields.iter().find_map(|f| match (f.name, f.value) {
-            ("batch", crate::model::Value::Number(first)) => Some(Lsn(first)),
-            _ => None,
-        });
         let Some(lsns) = record.lsns().filter(|_| counts(record)) else { return };
         // Records that share a frame stand or fall together.
         let shared = frame.filter(|(start, _)| *start == record.span.start()).map(|(_, first)| first);
         frame = Some((record.span.start(), shared.unwrap_or(lsns.first)));
-        let first = batch.or(shared).unwrap_or(lsns.first);
+        let first = record.batch.or(shared).unwrap_or(lsns.first);
         if (lsns.contains(at) && lsns.last > at) || (lsns.first > at && first <= at) {
             inside = Some(first);
         }

@@ -12,9 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::aside::Aside;
 use super::numbers::{Course, NumberPlan, Stretch, course};
 use crate::formats::{Halt, Item, KnownHole, Want};
-use crate::model::{
-    Acknowledged, Damage, DamageKind, Error, Hole, HoleOrigin, Lsn, LsnRange, Payload, Record, Result, Time, Value,
-};
+use crate::model::{Acknowledged, Damage, DamageKind, Error, Hole, HoleOrigin, Lsn, LsnRange, Payload, Record, Result, Time};
 use crate::native::{Fact, FrameKind, RecordFacts};
 use crate::ops::open::Input;
 use crate::ops::report::Report;
@@ -156,7 +154,7 @@ pub(super) fn each_record(
         let Some(segment) = input.source.segments.get(stretch.segment) else { continue };
         let mut at = 0;
         let done = walk::one(input, segment, want, &mut |item| match item {
-            Item::Record(record) if !record.physical => {
+            Item::Record(record) if record.is_data() => {
                 at += 1;
                 let wanted = (stretch.from..stretch.to).contains(&(at - 1));
                 if wanted { take(record, at - 1).map_err(Halt::Failed) } else { Ok(()) }
@@ -219,10 +217,7 @@ impl SalvageRun {
             None => native_kind(record),
         };
         self.hole_before(lsns.first, record.time)?;
-        let batch = record.fields.iter().find_map(|f| match (f.name, f.value) {
-            ("batch", Value::Number(first)) if self.native => Some(first),
-            _ => None,
-        });
+        let batch = record.batch.filter(|_| self.native).map(|first| first.0);
         let (time, tag) = (record.time.unwrap_or(Time(0)), record.tag.unwrap_or(0));
         let facts = facts.map(|facts| facts.encode());
         self.log.write(&NewRecord { kind, lsns, time, tag, payload: &payload, batch, facts: facts.as_deref() })?;

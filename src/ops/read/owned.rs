@@ -1,6 +1,6 @@
 //! A record kept after its walk has gone on: for context, and for reading backwards.
 
-use crate::model::{Field, Lsn, Payload, Record, Span, Time, Value};
+use crate::model::{Field, Lsn, Payload, Record, Role, Span, Time, Value};
 
 /// A copy of a record with everything that it borrowed.
 #[derive(Clone, Debug)]
@@ -14,7 +14,9 @@ pub struct OwnedRecord {
     fields: Vec<(String, HeldValue)>,
     payload: Vec<u8>,
     encrypted: bool,
-    physical: bool,
+    role: Role,
+    batch: Option<Lsn>,
+    unsynced: Option<u32>,
 }
 
 #[derive(Clone, Debug)]
@@ -51,7 +53,9 @@ impl OwnedRecord {
             fields: fields.collect(),
             payload: payload.to_owned(),
             encrypted: record.encrypted,
-            physical: record.physical,
+            role: record.role,
+            batch: record.batch,
+            unsynced: record.unsynced,
         })
     }
 
@@ -75,7 +79,9 @@ impl OwnedRecord {
             fields: &fields,
             payload: Payload::Whole(&self.payload),
             encrypted: self.encrypted,
-            physical: self.physical,
+            role: self.role,
+            batch: self.batch,
+            unsynced: self.unsynced,
         })
     }
 }
@@ -118,7 +124,9 @@ mod tests {
             fields: &fields,
             payload: Payload::Whole(b"alpha"),
             encrypted: true,
-            physical: true,
+            role: Role::Frame,
+            batch: Some(Lsn(6)),
+            unsynced: Some(1),
         };
         let held = OwnedRecord::of(&record, 5).expect("five bytes fit into five");
         held.show(|again| assert_eq!(format!("{again:?}"), format!("{record:?}")));

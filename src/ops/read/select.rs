@@ -212,16 +212,13 @@ mod tests {
 
     fn record(lsn: u64, last: u64) -> Record<'static> {
         Record {
-            span: Span::new(SegmentId(0), 0, 8),
             lsn: Some(Lsn(lsn)),
             last_lsn: Some(Lsn(last)),
             kind: "txn-begin",
             time: Some(Time(1000)),
             tag: Some(7),
-            fields: &[],
             payload: Payload::Whole(b"alpha"),
-            encrypted: false,
-            physical: false,
+            ..Record::at(Span::new(SegmentId(0), 0, 8))
         }
     }
 

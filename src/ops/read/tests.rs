@@ -93,16 +93,12 @@ fn walk(visit: &Visit<'_>, sink: &mut Sink<'_>) -> Walk {
         let pieces = |take: &mut dyn FnMut(&[u8]) -> crate::model::Result<()>| payload.chunks(7).try_for_each(take);
         let long = payload.starts_with(b"long");
         sink.record(&Record {
-            span,
             lsn: Some(Lsn(number)),
             last_lsn: Some(Lsn(number)),
             kind: "line",
             time,
-            tag: None,
-            fields: &[],
             payload: if long { Payload::Long(payload.len() as u64, &pieces) } else { Payload::Whole(payload) },
-            encrypted: false,
-            physical: false,
+            ..Record::at(span)
         })?;
         summary.records += 1;
         summary.blank = false;

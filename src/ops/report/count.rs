@@ -316,16 +316,11 @@ mod tests {
         let mut counts = LogCounts::default();
         for number in 0..70u64 {
             counts.record(&Record {
-                span: Span::new(SegmentId(0), number, number + 1),
                 lsn: Some(Lsn(number + 1)),
-                last_lsn: None,
                 kind: "event",
                 time: Some(Time(1000 + number * 10)),
-                tag: None,
-                fields: &[],
                 payload: Payload::Whole(b"x"),
-                encrypted: false,
-                physical: false,
+                ..Record::at(Span::new(SegmentId(0), number, number + 1))
             });
             let rates = counts.rates(8);
             assert!(number == 0 || rates.iter().sum::<u64>() == number + 1, "{rates:?} of {number}");
@@ -349,16 +344,12 @@ mod tests {
         let mut counts = LogCounts::default();
         for (lsn, time) in [(1, 5_000_000), (2, 9_000_000), (3, 9_000_000), (4, 8_000_000), (5, 20_000_000)] {
             counts.record(&Record {
-                span: Span { place: Place { segment: SegmentId(0), offset: lsn }, length: 10 },
                 lsn: Some(Lsn(lsn)),
-                last_lsn: None,
                 kind: "full",
                 time: Some(Time(time)),
                 tag: Some(lsn % 2),
-                fields: &[],
                 payload: Payload::Whole(b"12345"),
-                encrypted: false,
-                physical: false,
+                ..Record::at(Span { place: Place { segment: SegmentId(0), offset: lsn }, length: 10 })
             });
         }
         let pauses: Vec<(u64, u64)> = counts.pauses.iter().map(|pause| (pause.lsn.0, pause.micros)).collect();

@@ -304,7 +304,7 @@ fn check_lines(input: &Input, lines: impl BufRead, path: &Path) -> Result<Ledger
     ledger.step(&mut report)?;
     walk::each(input, Want { payloads: true, ..Want::default() }, &mut |_, item| {
         let Item::Record(record) = item else { return Ok(()) };
-        let Some(lsn) = record.lsn.filter(|_| !record.physical) else { return Ok(()) };
+        let Some(lsn) = record.lsn.filter(|_| record.is_data()) else { return Ok(()) };
         first.get_or_insert(lsn);
         meet(&mut ledger, &mut report, record, lsn)?;
         Ok(())

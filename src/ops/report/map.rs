@@ -2,6 +2,7 @@
 
 use super::verify::{Report, SegmentReport};
 use crate::formats::{Item, Want};
+use crate::model::Role;
 use crate::ops::open::Input;
 use crate::ops::walk;
 
@@ -31,7 +32,7 @@ pub fn map_segment(input: &Input, report: &Report, segment: &SegmentReport, cell
         // What could not be read has been reported; here the cells stay as they are.
         let _ = walk::one(input, listed, want, &mut |item| {
             if let Item::Record(record) = item {
-                let cell = if record.kind == "pad" { MapCell::Padding } else { MapCell::Frames };
+                let cell = if record.role == Role::Padding { MapCell::Padding } else { MapCell::Frames };
                 scale.mark(&mut row, record.span.start(), record.span.end(), cell);
             }
             Ok(())

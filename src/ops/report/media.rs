@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::disk::{Cursor, Disk, EntryKind, File, Open, Segment, crc32};
 use crate::formats::{Item, Want};
-use crate::model::{Error, Lsn, Result, SegmentId, Span, Value};
+use crate::model::{Error, Lsn, Result, SegmentId, Span};
 use crate::native::{HEADER_BYTES, UNSYNCED_UNKNOWN};
 use crate::ops::open::{Input, steady};
 use crate::ops::report::Progress;
@@ -67,11 +67,7 @@ fn durable_end(input: &Input, segment: &Segment) -> Result<u64> {
     let mut take = |item: Item<'_>| {
         let Item::Record(record) = item else { return Ok(()) };
         let Some(lsn) = record.lsn else { return Ok(()) };
-        let unsynced = record.fields.iter().find_map(|field| match (field.name, field.value) {
-            ("unsynced", Value::Number(n)) if n != u64::from(UNSYNCED_UNKNOWN) => Some(n),
-            _ => None,
-        });
-        let below = unsynced.map_or(Lsn(0), |n| Lsn(lsn.0.saturating_sub(n)));
+        let below = record.unsynced.map_or(Lsn(0), |n| Lsn(lsn.0.saturating_sub(u64::from(n))));
         while let Some((_, end)) = open.pop_front_if(|(lsn, _)| *lsn < below) {
             durable = end;
         }

@@ -8,7 +8,7 @@ use super::count::LogCounts;
 use crate::disk::{EntryKind, Segment};
 use crate::formats::native::Joint;
 use crate::formats::{Ending, Halt, Item, Mark, State, Summary, Want};
-use crate::model::{Damage, Error, Lsn, LsnRange, Result, Time, Value, Verdict};
+use crate::model::{Damage, Error, Lsn, LsnRange, Result, Time, Verdict};
 use crate::native::{HEADER_BYTES, HeaderFound, SegmentHeader, Tally, UNSYNCED_UNKNOWN, find_seal, segment_lsn};
 use crate::ops::open::{Input, steady};
 use crate::ops::report::Progress;
@@ -337,12 +337,8 @@ fn look_behind_pauses(input: &Input, counts: &mut LogCounts, parts: &[SegmentPar
         let mut take = |item: Item<'_>| {
             let Item::Record(record) = item else { return Ok(()) };
             let Some(lsn) = record.lsn.filter(|lsn| *lsn >= pause.lsn) else { return Ok(()) };
-            let unsynced = record.fields.iter().find_map(|f| match (f.name, f.value) {
-                ("unsynced", Value::Number(n)) if n != u64::from(UNSYNCED_UNKNOWN) => Some(n),
-                _ => None,
-            });
-            let below = unsynced.map(|n| lsn.0.saturating_sub(n));
-            if below.is_none() || (size > 0 && below != group) || matches!(record.kind, "pad" | "close" | "seal" | "hole") {
+            let below = record.unsynced.map(|n| lsn.0.saturating_sub(u64::from(n)));
+            if below.is_none() || (size > 0 && below != group) || record.is_control() {
                 return Err(Halt::Enough);
             }
             begins = if size == 0 { record.span.start() } else { begins };

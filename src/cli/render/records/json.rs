@@ -308,16 +308,13 @@ mod tests {
 
     fn record(payload: Payload<'_>) -> Record<'_> {
         Record {
-            span: Span::new(SegmentId(0), 4096, 4144),
             lsn: Some(Lsn(7)),
             last_lsn: Some(Lsn(7)),
             kind: "full",
             time: Some(Time(1_763_652_766_338_261)),
             tag: Some(3),
-            fields: &[],
             payload,
-            encrypted: false,
-            physical: false,
+            ..Record::at(Span::new(SegmentId(0), 4096, 4144))
         }
     }
 

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use regex::bytes::Regex;
 use walctl::disk::Segment;
 use walctl::formats::Numbers;
-use walctl::model::{Damage, Payload, Record, Result, Time, Value};
+use walctl::model::{Damage, Payload, Record, Result, Time};
 use walctl::ops::read::Shown;
 
 use super::csv::value;
@@ -39,7 +39,7 @@ pub struct RecordTable {
     segment: String,
     date: [u8; 10],
     /// What the frame before said about frames that were not yet synced.
-    unsynced: Option<u64>,
+    unsynced: Option<u32>,
     line: String,
 }
 
@@ -292,8 +292,7 @@ impl RecordTable {
 
     /// Whether a frame is the first of those that one sync made durable together: it waited for fewer frames than the one before.
     fn begins_group(&mut self, record: &Record<'_>) -> bool {
-        let unsynced = record.fields.iter().find(|field| field.name == "unsynced");
-        let Some(Value::Number(unsynced)) = unsynced.map(|field| field.value) else { return false };
+        let Some(unsynced) = record.unsynced else { return false };
         let before = self.unsynced.replace(unsynced);
         before.is_none_or(|before| unsynced <= before)
     }
