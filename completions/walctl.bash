@@ -370,7 +370,7 @@ _walctl() {
             return 0
             ;;
         walctl__subcmd__dump)
-            opts="-C -n -f -q -h -V --format --io --key-file --lsn --since --until --kind --tag --grep --context --limit --tail --reverse --fail-empty --follow --cursor --payload --redact --frames --hex --csv --raw --delimiter --out-dir --json --quiet --color --help --version"
+            opts="-C -n -f -q -h -V --format --io --key-file --lsn --since --until --kind --tag --grep --context --limit --tail --reverse --fail-empty --follow --cursor --decode --show-values --payload --redact --frames --hex --csv --raw --delimiter --out-dir --json --quiet --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -456,6 +456,10 @@ _walctl() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o filenames
                     fi
+                    return 0
+                    ;;
+                --decode)
+                    COMPREPLY=($(compgen -W "on none" -- "${cur}"))
                     return 0
                     ;;
                 --payload)

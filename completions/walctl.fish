@@ -57,11 +57,13 @@ complete -c walctl -n "__fish_walctl_using_subcommand dump" -l since -d 'Records
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l until -d 'Records written at this time or earlier' -r
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l kind -d 'Records of this kind: full, checkpoint, txn-begin, ... as the format names them; repeat the flag for more kinds' -r
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l tag -d 'Records with this tag; repeat the flag for more tags' -r
-complete -c walctl -n "__fish_walctl_using_subcommand dump" -l grep -d 'Records whose payload matches this regular expression; (?i) in front ignores case' -r
+complete -c walctl -n "__fish_walctl_using_subcommand dump" -l grep -d 'Records whose payload or decoded content matches this regular expression; (?i) in front ignores case' -r
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -s C -l context -d 'Also N records before and after each one that --grep finds' -r
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -s n -l limit -d 'At most the first N' -r
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l tail -d 'Only the last N' -r
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l cursor -d 'Continue after the last record of the previous run; FILE keeps the position' -r -F
+complete -c walctl -n "__fish_walctl_using_subcommand dump" -l decode -d 'What records of other systems mean: on, or none to show payloads only' -r -f -a "on\t'Where the format\'s meaning is known'
+none\t'Not at all'"
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l payload -d 'How payloads are shown' -r -f -a "auto\t'Text where it is UTF-8, else hex (in JSON and CSV: base64)'
 text\t'Text, with escapes for what is none'
 hex\t'Hex digits'
@@ -78,6 +80,7 @@ never\t'Nowhere'"
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l reverse -d 'From the end of the log to its start'
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l fail-empty -d 'End with code 7 if no record is shown'
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -s f -l follow -d 'At the end, wait for more records, across segments, until interrupted'
+complete -c walctl -n "__fish_walctl_using_subcommand dump" -l show-values -d 'Show the values in decoded records; without it they are shown by length and keyed hash'
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l redact -d 'Length and keyed hash instead of content, safe for a ticket; equal contents have equal hashes within one run'
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l frames -d 'Show frames as they are on disk: fragments, padding, control frames; + marks the first frame of what one sync made durable'
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l hex -d 'Bytes of each frame with its fields drawn over them (implies --frames)'

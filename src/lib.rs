@@ -171,15 +171,18 @@ pub mod formats {
     #[cfg(feature = "formats")]
     mod again;
     mod capped;
+    mod decoded;
     mod format;
     mod kept;
     mod layout;
     mod mend;
+    mod proofs;
     mod registry;
     #[cfg(feature = "formats")]
     mod resync;
     #[cfg(test)]
     mod seen;
+    mod summary;
     /// ironwal's streams.
     #[cfg(feature = "formats")]
     pub mod ironwal {
@@ -283,14 +286,14 @@ pub mod formats {
         pub use format::FORMAT;
     }
     pub use capped::Capped;
-    pub use format::{
-        Drawing, Ending, Format, Halt, Item, Keep, Known, KnownHole, Likeness, Mark, Numbers, Sample, Sink, State, Summary,
-        Visit, Walk, Want, gap_between, later_segments_prove, looks_interrupted,
-    };
+    pub use decoded::{Decode, Decoded, Decoder, LONGEST_DECODED, Secrets, decode, plain, words};
+    pub use format::{Drawing, Format, Halt, Item, Keep, Known, Likeness, Mark, Numbers, Sample, Sink, Visit, Walk, Want};
     pub use kept::{LONGEST_LINE, read_line, write_line};
     pub use layout::{Folder, Laid, Placed, numbered};
     pub use mend::{Mend, Mending, Restored, Restorer};
+    pub use proofs::{gap_between, later_segments_prove, looks_interrupted};
     pub use registry::{ALL, by_name, recognise};
+    pub use summary::{Ending, KnownHole, State, Summary};
 }
 
 /// What can be done with a log.

@@ -49,6 +49,7 @@ mod cli {
             pub mod csv;
             pub mod hex;
             pub mod json;
+            pub mod meaning;
             pub mod payload;
             pub mod raw;
             pub mod redact;

@@ -1,139 +1,33 @@
 //! `walctl dump`: what is in a log.
 
 mod closing;
+mod flags;
 mod pattern;
 mod print;
 mod wait;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use clap::ValueHint;
-use regex::bytes::Regex;
 use walctl::disk::{Disk, RealDisk};
-use walctl::formats::{Format, Halt};
-use walctl::model::{DamageKind, LsnRange, Result, Time};
+use walctl::formats::Halt;
+use walctl::model::{DamageKind, LsnRange, Result};
 use walctl::ops::open::Input as Log;
 use walctl::ops::read::{
-    Context, Event, Follow, LsnWish, Passed, Position, Scan, ScanOutcome, ScanStart, Selection, Step, Stopped, had_enough,
-    last_lsn, parse_moment, same_word, unread,
+    Context, Event, Follow, Passed, Position, Scan, ScanOutcome, ScanStart, Selection, Step, Stopped, had_enough, last_lsn,
+    unread,
 };
 
+pub use self::flags::DumpArgs;
+use self::flags::{check, has_kind};
 use self::print::Print;
 use self::wait::{Wait, Woken};
-use super::args::InputArgs;
-use super::exit::{CommandFailure, Exit, usage};
+use super::exit::{Exit, usage};
 use super::interrupt;
 use super::render::formats;
 use super::render::out::Out;
 use super::render::progress::WorkBar;
-use super::render::records::payload::View;
-use super::render::records::raw::Separator;
+use super::render::records::meaning::Meaning;
 use walctl::model::units::count;
-
-const AFTER_HELP: &str = "\
-A record is shown if it meets all conditions: they are ANDed. If a flag is repeated, one of its values must match. dump reads on after \
-damage; records after it are marked (`!` in tables, \"after_damage\" in JSON), and the last line says why the log ends where it does. \
-The exit code is the worst that was found in what was read: 3 a torn or suspect tail, 4 worse damage.";
-
-/// Show the records of logs, past any damage
-#[derive(clap::Args, Debug)]
-#[command(after_help = AFTER_HELP)]
-pub struct DumpArgs {
-    #[command(flatten)]
-    input: InputArgs,
-
-    /// Records with LSNs A..B, both included; also A.., ..B, N, and negative numbers to count from the end: -100..
-    #[arg(long, value_name = "RANGE", allow_hyphen_values = true, value_parser = LsnWish::parse, help_heading = WHICH)]
-    lsn: Option<LsnWish>,
-    /// Records written at this time or later: 2026-01-02T03:04:05Z, a date, or `10min ago`
-    #[arg(long, value_name = "TIME", value_parser = moment, help_heading = WHICH)]
-    since: Option<Time>,
-    /// Records written at this time or earlier
-    #[arg(long, value_name = "TIME", value_parser = moment, help_heading = WHICH)]
-    until: Option<Time>,
-    /// Records of this kind: full, checkpoint, txn-begin, ... as the format names them; repeat the flag for more kinds
-    #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = kind, help_heading = WHICH)]
-    kind: Vec<String>,
-    /// Records with this tag; repeat the flag for more tags
-    #[arg(long, value_name = "NUMBER", value_delimiter = ',', help_heading = WHICH)]
-    tag: Vec<u64>,
-    /// Records whose payload matches this regular expression; (?i) in front ignores case
-    #[arg(long, value_name = "REGEX", value_parser = regex, help_heading = WHICH)]
-    grep: Option<Regex>,
-    /// Also N records before and after each one that --grep finds
-    #[arg(long, short = 'C', value_name = "N", default_value_t = 0, requires = "grep", help_heading = WHICH)]
-    context: usize,
-    /// At most the first N
-    #[arg(long, short = 'n', value_name = "N", help_heading = WHICH)]
-    limit: Option<u64>,
-    /// Only the last N
-    #[arg(long, value_name = "N", help_heading = WHICH)]
-    tail: Option<u64>,
-    /// From the end of the log to its start
-    #[arg(long, conflicts_with = "follow", help_heading = WHICH)]
-    reverse: bool,
-    /// End with code 7 if no record is shown
-    #[arg(long, help_heading = WHICH)]
-    fail_empty: bool,
-
-    /// At the end, wait for more records, across segments, until interrupted
-    #[arg(long, short = 'f', help_heading = ON)]
-    follow: bool,
-    /// Continue after the last record of the previous run; FILE keeps the position
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["reverse", "tail"], help_heading = ON)]
-    cursor: Option<PathBuf>,
-
-    /// How payloads are shown
-    #[arg(long, value_name = "VIEW", default_value = "auto", help_heading = HOW)]
-    payload: View,
-    /// Length and keyed hash instead of content, safe for a ticket; equal contents have equal hashes within one run
-    #[arg(long, conflicts_with_all = ["raw", "hex", "out_dir"], help_heading = HOW)]
-    redact: bool,
-    /// Show frames as they are on disk: fragments, padding, control frames; + marks the first frame of what one sync made durable
-    #[arg(long, help_heading = HOW)]
-    frames: bool,
-    /// Bytes of each frame with its fields drawn over them (implies --frames)
-    #[arg(long, group = "shape", help_heading = HOW)]
-    hex: bool,
-    /// Comma-separated values with a header line
-    #[arg(long, group = "shape", help_heading = HOW)]
-    csv: bool,
-    /// Payloads only, as they are
-    #[arg(long, group = "shape", help_heading = HOW)]
-    raw: bool,
-    /// Separator between raw payloads
-    #[arg(long, value_name = "WHAT", default_value = "lf", requires = "raw", help_heading = HOW)]
-    delimiter: Separator,
-    /// Write each payload into a file of its own in this folder, named by its LSN
-    #[arg(long, value_name = "DIR", group = "shape", value_hint = ValueHint::DirPath, help_heading = HOW)]
-    out_dir: Option<PathBuf>,
-}
-
-const WHICH: &str = "Which records";
-const ON: &str = "Reading on";
-const HOW: &str = "How they are shown";
-
-fn moment(text: &str) -> Result<Time, String> {
-    parse_moment(text, Time::now())
-}
-
-/// A kind that no format has is a typing error, and would look like a log without such records.
-fn kind(text: &str) -> Result<String, String> {
-    if walctl::formats::ALL.iter().any(|format| has_kind(format, text)) {
-        return Ok(text.to_owned());
-    }
-    let kinds: Vec<&str> = walctl::native::FrameKind::ALL.into_iter().map(walctl::native::FrameKind::name).collect();
-    Err(format!("no format has records of the kind `{text}`; walctl's own has {}", kinds.join(", ")))
-}
-
-fn has_kind(format: &Format, kind: &str) -> bool {
-    format.kinds.iter().any(|known| same_word(known, kind))
-}
-
-fn regex(text: &str) -> Result<Regex, String> {
-    Regex::new(text).map_err(|error| error.to_string())
-}
 
 /// Runs the command.
 pub fn run(args: &DumpArgs, out: &mut Out) -> anyhow::Result<Exit> {
@@ -168,7 +62,8 @@ pub fn run(args: &DumpArgs, out: &mut Out) -> anyhow::Result<Exit> {
                 worst = worst.or_worse(out.failure(&error.into()));
                 continue;
             }
-            print.log(log, paths.len() > 1 || logs.len() > 1);
+            let meaning = if args.decodes() { Meaning::of(log, args.show_values)? } else { None };
+            print.log(log, paths.len() > 1 || logs.len() > 1, meaning);
             match (LogDump { args, log, disk: &disk }).show(&mut print, out) {
                 Ok(ended) => worst = worst.or_worse(ended),
                 // Nobody reads any more, so nothing more is read; the damage that was met still counts.
@@ -192,31 +87,6 @@ pub fn run(args: &DumpArgs, out: &mut Out) -> anyhow::Result<Exit> {
         worst = worst.or_worse(Exit::GateMissed);
     }
     Ok(worst)
-}
-
-/// What no parser of flags sees.
-fn check(args: &DumpArgs, out: &Out, paths: &[PathBuf]) -> anyhow::Result<()> {
-    let other_shape = args.csv || args.hex || args.raw || args.out_dir.is_some();
-    if out.json() && other_shape {
-        return Err(usage("--json is one shape of output; --csv, --hex, --raw and --out-dir are others"));
-    }
-    if args.raw && out.is_terminal() {
-        let next = Some("walctl dump --raw ... > FILE".to_owned());
-        let message = "raw bytes could steer the terminal; redirect them to a file or a pipe".to_owned();
-        return Err(CommandFailure { exit: Exit::Usage, message, next }.into());
-    }
-    if (args.raw || args.out_dir.is_some()) && args.payload != View::Auto {
-        return Err(usage("--raw and --out-dir write payloads as they are; --payload goes with the other shapes"));
-    }
-    if (args.follow || args.cursor.is_some()) && (paths.len() != 1 || paths[0].as_os_str() == "-") {
-        return Err(usage("--follow and --cursor go with one log in a folder"));
-    }
-    if let (Some(since), Some(until)) = (args.since, args.until)
-        && since > until
-    {
-        return Err(usage("--since lies behind --until: no record can meet both"));
-    }
-    Ok(())
 }
 
 /// One log to be shown.
@@ -449,7 +319,8 @@ impl LogDump<'_> {
                 }
             }
         };
-        let content = args.grep.clone().map(pattern::content);
+        let meaning = if args.decodes() && args.grep.is_some() { Meaning::of(self.log, args.show_values)? } else { None };
+        let content = args.grep.clone().map(|regex| pattern::content(regex, meaning));
         Ok(Some(Selection {
             lsns,
             since: args.since,

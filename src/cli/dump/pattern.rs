@@ -3,18 +3,36 @@
 use std::cell::RefCell;
 
 use regex::bytes::Regex;
-use walctl::model::Payload;
+use walctl::model::{Payload, Record, Result};
 use walctl::ops::read::Content;
+
+use crate::cli::render::records::meaning::Meaning;
 
 /// Of a long payload this much is searched at once.
 const WINDOW: usize = 4 << 20;
 /// This much of it is searched again with what follows: a match up to this length is found wherever it lies.
 const OVERLAP: usize = 64 << 10;
 
-/// The condition that the expression is found in the payload.
-pub fn content(pattern: Regex) -> Content {
+/// The condition that the expression is found in the payload, or in what the record means.
+pub fn content(pattern: Regex, meaning: Option<Meaning>) -> Content {
+    let in_payload = in_payload(pattern.clone());
+    let meaning = RefCell::new(meaning);
+    Box::new(move |record: &Record<'_>| {
+        if in_payload(&record.payload)? {
+            return Ok(true);
+        }
+        let Some(meaning) = &mut *meaning.borrow_mut() else { return Ok(false) };
+        let found = meaning.tell(record, |decoded| {
+            pattern.is_match(decoded.sentence.as_bytes()) || pattern.is_match(decoded.to_json().as_bytes())
+        })?;
+        Ok(found == Some(true))
+    })
+}
+
+/// Whether the expression is found in a payload.
+fn in_payload(pattern: Regex) -> impl Fn(&Payload<'_>) -> Result<bool> {
     let room = RefCell::new(Vec::new());
-    Box::new(move |payload: &Payload<'_>| {
+    move |payload: &Payload<'_>| {
         if let Some(bytes) = payload.whole() {
             return Ok(pattern.is_match(bytes));
         }
@@ -39,7 +57,7 @@ pub fn content(pattern: Regex) -> Content {
         window.clear();
         window.shrink_to(WINDOW);
         Ok(found)
-    })
+    }
 }
 
 /// Whether the expression is found in a window. Its edges are not the payload's: what only fits at them does not count, but for the
@@ -56,7 +74,7 @@ mod tests {
     use walctl::model::Pieces;
 
     fn found(pattern: &str, bytes: &[u8]) -> bool {
-        let meets = content(Regex::new(pattern).expect("a good expression"));
+        let meets = in_payload(Regex::new(pattern).expect("a good expression"));
         let pieces: &Pieces<'_> = &|take| bytes.chunks(70_001).try_for_each(&mut *take);
         meets(&Payload::Long(bytes.len() as u64, pieces)).expect("it reads")
     }

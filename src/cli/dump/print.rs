@@ -13,6 +13,7 @@ use crate::cli::render::out::{Out, stopped};
 use crate::cli::render::records::csv::{Csv, HEADS};
 use crate::cli::render::records::hex::Hex;
 use crate::cli::render::records::json::Json;
+use crate::cli::render::records::meaning::Meaning;
 use crate::cli::render::records::raw::{Files, Raw};
 use crate::cli::render::records::redact::Redaction;
 use crate::cli::render::records::table::RecordTable;
@@ -75,17 +76,20 @@ impl Print {
         Ok(Print { shape, buf: Vec::with_capacity(2 * SPILL), shown: 0, locked: Locked::default(), met: Exit::Done })
     }
 
-    /// Begins another log.
-    pub fn log(&mut self, input: &Input, several: bool) {
+    /// Begins another log. `meaning` says what its records mean.
+    pub fn log(&mut self, input: &Input, several: bool, meaning: Option<Meaning>) {
         let name = input.source.path.display().to_string();
         match &mut self.shape {
             Shape::Table(table) => {
-                table.numbers = input.format.numbers;
+                (table.numbers, table.meaning) = (input.format.numbers, meaning);
                 if several {
                     table.log(&mut self.buf, &name);
                 }
             }
-            Shape::Json(json) if several => json.log = Some(name),
+            Shape::Json(json) => {
+                json.log = several.then_some(name);
+                json.meaning = meaning;
+            }
             Shape::Csv(csv) => csv.several = several,
             Shape::Hex(hex) => *hex = Some(Hex::new(&input.source, input.format)),
             _ => {}

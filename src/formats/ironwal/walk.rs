@@ -24,6 +24,7 @@ pub const FORMAT: Format = Format {
     mending: Mending::Asked(|_, _, _| Mend::Cut),
     lock: None,
     restore: None,
+    decode: None,
     drawing: |_| {
         &[
             ("magic", 0, 4),

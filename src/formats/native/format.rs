@@ -30,6 +30,7 @@ pub const FORMAT: Format = Format {
     mending: Mending::Asked(|_, _, _| Mend::Cut),
     lock: Some(Lock { name: LOCK, kind: LockKind::Flock }),
     restore: None,
+    decode: None,
     drawing: |_| {
         &[
             ("magic", 0, 4),

@@ -31,6 +31,7 @@ pub const FORMAT: Format = Format {
     mending: Mending::Asked(|_, _, _| Mend::CutAndFill(fill)),
     lock: None,
     restore: Some(dwb::restore),
+    decode: None,
     drawing,
     // Padding bears nothing, and a changed preamble opens no payload.
     unprotected: "",

@@ -22,6 +22,7 @@ pub const FORMAT: Format = Format {
     mending: Mending::Never("whether a log is recycled is not looked at before a cut; salvage it"),
     lock: None,
     restore: None,
+    decode: None,
     drawing,
     unprotected: "",
     words: &[

@@ -7,7 +7,7 @@ use super::scan::Scan;
 use crate::disk::Source;
 use crate::formats::Format;
 use crate::model::units::nanos_of;
-use crate::model::{Keys, Lsn, LsnRange, Payload, Record, Result, Time};
+use crate::model::{Keys, Lsn, LsnRange, Record, Result, Time};
 
 /// Conditions on a record. An empty one lets everything through.
 #[derive(Default)]
@@ -22,15 +22,15 @@ pub struct Selection {
     pub kinds: Vec<String>,
     /// It has one of these tags; none means any.
     pub tags: Vec<u64>,
-    /// What its payload must meet.
+    /// What its content must meet.
     pub content: Option<Content>,
     /// The lowest LSN of a record that met all conditions but that on its content, which is ciphertext: whether it should have been let
     /// through is unknown. 0 where it has none.
     pub unsearched: Cell<Option<Lsn>>,
 }
 
-/// A condition on the payload of a record.
-pub type Content = Box<dyn Fn(&Payload<'_>) -> Result<bool>>;
+/// A condition on the content of a record.
+pub type Content = Box<dyn Fn(&Record<'_>) -> Result<bool>>;
 
 impl fmt::Debug for Selection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -78,7 +78,7 @@ impl Selection {
                 self.unsearched.set(Some(self.unsearched.get().map_or(lsn, |first| first.min(lsn))));
                 Ok(false)
             }
-            Some(meets) => meets(&record.payload),
+            Some(meets) => meets(record),
         }
     }
 }
@@ -208,7 +208,7 @@ impl<'a> Scan<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{SegmentId, Span};
+    use crate::model::{Payload, SegmentId, Span};
 
     fn record(lsn: u64, last: u64) -> Record<'static> {
         Record {

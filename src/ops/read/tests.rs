@@ -39,6 +39,7 @@ static LINES: Format = Format {
     mending: Mending::Asked(|_, _, _| Mend::Cut),
     lock: None,
     restore: None,
+    decode: None,
     drawing: |_| &[],
     unprotected: "",
     words: &[],
@@ -185,9 +186,9 @@ fn lsns(from: u64, to: u64) -> Selection {
 }
 
 fn ending_in(digit: char) -> Selection {
-    let content = move |payload: &Payload<'_>| {
+    let content = move |record: &Record<'_>| {
         let mut last = 0;
-        payload.each(&mut |piece| {
+        record.payload.each(&mut |piece| {
             last = piece.last().copied().unwrap_or(last);
             Ok(())
         })?;

@@ -3,9 +3,10 @@
 //! Written by hand into a buffer that is used again: a log has millions of records, and a tree of values for each costs more than
 //! reading it.
 
-use walctl::model::{Field, Payload, Result, Value};
+use walctl::model::{Field, Payload, Record, Result, Value};
 use walctl::ops::read::Shown;
 
+use super::meaning::Meaning;
 use super::payload::{Spill, View, characters, document, hex, is_utf8, number, push_base64, push_hex};
 use super::redact::Redaction;
 use crate::cli::render::escape;
@@ -19,6 +20,8 @@ pub struct Json {
     pub redact: Option<Redaction>,
     /// The log's name, where several are shown.
     pub log: Option<String>,
+    /// What records mean, where that is asked for and known.
+    pub meaning: Option<Meaning>,
     /// The segment whose key and value `file` holds.
     segment: String,
     file: Vec<u8>,
@@ -66,6 +69,25 @@ impl Json {
         buf.extend_from_slice(b",\"length\":");
         number(buf, record.span.length);
         self.payload(buf, &record.payload, spill)?;
+        self.meta(buf, record);
+        if let Some(meaning) = &mut self.meaning {
+            meaning.tell(record, |decoded| {
+                buf.extend_from_slice(b",\"decoded\":");
+                document_text(buf, &decoded.to_json());
+            })?;
+        }
+        if record.encrypted {
+            buf.extend_from_slice(b",\"encrypted\":true");
+        }
+        if shown.after_damage {
+            buf.extend_from_slice(b",\"after_damage\":true");
+        }
+        buf.extend_from_slice(b"}\n");
+        Ok(())
+    }
+
+    /// The facts that only this format has.
+    fn meta(&self, buf: &mut Vec<u8>, record: &Record<'_>) {
         let odd_time = record.time.filter(|time| time.rfc3339().is_none());
         let last = record.last_lsn.filter(|last| Some(*last) != record.lsn);
         if !record.fields.is_empty() || odd_time.is_some() || last.is_some() {
@@ -88,14 +110,6 @@ impl Json {
             }
             buf.push(b'}');
         }
-        if record.encrypted {
-            buf.extend_from_slice(b",\"encrypted\":true");
-        }
-        if shown.after_damage {
-            buf.extend_from_slice(b",\"after_damage\":true");
-        }
-        buf.extend_from_slice(b"}\n");
-        Ok(())
     }
 
     fn payload(&self, buf: &mut Vec<u8>, payload: &Payload<'_>, spill: &mut Spill<'_>) -> Result<()> {
@@ -115,10 +129,7 @@ impl Json {
             View::Json => match document(payload)? {
                 Some(document) => {
                     buf.extend_from_slice(b",\"payload_json\":");
-                    // Strings inside may hold what steers a terminal; outside of strings nothing needs an escape.
-                    for c in document.chars() {
-                        if escape::is_plain_char(c) { push_char(buf, c) } else { unicode(buf, c) }
-                    }
+                    document_text(buf, &document);
                 }
                 None => auto(buf, payload, spill)?,
             },
@@ -284,6 +295,13 @@ fn control(buf: &mut Vec<u8>, byte: u8) {
         b'\r' => buf.extend_from_slice(b"\\r"),
         b'\t' => buf.extend_from_slice(b"\\t"),
         _ => unicode(buf, char::from(byte)),
+    }
+}
+
+/// Appends JSON. Strings inside may hold what steers a terminal; outside of strings nothing needs an escape.
+fn document_text(buf: &mut Vec<u8>, document: &str) {
+    for c in document.chars() {
+        if escape::is_plain_char(c) { push_char(buf, c) } else { unicode(buf, c) }
     }
 }
 

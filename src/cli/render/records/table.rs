@@ -11,6 +11,7 @@ use walctl::model::{Damage, Payload, Record, Result, Time};
 use walctl::ops::read::Shown;
 
 use super::csv::value;
+use super::meaning::Meaning;
 use super::payload::{Spill, View, characters, document, is_utf8, push_base64, push_hex};
 use super::redact::Redaction;
 use crate::cli::render::escape;
@@ -30,6 +31,8 @@ pub struct RecordTable {
     context: bool,
     /// How the log's numbers are shown.
     pub numbers: Numbers,
+    /// What records mean, where that is asked for and known.
+    pub meaning: Option<Meaning>,
     lsn: usize,
     kind: usize,
     tag: usize,
@@ -66,6 +69,7 @@ impl RecordTable {
     pub fn new(out: &Out, view: View, redact: Option<Redaction>, pattern: Option<Regex>, context: bool) -> RecordTable {
         RecordTable {
             numbers: Numbers::Counted,
+            meaning: None,
             view,
             redact,
             pattern,
@@ -324,7 +328,7 @@ impl RecordTable {
     }
 
     /// Appends a format's own facts and the payload.
-    fn content(&self, buf: &mut Vec<u8>, record: &Record<'_>, used: usize, spill: &mut Spill<'_>) -> Result<()> {
+    fn content(&mut self, buf: &mut Vec<u8>, record: &Record<'_>, used: usize, spill: &mut Spill<'_>) -> Result<()> {
         let mut facts = String::new();
         for field in record.fields {
             let _ = write!(facts, "{}={} ", escape::text(field.name.as_bytes()), value(&field.value, self.redact.as_ref()));
@@ -349,6 +353,14 @@ impl RecordTable {
         let payload = &record.payload;
         if let Some(redaction) = &self.redact {
             buf.extend_from_slice(format!("#{}", redaction.of(payload)?).as_bytes());
+            return Ok(());
+        }
+        if self.view == View::Auto
+            && let Some(meaning) = &mut self.meaning
+            && let Some(sentence) = meaning.tell(record, |decoded| escape::line(&decoded.sentence))?
+        {
+            let sentence = room.map_or_else(|| sentence.clone(), |room| escape::short_line(&sentence, room));
+            buf.extend_from_slice(sentence.as_bytes());
             return Ok(());
         }
         let view = self.view_of(record, room)?;

@@ -1,0 +1,64 @@
+//! What several formats look at alike: bytes of an interrupted write, what a later segment proves, gaps between segments.
+
+use super::{Ending, Summary};
+use crate::disk::{Cursor, Source, zero_prefix};
+use crate::model::{Damage, DamageKind, Facts, Look, LsnRange, Proof, Span};
+
+/// Whether the bytes of a bad region look like a write that was interrupted: its last bytes are zeros, or a whole sector is.
+pub fn looks_interrupted(cursor: &mut Cursor, start: u64, end: u64) -> bool {
+    const SECTOR: u64 = 512;
+    let tail = end.saturating_sub(start).min(8);
+    let zeros = |bytes: &[u8], want: u64| bytes.len() as u64 == want && zero_prefix(bytes) == bytes.len();
+    if tail > 0 && zeros(cursor.bytes(end - tail, usize::try_from(tail).unwrap_or(0)), tail) {
+        return true;
+    }
+    let mut at = start.next_multiple_of(SECTOR);
+    while at.saturating_add(SECTOR) <= end {
+        let piece = cursor.bytes(at, usize::try_from(end - at).unwrap_or(usize::MAX).min(128 << 10));
+        if piece.len() < SECTOR as usize {
+            return false;
+        }
+        if piece.chunks_exact(SECTOR as usize).any(|sector| zeros(sector, SECTOR)) {
+            return true;
+        }
+        at += (piece.len() as u64 / SECTOR) * SECTOR;
+    }
+    false
+}
+
+/// What a later segment proves about those before it: they had been finished. For formats that sync a segment before the next.
+pub fn later_segments_prove(source: &Source, summaries: &mut [Summary]) {
+    let mut followed = source.segments.last().is_some_and(|s| s.followed);
+    for summary in summaries.iter_mut().rev() {
+        if followed {
+            for damage in summary.damage.kept_mut() {
+                damage.facts.proof.get_or_insert(Proof::LaterSegment);
+            }
+        }
+        followed = true;
+    }
+}
+
+/// The records that are gone between one segment and the next, where each begins with the LSN that is due after the other.
+///
+/// The hole is placed at the end of the data before it, where the first missing record was due.
+#[must_use]
+pub fn gap_between(source: &Source, summaries: &[Summary], later: usize) -> Option<Damage> {
+    let before = summaries.get(later.checked_sub(1)?)?;
+    let (due, begins) = (before.due?, summaries.get(later)?.begins?);
+    let doubt = LsnRange::new(due, begins.before()?)?;
+    // Bytes that are to blame were already reported, with the same records in doubt.
+    if before.ending == Ending::Damage {
+        return None;
+    }
+    let segment = source.segments.get(later - 1)?;
+    Some(Damage {
+        kind: DamageKind::MissingSegment,
+        span: Span::new(segment.id, before.end, before.end),
+        lsn: Some(due),
+        doubt: Some(doubt),
+        expected: format!("LSN {due} next"),
+        found: format!("{} begins with LSN {begins}", source.segments.get(later)?.name),
+        facts: Facts::of(Look::Absent),
+    })
+}
