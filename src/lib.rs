@@ -88,7 +88,7 @@ pub mod native {
         HEADER_FIELDS, HEADER_USED, HeaderFound, KeyHint, LZ4, MAGIC, MORE, SEGMENT_BOUND, SEGMENT_ENCRYPTED, Seed,
         SegmentHeader, UNSYNCED_UNKNOWN, VERSION,
     };
-    pub use name::{LOCK, cut_name, parse_cut_name, segment_lsn, segment_name};
+    pub use name::{LOCK, parse_cut_name, segment_lsn, segment_name};
     pub use payload::{OPEN_LIMIT, Opened, compress, open, plain_length};
     pub use scan::FrameScan;
     pub use seal::{Seal, decode_body, encode_seal, find_seal};
@@ -153,6 +153,7 @@ pub mod writer {
     mod stage;
     mod standing;
     mod sync;
+    pub use crate::native::{FRAME_LIMIT, Fact, FrameKind, RecordFacts};
     pub use counters::{Counters, Counts};
     pub use frames::Draft;
     pub use gaps::MISSING;
@@ -176,6 +177,7 @@ pub mod formats {
     mod kept;
     mod layout;
     mod mend;
+    mod ours;
     mod proofs;
     mod registry;
     #[cfg(feature = "formats")]
@@ -228,16 +230,17 @@ pub mod formats {
         mod assemble;
         mod beside;
         mod classify;
+        mod ends;
         mod format;
         mod found;
         mod header;
+        mod hole;
         mod join;
         mod proofs;
         #[cfg(test)]
         mod tests;
         mod walk;
         pub use format::FORMAT;
-        pub use join::Joint;
     }
     /// rivven's group-commit logs.
     #[cfg(feature = "formats")]
@@ -285,14 +288,16 @@ pub mod formats {
         mod walk;
         pub use format::FORMAT;
     }
+    pub use crate::native::{BUCKETS, IndexEntry, Tally, bucket};
     pub use capped::Capped;
     pub use decoded::{Decode, Decoded, Decoder, LONGEST_DECODED, Secrets, decode, plain, words};
     pub use format::{Drawing, Format, Halt, Item, Keep, Known, Likeness, Mark, Numbers, Sample, Sink, Visit, Walk, Want};
     pub use kept::{LONGEST_LINE, read_line, write_line};
     pub use layout::{Folder, Laid, Placed, numbered};
     pub use mend::{Mend, Mending, Restored, Restorer};
+    pub use ours::{HeaderFacts, HoleSite, Ours, ReadHeader, ReadTrailer, WriteHole};
     pub use proofs::{gap_between, later_segments_prove, looks_interrupted};
-    pub use registry::{ALL, by_name, recognise};
+    pub use registry::{ALL, by_name, ours, recognise};
     pub use summary::{Ending, KnownHole, State, Summary};
 }
 

@@ -223,7 +223,7 @@ fn only_ours(dir: &Path) -> anyhow::Result<()> {
         return Ok(());
     }
     let logs = ops::open::open(&disk, dir, &Choice::default()).unwrap_or_default();
-    match logs.first().filter(|log| log.format.name != "native" && log.source.path == dir) {
+    match logs.first().filter(|log| log.format.ours.is_none() && log.source.path == dir) {
         None => Ok(()),
         Some(log) => {
             let message = format!("{} is a log of {}; walctl appends only to its own logs", dir.display(), log.format.title);

@@ -157,7 +157,7 @@ impl LogDump<'_> {
     fn show(&self, print: &mut Print, out: &mut Out) -> anyhow::Result<Exit> {
         let (args, log) = (self.args, self.log);
         // A log of ours that was salvaged from another system's keeps the kinds of that.
-        let own = log.format.name == "native";
+        let own = log.format.ours.is_some();
         if !own && !args.kind.is_empty() && !args.kind.iter().any(|kind| has_kind(log.format, kind)) {
             let (name, kinds) = (log.source.path.display(), log.format.kinds.join(", "));
             return Err(usage(format!("{name}: {} has no such kind of record; it has {kinds}", log.format.name)));

@@ -28,7 +28,7 @@ impl Hold {
     pub fn take(disk: &Arc<dyn Disk>, input: &Input, dry: bool, running: bool) -> Result<Hold> {
         let dir = &input.source.dir;
         let locked = |holder: String| Error::Locked { path: input.source.path.clone(), holder };
-        if input.format.name == "native" {
+        if input.format.ours.is_some() {
             if dry {
                 return WriterLock::holder(disk, dir).map_or(Ok(Hold::Nobody), |holder| Err(locked(holder)));
             }

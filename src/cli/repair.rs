@@ -122,7 +122,7 @@ struct Job<'a> {
 
 impl Job<'_> {
     fn run(&self, input: ops::open::Input, out: &mut Out) -> anyhow::Result<Exit> {
-        if input.source.alone && input.format.name == "native" {
+        if input.source.alone && input.format.ours.is_some() {
             let dir = if input.source.dir.as_os_str().is_empty() { Path::new(".") } else { &input.source.dir };
             return Err(CommandFailure {
                 exit: Exit::Usage,

@@ -165,7 +165,7 @@ impl RotateArgs {
                 show(&log.source.path)
             )));
         }
-        if log.format.name != "native" {
+        if log.format.ours.is_none() {
             let message = format!("{} is a log of {}; only walctl's own logs are rotated", self.dir.display(), log.format.title);
             let next = Some(format!("let its own system rotate it; to look at it: walctl stats {}", show(&self.dir)));
             return Err(CommandFailure { exit: Exit::Failed, message, next }.into());

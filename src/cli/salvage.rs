@@ -42,7 +42,7 @@ pub fn run(log: &ops::open::Input, target: &Path, typed: &str, dry: bool, out: &
     let done =
         ops::mend::salvage(log, &report, target, &AtomicBool::new(false)).map_err(|error| failed(error, log, target, &again))?;
     let choice =
-        ops::open::Choice { format: walctl::formats::by_name("native"), keys: log.keys.clone(), ..ops::open::Choice::default() };
+        ops::open::Choice { format: Some(walctl::formats::ours()), keys: log.keys.clone(), ..ops::open::Choice::default() };
     let new = ops::open::open(&log.source.disk, target, &choice)?;
     let after = match new.first() {
         Some(new) => Some(verify_with_bar(new, out)?),

@@ -153,6 +153,7 @@ fn empty() -> Stats {
     Stats {
         log: std::path::PathBuf::new(),
         format: "",
+        ours: None,
         live: None,
         scanned: false,
         verdict: walctl::model::Verdict::Clean,

@@ -4,7 +4,7 @@ use std::any::Any;
 
 use serde_json::Value;
 
-use super::{Decode, Ending, Folder, Laid, Mend, Mending, Restorer, Summary};
+use super::{Decode, Ending, Folder, Laid, Mend, Mending, Ours, ReadHeader, ReadTrailer, Restorer, Summary};
 use crate::disk::{Entry, EntryKind, Lock, Segment, Source};
 use crate::model::{Damage, DamageKind, Error, Facts, Keys, Look, Lsn, LsnRange, Place, Record, Span, Time};
 
@@ -41,6 +41,12 @@ pub struct Format {
     pub lock: Option<Lock>,
     /// What copies beside the log give back of a segment's damaged end, for systems that keep such copies.
     pub restore: Option<Restorer>,
+    /// Reads the header of a segment, where it tells something by itself.
+    pub header: Option<ReadHeader>,
+    /// Reads the end of a finished segment, where it can answer for all of it.
+    pub trailer: Option<ReadTrailer>,
+    /// What only logs have that walctl writes itself; `None` for those of other systems.
+    pub ours: Option<&'static Ours>,
     /// Makes a decoder that says what its records mean, where walctl can tell.
     pub decode: Option<Decode>,
     /// The fields of a record's header, for drawing them over its bytes. The payload follows the last one.
@@ -106,6 +112,8 @@ fn unreachable(segment: &Segment) -> Damage {
 pub enum Numbers {
     /// A count: the next record has the next number, or one that its format can tell.
     Counted,
+    /// The same, and the first record of a log has the number 0.
+    CountedFromZero,
     /// A place in the log, which grows by what was written. Programs get it as an integer, people as this function prints it.
     Positions(fn(Lsn) -> String),
     /// There are none: records are told apart by their places.
@@ -118,7 +126,7 @@ impl Numbers {
     pub fn show(self, lsn: Lsn) -> String {
         match self {
             Numbers::Positions(show) => show(lsn),
-            Numbers::Counted | Numbers::None => lsn.to_string(),
+            Numbers::Counted | Numbers::CountedFromZero | Numbers::None => lsn.to_string(),
         }
     }
 
@@ -128,7 +136,7 @@ impl Numbers {
         match self {
             Numbers::Positions(show) if lsns.first != lsns.last => format!("{} to {}", show(lsns.first), show(lsns.last)),
             Numbers::Positions(show) => show(lsns.first),
-            Numbers::Counted | Numbers::None => lsns.to_string(),
+            Numbers::Counted | Numbers::CountedFromZero | Numbers::None => lsns.to_string(),
         }
     }
 }
@@ -202,7 +210,8 @@ pub struct Want {
     pub since: Option<Time>,
     /// Only the summary is of use: records need not be delivered.
     pub counts_only: bool,
-    /// Counts by kind, size, tag and group are of use, for statistics.
+    /// Counts by kind, size, tag and group are of use, for statistics: a format that counts by itself ([`Summary::tally`]) need not
+    /// deliver records.
     pub tally: bool,
     /// A writer holds the log: what stands unfinished at the end may be on its way.
     pub live: bool,

@@ -107,6 +107,7 @@ fn summary(format: &Format, id: SegmentId, from: &Value) -> Option<Summary> {
         warnings: capped(warnings, |value| warning(format, id, value))?,
         locked: from["locked"].as_u64()?,
         holes: capped(holes, |value| hole(id, value))?,
+        tally: None,
         own: maybe(&from["own"], format.known)?,
     })
 }

@@ -22,6 +22,12 @@ pub const ALL: &[&Format] = &[
     &postgres::FORMAT,
 ];
 
+/// The format of the logs that walctl writes itself.
+#[must_use]
+pub fn ours() -> &'static Format {
+    ALL.iter().copied().find(|format| format.ours.is_some()).expect("one of the formats is written here")
+}
+
 /// The format with this name.
 #[must_use]
 pub fn by_name(name: &str) -> Option<&'static Format> {

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 
+use super::Tally;
 use super::capped::Capped;
 use crate::disk::Segment;
 use crate::model::{Damage, Hole, Lsn, LsnRange, Span, Time, Warning};
@@ -104,6 +105,8 @@ pub struct Summary {
     pub locked: u64,
     /// LSNs that are gone and known to be gone.
     pub holes: Capped<KnownHole>,
+    /// What was counted, where that was wanted and the format counts by itself: then its records need not be counted again.
+    pub tally: Option<Box<Tally>>,
     /// What the format's join needs besides.
     pub own: Option<Box<dyn Any + Send + Sync>>,
 }
@@ -129,6 +132,7 @@ impl Summary {
             warnings: Capped::default(),
             locked: 0,
             holes: Capped::default(),
+            tally: None,
             own: None,
         }
     }

@@ -23,12 +23,6 @@ pub fn segment_lsn(name: &str) -> Option<Lsn> {
     digits.parse().ok().map(Lsn)
 }
 
-/// The name of the file that keeps what was cut from `segment` at `offset`.
-#[must_use]
-pub fn cut_name(segment: &str, offset: u64) -> String {
-    format!("{segment}.cut-{offset}")
-}
-
 /// The segment and offset that a cut file's name gives. The second and later cuts at one place have `-2`, `-3` … behind it.
 #[must_use]
 pub fn parse_cut_name(name: &str) -> Option<(&str, u64)> {
@@ -53,7 +47,7 @@ mod tests {
         {
             assert_eq!(segment_lsn(wrong), None, "{wrong}");
         }
-        let cut = cut_name("00000000000000048213.wal", 40_960);
+        let cut = "00000000000000048213.wal.cut-40960".to_owned();
         assert_eq!(parse_cut_name(&cut), Some(("00000000000000048213.wal", 40_960)));
         assert_eq!(parse_cut_name(&format!("{cut}-2")), Some(("00000000000000048213.wal", 40_960)));
         assert_eq!(parse_cut_name(&format!("{cut}.tmp")), None);

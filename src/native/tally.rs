@@ -169,6 +169,12 @@ pub const fn digest(before: u64, sum: u32) -> u64 {
 }
 
 impl Tally {
+    /// Data frames by kind: its name, how many, and their payload bytes as stored.
+    pub fn by_kind(&self) -> impl Iterator<Item = (&'static str, u64, u64)> {
+        let data = FrameKind::ALL.into_iter().filter(|kind| kind.is_data()).take(DATA_KINDS);
+        data.map(|kind| (kind.name(), self.frames[kind as usize], self.bytes[kind as usize]))
+    }
+
     /// Counts a valid frame at `offset`. `plain` is its payload's length before compression and encryption, where it is known.
     pub fn observe(&mut self, header: &FrameHeader, offset: u64, plain: u64) {
         self.digest = digest(self.digest, header.sum);

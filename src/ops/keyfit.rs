@@ -3,7 +3,6 @@
 use crate::disk::Segment;
 use crate::formats::{Halt, Item, Want};
 use crate::model::{Error, Keys, Result};
-use crate::native::{HEADER_FIELDS, HeaderFound, Opener, SegmentHeader};
 use crate::ops::open::Input;
 use crate::ops::walk::{self, LogView};
 
@@ -30,7 +29,7 @@ pub fn key_fit(input: &Input) -> KeyFit {
         return fit;
     }
     for segment in &input.source.segments {
-        let told = if input.format.name == "native" { by_header(input, segment) } else { None };
+        let told = by_header(input, segment);
         // What cannot be read here is told by the command that reads it.
         match told.unwrap_or_else(|| by_records(input, segment).unwrap_or(KeyFit::NothingEncrypted)) {
             KeyFit::Fits => return KeyFit::Fits,
@@ -53,14 +52,13 @@ pub fn need_key(input: &Input) -> Result<()> {
     Err(Error::WrongKey { path: input.source.path.clone(), why: why.into() })
 }
 
-/// What the header of one of our own segments tells.
+/// What the header of a segment tells, where the format has one that does. Of a log with a key file, a header that none of the keys
+/// fits leaves it open: the segment may have been written with several.
 fn by_header(input: &Input, segment: &Segment) -> Option<KeyFit> {
-    let head = input.source.cursor(segment).ok()?.array::<HEADER_FIELDS>(0)?;
-    let (HeaderFound::Good(header) | HeaderFound::Flipped(header, _)) = SegmentHeader::decode(&head) else { return None };
-    match header.key {
-        None => Some(KeyFit::NothingEncrypted),
-        Some(_) if input.keys.is_empty() => Some(KeyFit::NoKey),
-        Some(_) => Opener::new(&input.keys, Some(&header), None).has_the_key().then_some(KeyFit::Fits),
+    match (input.format.header?(&input.source, segment, &input.keys)?.opens, input.keys.is_empty()) {
+        (None, _) => Some(KeyFit::NothingEncrypted),
+        (Some(_), true) => Some(KeyFit::NoKey),
+        (Some(opens), false) => opens.then_some(KeyFit::Fits),
     }
 }
 

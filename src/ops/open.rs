@@ -8,7 +8,6 @@ use std::sync::Arc;
 use crate::disk::{Cursor, Disk, Entry, EntryKind, File, Io, Open, Pipe, Segment, Source, Stream, finished, not_regular};
 use crate::formats::{ALL, Format, Laid, Likeness, Sample};
 use crate::model::{Error, Keys, Result};
-use crate::native::{LOCK, parse_cut_name};
 
 /// A log, and the format that was chosen or recognised for it.
 #[derive(Clone, Debug)]
@@ -232,12 +231,13 @@ fn logs_in(disk: &Arc<dyn Disk>, dir: &Path, entries: &[Entry], choice: &Choice)
         .collect();
     let format = if samples.is_empty() {
         // A log from which everything was pruned or whose first segment never came, but whose lock or saved cuts are there.
-        let ours = entries.iter().any(|e| e.name == LOCK || parse_cut_name(&e.name).is_some());
+        let left_by = |format: &&&'static Format| format.ours.is_some_and(|ours| entries.iter().any(|e| (ours.leaves)(&e.name)));
+        let left = ALL.iter().find(left_by).copied();
         let lost = segments.iter().find(|e| e.kind != EntryKind::Folder);
-        if let Some(lost) = lost.filter(|_| choice.format.is_none() && !ours) {
+        if let Some(lost) = lost.filter(|_| choice.format.is_none() && left.is_none()) {
             return Err(not_regular("open", &dir.join(&lost.name), lost.kind.words()));
         }
-        match choice.format.or_else(|| ours.then_some(&crate::formats::native::FORMAT)) {
+        match choice.format.or(left) {
             Some(format) => format,
             None => return Ok(Vec::new()),
         }

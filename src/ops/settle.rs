@@ -17,7 +17,7 @@ const WAITS: [u64; 8] = [0, 2, 5, 10, 20, 40, 80, 160];
 pub fn settle(log: LogView<'_>, want: Want, summaries: &mut [Summary]) -> Result<()> {
     let LogView { source, format, .. } = log;
     let begun = begun_behind(summaries);
-    let apart = source.alone || format == &crate::formats::native::FORMAT;
+    let apart = source.alone || format.ours.is_some();
     if apart || begun.is_none() && unmet(summaries).is_empty() || !want.live && source.writer(None).is_none() {
         return Ok(());
     }

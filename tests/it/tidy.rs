@@ -21,12 +21,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 const BRIDGES: &[(&str, &str, &str)] = &[
     ("formats/native/", "native", "it is our own format, seen as a format"),
     ("ops/mend/", "writer", "salvage writes a new log"),
-    ("ops/mend/", "native", "salvage and accepted holes are frames of our own"),
     ("ops/keep/", "native", "only our own logs have segments that are let go"),
-    ("ops/open.rs", "native", "a folder whose segments are gone is known by its lock and its cut files"),
-    ("ops/keyfit.rs", "native", "the header tells which key a segment has"),
-    ("ops/read/seek.rs", "native", "the header tells the first LSN"),
-    ("ops/report/", "native", "a Seal answers for its segment"),
 ];
 
 /// No file is longer than that without its tests, but for those that are named. The numbers may only fall.
@@ -154,6 +149,21 @@ fn formats_do_not_import_each_other() {
                     broken.push(format!("src/formats/{file}:{number}: a format must not import {other}"));
                 }
             }
+        }
+    }
+    demand(&broken);
+}
+
+#[test]
+fn no_code_outside_a_formats_folder_asks_for_its_name() {
+    let mut broken = Vec::new();
+    let names = walctl::formats::ALL.iter().flat_map(|format| format.aliases.iter().chain([&format.name]));
+    let marks: Vec<String> =
+        names.flat_map(|name| [format!("\"{name}\""), format!("formats::{}::", name.replace('-', "_"))]).collect();
+    for (file, text) in texts("src", &["rs"]).iter().filter(|(file, _)| !file.starts_with("formats/") && !is_tests(file)) {
+        for (number, line) in code(text) {
+            let named = marks.iter().find(|mark| line.contains(mark.as_str()));
+            broken.extend(named.map(|mark| format!("src/{file}:{number}: {mark}: ask what the format states")));
         }
     }
     demand(&broken);

@@ -166,7 +166,7 @@ pub fn json(out: &mut Out, stats: &Stats, top: usize) -> io::Result<()> {
         "frame_sizes": sizes(&c.sizes),
         "group_sizes": sizes(&c.group_sizes),
         "pads": amount(&c.pads),
-        "frame_header_bytes": c.frame_headers(),
+        "frame_header_bytes": stats.frame_headers(),
         "open_transactions_list": c.open.iter().map(|(tag, _)| tag).collect::<Vec<_>>(),
         "all_open_transactions_known": !c.more_open,
         "checkpoint_at_lsn": c.checkpoint.map(|(at, _)| at.0),
@@ -329,18 +329,18 @@ fn on_disk(stats: &Stats) -> String {
 fn overhead(stats: &Stats) -> String {
     let c = &stats.counts;
     let used = stats.used_bytes();
-    if stats.format != "native" || used == 0 {
+    let (Some(ours), Some(frame_headers), 1..) = (stats.ours, stats.frame_headers(), used) else {
         return match c.plain_bytes {
             0 => "no payload to compare with".into(),
             _ => format!("{:.2} bytes written for each byte of payload", stats.write_amplification()),
         };
-    }
-    let headers = 4096 * stats.segments.iter().filter(|s| s.used > 0).count() as u64;
-    let rest = used.saturating_sub(headers + c.frame_headers() + c.stored_bytes + c.pads.bytes);
+    };
+    let headers = ours.segment_header * stats.segments.iter().filter(|s| s.used > 0).count() as u64;
+    let rest = used.saturating_sub(headers + frame_headers + c.stored_bytes + c.pads.bytes);
     format!(
         "{:.2} bytes written for each byte of payload: frame headers {}, segment headers {}, padding {}, alignment and seals {}",
         stats.write_amplification(),
-        show_bytes(c.frame_headers()),
+        show_bytes(frame_headers),
         show_bytes(headers),
         show_bytes(c.pads.bytes),
         show_bytes(rest)
@@ -395,7 +395,7 @@ fn shutdowns(stats: &Stats) -> String {
         (Some(pid), _) => format!("{clean}; process {pid} has it open now"),
         (None, Some(Ending::Closed | Ending::Sealed)) => format!("{clean}; the last one was clean"),
         (None, None) => "nothing was ever written".into(),
-        (None, _) if stats.format == "native" => format!("{clean}; the last one was not: no Close at the end"),
+        (None, _) if stats.ours.is_some() => format!("{clean}; the last one was not: no Close at the end"),
         (None, _) => "the format does not say".into(),
     }
 }

@@ -29,6 +29,9 @@ pub const FORMAT: Format = Format {
     mending: Mending::Asked(|_, _, _| Mend::Cut),
     lock: None,
     restore: None,
+    header: None,
+    trailer: None,
+    ours: None,
     decode: None,
     drawing: |_| &[("sequence", 0, 12)],
     unprotected: "the checksum covers sequence, append time and event id alone: a payload, entity, tenant, type, metadata, event time or \

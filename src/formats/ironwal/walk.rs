@@ -16,7 +16,7 @@ pub const FORMAT: Format = Format {
     protects: "CRC-32 over ids, entry count, type, length and payload; not over the magic and the uncompressed size",
     kinds: &["entry"],
     encrypted: false,
-    numbers: Numbers::Counted,
+    numbers: Numbers::CountedFromZero,
     layout: |folder| numbered(folder, log::sequence),
     recognise: log::recognise,
     walk,
@@ -24,6 +24,9 @@ pub const FORMAT: Format = Format {
     mending: Mending::Asked(|_, _, _| Mend::Cut),
     lock: None,
     restore: None,
+    header: None,
+    trailer: None,
+    ours: None,
     decode: None,
     drawing: |_| {
         &[

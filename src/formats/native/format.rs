@@ -7,12 +7,14 @@
 //! A frame is valid when its sum fits, started from a seed that is bound to the log, the segment and the frame's own offset. All of
 //! it is on the format page.
 
+use super::ends::{header, trailer};
+use super::hole::hole;
 use super::join::{join, keep, known};
 use super::walk::walk;
 use crate::disk::{Lock, LockKind};
-use crate::formats::{Format, Likeness, Mend, Mending, Numbers, Sample, numbered};
+use crate::formats::{Format, Likeness, Mend, Mending, Numbers, Ours, Sample, numbered};
 use crate::model::Lsn;
-use crate::native::{FRAME_MAGIC, FrameKind, HEADER_BYTES, LOCK, MAGIC, parse_cut_name, segment_lsn};
+use crate::native::{FRAME_HEADER, FRAME_MAGIC, FrameKind, HEADER_BYTES, LOCK, MAGIC, parse_cut_name, segment_lsn, segment_name};
 
 /// Logs that walctl itself writes.
 pub const FORMAT: Format = Format {
@@ -30,6 +32,9 @@ pub const FORMAT: Format = Format {
     mending: Mending::Asked(|_, _, _| Mend::Cut),
     lock: Some(Lock { name: LOCK, kind: LockKind::Flock }),
     restore: None,
+    header: Some(header),
+    trailer: Some(trailer),
+    ours: Some(&OURS),
     decode: None,
     drawing: |_| {
         &[
@@ -48,6 +53,14 @@ pub const FORMAT: Format = Format {
     words: &["padding-not-zero", "header-reserve-not-zero", "unfinished-write"],
     keep,
     known,
+};
+
+const OURS: Ours = Ours {
+    segment_header: HEADER_BYTES,
+    frame_header: FRAME_HEADER as u64,
+    leaves: |name| name == LOCK || parse_cut_name(name).is_some(),
+    name: segment_name,
+    hole,
 };
 
 const KINDS: [&str; FrameKind::ALL.len()] = {
@@ -70,7 +83,7 @@ fn recognise(sample: &Sample<'_>) -> Likeness {
         return Likeness::Sure;
     }
     let blank = sample.head.iter().all(|b| *b == 0);
-    let ours = sample.beside.iter().any(|e| e.name == LOCK || parse_cut_name(&e.name).is_some());
+    let ours = sample.beside.iter().any(|e| (OURS.leaves)(&e.name));
     match (sample.name.is_some() && named, blank) {
         (true, true) if ours => Likeness::Sure,
         // A half header, or nothing: the name is ours, and not ours alone.

@@ -8,7 +8,7 @@ use crate::disk::{EntryKind, Source};
 use crate::formats::kept::maybe;
 use crate::formats::{Ending, Summary, gap_between, later_segments_prove};
 use crate::model::{Damage, DamageKind, Facts, Look, Lsn, LsnRange, Span, Warning};
-use crate::native::{HEADER_FIELDS, HeaderFound, SegmentHeader, Tally, segment_lsn};
+use crate::native::{HEADER_FIELDS, HeaderFound, SegmentHeader, segment_lsn};
 
 /// What a walk leaves for the join.
 #[derive(Debug, Default)]
@@ -23,8 +23,8 @@ pub struct Joint {
     pub named_chain: Option<u32>,
     /// It ends with a Seal.
     pub sealed: bool,
-    /// What was counted, when that was wanted.
-    pub tally: Option<Tally>,
+    /// The tags of transactions that began in it and did not end, and of those that ended and had not begun, when that was wanted.
+    pub transactions: Option<(Vec<u64>, Vec<u64>)>,
 }
 
 /// What the join reads of a segment, as JSON. Of what was counted that is the transactions alone; statistics count anew.
@@ -33,7 +33,7 @@ pub(super) fn keep(summary: &Summary) -> Option<Value> {
     Some(json!({
         "header": joint.header.as_ref().map(|header| hex(&header.encode())), "named": joint.named.map(|lsn| lsn.0),
         "last_sum": joint.last_sum, "named_chain": joint.named_chain, "sealed": joint.sealed,
-        "transactions": joint.tally.as_ref().map(|tally| json!([tally.open, tally.ended])),
+        "transactions": joint.transactions,
     }))
 }
 
@@ -46,11 +46,9 @@ pub(super) fn known(from: &Value) -> Option<Box<dyn Any + Send + Sync>> {
         last_sum: maybe(&from["last_sum"], sum)?,
         named_chain: maybe(&from["named_chain"], sum)?,
         sealed: from["sealed"].as_bool()?,
-        tally: maybe(&from["transactions"], |value| {
+        transactions: maybe(&from["transactions"], |value| {
             let numbers = |value: &Value| value.as_array()?.iter().map(Value::as_u64).collect::<Option<Vec<u64>>>();
-            let mut tally = Tally::default();
-            (tally.open, tally.ended) = (numbers(value.get(0)?)?, numbers(value.get(1)?)?);
-            Some(tally)
+            Some((numbers(value.get(0)?)?, numbers(value.get(1)?)?))
         })?,
     }))
 }
@@ -244,9 +242,9 @@ fn repeats_the_last(before: &Summary, summary: &Summary) -> bool {
 fn open_transactions(source: &Source, summaries: &mut [Summary]) {
     let mut open: Vec<(usize, u64)> = Vec::new();
     for (index, summary) in summaries.iter().enumerate() {
-        let Some(tally) = joint(summary).and_then(|j| j.tally.as_ref()) else { return };
-        open.retain(|(_, tag)| !tally.ended.contains(tag));
-        open.extend(tally.open.iter().map(|tag| (index, *tag)));
+        let Some((begun, ended)) = joint(summary).and_then(|j| j.transactions.as_ref()) else { return };
+        open.retain(|(_, tag)| !ended.contains(tag));
+        open.extend(begun.iter().map(|tag| (index, *tag)));
     }
     for (index, tag) in open {
         let (Some(summary), Some(segment)) = (summaries.get_mut(index), source.segments.get(index)) else { continue };

@@ -9,11 +9,11 @@ use super::found;
 use super::header::{Begin, Begun, begin};
 use super::join::Joint;
 use super::proofs::Wounds;
-use crate::formats::{Ending, Halt, Mark, Sink, Summary, Visit, Walk};
+use crate::formats::{Ending, Halt, Mark, Sink, Summary, Visit, Walk, Want};
 use crate::model::{DamageKind, Error, Field, Look, Lsn, LsnRange, Proof, Span, Value};
 use crate::native::{
-    Check, ENCRYPTED, FRAME_HEADER, FrameHeader, FrameKind, FrameReader, HEADER_BYTES, MORE, Opened, Opener, Seal, Tally, digest,
-    open, plain_length,
+    Check, ENCRYPTED, FRAME_HEADER, FrameHeader, FrameKind, FrameReader, HEADER_BYTES, MORE, Opened, Opener, Seal, digest, open,
+    plain_length,
 };
 
 /// How often the walk says how far it has come.
@@ -28,6 +28,9 @@ const LIVE_LOOKS: u32 = 10;
 
 /// Walks a segment.
 pub fn walk(visit: &Visit<'_>, sink: &mut Sink<'_>) -> Walk {
+    // What is only counted need not be delivered.
+    let want = Want { counts_only: visit.want.counts_only || visit.want.tally, ..visit.want };
+    let visit = &Visit { want, ..*visit };
     let begun = match begin(visit)? {
         Begin::Frames(begun) => begun,
         Begin::Nothing(nothing) => {
@@ -83,11 +86,11 @@ struct Walker<'v> {
 
 impl<'v> Walker<'v> {
     fn new(visit: &'v Visit<'v>, begun: Begun, sink: &mut Sink<'_>) -> Result<Walker<'v>, Halt> {
-        let Begun { reader, mut summary, mut joint, seal, first, opener, encrypted, damage } = begun;
+        let Begun { reader, mut summary, joint, seal, first, opener, encrypted, damage } = begun;
         summary.valid_bytes = if damage.is_some() { 0 } else { HEADER_BYTES };
         summary.end = HEADER_BYTES;
         if visit.want.tally || visit.want.deep {
-            joint.tally = Some(Tally::default());
+            summary.tally = Some(Box::default());
         }
         let mut walker = Walker {
             visit,
@@ -207,7 +210,7 @@ impl<'v> Walker<'v> {
             let warning = padding(&mut self.reader, self.visit.segment.id, self.offset, header);
             warning.into_iter().for_each(|warning| self.summary.warnings.push(warning));
         }
-        if let Some(tally) = &mut self.joint.tally {
+        if let Some(tally) = &mut self.summary.tally {
             let plain = plain_length(&mut self.reader.cursor, header, offset);
             tally.observe(header, offset, plain);
         }
@@ -439,8 +442,9 @@ impl<'v> Walker<'v> {
         if self.partial || ending == Ending::Damage {
             self.joint.last_sum = None;
         }
-        if let Some(tally) = &mut self.joint.tally {
+        if let Some(tally) = &mut summary.tally {
             tally.end_group();
+            self.joint.transactions = Some((tally.open.clone(), tally.ended.clone()));
         }
         summary.own = Some(Box::new(self.joint));
         summary

@@ -31,6 +31,9 @@ pub const FORMAT: Format = Format {
     mending: Mending::Asked(|_, _, _| Mend::CutAndFill(fill)),
     lock: None,
     restore: Some(dwb::restore),
+    header: None,
+    trailer: None,
+    ours: None,
     decode: None,
     drawing,
     // Padding bears nothing, and a changed preamble opens no payload.

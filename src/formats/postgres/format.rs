@@ -23,6 +23,9 @@ pub const FORMAT: Format = Format {
     ),
     lock: None,
     restore: None,
+    header: None,
+    trailer: None,
+    ours: None,
     decode: None,
     drawing: |_| {
         &[("length", 0, 4), ("xid", 4, 4), ("prev", 8, 8), ("info", 16, 1), ("manager", 17, 1), ("zero", 18, 2), ("crc", 20, 4)]

@@ -25,6 +25,9 @@ pub const FORMAT: Format = Format {
     mending: Mending::Asked(|_, _, _| Mend::Cut),
     lock: None,
     restore: None,
+    header: None,
+    trailer: None,
+    ours: None,
     decode: None,
     drawing: |_| &[("magic", 0, 4), ("crc", 4, 4), ("length", 8, 4), ("type", 12, 1), ("flags", 13, 1)],
     unprotected: "a record's type and flags can change to others that a writer may use; LSNs are not written, so records that are \

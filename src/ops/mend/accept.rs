@@ -7,13 +7,8 @@ use super::cutfile::Provenance;
 use super::describe::{describe, each_frame};
 use super::repair::{Cut, Obstacle, Permit, Plan, Refusal};
 use crate::disk::Segment;
-use crate::formats::Want;
-use crate::formats::native::Joint;
+use crate::formats::{HoleSite, Want};
 use crate::model::{Acknowledged, Damage, DamageKind, Hole, HoleOrigin, Look, LsnRange, Result, Time, Verdict};
-use crate::native::{
-    FrameFields, FrameHeader, FrameKind, HEADER_BYTES, SegmentHeader, Tally, encode_frame, encode_header, encode_seal,
-    segment_lsn, segment_name,
-};
 use crate::ops::open::Input;
 use crate::ops::report::Report;
 
@@ -34,7 +29,7 @@ pub fn help_for(input: &Input, damage: &Damage) -> Help {
     if damage.facts.look != Look::Absent {
         return Help::Salvage;
     }
-    if input.format.name != "native" {
+    if input.format.ours.is_none() {
         return Help::Restore;
     }
     // Within a segment there is no room for a Hole; a salvaged log has it.
@@ -59,7 +54,7 @@ fn between<'i>(input: &'i Input, damage: &Damage, lsns: LsnRange) -> Option<(&'i
     let index = damage.span.place.segment.index();
     let (before, behind) = (input.source.segments.get(index)?, input.source.segments.get(index + 1)?);
     // The Hole is found by its name: it must lie between theirs.
-    let fits = segment_lsn(&before.name)? <= lsns.first && segment_lsn(&behind.name)? == lsns.last.next();
+    let fits = before.sequence <= lsns.first.0 && behind.sequence == lsns.last.next().0;
     fits.then_some((before, behind))
 }
 
@@ -73,10 +68,10 @@ pub(super) fn plan_hole(
     plan: &mut Plan,
 ) -> Result<()> {
     let mut refuse = |kind, why| plan.refusal = Some(Refusal { kind, why });
-    if input.format.name != "native" {
+    let Some(ours) = input.format.ours else {
         refuse(Obstacle::Format, "a known hole is a frame of walctl's own logs, and other systems do not know it".into());
         return Ok(());
-    }
+    };
     if report.known_holes.iter().any(|known| known.hole.lsns == lsns) {
         return Ok(());
     }
@@ -90,39 +85,37 @@ pub(super) fn plan_hole(
         return Ok(());
     };
     let Some((before, behind)) = between(input, damage, lsns) else { return Ok(()) };
-    let (index, joint) = (before.id.index(), |segment: &Segment| report.summaries.get(segment.id.index())?.own::<Joint>());
-    let header_of = |segment: &Segment| joint(segment).and_then(|joint| joint.header);
-    let Some(log_id) = header_of(before).or(header_of(behind)).map(|header| header.log_id) else {
-        refuse(
-            Obstacle::Damage,
-            format!("the headers of {} and {} are lost, and with them the log's id", before.name, behind.name),
-        );
-        return Ok(());
-    };
+    let index = before.id.index();
+    let found = |segment: &Segment| report.summaries.get(segment.id.index());
+    let (Some(found_before), Some(found_behind)) = (found(before), found(behind)) else { return Ok(()) };
     let hole = Hole {
         lsns,
         origin: HoleOrigin::Accepted,
         before: time_beside(input, report, index, false)?,
         behind: time_beside(input, report, index + 1, true)?,
-        chain: header_of(behind).map(|header| header.chain),
+        chain: None,
         reason: damage.kind.name().to_owned(),
     };
-    let name = segment_name(lsns.first);
-    let cut = if before.name == name {
-        let Some(header) = header_of(before) else {
-            refuse(Obstacle::Damage, format!("the header of {name} is lost"));
+    let name = (ours.name)(lsns.first);
+    let cut = match before.name == name {
+        true => describe(input, report, (index, damage.span.start(), false), permit)?,
+        false => new_segment(input, name, before),
+    };
+    let append_at = if cut.from.added { None } else { Some(cut.from.offset) };
+    let site = HoleSite { before: (before, found_before), behind: (behind, found_behind), append_at };
+    let (hole, fill) = match (ours.hole)(&site, hole, since) {
+        Ok(made) => made,
+        Err(why) => {
+            refuse(Obstacle::Damage, why);
             return Ok(());
-        };
-        let mut cut = describe(input, report, (index, damage.span.start(), false), permit)?;
-        encode_hole(&mut cut.from.fill, &hole, since, &header, cut.from.offset);
-        cut
-    } else {
-        let chain = joint(before).and_then(|joint| joint.last_sum).unwrap_or(0);
-        let header = SegmentHeader { key: None, block: 0, log_id, first_lsn: lsns.first, created: since, chain };
-        new_segment(input, &header, &hole, since, name, before)
+        }
     };
     let mut cut =
         Cut { hole: Some(hole), kinds: vec![damage.kind], verdict: damage.verdict(), acknowledged: damage.acknowledged(), ..cut };
+    match cut.from.added {
+        true => cut.from.fill = fill,
+        false => cut.from.fill.extend_from_slice(&fill),
+    }
     cut.from.hole = Some(lsns);
     cut.from.lsns = Some(lsns);
     cut.from.time = since;
@@ -144,25 +137,11 @@ fn no_such_hole(report: &Report, lsns: LsnRange, holes: &[(&Damage, LsnRange)]) 
     }
 }
 
-/// Appends the frame of a hole; it will stand at `offset`.
-fn encode_hole(out: &mut Vec<u8>, hole: &Hole, since: Time, header: &SegmentHeader, offset: u64) {
-    let fields = FrameFields { kind: FrameKind::Hole, flags: 0, unsynced: 0, lsn: hole.lsns.last.next(), time: since, tag: 0 };
-    encode_frame(out, &fields, &hole.encode(), header.seed(), offset);
-}
-
-/// A segment that holds a hole and nothing else.
-fn new_segment(input: &Input, header: &SegmentHeader, hole: &Hole, since: Time, name: String, like: &Segment) -> Cut {
-    let mut content = encode_header(header);
-    encode_hole(&mut content, hole, since, header, HEADER_BYTES);
-    let mut tally = Tally::default();
-    let frame = content[HEADER_BYTES as usize..].first_chunk().and_then(FrameHeader::parse);
-    tally.observe(&frame.expect("a frame was just encoded there"), HEADER_BYTES, 0);
-    let end = content.len() as u64;
-    encode_seal(&mut content, &tally, 0, hole.lsns.last.next(), since, header.seed(), end);
-    let from = Provenance { added: true, fill: content, ..Provenance::nothing(&name, input.format.name) };
+/// A segment that is added.
+fn new_segment(input: &Input, name: String, like: &Segment) -> Cut {
     Cut {
         path: input.source.dir.join(&name),
-        from,
+        from: Provenance { added: true, ..Provenance::nothing(&name, input.format.name) },
         kinds: Vec::new(),
         verdict: Verdict::Clean,
         acknowledged: Acknowledged::No,

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use super::numbers::frames;
 use crate::disk::Disk;
 use crate::model::{Error, Keys, Lsn, Record, Result, Time};
-use crate::native::{FrameKind, RecordFacts};
-use crate::writer::{NewLog, NewRecord};
+use crate::writer::{FrameKind, NewLog, NewRecord, RecordFacts};
 
 /// A log that begins with its first record.
 pub struct Aside {

@@ -283,7 +283,7 @@ pub fn names(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Vec<String>> {
 /// A name for a cut of `segment` at `offset` that no file has: the plain one, or with `-2`, `-3` … behind it.
 #[must_use]
 pub fn free_name(taken: &[String], segment: &str, offset: u64) -> String {
-    let plain = crate::native::cut_name(segment, offset);
+    let plain = format!("{segment}.cut-{offset}");
     let mut name = plain.clone();
     let mut again = 2;
     while taken.contains(&name) {

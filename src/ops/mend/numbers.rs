@@ -1,16 +1,14 @@
 //! Which numbers records keep when a log is salvaged, and in which order they are read.
 
 use super::salvage::each_record;
-use crate::formats::Want;
+use crate::formats::{Numbers, Want};
 use crate::model::{DamageKind, Lsn, LsnRange, Record, Result};
-use crate::native::FRAME_LIMIT;
 use crate::ops::open::Input;
 use crate::ops::report::Report;
+use crate::writer::FRAME_LIMIT;
 
 /// A record of another system keeps its number only if it fits one frame; encrypted frames are opened up to 24 MiB.
 const ONE_FRAME: u64 = 16 << 20;
-/// Formats whose first record has the number 0. All records of such a log are shifted alike, whichever of them are left.
-const FROM_ZERO: [&str; 2] = ["ironwal", "kafka"];
 /// More runs than this are not put in order: each costs reading its segment once more.
 const RUNS: usize = 256;
 
@@ -67,7 +65,7 @@ pub struct Course {
 pub fn course(input: &Input, report: &Report) -> Result<Course> {
     let all = |segment: usize, first| Stretch { segment, from: 0, to: u64::MAX, first };
     let natural: Vec<Stretch> = (0..input.source.segments.len()).map(|segment| all(segment, Lsn(0))).collect();
-    if input.format.name == "native" {
+    if input.format.ours.is_some() {
         // A segment without a record stays behind the one before it.
         let mut last = Lsn(0);
         let mut stretches = natural;
@@ -80,7 +78,8 @@ pub fn course(input: &Input, report: &Report) -> Result<Course> {
         }
         return Ok(Course { stretches, numbers: NumberPlan::Stay(0) });
     }
-    let (mut stay, mut zero) = (true, FROM_ZERO.contains(&input.format.name));
+    // All records of a log that counts from 0 are shifted alike, whichever of them are left.
+    let (mut stay, mut zero) = (true, matches!(input.format.numbers, Numbers::CountedFromZero));
     let mut runs: Vec<(Stretch, Lsn)> = Vec::new();
     each_record(input, &natural, Want { salvage: true, ..Want::default() }, &mut |record, at| {
         // The last number that a log can have is 2^64 - 2.

@@ -150,14 +150,14 @@ fn refuse(kind: Obstacle, why: impl Into<String>) -> Decision {
 /// What to do about a log, from what was found in it.
 #[must_use]
 pub fn decide(input: &Input, report: &Report, permit: &Permit) -> Decision {
-    let native = input.format == &crate::formats::native::FORMAT;
+    let ours = input.format.ours.is_some();
     let Some(worst) = report.damage.iter().max_by_key(|d| d.verdict()) else { return Decision::Nothing };
     let verdict = worst.verdict();
     if verdict > Verdict::Suspect {
         return refuse(Obstacle::Damage, reason(report, worst));
     }
     // Other systems make files ahead: behind the end of the data there may be some without any content, which prove nothing.
-    let filled = report.summaries.iter().rposition(|s| !s.blank).filter(|_| !native);
+    let filled = report.summaries.iter().rposition(|s| !s.blank).filter(|_| !ours);
     let last = filled.unwrap_or(report.segments.len().saturating_sub(1));
     if let Some(inner) = report.damage.iter().find(|d| d.span.place.segment.index() != last) {
         return refuse(Obstacle::Damage, format!("{}: {verdict}, and not at the end of the log", place(report, inner)));
@@ -184,7 +184,7 @@ pub fn decide(input: &Input, report: &Report, permit: &Permit) -> Decision {
         Some(damage) if whole => {
             refuse(Obstacle::Damage, format!("{}: the header is damaged, and frames after it are whole", place(report, damage)))
         }
-        Some(_) if native => Decision::Remove(last),
+        Some(_) if ours => Decision::Remove(last),
         _ => match start {
             Some(offset) => Decision::Cut(last, offset),
             None => Decision::Nothing,
@@ -244,10 +244,10 @@ pub fn plan(input: &Input, report: &Report, permit: &Permit) -> Result<Plan> {
         }
         return Ok(plan);
     }
-    let native = input.format == &crate::formats::native::FORMAT;
+    let ours = input.format.ours.is_some();
     let mut restored = None;
     let decisions = match permit.at {
-        Some(at) => decide_at(input, report, native, at)?,
+        Some(at) => decide_at(input, report, ours, at)?,
         None if permit.from_copies => {
             let (decision, copies) = decide_from_copies(input, report, permit)?;
             restored = copies;
@@ -323,7 +323,7 @@ fn decide_from_copies(input: &Input, report: &Report, permit: &Permit) -> Result
 }
 
 /// Everything behind an LSN: the segments behind it are removed, newest first, and the one that holds it is cut.
-fn decide_at(input: &Input, report: &Report, native: bool, at: Lsn) -> Result<Vec<Decision>> {
+fn decide_at(input: &Input, report: &Report, ours: bool, at: Lsn) -> Result<Vec<Decision>> {
     if let Some(why) = input.format.mending.never() {
         return Ok(vec![refuse(Obstacle::Format, why)]);
     }
@@ -334,8 +334,8 @@ fn decide_at(input: &Input, report: &Report, native: bool, at: Lsn) -> Result<Ve
     let segment = &input.source.segments[index];
     let (mut end, mut inside, mut behind, mut found) = (None, None, false, false);
     // In other systems' logs only what a frame is to the system itself: padding may bear any number, or none.
-    let counts = |record: &Record<'_>| if native { !record.is_control() } else { record.is_data() };
-    each_frame(input, segment, Want { frames: native, ..Want::default() }, &mut |record| {
+    let counts = |record: &Record<'_>| if ours { !record.is_control() } else { record.is_data() };
+    each_frame(input, segment, Want { frames: ours, ..Want::default() }, &mut |record| {
         let Some(lsns) = record.lsns().filter(|_| counts(record)) else { return };
         if lsns.first > at {
             behind = true;
@@ -382,7 +382,7 @@ fn decide_at(input: &Input, report: &Report, native: bool, at: Lsn) -> Result<Ve
         }
         _ => {}
     }
-    if !native && decisions.iter().any(|d| matches!(d, Decision::Remove(_))) {
+    if !ours && decisions.iter().any(|d| matches!(d, Decision::Remove(_))) {
         return Ok(vec![refuse(Obstacle::Format, "whole segments would go, and only walctl's own logs are cut that far")]);
     }
     Ok(decisions)

@@ -13,11 +13,10 @@ use super::aside::Aside;
 use super::numbers::{Course, NumberPlan, Stretch, course};
 use crate::formats::{Halt, Item, KnownHole, Want};
 use crate::model::{Acknowledged, Damage, DamageKind, Error, Hole, HoleOrigin, Lsn, LsnRange, Payload, Record, Result, Time};
-use crate::native::{Fact, FrameKind, RecordFacts};
 use crate::ops::open::Input;
 use crate::ops::report::Report;
 use crate::ops::walk;
-use crate::writer::{NewLog, NewRecord};
+use crate::writer::{Fact, FrameKind, NewLog, NewRecord, RecordFacts};
 
 /// A record that is longer is left out.
 const LONGEST: u64 = 1 << 30;
@@ -117,7 +116,7 @@ pub fn salvage(input: &Input, report: &Report, target: &Path, stop: &AtomicBool)
         log: NewLog::begin(&input.source.disk, target, &input.keys, like)?,
         aside: Aside::new(&input.source.disk, target, &input.keys, like),
         done: Salvaged { target: target.to_owned(), gaps, renumbered, shifted, ..Salvaged::default() },
-        native: input.format.name == "native",
+        ours: input.format.ours.is_some(),
         numbers,
         rank,
         known: report.known_holes.clone(),
@@ -172,7 +171,7 @@ struct SalvageRun {
     log: NewLog,
     aside: Aside,
     done: Salvaged,
-    native: bool,
+    ours: bool,
     numbers: NumberPlan,
     /// Where each segment stands in the order in which they are read.
     rank: Vec<usize>,
@@ -217,7 +216,7 @@ impl SalvageRun {
             None => native_kind(record),
         };
         self.hole_before(lsns.first, record.time)?;
-        let batch = record.batch.filter(|_| self.native).map(|first| first.0);
+        let batch = record.batch.filter(|_| self.ours).map(|first| first.0);
         let (time, tag) = (record.time.unwrap_or(Time(0)), record.tag.unwrap_or(0));
         let facts = facts.map(|facts| facts.encode());
         self.log.write(&NewRecord { kind, lsns, time, tag, payload: &payload, batch, facts: facts.as_deref() })?;
@@ -233,8 +232,8 @@ impl SalvageRun {
     /// What is kept beside a record: what its format says about it, and its number there if it has another one now. Nothing for a record
     /// of ours, unless it was salvaged from another format before.
     fn facts_of(&self, record: &Record<'_>, lsn: Lsn) -> Option<RecordFacts> {
-        let fields: Vec<_> = record.fields.iter().filter(|f| !self.native || !OURS.contains(&f.name)).copied().collect();
-        if self.native && fields.is_empty() && FrameKind::from_name(record.kind).is_some() {
+        let fields: Vec<_> = record.fields.iter().filter(|f| !self.ours || !OURS.contains(&f.name)).copied().collect();
+        if self.ours && fields.is_empty() && FrameKind::from_name(record.kind).is_some() {
             return None;
         }
         let mut facts = RecordFacts::of(record.kind, &fields);
@@ -246,7 +245,7 @@ impl SalvageRun {
 
     /// A record that cannot have its place in the new log.
     fn aside(&mut self, record: &Record<'_>, file: &str, payload: &[u8]) -> Result<()> {
-        let fields: Vec<_> = record.fields.iter().filter(|f| !self.native || !OURS.contains(&f.name)).copied().collect();
+        let fields: Vec<_> = record.fields.iter().filter(|f| !self.ours || !OURS.contains(&f.name)).copied().collect();
         let mut facts = RecordFacts::of(record.kind, &fields);
         if let Some(old) = record.lsn {
             facts.add("source_lsn", Fact::Number(old.0));
@@ -282,7 +281,7 @@ impl SalvageRun {
                 reasons.push(gap.damage.kind.name());
             }
         }
-        let origin = if reasons.is_empty() && !self.native { HoleOrigin::Unused } else { HoleOrigin::Salvaged };
+        let origin = if reasons.is_empty() && !self.ours { HoleOrigin::Unused } else { HoleOrigin::Salvaged };
         let before = self.last_time();
         let new = |lsns| Hole { lsns, origin, before, behind, chain: None, reason: reasons.join(", ") };
         let inside = |known: &&KnownHole| missing.first <= known.hole.lsns.first && known.hole.lsns.last <= missing.last;

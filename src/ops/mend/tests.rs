@@ -66,7 +66,7 @@ pub fn files(disk: &SimDisk) -> Files {
 fn input(disk: &SimDisk) -> Result<Input> {
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
     let foreign = disk.list(Path::new(DIR))?.iter().any(|entry| entry.name.ends_with(".dwb"));
-    let format = crate::formats::by_name(if foreign { "nodedb" } else { "native" });
+    let format = if foreign { crate::formats::by_name("nodedb") } else { Some(crate::formats::ours()) };
     Ok(open(&disk, Path::new(DIR), &Choice { format, ..Choice::default() })?.remove(0))
 }
 

@@ -51,7 +51,7 @@ pub fn plan_undo(input: &Input) -> Result<Undo> {
     let number = |name: &str| listed(name).or_else(|| input.format.number_of(name));
     let newest_cut = cuts.iter().filter_map(|c| number(&c.from.segment)).max();
     // Nothing was written to a segment without a byte, or, where systems make files ahead of need, to one of zeros.
-    let foreign = input.format != &crate::formats::native::FORMAT;
+    let foreign = input.format.ours.is_none();
     let ahead = |segment: &Segment| {
         let nothing = |mut cursor: Cursor| cursor.length() == 0 || foreign && cursor.zeros_end(0) >= cursor.length();
         source.cursor(segment).is_ok_and(nothing)

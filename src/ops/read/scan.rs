@@ -222,7 +222,7 @@ impl<'a> Scan<'a> {
     /// Delivers what came to segments behind the place that they were read to: another system may have begun the next one before the end
     /// of the last one had left its memory, or while it was read. False when the receiver has enough.
     fn catch_up(&self, source: &Source, summaries: &mut [Summary], reader: &mut ScanReader<'_, '_>) -> Result<bool> {
-        if source.alone || self.format == &crate::formats::native::FORMAT {
+        if source.alone || self.format.ours.is_some() {
             return Ok(true);
         }
         let first = summaries.iter().rposition(|s| !s.blank).unwrap_or(0);

@@ -2,10 +2,9 @@
 
 use std::ops::Range;
 
-use crate::disk::{Source, read_full};
+use crate::disk::Source;
 use crate::formats::{Format, Halt, Item, Summary, Want};
 use crate::model::{Keys, Lsn, LsnRange, Result, Time};
-use crate::native::{HEADER_FIELDS, HeaderFound, SegmentHeader};
 use crate::ops::open::is_gone;
 use crate::ops::read::Selection;
 use crate::ops::walk::{self, LogView};
@@ -80,22 +79,11 @@ const ALL_PROBED: usize = 64;
 /// Whether a header says that its segment begins with another LSN than its name does. Costs one small read a segment, which is little
 /// beside passing over what somebody searches.
 fn misnamed(source: &Source, format: &'static Format) -> Result<bool> {
-    if format.name != "native" {
-        return Ok(false);
-    }
+    let Some(header) = format.header else { return Ok(false) };
     for segment in &source.segments {
-        let mut head = [0; HEADER_FIELDS];
-        let read = source.file(segment).and_then(|file| read_full(file.as_ref(), &mut head, 0));
-        match read {
-            // What cannot be read is told where it is read; what went meanwhile holds nothing.
-            Err(_) => {}
-            Ok(_) => {
-                if let HeaderFound::Good(header) | HeaderFound::Flipped(header, _) = SegmentHeader::decode(&head)
-                    && header.first_lsn.0 != segment.sequence
-                {
-                    return Ok(true);
-                }
-            }
+        // What cannot be read is told where it is read; what went meanwhile holds nothing.
+        if header(source, segment, &Keys::default()).is_some_and(|facts| facts.first_lsn.0 != segment.sequence) {
+            return Ok(true);
         }
     }
     Ok(false)
@@ -105,7 +93,7 @@ fn misnamed(source: &Source, format: &'static Format) -> Result<bool> {
 fn names_are_lsns(source: &Source, format: &'static Format, probe: &dyn Fn(usize) -> Result<Option<Head>>) -> Result<bool> {
     let count = source.segments.len();
     // Of our own the headers were looked at; of other systems' every first record that can be had must agree.
-    let few = count <= ALL_PROBED && format.name != "native";
+    let few = count <= ALL_PROBED && format.header.is_none();
     let probed = if few { (0..count).collect() } else { vec![0, count / 2, count - 2] };
     let mut seen = false;
     for index in probed {

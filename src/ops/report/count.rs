@@ -1,9 +1,9 @@
-//! Adding up what segments hold: tallies of our own, records of other systems.
+//! Adding up what segments hold: tallies where a format counts by itself, else its records.
 
 use std::collections::BTreeMap;
 
+use crate::formats::{BUCKETS, Tally, bucket};
 use crate::model::{Lsn, LsnRange, Record, Time};
-use crate::native::{BUCKETS, DATA_KINDS, FRAME_HEADER, FrameKind, Tally, bucket};
 
 /// Tags are counted one by one up to this many over all segments.
 const TAGS_KEPT: usize = 100_000;
@@ -119,12 +119,11 @@ pub struct LogCounts {
 }
 
 impl LogCounts {
-    /// Adds what a segment of ours was counted to hold.
+    /// Adds what a segment was counted to hold.
     pub fn add(&mut self, tally: &Tally, index: usize) {
-        for kind in FrameKind::ALL.into_iter().filter(|k| k.is_data()).take(DATA_KINDS) {
-            let (frames, bytes) = (tally.frames[kind as usize], tally.bytes[kind as usize]);
+        for (kind, frames, bytes) in tally.by_kind() {
             if frames > 0 {
-                self.kinds.entry(kind.name().to_owned()).or_default().add(frames, bytes);
+                self.kinds.entry(kind.to_owned()).or_default().add(frames, bytes);
             }
             self.frames += frames;
             self.stored_bytes += bytes;
@@ -238,12 +237,6 @@ impl LogCounts {
                 self.point(time.0, self.records - 1);
             }
         }
-    }
-
-    /// The bytes that the headers of all frames take.
-    #[must_use]
-    pub fn frame_headers(&self) -> u64 {
-        (self.frames + self.closes) * FRAME_HEADER as u64
     }
 
     /// Records in equal parts of the time from the first to the last one.

@@ -20,7 +20,6 @@ use sha2::{Digest, Sha256};
 use crate::disk::Stream;
 use crate::formats::{Item, Want};
 use crate::model::{Damage, Error, Look, Lsn, LsnRange, Record, Result};
-use crate::native::{HEADER_FIELDS, HeaderFound, SegmentHeader};
 use crate::ops::open::Input;
 use crate::ops::walk;
 
@@ -265,12 +264,12 @@ pub fn check_ledger(input: &Input, path: &Path) -> Result<LedgerReport> {
 /// The ids that the headers of a log's segments give.
 fn log_ids(input: &Input) -> Vec<[u8; 16]> {
     let mut ids = Vec::new();
+    let Some(header) = input.format.header else { return ids };
     for segment in &input.source.segments {
-        let head = input.source.cursor(segment).ok().and_then(|mut cursor| cursor.array::<HEADER_FIELDS>(0));
-        if let Some(HeaderFound::Good(header) | HeaderFound::Flipped(header, _)) = head.map(|head| SegmentHeader::decode(&head))
-            && !ids.contains(&header.log_id)
+        if let Some(facts) = header(&input.source, segment, &input.keys)
+            && !ids.contains(&facts.log_id)
         {
-            ids.push(header.log_id);
+            ids.push(facts.log_id);
         }
     }
     ids
@@ -279,7 +278,7 @@ fn log_ids(input: &Input) -> Vec<[u8; 16]> {
 /// A ledger must be of this log.
 fn same_log(input: &Input, named: &[u8; 16], path: &Path) -> Result<bool> {
     let (path, log) = (path.display(), input.source.path.display());
-    if input.format.name != "native" {
+    if input.format.ours.is_none() {
         let what = format!("{path} is a ledger of one of walctl's own logs, and {log} is a log of {}", input.format.title);
         return Err(Error::Input { what });
     }

@@ -8,7 +8,6 @@ use std::time::Duration;
 use crate::disk::{Cursor, Disk, EntryKind, File, Open, Segment, crc32};
 use crate::formats::{Item, Want};
 use crate::model::{Error, Lsn, Result, SegmentId, Span};
-use crate::native::{HEADER_BYTES, UNSYNCED_UNKNOWN};
 use crate::ops::open::{Input, steady};
 use crate::ops::report::Progress;
 use crate::ops::walk;
@@ -27,6 +26,8 @@ pub struct MediaView {
 
 const PIECE: u64 = 256 << 10;
 const GRAIN: u64 = 4096;
+/// A frame can say of no more than 65,534 before it that they are not known durable.
+const MOST_OPEN: usize = 65_535;
 /// A difference counts when it stands as it was through this many further looks, each after a longer pause: 126 ms in all.
 const LOOKS: u32 = 6;
 
@@ -58,11 +59,9 @@ pub fn compare_media(input: &Input, progress: &Progress) -> Result<MediaView> {
 
 /// Up to where a segment that is being written was certainly durable: as its own frames say. Everything where that cannot be told.
 fn durable_end(input: &Input, segment: &Segment) -> Result<u64> {
-    if input.format.name != "native" {
-        return Ok(u64::MAX);
-    }
-    let mut durable = HEADER_BYTES;
-    // LSN and end of the frames that are not known durable yet; a frame can say so of no more than 65,534 before it.
+    let Some(ours) = input.format.ours else { return Ok(u64::MAX) };
+    let mut durable = ours.segment_header;
+    // LSN and end of the frames that are not known durable yet.
     let mut open: VecDeque<(Lsn, u64)> = VecDeque::new();
     let mut take = |item: Item<'_>| {
         let Item::Record(record) = item else { return Ok(()) };
@@ -71,7 +70,7 @@ fn durable_end(input: &Input, segment: &Segment) -> Result<u64> {
         while let Some((_, end)) = open.pop_front_if(|(lsn, _)| *lsn < below) {
             durable = end;
         }
-        if open.len() > usize::from(UNSYNCED_UNKNOWN) {
+        if open.len() > MOST_OPEN {
             open.pop_front();
         }
         open.push_back((lsn, record.span.end()));
@@ -259,7 +258,7 @@ mod tests {
         let flips = [(0, 5000), (0, 9000), (1, 4095), (1, 300_000), (1, 600_000)];
         for direct in [true, false] {
             let shared: Arc<dyn Disk> = Arc::new(TwoFaced { cache: disk(&[]), medium: disk(&flips), direct });
-            let choice = Choice { format: Some(&crate::formats::native::FORMAT), ..Choice::default() };
+            let choice = Choice { format: Some(crate::formats::ours()), ..Choice::default() };
             let input = open(&shared, dir, &choice).expect("it opens").remove(0);
             let view = compare_media(&input, &Progress::default()).expect("it reads");
             assert_eq!((view.direct, view.compared), (direct, 1_200_002));
@@ -275,7 +274,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a temporary folder");
         std::fs::write(dir.path().join("00000000000000000001.wal"), vec![7; 300_001]).expect("room");
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-        let choice = Choice { format: Some(&crate::formats::native::FORMAT), ..Choice::default() };
+        let choice = Choice { format: Some(crate::formats::ours()), ..Choice::default() };
         let input = open(&disk, dir.path(), &choice).expect("it opens").remove(0);
         let view = compare_media(&input, &Progress::default()).expect("it reads");
         assert_eq!((view.differing.len(), view.compared), (0, 300_001));

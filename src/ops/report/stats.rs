@@ -5,11 +5,9 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::count::LogCounts;
-use crate::disk::{EntryKind, Segment};
-use crate::formats::native::Joint;
-use crate::formats::{Ending, Halt, Item, Mark, State, Summary, Want};
+use crate::disk::Segment;
+use crate::formats::{Ending, Halt, Item, Mark, Ours, State, Summary, Tally, Want};
 use crate::model::{Damage, Error, Lsn, LsnRange, Result, Time, Verdict};
-use crate::native::{HEADER_BYTES, HeaderFound, SegmentHeader, Tally, UNSYNCED_UNKNOWN, find_seal, segment_lsn};
 use crate::ops::open::{Input, steady};
 use crate::ops::report::Progress;
 use crate::ops::settle::settle;
@@ -19,6 +17,8 @@ use crate::ops::walk;
 const SAMPLE: u64 = 4 << 20;
 /// A group that is longer than this is not counted record by record.
 const LONGEST_GROUP: u64 = 16 << 20;
+/// A frame can tell of no more than this many before it that they are in its group.
+const LARGEST_GROUP: u64 = 65_535;
 /// Shorter pauses are not examined.
 const NOTABLE: u64 = 100_000;
 
@@ -29,6 +29,8 @@ pub struct Stats {
     pub log: PathBuf,
     /// The name of its format.
     pub format: &'static str,
+    /// What only logs have that walctl writes itself.
+    pub ours: Option<&'static Ours>,
     /// A writer holds it; its process, where the system tells.
     pub live: Option<u32>,
     /// Everything was read; otherwise seals were believed.
@@ -110,6 +112,12 @@ impl Stats {
         self.segments.iter().map(|s| s.file_bytes).sum()
     }
 
+    /// The bytes that the headers of all frames take, where that is known.
+    #[must_use]
+    pub fn frame_headers(&self) -> Option<u64> {
+        self.ours.map(|ours| (self.counts.frames + self.counts.closes) * ours.frame_header)
+    }
+
     /// Bytes that are reserved and not used.
     #[must_use]
     pub fn reserved_bytes(&self) -> u64 {
@@ -153,10 +161,17 @@ struct SegmentPart {
     summary: Summary,
     /// The summary is of a walk, not only of header and Seal.
     walked: bool,
-    tally: Option<Tally>,
+    tally: Option<Box<Tally>>,
     used: u64,
     file_bytes: u64,
     state: State,
+}
+
+impl SegmentPart {
+    fn of(mut summary: Summary, walked: bool) -> SegmentPart {
+        let tally = summary.tally.take();
+        SegmentPart { tally, walked, used: summary.end, file_bytes: summary.length, state: summary.state, summary }
+    }
 }
 
 /// Counts what a log holds. `scan` reads all of it; otherwise seals are believed, and only what has none is read.
@@ -167,7 +182,6 @@ pub fn stats(input: &Input, scan: bool, progress: &Progress) -> Result<Stats> {
 fn count(input: &Input, scan: bool, progress: &Progress) -> Result<Stats> {
     progress.done.store(0, Ordering::Relaxed);
     let source = &input.source;
-    let native = input.format.name == "native";
     let live = source.writer(input.format.lock);
     let mut counts = LogCounts::default();
     let mut parts: Vec<SegmentPart> = Vec::with_capacity(source.segments.len());
@@ -176,7 +190,7 @@ fn count(input: &Input, scan: bool, progress: &Progress) -> Result<Stats> {
         if progress.stop.load(Ordering::Relaxed) {
             return Err(Error::Interrupted);
         }
-        let sealed = if native && !scan { from_seal(input, segment)? } else { None };
+        let sealed = if scan { None } else { from_trailer(input, segment)? };
         let part = match sealed {
             Some(part) => part,
             None => {
@@ -199,13 +213,15 @@ fn count(input: &Input, scan: bool, progress: &Progress) -> Result<Stats> {
     // Frames of a batch or a record that is not whole are counted by kind and size; the records in them are not given out.
     counts.records = segments.iter().map(|s| s.records).sum();
     look_behind_pauses(input, &mut counts, &parts, &segments);
-    let (replay_records, replay_bytes) = replay(&counts, &parts, &segments);
+    let header = input.format.ours.map_or(0, |ours| ours.segment_header);
+    let (replay_records, replay_bytes) = replay(&counts, &parts, &segments, header);
     let ending = parts.last().map(|p| p.summary.ending);
     let scan_rate = if read_bytes >= SAMPLE { Some(rate(read_bytes, read_time)) } else { sample(input, &parts) };
     let scan_rate = scan_rate.or((read_bytes > 0).then(|| rate(read_bytes, read_time)));
     Ok(Stats {
         log: source.path.clone(),
         format: input.format.name,
+        ours: input.format.ours,
         live,
         scanned: unchecked == 0,
         verdict,
@@ -221,56 +237,22 @@ fn count(input: &Input, scan: bool, progress: &Progress) -> Result<Stats> {
     })
 }
 
-/// What the header and the Seal of a segment tell; three small reads. `None` where they do not tell enough.
-///
-/// The names, the headers and the Seals of neighbours prove a hole between them without a scan, so they are joined like walks.
-fn from_seal(input: &Input, segment: &Segment) -> Result<Option<SegmentPart>> {
-    if segment.kind != EntryKind::File {
-        return Ok(None);
-    }
-    let mut cursor = input.source.cursor(segment)?;
-    let Some(HeaderFound::Good(header)) = cursor.array(0).map(|head| SegmentHeader::decode(&head)) else { return Ok(None) };
-    let Some(seal) = find_seal(&mut cursor, header.seed()) else { return Ok(None) };
-    // Which LSNs a known hole has stands in its frame, not in the Seal.
-    let Some(tally) = seal.tally.filter(|tally| tally.holes == 0) else { return Ok(None) };
-    let length = cursor.length();
-    let summary = Summary {
-        records: tally.records,
-        lsns: LsnRange::new(Lsn(tally.first_lsn), Lsn(tally.last_lsn)).filter(|_| tally.last_lsn > 0),
-        due: Some(seal.header.lsn),
-        begins: Some(header.first_lsn),
-        valid_bytes: length,
-        end: length,
-        ending: Ending::Sealed,
-        state: State::Sealed,
-        blank: tally.last_lsn == 0,
-        own: Some(Box::new(Joint {
-            header: Some(header),
-            named: segment_lsn(&segment.name),
-            last_sum: Some(seal.header.sum),
-            sealed: true,
-            ..Joint::default()
-        })),
-        ..Summary::new(segment, length)
-    };
-    Ok(Some(SegmentPart { summary, walked: false, tally: Some(tally), used: length, file_bytes: length, state: State::Sealed }))
+/// A segment whose end answers for all of it.
+fn from_trailer(input: &Input, segment: &Segment) -> Result<Option<SegmentPart>> {
+    let Some(trailer) = input.format.trailer else { return Ok(None) };
+    Ok(trailer(&input.source, segment)?.map(|summary| SegmentPart::of(summary, false)))
 }
 
 fn count_segment(input: &Input, segment: &Segment, live: bool, counts: &mut LogCounts) -> Result<SegmentPart> {
-    let native = input.format.name == "native";
-    let want = Want { counts_only: native, tally: true, live, ..Want::default() };
+    let want = Want { tally: true, live, ..Want::default() };
     let mut take = |item: Item<'_>| {
-        if let Item::Record(record) = item
-            && !native
-        {
+        if let Item::Record(record) = item {
             counts.record(record);
         }
         Ok(())
     };
-    let mut summary = walk::one(input, segment, want, &mut take)?.ok_or(Error::Interrupted)?;
-    let joint = summary.own.as_mut().and_then(|own| own.downcast_mut::<Joint>());
-    let tally = joint.and_then(|joint| joint.tally.clone());
-    Ok(SegmentPart { tally, walked: true, used: summary.end, file_bytes: summary.length, state: summary.state, summary })
+    let summary = walk::one(input, segment, want, &mut take)?.ok_or(Error::Interrupted)?;
+    Ok(SegmentPart::of(summary, true))
 }
 
 /// What the walks found, and what joining them with each other and with the Seals that were believed shows.
@@ -321,16 +303,14 @@ fn describe(input: &Input, parts: &[SegmentPart], counts: &LogCounts) -> Vec<Seg
 
 /// How many records ended each of the longest pauses at once. Costs the distance between two entries of an index.
 fn look_behind_pauses(input: &Input, counts: &mut LogCounts, parts: &[SegmentPart], segments: &[SegmentStats]) {
-    if input.format.name != "native" {
-        return;
-    }
     for pause in counts.pauses.iter_mut().filter(|p| p.micros >= NOTABLE) {
         let Some(index) = segments.iter().position(|s| s.lsns.is_some_and(|l| l.contains(pause.lsn))) else { continue };
         let Some(segment) = input.source.segments.get(index) else { continue };
-        let lsns = LsnRange::new(pause.lsn, pause.lsn.plus(u64::from(UNSYNCED_UNKNOWN)));
+        let lsns = LsnRange::new(pause.lsn, pause.lsn.plus(LARGEST_GROUP));
         // From the nearest place that is known, not from the start of the segment.
-        let index = parts.get(index).and_then(|part| part.tally.as_ref()).map_or(&[][..], |tally| &tally.index);
-        let near = index.iter().rev().find(|entry| entry.lsn <= pause.lsn.0);
+        // Only frames that are counted say which of them one sync made durable.
+        let Some(tally) = parts.get(index).and_then(|part| part.tally.as_ref()) else { continue };
+        let near = tally.index.iter().rev().find(|entry| entry.lsn <= pause.lsn.0);
         let start = near.map(|entry| Mark { offset: entry.offset, due: Lsn(entry.lsn), seed: 0 });
         let want = Want { frames: true, lsns, start, ..Want::default() };
         let (mut group, mut size, mut begins) = (None, 0, 0);
@@ -357,7 +337,7 @@ fn look_behind_pauses(input: &Input, counts: &mut LogCounts, parts: &[SegmentPar
 }
 
 /// Records and bytes behind the last checkpoint.
-fn replay(counts: &LogCounts, parts: &[SegmentPart], segments: &[SegmentStats]) -> (u64, u64) {
+fn replay(counts: &LogCounts, parts: &[SegmentPart], segments: &[SegmentStats], header: u64) -> (u64, u64) {
     let safe = counts.checkpoint.map_or(Lsn(0), |(_, safe)| safe);
     let (mut records, mut bytes) = (0, 0);
     for (part, segment) in parts.iter().zip(segments) {
@@ -370,7 +350,7 @@ fn replay(counts: &LogCounts, parts: &[SegmentPart], segments: &[SegmentStats]) 
                 // Inside a segment the index tells from where a restart reads.
                 let from = part.tally.as_ref().and_then(|t| t.index.iter().rev().find(|e| e.lsn <= safe.0.saturating_add(1)));
                 records += segment.records.min(lsns.last.0 - safe.0);
-                bytes += segment.used.saturating_sub(from.map_or(HEADER_BYTES, |e| e.offset));
+                bytes += segment.used.saturating_sub(from.map_or(header, |e| e.offset));
             }
             None if counts.lsns.is_none() => {
                 records += segment.records;

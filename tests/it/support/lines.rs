@@ -20,6 +20,8 @@ pub fn join_with_lines(format: &Format, source: &Source, summaries: &mut [Summar
         let back = read_line(format, segment, STAMP, &line);
         kept.push(back.unwrap_or_else(|| panic!("{}: {} cannot be read: {line}", format.name, segment.name)));
     }
+    // Counts are for statistics, which count anew; no join reads them.
+    summaries.iter_mut().for_each(|summary| summary.tally = None);
     let between = (format.join)(source, summaries);
     let again = (format.join)(source, &mut kept);
     assert_eq!(between, again, "{}: what lies between segments", format.name);
