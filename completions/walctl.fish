@@ -47,7 +47,8 @@ rivven\t''
 allsource\t''
 rocksdb\t''
 leveldb\t''
-postgres\t''"
+postgres\t''
+sqlite\t''"
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l io -d 'How to read; auto maps finished segments into memory and reads the others' -r -f -a "auto\t'Finished segments through a mapping, the others with system calls'
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"
@@ -99,7 +100,8 @@ rivven\t''
 allsource\t''
 rocksdb\t''
 leveldb\t''
-postgres\t''"
+postgres\t''
+sqlite\t''"
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l io -d 'How to read; auto maps finished segments into memory and reads the others' -r -f -a "auto\t'Finished segments through a mapping, the others with system calls'
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"
@@ -126,7 +128,8 @@ rivven\t''
 allsource\t''
 rocksdb\t''
 leveldb\t''
-postgres\t''"
+postgres\t''
+sqlite\t''"
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -l io -d 'How to read; auto maps finished segments into memory and reads the others' -r -f -a "auto\t'Finished segments through a mapping, the others with system calls'
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"
@@ -217,7 +220,8 @@ rivven\t''
 allsource\t''
 rocksdb\t''
 leveldb\t''
-postgres\t''"
+postgres\t''
+sqlite\t''"
 complete -c walctl -n "__fish_walctl_using_subcommand stats" -l io -d 'How to read; auto maps finished segments into memory and reads the others' -r -f -a "auto\t'Finished segments through a mapping, the others with system calls'
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"

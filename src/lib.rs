@@ -288,6 +288,19 @@ pub mod formats {
         mod walk;
         pub use format::FORMAT;
     }
+    #[cfg(feature = "formats")]
+    #[doc = include_str!("formats/sqlite/FORMAT.md")]
+    pub mod sqlite {
+        mod diagnose;
+        mod format;
+        mod frame;
+        mod log;
+        mod search;
+        #[cfg(test)]
+        mod tests;
+        mod walk;
+        pub use format::FORMAT;
+    }
     pub use crate::native::{BUCKETS, IndexEntry, Tally, bucket};
     pub use capped::Capped;
     pub use decoded::{Decode, Decoded, Decoder, LONGEST_DECODED, Secrets, decode, plain, words};

@@ -42,6 +42,12 @@ pub enum LockKind {
     Flock,
     /// fcntl(2): a POSIX lock on the whole file or a part of it.
     Fcntl,
+    /// The same, on the file that a segment is called after or on one beside it: the segment's name without this ending, or with the name
+    /// of the lock in its place.
+    FcntlBeside {
+        /// How the name of a segment ends.
+        ending: &'static str,
+    },
 }
 
 /// The segments of one log, and how to read them.
@@ -166,6 +172,12 @@ impl Source {
             _ if self.given.is_some() => None,
             Some(Lock { name, kind: LockKind::Fcntl }) => {
                 self.disk.users_of(&self.dir).iter().find(|user| user.locked && user.file == name).map(|user| user.pid)
+            }
+            Some(Lock { name, kind: LockKind::FcntlBeside { ending } }) => {
+                let bases = self.segments.iter().filter_map(|segment| segment.name.strip_suffix(ending));
+                let files: Vec<String> = bases.flat_map(|base| [base.to_owned(), format!("{base}{name}")]).collect();
+                let users = self.disk.users_of(&self.dir);
+                users.iter().find(|user| user.locked && files.contains(&user.file)).map(|user| user.pid)
             }
             None => self.disk.users_of(&self.dir).first().map(|user| user.pid),
         }

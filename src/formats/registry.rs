@@ -3,7 +3,7 @@
 use super::native;
 use super::{Format, Likeness, Sample};
 #[cfg(feature = "formats")]
-use super::{allsource, ironwal, nodedb, postgres, rivven, rocksdb};
+use super::{allsource, ironwal, nodedb, postgres, rivven, rocksdb, sqlite};
 
 /// Every format, ours first.
 pub const ALL: &[&Format] = &[
@@ -20,6 +20,8 @@ pub const ALL: &[&Format] = &[
     &rocksdb::FORMAT,
     #[cfg(feature = "formats")]
     &postgres::FORMAT,
+    #[cfg(feature = "formats")]
+    &sqlite::FORMAT,
 ];
 
 /// The format of the logs that walctl writes itself.

@@ -110,6 +110,7 @@ fn foreign(format: &str, claim: impl Fn(usize) -> usize) -> (&'static str, Vec<u
         "nodedb" => "wal-00000000000000000001.seg",
         "rocksdb" => "000004.log",
         "postgres" => "000000010000000000000001",
+        "sqlite" => "app.db-wal",
         _ => "00000000000000000000.wal",
     };
     while bytes.len() < SIZE {
@@ -153,6 +154,16 @@ fn foreign(format: &str, claim: impl Fn(usize) -> usize) -> (&'static str, Vec<u
                 bytes.extend(length.to_le_bytes());
                 bytes.push(1 + (bytes.len() % 8) as u8);
             }
+            "sqlite" => {
+                // A header that is wrong, and then frames that are wrong and right in turn, each with the salts of the log.
+                if bytes.is_empty() {
+                    bytes.extend(b"\x37\x7f\x06\x82\0\x2d\xe2\x18\0\0\x02\0\0\0\0\0saltsaltsum1sum2");
+                }
+                let commit = length % 2;
+                bytes.extend([1u32.to_be_bytes(), commit.to_be_bytes()].concat());
+                bytes.extend(b"saltsaltsum1sum2");
+                bytes.extend(vec![(length % 251) as u8; 512]);
+            }
             "rivven" => {
                 bytes.extend(b"WALRcrc!");
                 bytes.extend(length.to_be_bytes());
@@ -171,7 +182,7 @@ fn foreign(format: &str, claim: impl Fn(usize) -> usize) -> (&'static str, Vec<u
 
 #[test]
 fn hostile_headers_of_other_systems_cost_a_small_multiple_of_their_length() {
-    for format in ["ironwal", "nodedb", "postgres", "rivven", "rocksdb"] {
+    for format in ["ironwal", "nodedb", "postgres", "rivven", "rocksdb", "sqlite"] {
         type Claim = (&'static str, fn(usize) -> usize);
         let claims: [Claim; 3] = [("all", |left| left.saturating_sub(100)), ("half", |left| left / 2), ("64 KiB", |_| 64 << 10)];
         for (what, claim) in claims {
