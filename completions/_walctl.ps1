@@ -42,7 +42,7 @@ Register-ArgumentCompleter -Native -CommandName 'walctl' -ScriptBlock {
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'Format of the log; auto recognises it by content and name, list prints all formats')
             [CompletionResult]::new('--io', '--io', [CompletionResultType]::ParameterName, 'How to read; auto maps finished segments into memory and reads the others')
             [CompletionResult]::new('--key-file', '--key-file', [CompletionResultType]::ParameterName, 'A file with keys for encrypted payloads: 64 hex digits a line, oldest first; append encrypts with the last one')
-            [CompletionResult]::new('--lsn', '--lsn', [CompletionResultType]::ParameterName, 'Records with LSNs A..B, both included; also A.., ..B, N, and negative numbers to count from the end: -100..')
+            [CompletionResult]::new('--lsn', '--lsn', [CompletionResultType]::ParameterName, 'Records with LSNs A..B, both included; also A.., ..B, N, negative numbers to count from the end: -100.., and positions: 0/D13C90..')
             [CompletionResult]::new('--since', '--since', [CompletionResultType]::ParameterName, 'Records written at this time or later: 2026-01-02T03:04:05Z, a date, or `10min ago`')
             [CompletionResult]::new('--until', '--until', [CompletionResultType]::ParameterName, 'Records written at this time or earlier')
             [CompletionResult]::new('--kind', '--kind', [CompletionResultType]::ParameterName, 'Records of this kind: full, checkpoint, txn-begin, ... as the format names them; repeat the flag for more kinds')

@@ -38,7 +38,7 @@ set edit:completion:arg-completer[walctl] = {|@words|
             cand --format 'Format of the log; auto recognises it by content and name, list prints all formats'
             cand --io 'How to read; auto maps finished segments into memory and reads the others'
             cand --key-file 'A file with keys for encrypted payloads: 64 hex digits a line, oldest first; append encrypts with the last one'
-            cand --lsn 'Records with LSNs A..B, both included; also A.., ..B, N, and negative numbers to count from the end: -100..'
+            cand --lsn 'Records with LSNs A..B, both included; also A.., ..B, N, negative numbers to count from the end: -100.., and positions: 0/D13C90..'
             cand --since 'Records written at this time or later: 2026-01-02T03:04:05Z, a date, or `10min ago`'
             cand --until 'Records written at this time or earlier'
             cand --kind 'Records of this kind: full, checkpoint, txn-begin, ... as the format names them; repeat the flag for more kinds'

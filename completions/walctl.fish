@@ -53,7 +53,7 @@ complete -c walctl -n "__fish_walctl_using_subcommand dump" -l io -d 'How to rea
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l key-file -d 'A file with keys for encrypted payloads: 64 hex digits a line, oldest first; append encrypts with the last one' -r -F
-complete -c walctl -n "__fish_walctl_using_subcommand dump" -l lsn -d 'Records with LSNs A..B, both included; also A.., ..B, N, and negative numbers to count from the end: -100..' -r
+complete -c walctl -n "__fish_walctl_using_subcommand dump" -l lsn -d 'Records with LSNs A..B, both included; also A.., ..B, N, negative numbers to count from the end: -100.., and positions: 0/D13C90..' -r
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l since -d 'Records written at this time or later: 2026-01-02T03:04:05Z, a date, or `10min ago`' -r
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l until -d 'Records written at this time or earlier' -r
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l kind -d 'Records of this kind: full, checkpoint, txn-begin, ... as the format names them; repeat the flag for more kinds' -r

@@ -202,7 +202,7 @@ impl LogDump<'_> {
                 let unread = passed.unread(&outcome);
                 print.say(out, &went(passed, unread))?;
             }
-            for line in closing::lines(&log.source.path, &outcome, print.shown - shown_before, args.reverse) {
+            for line in closing::lines(log, &outcome, print.shown - shown_before, args.reverse) {
                 print.say(out, &line)?;
             }
         }

@@ -114,8 +114,13 @@ pub enum Numbers {
     Counted,
     /// The same, and the first record of a log has the number 0.
     CountedFromZero,
-    /// A place in the log, which grows by what was written. Programs get it as an integer, people as this function prints it.
-    Positions(fn(Lsn) -> String),
+    /// A place in the log, which grows by what was written. Programs get it as an integer, people in words of the format.
+    Positions {
+        /// A position as people read it.
+        show: fn(Lsn) -> String,
+        /// The same, back; `None` where a text is no such position.
+        read: fn(&str) -> Option<Lsn>,
+    },
     /// There are none: records are told apart by their places.
     None,
 }
@@ -125,7 +130,7 @@ impl Numbers {
     #[must_use]
     pub fn show(self, lsn: Lsn) -> String {
         match self {
-            Numbers::Positions(show) => show(lsn),
+            Numbers::Positions { show, .. } => show(lsn),
             Numbers::Counted | Numbers::CountedFromZero | Numbers::None => lsn.to_string(),
         }
     }
@@ -134,8 +139,8 @@ impl Numbers {
     #[must_use]
     pub fn show_range(self, lsns: LsnRange) -> String {
         match self {
-            Numbers::Positions(show) if lsns.first != lsns.last => format!("{} to {}", show(lsns.first), show(lsns.last)),
-            Numbers::Positions(show) => show(lsns.first),
+            Numbers::Positions { show, .. } if lsns.first != lsns.last => format!("{} to {}", show(lsns.first), show(lsns.last)),
+            Numbers::Positions { show, .. } => show(lsns.first),
             Numbers::Counted | Numbers::CountedFromZero | Numbers::None => lsns.to_string(),
         }
     }

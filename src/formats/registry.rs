@@ -1,5 +1,6 @@
 //! Which formats we know, and telling them apart.
 
+use super::Numbers;
 use super::native;
 use super::{Format, Likeness, Sample};
 #[cfg(feature = "formats")]
@@ -23,6 +24,12 @@ pub const ALL: &[&Format] = &[
     #[cfg(feature = "formats")]
     &sqlite::FORMAT,
 ];
+
+/// How the numbers of a format's records are shown.
+#[must_use]
+pub fn numbers_of(name: &str) -> Numbers {
+    by_name(name).map_or(Numbers::Counted, |format| format.numbers)
+}
 
 /// The format of the logs that walctl writes itself.
 #[must_use]

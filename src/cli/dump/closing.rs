@@ -1,9 +1,8 @@
 //! The last words: where and why the log ends, and what stands in what was read.
 
-use std::path::Path;
-
-use walctl::formats::Ending;
+use walctl::formats::{Ending, Numbers};
 use walctl::model::{Damage, LsnRange, Verdict};
+use walctl::ops::open::Input;
 use walctl::ops::read::{ScanOutcome, Stopped};
 
 use crate::cli::exit::Exit;
@@ -20,19 +19,19 @@ fn verdict(outcome: &ScanOutcome) -> Verdict {
 }
 
 /// One line on where and why reading ended, and one on the verdict if it is not clean.
-pub fn lines(log: &Path, outcome: &ScanOutcome, shown: u64, reverse: bool) -> Vec<String> {
-    let name = log.display();
-    let mut lines = vec![format!("{name}: {} shown; {}", count(shown, "record"), ending(outcome, reverse))];
+pub fn lines(log: &Input, outcome: &ScanOutcome, shown: u64, reverse: bool) -> Vec<String> {
+    let name = log.source.path.display();
+    let mut lines = vec![format!("{name}: {} shown; {}", count(shown, "record"), ending(outcome, log.format.numbers, reverse))];
     let verdict = verdict(outcome);
     if verdict != Verdict::Clean {
         let pieces = count(outcome.damage.len() as u64 + outcome.more_damage, "bad region");
         lines.push(format!("{name}: {verdict}: {}; {pieces}", verdict.words()));
-        lines.push(format!("next: walctl verify {}", hint::show(log)));
+        lines.push(format!("next: walctl verify {}", hint::show(&log.source.path)));
     }
     lines
 }
 
-fn ending(outcome: &ScanOutcome, reverse: bool) -> String {
+fn ending(outcome: &ScanOutcome, numbers: Numbers, reverse: bool) -> String {
     if outcome.stopped == Some(Stopped::Enough) {
         return "reading stopped there, as asked".to_owned();
     }
@@ -50,7 +49,9 @@ fn ending(outcome: &ScanOutcome, reverse: bool) -> String {
     }
     let place = format!("{}:{}", segment.path.display(), summary.end);
     match read {
-        Some(range) => format!("{before}the log ends with LSN {} at {place}: {}", range.last, summary.ending.words()),
+        Some(range) => {
+            format!("{before}the log ends with LSN {} at {place}: {}", numbers.show(range.last), summary.ending.words())
+        }
         None => format!("{before}the log ends at {place}: {}", summary.ending.words()),
     }
 }

@@ -26,7 +26,7 @@ pub struct DumpArgs {
     #[command(flatten)]
     pub input: InputArgs,
 
-    /// Records with LSNs A..B, both included; also A.., ..B, N, and negative numbers to count from the end: -100..
+    /// Records with LSNs A..B, both included; also A.., ..B, N, negative numbers to count from the end: -100.., and positions: 0/D13C90..
     #[arg(long, value_name = "RANGE", allow_hyphen_values = true, value_parser = LsnWish::parse, help_heading = WHICH)]
     pub lsn: Option<LsnWish>,
     /// Records written at this time or later: 2026-01-02T03:04:05Z, a date, or `10min ago`

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use std::io::{self, Write};
+use walctl::formats::numbers_of;
 use walctl::model::{Acknowledged, DamageKind, Hole, LsnRange, Time, Verdict};
 use walctl::ops::mend::{Cut, Help, Obstacle, Plan, Undo};
 use walctl::ops::report::Report;
@@ -49,8 +50,8 @@ fn ink_of(verdict: Verdict) -> Ink {
     }
 }
 
-fn lsns(range: LsnRange) -> String {
-    format!("LSN {range}")
+fn lsns(format: &str, range: LsnRange) -> String {
+    format!("LSN {}", numbers_of(format).show_range(range))
 }
 
 /// What goes, in words.
@@ -139,18 +140,18 @@ pub fn plan(out: &mut Out, plan: &Plan, report: &Report, typed: &RepairFlags, dr
             (false, true) => format!("{path}: would be cut at {}, {}", from.offset, what(cut)),
         };
         let verb = if cut.whole > 0 && from.removed { verb.replace(" without a record", "") } else { verb };
-        let in_doubt = from.lsns.map(|range| format!(" ({})", lsns(range))).unwrap_or_default();
+        let in_doubt = from.lsns.map(|range| format!(" ({})", lsns(plan.format, range))).unwrap_or_default();
         paragraph(out, &format!("{verb}{in_doubt}"))?;
         let saved = if dry { "would be saved" } else { "saved" };
         writeln!(out, "  {saved} in {}", escape::line(&cut.saved_as))?;
-        if let Some(line) = whole(cut) {
+        if let Some(line) = whole(cut, plan.format) {
             paragraph(out, &line)?;
         }
         let mut fill = from.fill.len() as u64;
         if let Some(copies) = &cut.restored {
             let verb = if dry { "would be put back there" } else { "put back there" };
             let bytes = count(copies.bytes.len() as u64, "byte");
-            paragraph(out, &format!("  {} {verb} from {} ({bytes})", lsns(copies.lsns), copies.copy))?;
+            paragraph(out, &format!("  {} {verb} from {} ({bytes})", lsns(plan.format, copies.lsns), copies.copy))?;
             fill = copies.fill.len() as u64;
         }
         if fill > 0 {
@@ -161,7 +162,9 @@ pub fn plan(out: &mut Out, plan: &Plan, report: &Report, typed: &RepairFlags, dr
     }
     if let Some(cut) = plan.cuts.last().filter(|cut| on_purpose(cut)) {
         let first = cut.whole_lsns.or(cut.from.lsns).map(|range| range.first);
-        return first.map_or(Ok(()), |lsn| paragraph(out, &format!("  the next record that is appended gets LSN {lsn} again")));
+        return first.map_or(Ok(()), |lsn| {
+            paragraph(out, &format!("  the next record that is appended gets LSN {} again", numbers_of(plan.format).show(lsn)))
+        });
     }
     if dry && report.damage.iter().all(|d| d.verdict() <= Verdict::Suspect) {
         paragraph(out, &format!("  {}", promise(report.acknowledged())))?;
@@ -184,18 +187,18 @@ fn hole(out: &mut Out, plan: &Plan, cut: &Cut, known: &Hole, dry: bool) -> io::R
 }
 
 /// The whole frames that go although nothing is wrong with them.
-fn whole(cut: &Cut) -> Option<String> {
+fn whole(cut: &Cut, format: &str) -> Option<String> {
     let range = cut.whole_lsns?;
     let are = if cut.whole == 1 { "is" } else { "are" };
     let frames = count(cut.whole, "whole frame");
     if on_purpose(cut) {
-        return Some(format!("  {frames} {are} removed ({}), which may have been acknowledged", lsns(range)));
+        return Some(format!("  {frames} {are} removed ({}), which may have been acknowledged", lsns(format, range)));
     }
     let why = match cut.acknowledged {
         Acknowledged::No => "of the same group, so no sync ever covered them and none of them was acknowledged",
         _ => "nothing proves that they were synced",
     };
-    Some(format!("  {frames} {are} removed with it ({}): {why}", lsns(range)))
+    Some(format!("  {frames} {are} removed with it ({}): {why}", lsns(format, range)))
 }
 
 /// It was asked for with an LSN.
@@ -249,7 +252,7 @@ pub fn do_it(out: &mut Out, command: &str) -> io::Result<()> {
 
 /// How the log looks now.
 pub fn after(out: &mut Out, report: &Report, on_purpose: bool) -> io::Result<()> {
-    let range = report.lsns.map(|range| format!(", {}", lsns(range))).unwrap_or_default();
+    let range = report.lsns.map(|range| format!(", {}", lsns(report.format, range))).unwrap_or_default();
     let verdict = out.paint(ink_of(report.verdict), report.verdict);
     let promise =
         if report.damage.is_empty() { "no acknowledged record is known to be missing" } else { promise(report.acknowledged()) };
@@ -271,7 +274,7 @@ pub fn undo(out: &mut Out, plan: &Undo, dry: bool) -> io::Result<()> {
         let verb = if dry { "would be put back" } else { "put back" };
         if let Some(lsns) = from.hole {
             let verb = if dry { "would no longer be" } else { "is no longer" };
-            paragraph(out, &format!("{}: {} {verb} a known hole", path.display(), self::lsns(lsns)))?;
+            paragraph(out, &format!("{}: {} {verb} a known hole", path.display(), self::lsns(&from.format, lsns)))?;
             paragraph(out, &format!("  accepted on {} by walctl {}", from.time, from.version))?;
             continue;
         }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use walctl::formats::{Numbers, State};
+use walctl::formats::{State, numbers_of};
 use walctl::model::{Time, Verdict};
 use walctl::ops::report::{Amount, Buckets, NOT_CHECKED, Pinned, SegmentStats, Stats, bucket_end};
 
@@ -225,7 +225,7 @@ fn top_tags(tags: &BTreeMap<u64, Amount>, top: usize) -> Vec<(u64, Amount)> {
 pub fn text(out: &mut Out, stats: &Stats, typed: &str, top: usize) -> io::Result<()> {
     let c = &stats.counts;
     let log = escape::line(&stats.log.display().to_string());
-    let numbers = numbers_of(stats);
+    let numbers = numbers_of(stats.format);
     let range = c.lsns.map(|lsns| format!(", LSN {}", numbers.show_range(lsns))).unwrap_or_default();
     let head = format!("{}{range}, in {}", count(c.records, "record"), count(stats.segments.len() as u64, "segment"));
     writeln!(out, "{log}: {head} ({})", stats.format)?;
@@ -429,14 +429,9 @@ fn kinds_and_tags(out: &mut Out, stats: &Stats, top: usize) -> io::Result<()> {
     table.write(out)
 }
 
-/// How the numbers of a log are shown.
-fn numbers_of(stats: &Stats) -> Numbers {
-    walctl::formats::by_name(stats.format).map_or(Numbers::Counted, |format| format.numbers)
-}
-
 fn segments(out: &mut Out, stats: &Stats, top: usize) -> io::Result<()> {
     writeln!(out)?;
-    let numbers = numbers_of(stats);
+    let numbers = numbers_of(stats.format);
     let all = stats.segments.len();
     let from = if top == 0 { 0 } else { all.saturating_sub(top) };
     let mut table = Table::new(out, &["segment", ">LSN", ">time", ">used", ">free", "state", "kept by"]);

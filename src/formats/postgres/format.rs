@@ -1,6 +1,6 @@
 //! PostgreSQL, as a format.
 
-use super::page::{KINDS, RECORD_HEADER, show};
+use super::page::{KINDS, RECORD_HEADER, position, show};
 use super::{log, walk};
 use crate::formats::{Format, Mending, Numbers};
 
@@ -12,7 +12,7 @@ pub const FORMAT: Format = Format {
     protects: "CRC-32C over each record; page headers have no sum, and what they repeat is compared",
     kinds: KINDS,
     encrypted: false,
-    numbers: Numbers::Positions(|lsn| show(lsn.0)),
+    numbers: Numbers::Positions { show: |lsn| show(lsn.0), read: position },
     layout: log::layout,
     recognise: log::recognise,
     walk: walk::walk,

@@ -1,5 +1,7 @@
 //! What a page of PostgreSQL's WAL and the header of a record look like on disk.
 
+use crate::model::Lsn;
+
 /// Every file is made of pages of this length.
 pub const PAGE: u64 = 8192;
 /// The header of a page.
@@ -204,6 +206,17 @@ pub fn kind_of(manager: u8) -> &'static str {
 #[must_use]
 pub fn show(lsn: u64) -> String {
     format!("{:X}/{:X}", lsn >> 32, lsn & 0xFFFF_FFFF)
+}
+
+/// The same, back: `0/D13C90`.
+#[must_use]
+pub fn position(text: &str) -> Option<Lsn> {
+    let part = |text: &str| {
+        let digits = (1..=8).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit());
+        if digits { u64::from_str_radix(text, 16).ok() } else { None }
+    };
+    let (high, low) = text.split_once('/')?;
+    Some(Lsn(part(high)? << 32 | part(low)?))
 }
 
 fn word(bytes: &[u8], at: usize) -> u32 {

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::scan::Scan;
 use crate::disk::Source;
-use crate::formats::Format;
+use crate::formats::{ALL, Format, Numbers};
 use crate::model::units::nanos_of;
 use crate::model::{Keys, Lsn, LsnRange, Record, Result, Time};
 
@@ -165,14 +165,27 @@ impl LsnWish {
 }
 
 fn bound(text: &str) -> Result<Bound, String> {
-    let wrong = || format!("`{text}` is not an LSN: write a number, or a negative number to count from the end");
+    let wrong = || {
+        format!(
+            "`{text}` is not an LSN: write a number, a position such as 0/D13C90 where a format has them, or a negative number to count from the end"
+        )
+    };
     match text.trim().strip_prefix('-') {
-        None => text.trim().parse().map(|n| Bound::At(Lsn(n))).map_err(|_| wrong()),
+        None => number(text.trim()).map(Bound::At).ok_or_else(wrong),
         Some(count) => match count.parse() {
             Ok(count) if count > 0 => Ok(Bound::FromEnd(count)),
             _ => Err(wrong()),
         },
     }
+}
+
+/// A number, or a position as one of the formats writes them.
+fn number(text: &str) -> Option<Lsn> {
+    let position = |format: &&'static Format| match format.numbers {
+        Numbers::Positions { read, .. } => read(text),
+        Numbers::Counted | Numbers::CountedFromZero | Numbers::None => None,
+    };
+    text.parse().map(Lsn).ok().or_else(|| ALL.iter().find_map(position))
 }
 
 /// Reads a moment: RFC 3339, a date, `now`, or how long ago: `10min ago`, `90s`, `2 hours ago`.

@@ -33,11 +33,11 @@ impl Hex {
         let record = shown.record;
         let mut head = format!("{}:{}: {}", shown.segment.path.display(), record.span.start(), record.kind);
         if let Some(lsn) = record.lsn {
-            let _ = write!(head, ", LSN {lsn}");
+            let _ = write!(head, ", LSN {}", self.format.numbers.show(lsn));
         }
         let _ = write!(head, ", {} bytes", record.span.length);
         if shown.after_damage {
-            head.push_str(", behind damage");
+            head.push_str(", after damage");
         }
         buf.extend_from_slice(escape::line(&head).as_bytes());
         buf.push(b'\n');

@@ -146,7 +146,7 @@ impl RecordTable {
     fn columns(&self, line: &mut String, record: &Record<'_>, shape: TableColumns) {
         let (lsn_width, kind_width) = (self.lsn, self.kind);
         match (record.lsn, record.last_lsn) {
-            (Some(lsn), _) if matches!(self.numbers, Numbers::Positions(_)) => {
+            (Some(lsn), _) if matches!(self.numbers, Numbers::Positions { .. }) => {
                 write!(line, "{:>lsn_width$}", self.numbers.show(lsn))
             }
             (Some(first), Some(last)) if first != last => write!(line, "{:>lsn_width$}", format!("{first}-{last}")),
@@ -194,11 +194,9 @@ impl RecordTable {
         }
         let _ = write!(line, ": {}", damage.detail());
         match damage.doubt {
-            Some(doubt) if doubt.count() == 1 => {
-                let _ = write!(line, "; LSN {doubt} in doubt");
-            }
             Some(doubt) => {
-                let _ = write!(line, "; LSNs {doubt} in doubt");
+                let word = if doubt.count() == 1 { "LSN" } else { "LSNs" };
+                let _ = write!(line, "; {word} {} in doubt", self.numbers.show_range(doubt));
             }
             None => {}
         }
@@ -282,7 +280,7 @@ impl RecordTable {
     fn grow(&mut self, record: &Record<'_>) {
         let digits = |n: u64| n.checked_ilog10().map_or(1, |log| log as usize + 1);
         let lsn = match (record.lsn, record.last_lsn) {
-            (Some(lsn), _) if matches!(self.numbers, Numbers::Positions(_)) => self.numbers.show(lsn).len(),
+            (Some(lsn), _) if matches!(self.numbers, Numbers::Positions { .. }) => self.numbers.show(lsn).len(),
             (Some(first), Some(last)) if first != last => digits(first.0) + 1 + digits(last.0),
             (Some(lsn), _) => digits(lsn.0),
             (None, _) => 1,

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use walctl::formats::Numbers;
 use walctl::model::{LsnRange, SegmentId, Span};
 use walctl::ops::open::Input;
 use walctl::ops::report::{LedgerReport, MediaView, Report};
@@ -62,18 +63,18 @@ pub fn some_of(texts: &[String]) -> String {
 }
 
 /// The LSNs that nothing casts doubt on; none when there are none.
-pub fn readable(report: &Report) -> Option<String> {
+pub fn readable(report: &Report, numbers: Numbers) -> Option<String> {
     let mut left = Vec::new();
     let mut rest = report.lsns;
     let holes = report.known_holes.iter().map(|known| known.hole.lsns);
     for doubt in merged(report.damage.iter().filter_map(|damage| damage.doubt).chain(holes)) {
         let Some(range) = rest else { break };
         if let Some(before) = doubt.first.before().and_then(|last| LsnRange::new(range.first, last.min(range.last))) {
-            left.push(before.to_string());
+            left.push(numbers.show_range(before));
         }
         rest = LsnRange::new(doubt.last.next().max(range.first), range.last);
     }
-    left.extend(rest.map(|range| range.to_string()));
+    left.extend(rest.map(|range| numbers.show_range(range)));
     (!left.is_empty()).then(|| some_of(&left))
 }
 

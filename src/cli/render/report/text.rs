@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use walctl::disk::Io;
-use walctl::formats::{Numbers, by_name};
+use walctl::formats::{Numbers, numbers_of};
 use walctl::model::{Acknowledged, Damage, DamageKind, LsnRange, Verdict};
 use walctl::ops::open::Input;
 use walctl::ops::report::{LedgerReport, MediaView, Report, SegmentReport};
@@ -144,7 +144,7 @@ fn segments(out: &mut Out, report: &Report) -> io::Result<()> {
     let shown = |column: &usize| !(narrow && *column == VALID_BYTES);
     let heads: Vec<&str> = (0..heads.len()).filter(shown).map(|column| heads[column]).collect();
     let mut table = Table::new(out, &heads);
-    let numbers = by_name(report.format).map_or(Numbers::Counted, |format| format.numbers);
+    let numbers = numbers_of(report.format);
     let count = report.segments.len();
     let mut left_out = 0;
     for (index, segment) in report.segments.iter().enumerate() {
@@ -281,7 +281,7 @@ fn verdict(out: &mut Out, input: &Input, report: &Report) -> io::Result<()> {
     let live = report.live.map(|pid| format!("; process {pid} is writing to it")).unwrap_or_default();
     writeln!(out, "{log}: {verdict}; {records}; {meaning}{live}")?;
     if report.damage.iter().any(|damage| damage.doubt.is_some())
-        && let Some(ranges) = readable(report)
+        && let Some(ranges) = readable(report, input.format.numbers)
     {
         writeln!(out, "  readable: {ranges}")?;
     }
