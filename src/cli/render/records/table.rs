@@ -193,12 +193,9 @@ impl RecordTable {
             let _ = write!(line, ", {} bytes", damage.span.length);
         }
         let _ = write!(line, ": {}", damage.detail());
-        match damage.doubt {
-            Some(doubt) => {
-                let word = if doubt.count() == 1 { "LSN" } else { "LSNs" };
-                let _ = write!(line, "; {word} {} in doubt", self.numbers.show_range(doubt));
-            }
-            None => {}
+        if let Some(doubt) = damage.doubt {
+            let word = if doubt.count() == 1 { "LSN" } else { "LSNs" };
+            let _ = write!(line, "; {word} {} in doubt", self.numbers.show_range(doubt));
         }
         let line = escape::line(&line);
         buf.extend_from_slice(self.paint(Ink::Bad, &line).as_bytes());
