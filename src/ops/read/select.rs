@@ -63,7 +63,9 @@ impl Selection {
         if self.until.is_some_and(|until| record.time.is_none_or(|time| time > until)) {
             return false;
         }
-        if !self.kinds.is_empty() && !self.kinds.iter().any(|kind| same_word(kind, record.kind)) {
+        let named =
+            |kind: &String| same_word(kind, record.kind) || !record.operation.is_empty() && same_word(kind, record.operation);
+        if !self.kinds.is_empty() && !self.kinds.iter().any(named) {
             return false;
         }
         self.tags.is_empty() || record.tag.is_some_and(|tag| self.tags.contains(&tag))
