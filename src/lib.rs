@@ -322,6 +322,7 @@ pub mod ops {
     /// Going through a log: what is chosen, in which direction, and while it grows.
     pub mod read {
         mod backward;
+        mod bytes;
         mod context;
         mod follow;
         mod owned;
@@ -331,6 +332,7 @@ pub mod ops {
         mod select;
         #[cfg(test)]
         mod tests;
+        pub use bytes::{SegmentFiles, bytes_around};
         pub use context::{Context, Put};
         pub use follow::{Follow, Step, had_enough, unread};
         pub use owned::OwnedRecord;

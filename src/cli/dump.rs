@@ -1,6 +1,7 @@
 //! `walctl dump`: what is in a log.
 
 mod closing;
+mod files;
 mod flags;
 mod pattern;
 mod print;

@@ -8,13 +8,14 @@ use walctl::ops::open::Input;
 use walctl::ops::read::Shown;
 
 use super::DumpArgs;
+use super::files::Files;
 use crate::cli::exit::Exit;
 use crate::cli::render::out::{Out, stopped};
 use crate::cli::render::records::csv::{Csv, HEADS};
 use crate::cli::render::records::hex::Hex;
 use crate::cli::render::records::json::Json;
 use crate::cli::render::records::meaning::Meaning;
-use crate::cli::render::records::raw::{Files, Raw};
+use crate::cli::render::records::raw::Raw;
 use crate::cli::render::records::redact::Redaction;
 use crate::cli::render::records::table::RecordTable;
 

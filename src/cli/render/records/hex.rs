@@ -1,12 +1,11 @@
 //! Records for the doubtful: the bytes as they lie in the file, with the fields of the frame drawn over them.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 
 use walctl::disk::{File, Segment, Source, pieces};
 use walctl::formats::Format;
 use walctl::model::{Damage, Result};
-use walctl::ops::read::Shown;
+use walctl::ops::read::{SegmentFiles, Shown};
 
 use super::payload::Spill;
 use crate::cli::render::escape;
@@ -17,15 +16,14 @@ const LINE: usize = 16;
 /// How records become lines.
 #[derive(Debug)]
 pub struct Hex {
-    source: Source,
+    files: SegmentFiles,
     format: &'static Format,
-    open: Option<(String, Arc<dyn File>)>,
 }
 
 impl Hex {
     /// Over a log.
     pub fn new(source: &Source, format: &'static Format) -> Hex {
-        Hex { source: source.clone(), format, open: None }
+        Hex { files: SegmentFiles::new(source), format }
     }
 
     /// Appends the lines of a record.
@@ -41,7 +39,7 @@ impl Hex {
         }
         buf.extend_from_slice(escape::line(&head).as_bytes());
         buf.push(b'\n');
-        let file = self.file(shown.segment)?;
+        let file = self.files.file(shown.segment)?;
         let mut parts: Vec<(&str, u64)> = Vec::new();
         let mut covered = 0;
         for (name, offset, length) in (self.format.drawing)(record) {
@@ -76,23 +74,12 @@ impl Hex {
         buf.extend_from_slice(escape::line(&head).as_bytes());
         buf.push(b'\n');
         // What the disk refuses cannot be shown; the line above says so.
-        let file = self.file(segment)?;
+        let file = self.files.file(segment)?;
         if let Err(error) = part(buf, file.as_ref(), damage.span.start(), damage.span.length, "damage", spill) {
             buf.extend_from_slice(escape::line(&format!("   {error}\n")).as_bytes());
             buf.push(b'\n');
         }
         Ok(())
-    }
-
-    fn file(&mut self, segment: &Segment) -> Result<Arc<dyn File>> {
-        match &self.open {
-            Some((name, file)) if *name == segment.name => Ok(file.clone()),
-            _ => {
-                let file = self.source.file(segment)?;
-                self.open = Some((segment.name.clone(), file.clone()));
-                Ok(file)
-            }
-        }
     }
 }
 

@@ -3,10 +3,10 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use walctl::disk::Io;
 use walctl::formats::{Numbers, numbers_of};
 use walctl::model::{Acknowledged, Damage, DamageKind, LsnRange, Verdict};
 use walctl::ops::open::Input;
+use walctl::ops::read::bytes_around;
 use walctl::ops::report::{LedgerReport, MediaView, Report, SegmentReport};
 
 use super::{LookedBeside, place, readable};
@@ -225,17 +225,8 @@ fn acknowledged(damage: &Damage) -> String {
 
 /// The bytes around the start of the damage, as far as there are any.
 fn bytes(out: &mut Out, input: &Input, damage: &Damage) -> io::Result<()> {
-    if damage.span.length == 0 {
-        return Ok(());
-    }
-    let Some(segment) = input.source.segments.get(damage.span.place.segment.index()) else { return Ok(()) };
-    // System calls: the segment may have become shorter since it was walked.
-    let source = input.source.clone().with_io(Io::Read);
-    let Ok(mut cursor) = source.cursor(segment) else { return Ok(()) };
-    let start = (damage.span.start() / 16 * 16).saturating_sub(16);
-    let around = cursor.bytes(start, 96);
-    let shown = around.len().min(usize::try_from(damage.span.end().next_multiple_of(16) - start).unwrap_or(usize::MAX));
-    for line in hex::lines(&around[..shown], start, damage.span.start()..damage.span.end()) {
+    let (start, around) = bytes_around(&input.source, damage);
+    for line in hex::lines(&around, start, damage.span.start()..damage.span.end()) {
         writeln!(out, "  {line}")?;
     }
     Ok(())
