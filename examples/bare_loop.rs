@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use walctl::disk::RealDisk;
-use walctl::writer::{GroupCommit, Options};
+use walctl::writer::{GroupCommit, Settings};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut words = std::env::args().skip(1);
     let dir: PathBuf = words.next().ok_or("name a folder for a new log")?.into();
     let appenders: usize = words.next().ok_or("say how many appenders")?.parse()?;
     let seconds: f64 = words.next().ok_or("say how many seconds")?.parse()?;
-    let log = GroupCommit::open(Arc::new(RealDisk), &dir, Options::default())?;
+    let log = GroupCommit::open(Arc::new(RealDisk), &dir, Settings::default())?;
     let stop = AtomicBool::new(false);
     let counted = std::thread::scope(|scope| {
         for _ in 0..appenders {

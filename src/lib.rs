@@ -1,13 +1,58 @@
-//! Read, check, mend and write write-ahead logs.
+//! Write-ahead logs: write one, follow it, recover from it; and inspect, check and mend those that many systems write.
 //!
-//! The modules, in reading order: [`model`] has the words, [`disk`] the one door to bytes, [`native`] our own segments, [`writer`]
-//! appends to them, [`formats`] reads every log we know, [`ops`] is what can be done with a log, `bench` measures.
+//! To embed a log, [`Log`], [`Reader`], [`Report`] and [`Options`] are all that is needed:
+//!
+//! ```
+//! use walctl::{ErrorKind, Log, Reader};
+//!
+//! # let folder = tempfile::tempdir().expect("a temporary folder");
+//! # let dir = folder.path().join("wal");
+//! // Whatever was acknowledged before the last crash comes back; a tail that was being written then is cut.
+//! let mut accounts = Vec::new();
+//! let log = Log::recover(&dir, |record| Ok(accounts.push(record.payload.to_vec())))?;
+//!
+//! // Any bytes are a record. When `append` returns, they are on the disk. Call it from many threads: they share one sync.
+//! let ack = log.append("open account 7")?;
+//! // All of a batch survives a crash, or nothing of it.
+//! log.append_batch(["debit 7 30", "credit 9 30"])?;
+//! // The state up to here is safe elsewhere: recovery begins behind it.
+//! log.checkpoint(ack.lsn)?;
+//!
+//! // Read from any LSN, also while others append.
+//! let lsns = Reader::open(&dir)?.from(ack.lsn).map(|record| Ok(record?.lsn.0)).collect::<walctl::Result<Vec<_>>>()?;
+//! assert_eq!(lsns, [1, 2, 3, 4]);
+//!
+//! // One writer at a time; errors have kinds.
+//! assert_eq!(Log::open(&dir).map(|_| ()).map_err(|error| error.kind()), Err(ErrorKind::Locked));
+//! log.close()?;
+//! assert!(walctl::verify(&dir)?.is_clean());
+//! # Ok::<(), walctl::Error>(())
+//! ```
+//!
+//! In a task, `log.append_async(..).await` does the same on any executor. [`guide`] says what is durable when, how to choose options, what a
+//! crash may leave, and how to move here from other crates.
+//!
+//! Everything else is for tools, in reading order: [`model`] has the words, [`disk`] the one door to bytes, [`native`] our own segments,
+//! [`writer`] appends to them, [`formats`] reads every log we know, [`ops`] is what can be done with a log, `bench` measures.
 //!
 //! To embed the log alone, turn the default features off. Without `formats` it reads its own logs only, without `bench` it does not
 //! measure; `cli` is for the binary.
 //!
 //! Reading finished segments through a mapping ([`disk::Io::Auto`], the default) puts a handler for SIGBUS in front of the one that the
 //! process has, at the first mapping: see [`disk::Mapping`].
+
+#[doc = include_str!("guide.md")]
+pub mod guide {}
+mod log;
+mod options;
+mod reader;
+pub use disk::SimDisk;
+pub use log::Log;
+pub use model::{Acknowledged, Error, ErrorKind, Keys, Lsn, LsnRange, Result, Time, Verdict};
+pub use ops::report::Report;
+pub use options::{Options, Repair};
+pub use reader::{Ended, Follower, Hurt, LogRecord, ReadAll, ReadItem, Reader, verify};
+pub use writer::{Ack, AsDraft, Counts, Draft, Preallocate, Rotated, SyncMode, Ticket, Window};
 
 /// The words: positions, records, damage, verdicts. Values only.
 pub mod model {
@@ -23,7 +68,7 @@ pub mod model {
     pub mod units;
     mod verdict;
     pub use damage::{CATALOGUE, CatalogueEntry, Damage, DamageKind, Warning};
-    pub use error::{Error, Result, plain};
+    pub use error::{Error, ErrorKind, Result, plain};
     pub use hole::{Hole, HoleOrigin};
     pub use keys::Keys;
     pub use lsn::{Lsn, LsnRange};
@@ -109,6 +154,7 @@ pub mod writer {
         mod queue;
         #[cfg(test)]
         mod queue_tests;
+        mod tasks;
         #[cfg(test)]
         mod tests;
         mod threads;
@@ -136,6 +182,8 @@ pub mod writer {
         mod properties;
         #[path = "../group/queue.rs"]
         mod queue;
+        #[path = "../group/tasks.rs"]
+        mod tasks;
         #[path = "../group/threads.rs"]
         mod threads;
         #[path = "../group/ticket.rs"]
@@ -155,13 +203,13 @@ pub mod writer {
     mod sync;
     pub use crate::native::{FRAME_LIMIT, Fact, FrameKind, RecordFacts};
     pub use counters::{Counters, Counts};
-    pub use frames::Draft;
+    pub use frames::{AsDraft, Draft};
     pub use gaps::MISSING;
     pub use group::{GroupCommit, Ticket};
     pub use lock::WriterLock;
     pub use log::Rotated;
     pub use newlog::{NewLog, NewRecord};
-    pub use options::{Options, RECORD_LIMIT, SEGMENT_LEAST};
+    pub use options::{RECORD_LIMIT, SEGMENT_LEAST, Settings};
     pub use outcome::{Ack, Times};
     pub use segment::is_segment_name;
     pub use sync::{Preallocate, SyncMode, Window};

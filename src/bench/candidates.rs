@@ -12,7 +12,7 @@ use super::plan::{Pace, measure};
 use super::setting::Cell;
 use crate::disk::Disk;
 use crate::model::Result;
-use crate::writer::{Options, SyncMode, Window};
+use crate::writer::{Settings, SyncMode, Window};
 
 /// This many appenders make a disk busy.
 const BUSY: usize = 16;
@@ -20,7 +20,7 @@ const BUSY: usize = 16;
 /// What a sync takes while many append, which is not what it takes when one does: some machines answer a busy disk sooner than an idle
 /// one, and on others appenders are in the way.
 pub fn busy_sync(disk: &Arc<dyn Disk>, dir: &Path, place: &BenchPlace, watch: &Watch<'_>) -> Result<Option<Duration>> {
-    let default = Options::default();
+    let default = Settings::default();
     let cell = Cell {
         appenders: BUSY,
         payloads: Payloads::fixed(128),

@@ -19,7 +19,7 @@ use crate::disk::Disk;
 use crate::model::{Error, Result};
 use crate::ops::open::{Choice, open};
 use crate::ops::report::{Checks, Progress, verify};
-use crate::writer::{Ack, GroupCommit, Options, Ticket};
+use crate::writer::{Ack, GroupCommit, Settings, Ticket};
 
 /// What to run.
 #[derive(Clone, Copy, Debug)]
@@ -66,14 +66,14 @@ struct AppenderTally {
 /// Runs it in a new log at `dir`.
 pub(super) fn run(disk: &Arc<dyn Disk>, dir: &Path, load: &Load<'_>, watch: &Watch<'_>) -> Result<Run> {
     let cell = load.cell;
-    let options = Options {
+    let options = Settings {
         sync: cell.sync,
         window: cell.window,
         preallocate: cell.preallocate,
         direct: cell.direct,
         buffered: cell.buffered,
         who: "walctl bench".into(),
-        ..Options::default()
+        ..Settings::default()
     };
     let log = GroupCommit::open(disk.clone(), dir, options)?;
     let begun = log.append(&vec![0x5a; BEGINNING][..])?;

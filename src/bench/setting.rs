@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::payloads::Payloads;
-use crate::writer::{Options, Preallocate, SyncMode, Window};
+use crate::writer::{Preallocate, Settings, SyncMode, Window};
 
 /// The settings of one cell.
 #[derive(Clone, Debug)]
@@ -45,7 +45,7 @@ impl Cell {
     /// The settings that differ from the writer's defaults, as they would be typed.
     #[must_use]
     pub fn changes(&self) -> String {
-        let default = Options::default();
+        let default = Settings::default();
         let mut flags = Vec::new();
         let mut flag = |differs: bool, words: String| flags.extend(differs.then_some(words));
         flag(self.sync != default.sync, format!("--sync {}", self.sync));
@@ -59,7 +59,7 @@ impl Cell {
     /// Whether these are the writer's defaults.
     #[must_use]
     pub fn is_default(&self) -> bool {
-        let default = Options::default();
+        let default = Settings::default();
         (self.sync, self.window, self.preallocate, self.direct, self.buffered)
             == (default.sync, default.window, default.preallocate, default.direct, default.buffered)
     }

@@ -121,7 +121,7 @@ pub fn run(args: &AppendArgs, out: &mut Out) -> anyhow::Result<Exit> {
     if args.keep_lsn && !reads_json {
         return Err(usage("--keep-lsn takes LSNs from JSON lines: use --json, with records on standard input"));
     }
-    let options = walctl::writer::Options { end_at_failure: true, ..args.write.options(out)? };
+    let options = walctl::writer::Settings { end_at_failure: true, ..args.write.options(out)? };
     only_ours(&args.dir)?;
     if args.repair {
         repair_first(&args.dir, out)?;
@@ -233,10 +233,10 @@ fn only_ours(dir: &Path) -> anyhow::Result<()> {
 }
 
 /// Opens the log for appending; where damage keeps it closed, says which and what helps.
-pub fn open(dir: &Path, options: walctl::writer::Options) -> anyhow::Result<GroupCommit> {
+pub fn open(dir: &Path, options: walctl::writer::Settings) -> anyhow::Result<GroupCommit> {
     match GroupCommit::open(Arc::new(RealDisk), dir, options) {
         Ok(log) => Ok(log),
-        Err(error @ Error::Refused { .. }) => Err(refusal(dir, error)),
+        Err(error @ (Error::Refused { .. } | Error::Torn { .. } | Error::Corrupt { .. })) => Err(refusal(dir, error)),
         Err(error) => Err(error.into()),
     }
 }
@@ -247,7 +247,7 @@ pub fn refusal(dir: &Path, error: Error) -> anyhow::Error {
     let inputs = ops::open::open(&disk, dir, &Choice::default()).unwrap_or_default();
     let report =
         inputs.first().and_then(|input| ops::report::verify(input, &Checks::default(), &ops::report::Progress::default()).ok());
-    if let Error::Refused { path, .. } = &error
+    if let Error::Refused { path, .. } | Error::Corrupt { path, .. } = &error
         && disk.stat(path).is_ok_and(|there| {
             there.is_some_and(|there| !matches!(there.kind, EntryKind::File | EntryKind::Folder)) || path != dir && path.is_dir()
         })

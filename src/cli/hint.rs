@@ -44,7 +44,9 @@ pub fn for_error(command: &str, error: &anyhow::Error) -> Option<String> {
         Error::Refused { path, .. } if path.file_name().is_some_and(|name| looks_cut(&name.to_string_lossy())) => {
             Some(format!("head -n 2 {0} shows what it says; to continue without it: mv {0} {0}.aside", show(path)))
         }
-        Error::Refused { path, .. } => Some(format!("walctl verify {}", show(path))),
+        Error::Refused { path, .. } | Error::Torn { path, .. } | Error::Corrupt { path, .. } | Error::Closed { path } => {
+            Some(format!("walctl verify {}", show(path)))
+        }
         // A name like a flag is made none; standard input is the one that is meant so.
         Error::WrongKey { path, .. } if path.as_os_str() == "-" => {
             Some(format!("walctl {command} - --key-file FILE, with its key in the file"))

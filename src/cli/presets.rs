@@ -1,7 +1,7 @@
 //! Settings of `append` that belong together, under one name.
 
 use walctl::model::{Error, Result};
-use walctl::writer::Options;
+use walctl::writer::Settings;
 
 /// Settings that belong together, named by what they do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +64,7 @@ impl Preset {
     }
 
     /// Sets them.
-    pub fn apply(&self, options: &mut Options) -> Result<()> {
+    pub fn apply(&self, options: &mut Settings) -> Result<()> {
         for (flag, value) in self.flags {
             match *flag {
                 "--sync" => options.sync = value.parse()?,
@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn each_preset_sets_what_it_says() {
         for preset in PRESETS {
-            let mut options = Options::default();
+            let mut options = Settings::default();
             preset.apply(&mut options).expect("its flags are right");
             assert!(preset.words().contains(&options.sync.to_string()), "{}", preset.words());
             assert_eq!(options.sync.promises(), !preset.about.contains("NOT durable"), "{}", preset.name);

@@ -266,7 +266,7 @@ impl Job<'_> {
 
 /// A write that failed has its own exit code, and nothing that was saved is lost. What was announced must not be taken for done.
 fn write_failed(error: Error) -> anyhow::Error {
-    if matches!(error, Error::Refused { .. } | Error::Interrupted) {
+    if matches!(error, Error::Refused { .. } | Error::Corrupt { .. } | Error::Interrupted) {
         return error.into();
     }
     let failed = matches!(&error, Error::Io { doing, .. } if !matches!(*doing, "open" | "read" | "look at" | "list"));

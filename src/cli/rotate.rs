@@ -14,7 +14,7 @@ use walctl::ops;
 use walctl::ops::keep::{Fate, Foretold, Pin, Reason, Rules, SegmentFacts, end_of, foretell, plan_prune, prune_facts, retire};
 use walctl::ops::open::Choice;
 use walctl::ops::read::Position;
-use walctl::writer::{Draft, GroupCommit, Options, Preallocate};
+use walctl::writer::{Draft, GroupCommit, Preallocate, Settings};
 
 use super::append::flags::command_line;
 use super::append::{open, refusal};
@@ -89,7 +89,7 @@ pub fn run(args: &RotateArgs, out: &mut Out) -> anyhow::Result<Exit> {
     let last = prune_facts(&disk, &args.dir).map_err(|error| args.refused(error))?.pop();
     drop(hold);
     let keys = args.key.keys()?;
-    let options = Options {
+    let options = Settings {
         create: false,
         keys,
         who: command_line(),
@@ -97,7 +97,7 @@ pub fn run(args: &RotateArgs, out: &mut Out) -> anyhow::Result<Exit> {
         background: false,
         preallocate: Preallocate::None,
         direct: last.is_some_and(|last| last.block != 0),
-        ..Options::default()
+        ..Settings::default()
     };
     let log = open(&args.dir, options)?;
     log.notes().iter().for_each(|note| out.note(note));
@@ -175,7 +175,7 @@ impl RotateArgs {
 
     fn refused(&self, error: Error) -> anyhow::Error {
         match error {
-            Error::Refused { .. } => refusal(&self.dir, error),
+            Error::Refused { .. } | Error::Torn { .. } | Error::Corrupt { .. } => refusal(&self.dir, error),
             other => other.into(),
         }
     }
@@ -221,7 +221,7 @@ impl RotateArgs {
     /// A failure on the way, with what was done before it.
     fn stopped(&self, error: &Error, gone: u64) -> anyhow::Error {
         let exit = match error {
-            Error::Refused { path, .. } if path.starts_with(&self.dir) => Exit::Damaged,
+            Error::Refused { path, .. } | Error::Corrupt { path, .. } if path.starts_with(&self.dir) => Exit::Damaged,
             Error::Io { doing, .. } if !matches!(*doing, "open" | "read" | "look at" | "list") => Exit::WriteFailed,
             _ => Exit::Failed,
         };
@@ -383,6 +383,7 @@ fn error_of(error: &Error) -> Error {
             Error::io(doing, path)(source.raw_os_error().map_or_else(|| source.kind().into(), io::Error::from_raw_os_error))
         }
         Error::Refused { path, why } => Error::Refused { path: path.clone(), why: why.clone() },
+        Error::Corrupt { path, why } => Error::Corrupt { path: path.clone(), why: why.clone() },
         Error::WrongKey { path, why } => Error::WrongKey { path: path.clone(), why: why.clone() },
         _ => Error::Interrupted,
     }

@@ -56,6 +56,25 @@ pub enum Error {
         /// Who uses it and how, in words: `process 4121 (rivvend) has open for writing 00000000000000000000.wal`.
         by: String,
     },
+    /// The log ends in a write that did not finish. Nothing is appended to it before the tail is cut.
+    Torn {
+        /// The segment.
+        path: PathBuf,
+        /// Where it stops being whole, in words.
+        why: String,
+    },
+    /// Bytes that had been synced are wrong, or records are missing. Nothing is appended to such a log.
+    Corrupt {
+        /// The log or segment.
+        path: PathBuf,
+        /// What is wrong, in words.
+        why: String,
+    },
+    /// This writer was closed before.
+    Closed {
+        /// The log.
+        path: PathBuf,
+    },
     /// The log is in a state in which this must not be done.
     Refused {
         /// The log or segment.
@@ -88,6 +107,57 @@ pub enum Error {
     Interrupted,
 }
 
+/// What an [`Error`] means to a program: for a `match` that need not know what is told to people.
+///
+/// ```
+/// use walctl::ErrorKind;
+///
+/// let missing = walctl::Options::new().create(false).open("/no/such/folder");
+/// match missing.map_err(|error| error.kind()) {
+///     Err(ErrorKind::Locked) => println!("another process writes it"),
+///     Err(ErrorKind::Torn) => println!("open it with Options::repair"),
+///     Err(ErrorKind::Poisoned { durable }) => println!("durable up to {durable}"),
+///     Err(kind) => assert_eq!(kind, ErrorKind::NotFound),
+///     Ok(_) => unreachable!(),
+/// }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The system refused an operation for a reason that has no kind of its own here.
+    Io,
+    /// There is no file or folder of that name.
+    NotFound,
+    /// The disk is full, a quota is used up, or the log has given its last LSN. What failed left no trace: the log goes on when there is
+    /// room again.
+    Full,
+    /// Nothing there looks like a log, or several formats claim it.
+    NotALog,
+    /// A version, flag or kind that this version of the library does not know.
+    Unknown,
+    /// Another process writes the log.
+    Locked,
+    /// The log ends in a write that did not finish: cut it, for example with [`Options::repair`](crate::Options::repair).
+    Torn,
+    /// Bytes that had been synced are wrong or gone. [`verify`](crate::verify) tells what.
+    Corrupt,
+    /// A write or sync failed: what was acknowledged is durable, and this writer accepts nothing more.
+    Poisoned {
+        /// The last LSN that is known durable; 0 when none is.
+        durable: Lsn,
+    },
+    /// This writer was closed before.
+    Closed,
+    /// The key for an encrypted log is not among those that were given.
+    WrongKey,
+    /// What the caller gave cannot be used.
+    Input,
+    /// The log is in a state in which this must not be done.
+    Refused,
+    /// The caller ended the work before its end.
+    Interrupted,
+}
+
 /// The result of anything that can be stopped.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -96,6 +166,29 @@ impl Error {
     pub fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
         let path = path.to_owned();
         move |source| Error::Io { doing, path, source }
+    }
+
+    /// What it means to a program.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Error::Io { source, .. } => match source.kind() {
+                io::ErrorKind::NotFound => ErrorKind::NotFound,
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::Full,
+                _ => ErrorKind::Io,
+            },
+            Error::NotALog { .. } | Error::Ambiguous { .. } => ErrorKind::NotALog,
+            Error::Unknown { .. } => ErrorKind::Unknown,
+            Error::Locked { .. } | Error::InUse { .. } => ErrorKind::Locked,
+            Error::Torn { .. } => ErrorKind::Torn,
+            Error::Corrupt { .. } => ErrorKind::Corrupt,
+            Error::Closed { .. } => ErrorKind::Closed,
+            Error::Refused { .. } => ErrorKind::Refused,
+            Error::Poisoned { durable, .. } => ErrorKind::Poisoned { durable: *durable },
+            Error::WrongKey { .. } => ErrorKind::WrongKey,
+            Error::Input { .. } => ErrorKind::Input,
+            Error::Interrupted => ErrorKind::Interrupted,
+        }
     }
 
     /// The system's error number, where there is one.
@@ -138,7 +231,11 @@ impl fmt::Display for Error {
             Error::Unknown { path, offset, what } => write!(f, "{}:{offset}: {what} is unknown to this version", path.display()),
             Error::InUse { path, by } => write!(f, "{} is in use: {by}", path.display()),
             Error::Locked { path, holder } => write!(f, "{} is locked by {holder}", path.display()),
-            Error::Refused { path, why } | Error::WrongKey { path, why } => write!(f, "{}: {why}", path.display()),
+            Error::Closed { path } => write!(f, "{}: this writer was closed", path.display()),
+            Error::Refused { path, why }
+            | Error::Torn { path, why }
+            | Error::Corrupt { path, why }
+            | Error::WrongKey { path, why } => write!(f, "{}: {why}", path.display()),
             Error::Poisoned { path, durable, cause } if durable.0 == 0 => {
                 write!(f, "{}: {cause}; nothing was made durable, nothing more is accepted", path.display())
             }

@@ -67,7 +67,7 @@ impl FrameScan {
         }
         if frame.lsn != self.next {
             let why = format!("corrupt: LSN {} stands at {at} where {} was due", frame.lsn, self.next);
-            return Err(Error::Refused { path: path.to_owned(), why });
+            return Err(Error::Corrupt { path: path.to_owned(), why });
         }
         if kind.is_data() {
             let more = frame.flags & MORE != 0 || matches!(kind, FrameKind::First | FrameKind::Middle);
@@ -103,7 +103,7 @@ impl FrameScan {
 impl HeaderState {
     /// The header of a segment whose name says that it begins with `first`; an error, where it is not whole or says otherwise.
     pub fn trusted(self, path: &Path, first: Lsn) -> Result<SegmentHeader> {
-        let refused = |why: String| Err(Error::Refused { path: path.to_owned(), why });
+        let refused = |why: String| Err(Error::Corrupt { path: path.to_owned(), why });
         match self {
             HeaderState::Good(header) if header.first_lsn == first => Ok(header),
             HeaderState::Good(header) => {

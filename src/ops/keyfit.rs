@@ -101,7 +101,7 @@ mod tests {
     use super::*;
     use crate::disk::{Disk, SimDisk};
     use crate::ops::open::{Choice, open};
-    use crate::writer::{GroupCommit, Options};
+    use crate::writer::{GroupCommit, Settings};
 
     fn keys(byte: &str) -> Keys {
         Keys::parse(&byte.repeat(32)).expect("64 digits are a key")
@@ -110,7 +110,7 @@ mod tests {
     /// A log of this many records, looked at with keys.
     fn log(records: usize, written_with: &Keys, read_with: &Keys) -> Input {
         let disk = SimDisk::new();
-        let options = Options { background: false, keys: written_with.clone(), ..Options::default() };
+        let options = Settings { background: false, keys: written_with.clone(), ..Settings::default() };
         let log = GroupCommit::open(Arc::new(disk.clone()), Path::new("/log"), options).expect("a new log");
         (0..records).for_each(|_| drop(log.submit(&b"alpha"[..]).expect("the disk is well")));
         log.close().expect("it closes");

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::options::{Options, RECORD_LIMIT};
+use super::options::{RECORD_LIMIT, Settings};
 use crate::disk::{AlignedBytes, crc32};
 use crate::model::{Error, Lsn, Result, Time};
 use crate::native::{
@@ -35,11 +35,75 @@ impl<'a> Draft<'a> {
     pub const fn of(payload: &'a [u8]) -> Draft<'a> {
         Draft { kind: FrameKind::Full, tag: 0, payload, lsn: None, time: None }
     }
+
+    /// The same with the caller's number: a transaction, a tenant, a shard. 0 stands for none.
+    #[must_use]
+    pub const fn tag(self, tag: u64) -> Draft<'a> {
+        Draft { tag, ..self }
+    }
+
+    /// The same with the LSN that it must get. It is refused if another one is due; only in a log without a record it may lie ahead.
+    #[must_use]
+    pub const fn lsn(self, lsn: Lsn) -> Draft<'a> {
+        Draft { lsn: Some(lsn), ..self }
+    }
+
+    /// The same with the moment at which it was written first.
+    #[must_use]
+    pub const fn time(self, time: Time) -> Draft<'a> {
+        Draft { time: Some(time), ..self }
+    }
+
+    /// State up to `lsn` is safe elsewhere: recovery begins behind it, and retention may let go what lies below.
+    #[must_use]
+    pub const fn checkpoint(lsn: Lsn) -> Draft<'static> {
+        Draft { kind: FrameKind::Checkpoint, tag: lsn.0, payload: &[], lsn: None, time: None }
+    }
+
+    /// The transaction with this number begins. Retention keeps it until it has ended.
+    #[must_use]
+    pub const fn begin(transaction: u64) -> Draft<'static> {
+        Draft { kind: FrameKind::TxnBegin, ..Draft::mark(transaction) }
+    }
+
+    /// The transaction with this number is committed.
+    #[must_use]
+    pub const fn commit(transaction: u64) -> Draft<'static> {
+        Draft { kind: FrameKind::TxnCommit, ..Draft::mark(transaction) }
+    }
+
+    /// The transaction with this number is taken back.
+    #[must_use]
+    pub const fn abort(transaction: u64) -> Draft<'static> {
+        Draft { kind: FrameKind::TxnAbort, ..Draft::mark(transaction) }
+    }
+
+    const fn mark(tag: u64) -> Draft<'static> {
+        Draft { kind: FrameKind::Full, tag, payload: &[], lsn: None, time: None }
+    }
 }
 
-impl<'a> From<&'a [u8]> for Draft<'a> {
-    fn from(payload: &'a [u8]) -> Draft<'a> {
-        Draft::of(payload)
+/// What can be appended: bytes in whatever form they come, which become a plain record, or a [`Draft`] that says more.
+pub trait AsDraft {
+    /// The record that is to be written.
+    fn as_draft(&self) -> Draft<'_>;
+}
+
+impl<T: AsRef<[u8]> + ?Sized> AsDraft for T {
+    fn as_draft(&self) -> Draft<'_> {
+        Draft::of(self.as_ref())
+    }
+}
+
+impl AsDraft for Draft<'_> {
+    fn as_draft(&self) -> Draft<'_> {
+        *self
+    }
+}
+
+impl AsDraft for &Draft<'_> {
+    fn as_draft(&self) -> Draft<'_> {
+        **self
     }
 }
 
@@ -62,7 +126,7 @@ struct PayloadPiece<'a> {
 
 impl<'a> Prepared<'a> {
     #[inline]
-    pub fn new(draft: Draft<'a>, options: &Options) -> Result<Prepared<'a>> {
+    pub fn new(draft: Draft<'a>, options: &Settings) -> Result<Prepared<'a>> {
         let encrypted = !options.keys.is_empty();
         let length = draft.payload.len();
         if matches!(draft.kind, FrameKind::Full)
@@ -75,7 +139,7 @@ impl<'a> Prepared<'a> {
     }
 
     #[cold]
-    fn pieces(draft: Draft<'a>, options: &Options, encrypted: bool) -> Result<Prepared<'a>> {
+    fn pieces(draft: Draft<'a>, options: &Settings, encrypted: bool) -> Result<Prepared<'a>> {
         let length = draft.payload.len();
         match draft.kind {
             FrameKind::Full if length > RECORD_LIMIT => {
@@ -202,7 +266,7 @@ impl Group {
 
     /// Adds a record.
     #[inline]
-    pub fn push(&mut self, prepared: &Prepared<'_>, part: BatchPart, options: &Options) {
+    pub fn push(&mut self, prepared: &Prepared<'_>, part: BatchPart, options: &Settings) {
         let (draft, count) = (&prepared.draft, prepared.pieces.len());
         let track = options.compress_min.is_some();
         if count == 0 {
@@ -373,7 +437,7 @@ mod tests {
 
     #[test]
     fn frames_of_a_group_count_from_the_first_one_that_is_not_durable() {
-        let (options, place) = (Options::default(), place(11, 8));
+        let (options, place) = (Settings::default(), place(11, 8));
         let mut group = Group::default();
         for payload in [&b"a"[..], b"", b"ccc"] {
             group.push(&Prepared::new(Draft::of(payload), &options).expect("it is short"), BatchPart::Alone, &options);
@@ -388,7 +452,7 @@ mod tests {
 
     #[test]
     fn a_long_record_is_split_and_a_batch_says_that_more_follows() {
-        let options = Options { frame_limit: 4, ..Options::default() };
+        let options = Settings { frame_limit: 4, ..Settings::default() };
         let mut group = Group::default();
         let kinds = |group: &Group| headers(group, &place(1, 1)).iter().map(|h| (h.kind, h.flags)).collect::<Vec<_>>();
         group.push(&Prepared::new(Draft::of(b"z"), &options).expect("it is short"), BatchPart::Within, &options);
@@ -405,7 +469,7 @@ mod tests {
     #[test]
     fn padding_ends_at_a_block_and_is_never_shorter_than_a_header() {
         for length in 0..4200usize {
-            let (options, place) = (Options::default(), place(1, 1));
+            let (options, place) = (Settings::default(), place(1, 1));
             let mut group = Group::default();
             group.push(&Prepared::new(Draft::of(&vec![7; length]), &options).expect("it is short"), BatchPart::Alone, &options);
             assert_eq!(group.bytes.len(), frame_bytes(length));
@@ -423,7 +487,7 @@ mod tests {
     #[test]
     fn what_is_encrypted_takes_the_room_that_was_kept_for_it() {
         let keys = crate::model::Keys::parse(&"07".repeat(32)).expect("64 hex digits");
-        let options = Options { keys: keys.clone(), compress_min: Some(10), ..Options::default() };
+        let options = Settings { keys: keys.clone(), compress_min: Some(10), ..Settings::default() };
         let header = SegmentHeader { key: None, block: 0, log_id: [1; 16], first_lsn: Lsn(1), created: Time(1), chain: 0 };
         let header = header.keyed(&[7; 32], [2; 16]);
         let cipher = SegmentCipher::new(&[7; 32], &header);

@@ -71,14 +71,14 @@ fn opens_some(reader: &mut FrameReader, opener: &Opener) -> bool {
 mod tests {
     use super::*;
     use crate::disk::SimDisk;
-    use crate::writer::{GroupCommit, Options};
+    use crate::writer::{GroupCommit, Settings};
 
     const LOG: &str = "/log";
 
-    fn options(keys: &[u8], new_key: bool) -> Options {
+    fn options(keys: &[u8], new_key: bool) -> Settings {
         let text: Vec<String> = keys.iter().map(|byte| format!("{byte:02x}").repeat(32)).collect();
         let keys = if text.is_empty() { Keys::default() } else { Keys::parse(&text.join("\n")).expect("64 hex digits a line") };
-        Options { keys, new_key, background: false, ..Options::default() }
+        Settings { keys, new_key, background: false, ..Settings::default() }
     }
 
     /// Appends a record with these keys, and says how many segments there are then.

@@ -14,7 +14,7 @@ use super::frames::{Group, Numbering};
 use super::gaps::gaps;
 use super::key;
 use super::lock::WriterLock;
-use super::options::Options;
+use super::options::Settings;
 use super::outcome::{Failure, Outcome, Written};
 use super::reopen::{find_tail, random};
 use super::segment::{Active, put};
@@ -28,10 +28,10 @@ use crate::native::HEADER_BYTES;
 
 /// A log that is open for appending.
 #[derive(Debug)]
-pub(super) struct Log {
+pub(super) struct OpenLog {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
-    options: Options,
+    options: Settings,
     space: Space,
     counters: Arc<Counters>,
     log_id: [u8; 16],
@@ -84,9 +84,9 @@ fn only(doing: &'static str, error: &Error) -> WriteStop {
     WriteStop::Only(Failure::System { doing, errno: errno_of(error).unwrap_or(Errno::NOSPC) })
 }
 
-impl Log {
+impl OpenLog {
     /// Opens the log in `dir`, and makes it if it does not exist and may be made.
-    pub fn open(disk: Arc<dyn Disk>, dir: &Path, options: Options) -> Result<Log> {
+    pub fn open(disk: Arc<dyn Disk>, dir: &Path, options: Settings) -> Result<OpenLog> {
         options.check()?;
         match disk.stat(dir)? {
             None if options.create => make_dir(disk.as_ref(), dir)?,
@@ -112,7 +112,7 @@ impl Log {
             }
         };
         let notes = [tail.notes(dir), gaps(&disk, dir)?].concat();
-        let mut log = Log {
+        let mut log = OpenLog {
             space: Space::new(&disk, &standing, dir, &options),
             standing,
             disk,
@@ -234,6 +234,7 @@ impl Log {
         let synced = Instant::now();
         group.count_into(&mut active.tally, active.position);
         self.counters.group(group.records, bytes.len() as u64, group.payload_bytes);
+        let (segment, offset) = (active.header.first_lsn, active.position);
         active.position = end;
         active.last_sum = last;
         active.since.get_or_insert(gathered);
@@ -246,7 +247,8 @@ impl Log {
             self.counters.sync();
             self.durable_to(self.next);
         }
-        Ok(Written { first, number: self.counters.groups(), records: group.records, led, gathered, written, synced, durable })
+        let number = self.counters.groups();
+        Ok(Written { first, segment, offset, number, records: group.records, led, gathered, written, synced, durable })
     }
 
     /// A group whose first LSN is given gets it, or is refused.
@@ -379,7 +381,7 @@ mod tests {
     use crate::writer::GroupCommit;
     use crate::writer::sync::Preallocate;
 
-    fn open(sim: &SimDisk, options: &Options) -> GroupCommit {
+    fn open(sim: &SimDisk, options: &Settings) -> GroupCommit {
         GroupCommit::open(Arc::new(sim.clone()), Path::new("/log"), options.clone()).expect("it opens")
     }
 
@@ -391,7 +393,7 @@ mod tests {
     #[test]
     fn a_write_that_is_its_own_sync_is_one_past_the_cache_too() {
         let sim = SimDisk::new();
-        let options = Options { sync: SyncMode::Dsync, segment_bytes: 1 << 20, background: false, ..Options::default() };
+        let options = Settings { sync: SyncMode::Dsync, segment_bytes: 1 << 20, background: false, ..Settings::default() };
         let log = open(&sim, &options);
         for number in 1..=60 {
             log.append(&[7; 3000][..]).expect("the disk is well");
@@ -405,7 +407,7 @@ mod tests {
     fn a_segment_that_was_begun_in_another_mode_is_sealed_and_the_next_is_begun() {
         for (first, then, count) in [(false, false, 1), (true, true, 1), (false, true, 2), (true, false, 2)] {
             let sim = SimDisk::new();
-            let options = |direct| Options { direct, background: false, segment_bytes: 1 << 20, ..Options::default() };
+            let options = |direct| Settings { direct, background: false, segment_bytes: 1 << 20, ..Settings::default() };
             for (direct, lsn) in [(first, 1), (then, 2)] {
                 let log = open(&sim, &options(direct));
                 assert_eq!(log.append(&b"record"[..]).expect("the disk is well").lsn, Lsn(lsn));
@@ -417,18 +419,18 @@ mod tests {
 
     #[test]
     fn two_logs_have_two_names_of_their_own() {
-        let ids = [(); 2].map(|()| open(&SimDisk::new(), &Options::default()).log_id());
+        let ids = [(); 2].map(|()| open(&SimDisk::new(), &Settings::default()).log_id());
         assert_ne!(ids[0], ids[1]);
     }
 
-    fn plain() -> Options {
-        Options { buffered: true, preallocate: Preallocate::None, background: false, ..Options::default() }
+    fn plain() -> Settings {
+        Settings { buffered: true, preallocate: Preallocate::None, background: false, ..Settings::default() }
     }
 
     #[test]
     fn what_no_sync_was_asked_for_is_durable_after_one_and_a_second_one_costs_nothing() {
         let sim = SimDisk::new();
-        let options = Options { sync: SyncMode::None, ..plain() };
+        let options = Settings { sync: SyncMode::None, ..plain() };
         let log = open(&sim, &options);
         log.append(&b"record"[..]).expect("the disk is well");
         assert_eq!(open(&sim.after_power_failure(Luck::None), &options).next_lsn(), Lsn(1));
@@ -452,7 +454,7 @@ mod tests {
     #[test]
     fn a_segment_takes_what_just_fits_and_not_a_byte_more() {
         let sim = SimDisk::new();
-        let log = open(&sim, &Options { segment_bytes: 8192, ..plain() });
+        let log = open(&sim, &Settings { segment_bytes: 8192, ..plain() });
         let half = vec![7; 2048 - crate::native::FRAME_HEADER];
         let rotations: Vec<u64> = (0..4)
             .map(|_| {
@@ -466,7 +468,7 @@ mod tests {
     #[test]
     fn a_segment_without_a_record_is_not_sealed_for_one_that_is_larger_than_a_segment() {
         let sim = SimDisk::new();
-        let options = Options { segment_bytes: 8192, ..plain() };
+        let options = Settings { segment_bytes: 8192, ..plain() };
         open(&sim, &options).close().expect("the disk is well");
         let log = open(&sim, &options);
         assert_eq!(log.append(&[7; 10_000][..]).expect("the disk is well").lsn, Lsn(1));
@@ -490,7 +492,7 @@ mod tests {
     #[test]
     fn a_file_that_opens_for_direct_writes_and_refuses_them_is_written_through_the_cache() {
         let sim = SimDisk::new();
-        let log = open(&sim, &Options { direct: true, background: false, ..Options::default() });
+        let log = open(&sim, &Settings { direct: true, background: false, ..Settings::default() });
         // The file is created, then its header written.
         sim.fail_at(sim.operations() + 2, crate::disk::Fault::Errno(Errno::INVAL));
         assert_eq!(log.append(&b"record"[..]).expect("it is written all the same").lsn, Lsn(1));

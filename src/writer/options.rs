@@ -8,7 +8,7 @@ use crate::native::FRAME_LIMIT;
 
 /// How to write.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct Settings {
     /// What makes a group durable.
     pub sync: SyncMode,
     /// How long a leader waits for company.
@@ -53,9 +53,9 @@ pub struct Options {
     pub ahead_bytes: u64,
 }
 
-impl Default for Options {
+impl Default for Settings {
     fn default() -> Self {
-        Options {
+        Settings {
             sync: SyncMode::Fdatasync,
             window: Window::Auto,
             direct: false,
@@ -85,7 +85,7 @@ pub const SEGMENT_LEAST: u64 = 8192;
 /// The longest payload of one record.
 pub const RECORD_LIMIT: usize = 1 << 30;
 
-impl Options {
+impl Settings {
     /// Whether these can be used at all.
     pub fn check(&self) -> Result<()> {
         let wrong = |what: String| Err(Error::Input { what });
@@ -111,14 +111,14 @@ mod tests {
 
     #[test]
     fn limits_that_let_nothing_through_are_refused() {
-        let good = Options::default();
+        let good = Settings::default();
         assert!(good.check().is_ok());
         let wrong = [
-            Options { segment_bytes: 100, ..good.clone() },
-            Options { frame_limit: 0, ..good.clone() },
-            Options { group_records: 0, ..good.clone() },
-            Options { queue_bytes: 0, ..good.clone() },
-            Options { segment_records: Some(0), ..good.clone() },
+            Settings { segment_bytes: 100, ..good.clone() },
+            Settings { frame_limit: 0, ..good.clone() },
+            Settings { group_records: 0, ..good.clone() },
+            Settings { queue_bytes: 0, ..good.clone() },
+            Settings { segment_records: Some(0), ..good.clone() },
         ];
         for options in wrong {
             assert!(matches!(options.check(), Err(Error::Input { .. })), "{options:?}");

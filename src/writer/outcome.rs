@@ -13,6 +13,9 @@ pub(super) type Outcome = Result<Written, Failure>;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Written {
     pub first: Lsn,
+    /// The first LSN of its segment, which is the segment's name, and where in it the group begins.
+    pub segment: Lsn,
+    pub offset: u64,
     /// Its number among the groups of this writer, from 1 on.
     pub number: u64,
     pub records: usize,
@@ -47,19 +50,21 @@ impl Failure {
             }
             Failure::System { doing, errno } => Error::io(doing, dir)((*errno).into()),
             Failure::Input(what) => Error::Input { what: what.clone() },
-            Failure::Closed => Error::Refused { path: dir.to_owned(), why: "this writer was closed".into() },
+            Failure::Closed => Error::Closed { path: dir.to_owned() },
         }
     }
 }
 
 impl Written {
-    /// The acknowledgement of one record: it has `frames` frames, the first is number `index` in the group; it was submitted at `came`.
+    /// The acknowledgement of one record of the group.
     #[inline]
-    pub fn ack(&self, index: u32, frames: u32, came: Instant) -> Ack {
-        let lsn = self.first.plus(u64::from(index));
+    pub fn ack(&self, part: GroupPart, came: Instant) -> Ack {
+        let lsn = self.first.plus(u64::from(part.index));
         Ack {
             lsn,
-            last_lsn: lsn.plus(u64::from(frames) - 1),
+            last_lsn: lsn.plus(u64::from(part.frames) - 1),
+            segment: self.segment,
+            offset: self.offset + part.offset,
             group: self.number,
             group_size: self.records,
             durable: self.durable,
@@ -68,13 +73,28 @@ impl Written {
     }
 }
 
+/// Where a record stands in its group.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct GroupPart {
+    /// Its first frame among those of the group, and how many it has.
+    pub index: u32,
+    pub frames: u32,
+    /// The first frame's offset from the group's start.
+    pub offset: u64,
+}
+
 /// The answer to a caller about its record.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Ack {
     /// Its number.
     pub lsn: Lsn,
     /// The number of its last frame; equal to `lsn` when it went into one.
     pub last_lsn: Lsn,
+    /// The segment that it is in, by that segment's first LSN: [`segment_name`](crate::native::segment_name) makes it a file name.
+    pub segment: Lsn,
+    /// Where in that file its first frame begins.
+    pub offset: u64,
     /// The number of its group among those of this writer, from 1 on.
     pub group: u64,
     /// How many records were in the group.

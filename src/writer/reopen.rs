@@ -107,7 +107,7 @@ fn fresh(next: Lsn, log_id: Option<[u8; 16]>, chain: u32, blank: bool) -> Tail {
 fn before(disk: &Arc<dyn Disk>, dir: &Path, name: Lsn, before: Option<Lsn>) -> Result<Tail> {
     let Some(before) = before else { return Ok(Tail { closed: false, ..fresh(name, None, 0, true) }) };
     let tail = inspect_tail(disk, dir, before)?;
-    let refused = |why: String| Error::Refused { path: dir.to_owned(), why };
+    let refused = |why: String| Error::Corrupt { path: dir.to_owned(), why };
     let tail = tail.ok_or_else(|| refused(format!("{} holds nothing, and a later segment exists", segment_name(before))))?;
     if tail.next != name {
         let why = format!("{} should begin with LSN {}: records are missing before it", segment_name(name), tail.next);
@@ -197,7 +197,9 @@ fn refuse(reader: &mut FrameReader, path: &Path, at: u64, due: Lsn) -> Error {
     let mut from = at + 1;
     let why = loop {
         let Some((offset, frame)) = reader.search(from, Lsn(0)).frame else {
-            break format!("the tail is not whole: LSN {due} was due at {at}; it must be repaired before anything is appended");
+            let why =
+                format!("the tail is not whole: LSN {due} was due at {at}; it must be repaired before anything is appended");
+            return Error::Torn { path: path.to_owned(), why };
         };
         if frame.proves_synced(due) {
             break format!("corrupt at {at}: the frame at {offset} says that LSN {due} had been synced, and it cannot be read");
@@ -207,7 +209,7 @@ fn refuse(reader: &mut FrameReader, path: &Path, at: u64, due: Lsn) -> Error {
         }
         from = offset + frame.span();
     };
-    Error::Refused { path: path.to_owned(), why }
+    Error::Corrupt { path: path.to_owned(), why }
 }
 
 /// Random numbers: the id of a new log, the salt of a key.

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 use std::thread::JoinHandle;
 
-use super::options::Options;
+use super::options::Settings;
 use super::standing::Standing;
 use super::sync::Preallocate;
 use crate::disk::{AlignedBytes, DIRECT_BLOCK, Disk, Errno, File, Open, begin_file, errno_of, sweep, unfinished, write_full};
@@ -105,7 +105,7 @@ enum SpaceWork {
 }
 
 impl Space {
-    pub fn new(disk: &Arc<dyn Disk>, standing: &Arc<Standing>, dir: &Path, options: &Options) -> Space {
+    pub fn new(disk: &Arc<dyn Disk>, standing: &Arc<Standing>, dir: &Path, options: &Settings) -> Space {
         let shared = Arc::new(SpaceShared {
             disk: disk.clone(),
             standing: standing.clone(),
@@ -400,7 +400,7 @@ mod tests {
     use super::*;
     use crate::disk::SimDisk;
 
-    fn made(disk: &Arc<dyn Disk>, options: &Options) -> Space {
+    fn made(disk: &Arc<dyn Disk>, options: &Settings) -> Space {
         let standing = Arc::new(Standing::new(disk, Path::new("/log"), crate::model::Lsn::FIRST).expect("the folder was made"));
         Space::new(disk, &standing, Path::new("/log"), options)
     }
@@ -422,7 +422,7 @@ mod tests {
     fn the_next_segment_is_begun_when_this_one_is_two_fifths_full_and_not_before() {
         let disk: Arc<dyn Disk> = Arc::new(SimDisk::new());
         disk.create_dir(Path::new("/log")).expect("folders can be made");
-        let options = Options { background: false, ..Options::default() };
+        let options = Settings { background: false, ..Settings::default() };
         let space = made(&disk, &options);
         space.begin(Path::new("/log/a"), 4096, 4096);
         space.shared.state().written = 1 << 20;
@@ -437,7 +437,7 @@ mod tests {
         disk.create_dir(Path::new("/log")).expect("folders can be made");
         let path = Path::new("/log/a");
         let file = disk.open(path, Open::CREATE).expect("it can be made");
-        let options = Options { background: false, segment_bytes: 1 << 20, ahead_bytes: 100_000, ..Options::default() };
+        let options = Settings { background: false, segment_bytes: 1 << 20, ahead_bytes: 100_000, ..Settings::default() };
         let space = made(&disk, &options);
         space.begin(path, 4096, 4096);
         let (mut at, group) = (4096, vec![7; 30_000]);
@@ -461,7 +461,7 @@ mod tests {
     fn a_file_that_is_being_made_is_waited_for_and_not_made_twice() {
         let disk: Arc<dyn Disk> = Arc::new(SimDisk::new());
         disk.create_dir(Path::new("/log")).expect("folders can be made");
-        let space = made(&disk, &Options { background: false, ..Options::default() });
+        let space = made(&disk, &Settings { background: false, ..Settings::default() });
         space.shared.state().next = Next::Making;
         std::thread::scope(|scope| {
             let taken = scope.spawn(|| space.take_next());
@@ -479,7 +479,7 @@ mod tests {
         disk.create_dir(Path::new("/log")).expect("folders can be made");
         let file = disk.open(Path::new("/log/a"), Open::CREATE).expect("it can be made");
         sim.limit(50_000);
-        let space = made(&disk, &Options { background: false, ..Options::default() });
+        let space = made(&disk, &Settings { background: false, ..Settings::default() });
         space.begin(Path::new("/log/a"), 4096, 4096);
         space.claim(20_000);
         file.write_at(&[1; 10_000], 4096).expect("there is room for that");
@@ -492,7 +492,7 @@ mod tests {
     fn steps_grow_with_what_was_written_and_end_with_the_segment() {
         let disk: Arc<dyn Disk> = Arc::new(SimDisk::new());
         disk.create_dir(Path::new("/log")).expect("folders can be made");
-        let options = Options { background: false, ..Options::default() };
+        let options = Settings { background: false, ..Settings::default() };
         let space = made(&disk, &options);
         space.begin(Path::new("/log/a"), 4096, 4096);
         let step = |written: u64, place: u64| {
@@ -528,7 +528,7 @@ mod tests {
         disk.create_dir(Path::new("/log")).expect("folders can be made");
         let path = Path::new("/log/a");
         let file = disk.open(path, Open::CREATE).expect("it can be made");
-        let space = made(&disk, &Options { background: false, ..Options::default() });
+        let space = made(&disk, &Settings { background: false, ..Settings::default() });
         space.begin(path, 4096, 4096);
         space.shared.state().written = 1 << 20;
         assert!(space.shared.work_once());
@@ -540,7 +540,7 @@ mod tests {
         let sim = SimDisk::new();
         let disk: Arc<dyn Disk> = Arc::new(sim.clone());
         disk.create_dir(Path::new("/log")).expect("folders can be made");
-        let options = Options { background: false, segment_bytes: 2 << 20, ..Options::default() };
+        let options = Settings { background: false, segment_bytes: 2 << 20, ..Settings::default() };
         let space = made(&disk, &options);
         space.begin(Path::new("/log/a"), 4096, 2 << 20);
         space.shared.state().written = 1 << 20;
@@ -560,7 +560,7 @@ mod tests {
     fn room_is_due_when_half_a_step_is_lacking_and_not_while_a_group_goes_beyond_it() {
         let disk: Arc<dyn Disk> = Arc::new(SimDisk::new());
         disk.create_dir(Path::new("/log")).expect("folders can be made");
-        let space = made(&disk, &Options { background: false, ..Options::default() });
+        let space = made(&disk, &Settings { background: false, ..Settings::default() });
         disk.open(Path::new("/log/a"), Open::CREATE).expect("it can be made");
         let work = || space.shared.find_work(&space.shared.state());
         space.begin(Path::new("/log/a"), 4096, 4096 + STEP / 2);

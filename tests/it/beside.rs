@@ -14,7 +14,7 @@ use walctl::model::{Damage, Error, Keys, Lsn, Result, Verdict};
 use walctl::ops::open::{Choice, Input, open};
 use walctl::ops::read::{Event, Follow, Scan, ScanOutcome, ScanStart, Selection, Step, last_lsn};
 use walctl::ops::report::{Checks, Progress, compare_media, stats, verify};
-use walctl::writer::{GroupCommit, Options};
+use walctl::writer::{GroupCommit, Settings};
 
 use crate::support::meanwhile::{Door, Meanwhile};
 use crate::support::sandbox::Sandbox;
@@ -24,7 +24,7 @@ const LOG: &str = "/log";
 /// A log of some sealed segments with three records each, and its writer.
 fn written(segments: u64) -> (SimDisk, GroupCommit) {
     let disk = SimDisk::new();
-    let options = Options { background: false, ..Options::default() };
+    let options = Settings { background: false, ..Settings::default() };
     let log = GroupCommit::open(Arc::new(disk.clone()), Path::new(LOG), options).expect("a new log");
     for n in 0..segments * 3 {
         log.append(format!("record {n}").as_bytes()).expect("the disk takes it");
@@ -233,7 +233,7 @@ fn a_segment_taken_out_of_the_middle_is_a_hole_all_the_same() {
 fn a_name_that_is_listed_and_cannot_be_opened_is_a_failure_and_no_endless_loop() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-    let log = GroupCommit::open(disk.clone(), dir.path(), Options::default()).expect("a new log");
+    let log = GroupCommit::open(disk.clone(), dir.path(), Settings::default()).expect("a new log");
     log.append(&b"alpha"[..]).expect("room");
     log.close().expect("room");
     let mut input = open(&disk, dir.path(), &Choice::default()).expect("it opens").remove(0);
@@ -279,7 +279,7 @@ fn a_sync_that_failed_is_seen_on_the_medium_although_a_writer_holds_the_log() {
 fn no_reader_beside_a_real_writer_fails_or_finds_damage() {
     let sandbox = Sandbox::new();
     let dir = sandbox.path().join("LOG");
-    let options = Options { segment_bytes: 64 << 10, ..Options::default() };
+    let options = Settings { segment_bytes: 64 << 10, ..Settings::default() };
     let log = GroupCommit::open(Arc::new(RealDisk), &dir, options).expect("a new log");
     log.append(&b"the first"[..]).expect("room");
     let stop = AtomicBool::new(false);

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use walctl::disk::RealDisk;
-use walctl::writer::{Draft, GroupCommit, Options, Preallocate, SyncMode};
+use walctl::writer::{Draft, GroupCommit, Preallocate, Settings, SyncMode};
 
 const WALCTL: &str = env!("CARGO_BIN_EXE_walctl");
 const THREADS: usize = 64;
@@ -22,15 +22,15 @@ const KILLS: u64 = 60;
 /// How often on the same log.
 const SESSIONS: u64 = 4;
 
-fn modes() -> Vec<Options> {
-    let base = Options { segment_bytes: 256 << 10, ..Options::default() };
+fn modes() -> Vec<Settings> {
+    let base = Settings { segment_bytes: 256 << 10, ..Settings::default() };
     vec![
         base.clone(),
-        Options { direct: true, ..base.clone() },
-        Options { sync: SyncMode::Dsync, ..base.clone() },
-        Options { sync: SyncMode::Fsync, preallocate: Preallocate::None, ..base.clone() },
-        Options { preallocate: Preallocate::Sparse, segment_records: Some(100), ..base.clone() },
-        Options { preallocate: Preallocate::Fallocate, frame_limit: 100, ..base },
+        Settings { direct: true, ..base.clone() },
+        Settings { sync: SyncMode::Dsync, ..base.clone() },
+        Settings { sync: SyncMode::Fsync, preallocate: Preallocate::None, ..base.clone() },
+        Settings { preallocate: Preallocate::Sparse, segment_records: Some(100), ..base.clone() },
+        Settings { preallocate: Preallocate::Fallocate, frame_limit: 100, ..base },
     ]
 }
 

@@ -13,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use walctl::disk::RealDisk;
-use walctl::writer::{GroupCommit, Options};
+use walctl::writer::{GroupCommit, Settings};
 
 use crate::crash::is_root;
 use crate::support::medium::Coin;
@@ -29,16 +29,16 @@ const THREADS: usize = 4;
 /// Who writes, and how.
 enum Writer {
     /// Threads of this process share one log.
-    Threads(Options),
+    Threads(Settings),
     /// The binary, with records on its standard input.
     Binary(&'static [&'static str]),
 }
 
 fn writers() -> [(&'static str, Writer); 5] {
-    let small = Options { segment_bytes: 32 << 10, ..Options::default() };
+    let small = Settings { segment_bytes: 32 << 10, ..Settings::default() };
     [
         ("threads", Writer::Threads(small.clone())),
-        ("threads, buffered", Writer::Threads(Options { buffered: true, ..small })),
+        ("threads, buffered", Writer::Threads(Settings { buffered: true, ..small })),
         ("binary", Writer::Binary(&[])),
         ("binary, buffered, in batches", Writer::Binary(&["--buffered", "--batch", "7"])),
         ("binary, no room ahead", Writer::Binary(&["--preallocate", "none", "--sync", "fsync"])),

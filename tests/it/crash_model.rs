@@ -11,7 +11,7 @@ use walctl::native::FrameKind;
 use walctl::ops;
 use walctl::ops::open::Choice;
 use walctl::ops::report::{Checks, Progress};
-use walctl::writer::{Draft, GroupCommit, Options, Preallocate, SyncMode};
+use walctl::writer::{Draft, GroupCommit, Preallocate, Settings, SyncMode};
 
 const DIR: &str = "/log";
 
@@ -49,7 +49,7 @@ fn payload(number: usize, length: usize) -> Vec<u8> {
 }
 
 /// Appends, batches, long records, rotations by size and by hand, clean and unclean ends, reopening.
-fn load(disk: &SimDisk, options: &Options) -> Told {
+fn load(disk: &SimDisk, options: &Settings) -> Told {
     let mut told = Told::default();
     let mut number = 0;
     for session in 0..3 {
@@ -90,18 +90,18 @@ fn load(disk: &SimDisk, options: &Options) -> Told {
     told
 }
 
-fn configurations() -> Vec<(String, Options)> {
-    let base = Options { background: false, segment_bytes: 8192, frame_limit: 1024, ahead_bytes: 2048, ..Options::default() };
+fn configurations() -> Vec<(String, Settings)> {
+    let base = Settings { background: false, segment_bytes: 8192, frame_limit: 1024, ahead_bytes: 2048, ..Settings::default() };
     let mut all = Vec::new();
     for (name, sync) in
         [("fdatasync", SyncMode::Fdatasync), ("fsync", SyncMode::Fsync), ("dsync", SyncMode::Dsync), ("none", SyncMode::None)]
     {
         // Room for whole groups, so that they go past the page cache.
-        let roomy = Options { sync, segment_bytes: 32_768, ahead_bytes: 16_384, ..base.clone() };
+        let roomy = Settings { sync, segment_bytes: 32_768, ahead_bytes: 16_384, ..base.clone() };
         all.push((format!("{name} with room"), roomy));
         for direct in [false, true] {
             for preallocate in [Preallocate::Zero, Preallocate::None, Preallocate::Sparse] {
-                let options = Options { sync, direct, preallocate, ..base.clone() };
+                let options = Settings { sync, direct, preallocate, ..base.clone() };
                 all.push((format!("{name} direct={direct} {preallocate}"), options));
             }
         }
@@ -115,7 +115,7 @@ type Found = (Vec<(Lsn, Vec<u8>)>, Verdict, String);
 const NO_LOG: Found = (Vec::new(), Verdict::Clean, String::new());
 
 /// Reads all of it; `None` when there is no log.
-fn read(disk: &SimDisk, options: &Options) -> Option<Found> {
+fn read(disk: &SimDisk, options: &Settings) -> Option<Found> {
     let shared: Arc<dyn Disk> = Arc::new(disk.clone());
     let inputs = match ops::open::open(&shared, Path::new(DIR), &Choice { keys: options.keys.clone(), ..Choice::default() }) {
         Ok(inputs) => inputs,
@@ -147,7 +147,7 @@ fn read(disk: &SimDisk, options: &Options) -> Option<Found> {
 }
 
 /// Checks one disk as it came up again.
-fn check(disk: &SimDisk, told: &Told, options: &Options, seed: &str) {
+fn check(disk: &SimDisk, told: &Told, options: &Settings, seed: &str) {
     let (records, verdict, damage) = read(disk, options).unwrap_or(NO_LOG);
     assert!(matches!(verdict, Verdict::Clean | Verdict::Torn), "{seed}: {verdict} {damage}");
     assert!(
@@ -183,7 +183,7 @@ fn check(disk: &SimDisk, told: &Told, options: &Options, seed: &str) {
             assert_eq!(verdict, Verdict::Clean, "{seed}: after going on: {damage}");
             assert_eq!(after.len(), records.len() + 1, "{seed}");
         }
-        Err(Error::Refused { why, .. }) => {
+        Err(Error::Torn { why, .. }) => {
             assert_eq!(verdict, Verdict::Torn, "{seed}: refused although clean: {why}");
             assert!(why.starts_with("the tail is not whole"), "{seed}: {why}");
         }
@@ -258,7 +258,7 @@ fn each_operation_may_fail() {
 }
 
 /// After a failure that the writer lived through, batches that failed alone may be missing between others.
-fn check_failed(disk: &SimDisk, told: &Told, options: &Options, seed: &str) {
+fn check_failed(disk: &SimDisk, told: &Told, options: &Settings, seed: &str) {
     let (records, verdict, damage) = read(disk, options).unwrap_or(NO_LOG);
     assert!(matches!(verdict, Verdict::Clean | Verdict::Torn), "{seed}: {verdict} {damage}");
     let found: HashSet<&[u8]> = records.iter().map(|(_, bytes)| bytes.as_slice()).collect();

@@ -23,6 +23,7 @@ mod hostile;
 mod hostile_files;
 mod kept;
 mod keys;
+mod library;
 mod live_crates;
 mod mend;
 mod mutate;

@@ -11,15 +11,15 @@ use walctl::ops;
 use walctl::ops::keep::{Rules, plan_prune, prune_facts, retire};
 use walctl::ops::open::Choice;
 use walctl::ops::report::{Checks, Progress};
-use walctl::writer::{Draft, GroupCommit, Options, Preallocate};
+use walctl::writer::{Draft, GroupCommit, Preallocate, Settings};
 
 const DIR: &str = "/log";
 const ARCHIVE: &str = "/archive";
 /// Up to here state is safe elsewhere: the first four of the six segments may go.
 const SAFE: u64 = 21;
 
-fn options() -> Options {
-    Options { background: false, preallocate: Preallocate::None, segment_records: Some(5), ..Options::default() }
+fn options() -> Settings {
+    Settings { background: false, preallocate: Preallocate::None, segment_records: Some(5), ..Settings::default() }
 }
 
 /// Six segments, the last one half full and closed.
@@ -82,7 +82,7 @@ fn check(disk: &SimDisk, whole: &SimDisk, archive: bool, acknowledged: u64, what
             log.append(&b"afterwards"[..]).expect("the disk is well");
             log.close().expect("the disk is well");
         }
-        Err(Error::Refused { why, .. }) => assert_eq!(report.verdict, Verdict::Torn, "{what}: {why}"),
+        Err(Error::Torn { why, .. }) => assert_eq!(report.verdict, Verdict::Torn, "{what}: {why}"),
         Err(other) => panic!("{what}: {other}"),
     }
     if report.verdict == Verdict::Clean {
@@ -159,7 +159,7 @@ fn a_closed_segment_without_a_record_is_gone_on_with() {
             log.close().expect("the disk is well");
         }
         // Direct writes need another kind of segment: it replaces the one without a record.
-        let direct = Options { direct: true, ..options() };
+        let direct = Settings { direct: true, ..options() };
         let log = GroupCommit::open(Arc::new(disk.clone()), Path::new(DIR), direct).expect("it is clean");
         log.append(&b"afterwards"[..]).expect("the disk is well");
         log.close().expect("the disk is well");

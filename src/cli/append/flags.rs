@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use walctl::writer::{Options, Preallocate, SyncMode, Window};
+use walctl::writer::{Preallocate, Settings, SyncMode, Window};
 
 use crate::cli::presets::{PRESETS, Preset};
 
@@ -90,8 +90,8 @@ fn size(bytes: u64) -> usize {
 
 impl WriteFlags {
     /// The options that they stand for; says what a preset sets, and what a mode may lose.
-    pub fn options(&self, out: &mut Out) -> anyhow::Result<Options> {
-        let mut options = Options { who: command_line(), ..Options::default() };
+    pub fn options(&self, out: &mut Out) -> anyhow::Result<Settings> {
+        let mut options = Settings { who: command_line(), ..Settings::default() };
         if let Some(name) = &self.preset {
             let preset = Preset::named(name)?;
             preset.apply(&mut options)?;

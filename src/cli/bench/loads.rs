@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use walctl::bench::{Cell, Matrix, Pace, Payloads, candidates};
 use walctl::disk::{Disk, RealDisk};
-use walctl::writer::{Options, Window};
+use walctl::writer::{Settings, Window};
 
 use super::{BenchArgs, DEFAULT_LIMIT};
 use crate::cli::exit::usage;
@@ -17,7 +17,7 @@ const LONGEST: u64 = 64 << 20;
 /// What to measure and for how long.
 pub fn plan(args: &BenchArgs, sync: Option<Duration>) -> anyhow::Result<(Vec<Cell>, Pace)> {
     let payloads = payloads(args)?;
-    let default = Options::default();
+    let default = Settings::default();
     let plain = args.is_plain();
     let or = |given: &[u16], otherwise: &[usize]| match given {
         [] => otherwise.to_vec(),

@@ -349,11 +349,11 @@ mod tests {
     use super::*;
     use crate::disk::{Disk, SimDisk};
     use crate::ops::open::{Choice, open};
-    use crate::writer::{GroupCommit, Options};
+    use crate::writer::{GroupCommit, Settings};
 
     fn log(records: &[&str]) -> (SimDisk, String) {
         let disk = SimDisk::new();
-        let options = Options { background: false, ..Options::default() };
+        let options = Settings { background: false, ..Settings::default() };
         let log = GroupCommit::open(Arc::new(disk.clone()), Path::new("/log"), options).expect("a new log");
         let mut text = ledger_head(&log.log_id());
         for record in records {

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use crate::disk::{Segment, Source};
 use crate::formats::{Ending, Halt, Item, KnownHole, State, Summary, Want};
-use crate::model::{Acknowledged, Damage, DamageKind, Error, HoleOrigin, LsnRange, Place, Result, SegmentId, Verdict, Warning};
+use crate::model::{
+    Acknowledged, Damage, DamageKind, Error, HoleOrigin, Lsn, LsnRange, Place, Result, SegmentId, Verdict, Warning,
+};
 use crate::ops::open::{Input, steady};
 use crate::ops::settle::settle;
 use crate::ops::walk;
@@ -34,6 +36,7 @@ impl Default for Checks {
 
 /// All that checking a log found.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Report {
     /// The log, as the user named it.
     pub log: PathBuf,
@@ -97,6 +100,35 @@ pub struct SegmentReport {
 }
 
 impl Report {
+    /// Every record is whole and none is missing.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.verdict == Verdict::Clean
+    }
+
+    /// Nothing is wrong but a write that was interrupted at the end, or may have been: a tail that can be cut.
+    #[must_use]
+    pub fn is_torn(&self) -> bool {
+        matches!(self.verdict, Verdict::Torn | Verdict::Suspect)
+    }
+
+    /// The first LSN; `None` when there is no record, or no numbers.
+    #[must_use]
+    pub fn first_lsn(&self) -> Option<Lsn> {
+        Some(self.lsns?.first)
+    }
+
+    /// The last LSN; `None` when there is no record, or no numbers.
+    #[must_use]
+    pub fn last_lsn(&self) -> Option<Lsn> {
+        Some(self.lsns?.last)
+    }
+
+    /// The LSNs that may be lost, in the order of the damage.
+    pub fn in_doubt(&self) -> impl Iterator<Item = LsnRange> + '_ {
+        self.damage.iter().filter_map(|damage| damage.doubt)
+    }
+
     /// Whether a copy beside the log holds what is damaged at its end.
     #[must_use]
     pub fn has_copy(&self, damage: &Damage) -> bool {

@@ -1,18 +1,36 @@
 //! The handle through which programs append: see [`GroupCommit`].
 
+use std::future::poll_fn;
 use std::path::Path;
 
 use super::leader::Shared;
-use super::log::Log;
+use super::log::OpenLog;
 use super::primitives::{Arc, Ordering};
+use super::tasks::RoomSeat;
 use super::ticket::Ticket;
 use crate::disk::Disk;
 use crate::model::{Lsn, Result};
 use crate::writer::counters::Counts;
-use crate::writer::frames::{Draft, Prepared};
+use crate::writer::frames::{AsDraft, Draft, Prepared};
 use crate::writer::log::Rotated;
-use crate::writer::options::Options;
+use crate::writer::options::Settings;
 use crate::writer::outcome::Ack;
+
+/// A task that waits for room. When it is dropped, its waker goes.
+struct WaitForRoom<'a> {
+    shared: &'a Shared,
+    seat: Option<RoomSeat>,
+}
+
+impl Drop for WaitForRoom<'_> {
+    fn drop(&mut self) {
+        if let Some(seat) = self.seat {
+            let left = self.shared.queue().room.leave(seat);
+            // Without the lock: a waker may be the last that keeps a task.
+            drop(left);
+        }
+    }
+}
 
 /// A log that many threads append to. Clones are the same log; a thread that appends should have a clone of its own, since a leader
 /// that waits for company counts them to know when no other record can come.
@@ -39,12 +57,12 @@ impl Drop for GroupCommit {
 
 impl GroupCommit {
     /// Opens the log in `dir` for appending.
-    pub fn open(disk: Arc<dyn Disk>, dir: &Path, options: Options) -> Result<GroupCommit> {
-        GroupCommit::over(Log::open(disk, dir, options.clone())?, dir, options)
+    pub fn open(disk: Arc<dyn Disk>, dir: &Path, options: Settings) -> Result<GroupCommit> {
+        GroupCommit::over(OpenLog::open(disk, dir, options.clone())?, dir, options)
     }
 
     /// Appends to a log that is open.
-    pub(super) fn over(log: Log, dir: &Path, options: Options) -> Result<GroupCommit> {
+    pub(super) fn over(log: OpenLog, dir: &Path, options: Settings) -> Result<GroupCommit> {
         // The handle comes first: where a thread cannot be started, dropping it ends those that were, and gives back the lock.
         let handle = GroupCommit { shared: Arc::new(Shared::new(log, dir.to_owned(), options)) };
         handle.shared.start()?;
@@ -52,8 +70,8 @@ impl GroupCommit {
     }
 
     /// Appends a record and returns when it is durable, or as durable as the mode makes it.
-    pub fn append<'a>(&self, draft: impl Into<Draft<'a>>) -> Result<Ack> {
-        let prepared = Prepared::new(draft.into(), &self.shared.options)?;
+    pub fn append(&self, record: impl AsDraft) -> Result<Ack> {
+        let prepared = Prepared::new(record.as_draft(), &self.shared.options)?;
         let mut tickets = None;
         let queue = self.shared.push(std::slice::from_ref(&prepared), true, |ticket| tickets = Some(ticket))?;
         self.shared.settle(queue, &tickets.expect("one record was pushed"))
@@ -67,13 +85,48 @@ impl GroupCommit {
 
     /// Hands a record over and returns at once, unless too much is queued already. It is written without further calls;
     /// [`GroupCommit::wait`] returns when it is durable.
-    pub fn submit<'a>(&self, draft: impl Into<Draft<'a>>) -> Result<Ticket> {
-        let prepared = Prepared::new(draft.into(), &self.shared.options)?;
+    pub fn submit(&self, record: impl AsDraft) -> Result<Ticket> {
+        let prepared = Prepared::new(record.as_draft(), &self.shared.options)?;
         self.shared.need_committer()?;
         let mut tickets = None;
         let queue = self.shared.push(std::slice::from_ref(&prepared), false, |ticket| tickets = Some(ticket))?;
         self.shared.start_committer(queue);
         Ok(tickets.expect("one record was pushed"))
+    }
+
+    /// Appends a record and is ready when it is durable, on any executor. Dropped before it was polled it appends nothing; dropped
+    /// later, the record may become durable all the same.
+    pub async fn append_async(&self, record: impl AsDraft) -> Result<Ack> {
+        self.submit_async(record).await?.await
+    }
+
+    /// Appends several records that survive a crash together or not at all, and is ready when they are durable.
+    pub async fn append_batch_async(&self, drafts: &[Draft<'_>]) -> Result<Vec<Ack>> {
+        let prepared = self.prepare(drafts)?;
+        let mut acks = Vec::with_capacity(prepared.len());
+        for ticket in self.push_async(&prepared).await? {
+            acks.push(ticket.await?);
+        }
+        Ok(acks)
+    }
+
+    /// Hands a record over, and is ready as soon as there is room for it: then the ticket can be awaited.
+    pub async fn submit_async(&self, record: impl AsDraft) -> Result<Ticket> {
+        let prepared = Prepared::new(record.as_draft(), &self.shared.options)?;
+        let mut tickets = self.push_async(std::slice::from_ref(&prepared)).await?;
+        Ok(tickets.pop().expect("one record was pushed"))
+    }
+
+    async fn push_async(&self, prepared: &[Prepared<'_>]) -> Result<Vec<Ticket>> {
+        let mut tickets = Vec::with_capacity(prepared.len());
+        if prepared.is_empty() {
+            return Ok(tickets);
+        }
+        self.shared.need_committer()?;
+        let mut wait = WaitForRoom { shared: &self.shared, seat: None };
+        poll_fn(|context| self.shared.poll_push(prepared, &mut wait.seat, context.waker(), |ticket| tickets.push(ticket)))
+            .await?;
+        Ok(tickets)
     }
 
     /// Hands over several records that survive a crash together or not at all.
@@ -82,7 +135,7 @@ impl GroupCommit {
     }
 
     fn push_batch(&self, drafts: &[Draft<'_>], caller: bool) -> Result<Vec<Ticket>> {
-        let prepared = drafts.iter().map(|d| Prepared::new(*d, &self.shared.options)).collect::<Result<Vec<_>>>()?;
+        let prepared = self.prepare(drafts)?;
         let mut tickets = Vec::with_capacity(prepared.len());
         if prepared.is_empty() {
             return Ok(tickets);
@@ -97,10 +150,14 @@ impl GroupCommit {
         Ok(tickets)
     }
 
+    fn prepare<'a>(&self, drafts: &[Draft<'a>]) -> Result<Vec<Prepared<'a>>> {
+        drafts.iter().map(|draft| Prepared::new(*draft, &self.shared.options)).collect()
+    }
+
     /// Returns when the record is durable, or as durable as the mode makes it.
     pub fn wait(&self, ticket: &Ticket) -> Result<Ack> {
         if let Some(outcome) = ticket.completion.outcome() {
-            return ticket.redeem(outcome, &self.shared.dir);
+            return ticket.redeem(outcome);
         }
         self.shared.settle(self.shared.queue(), ticket)
     }
@@ -108,7 +165,7 @@ impl GroupCommit {
     /// What came of a record, if it is known already.
     #[must_use]
     pub fn poll(&self, ticket: &Ticket) -> Option<Result<Ack>> {
-        ticket.completion.outcome().map(|outcome| ticket.redeem(outcome, &self.shared.dir))
+        ticket.completion.outcome().map(|outcome| ticket.redeem(outcome))
     }
 
     /// Returns when everything that was handed over so far is durable, whatever the mode. Returns the last durable LSN; 0 for none.
@@ -123,7 +180,7 @@ impl GroupCommit {
     pub fn rotate(&self) -> Result<Rotated> {
         self.shared.check(&self.shared.queue())?;
         self.shared.flush()?;
-        self.shared.rotate_with(Log::rotate)
+        self.shared.rotate_with(OpenLog::rotate)
     }
 
     /// Closes the log cleanly: everything handed over is durable, and the log says that it was closed. From the call on, records,
@@ -169,7 +226,7 @@ impl GroupCommit {
 
     /// How it writes.
     #[must_use]
-    pub fn options(&self) -> &Options {
+    pub fn options(&self) -> &Settings {
         &self.shared.options
     }
 }

@@ -7,10 +7,11 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
-use super::log::Log;
+use super::completion::Failed;
+use super::log::OpenLog;
 use super::primitives::{
     Arc, AtomicBool, AtomicUsize, Condvar, Futex, JoinHandle, Mutex, MutexGuard, Ordering, lock, panicking, wait, wait_for,
-    yield_now,
+    wake_task, yield_now,
 };
 use super::queue::{Queue, Queued};
 use super::ticket::Ticket;
@@ -18,8 +19,8 @@ use crate::disk::DIRECT_BLOCK;
 use crate::model::Result;
 use crate::writer::counters::Counters;
 use crate::writer::frames::Prepared;
-use crate::writer::options::Options;
-use crate::writer::outcome::{Ack, Failure, Outcome};
+use crate::writer::options::Settings;
+use crate::writer::outcome::{Ack, Failure, GroupPart, Outcome, Written};
 use crate::writer::sync::Window;
 
 /// What all handles of one writer and its threads share.
@@ -27,11 +28,12 @@ use crate::writer::sync::Window;
 /// # Lock order
 ///
 /// `threads`, then `log`, then `queue`. A leader holds `log` while it writes and syncs, and never `queue` at the same time; so appending
-/// needs only `queue`, which is held for moments. No lock is held while a thread sleeps on a completion.
+/// needs only `queue`, which is held for moments. No lock is held while a thread sleeps on a completion, nor while a task is woken: what its
+/// executor does then may be anything, even dropping the last handle. A completion's lock of its wakers is taken under none of them.
 ///
 /// # Wakes
 ///
-/// A thread sleeps on one of five words. Each event below changes what the sleeper looks at *before* it wakes it, and under `queue`
+/// A thread sleeps on one of five words, a task leaves its waker. Each event below changes what the sleeper looks at *before* it wakes it, and under `queue`
 /// wherever the sleeper looks under `queue`, so that a wake cannot fall between a look and a sleep.
 ///
 /// | event | word | who looks again, and at what |
@@ -41,22 +43,25 @@ use crate::writer::sync::Window;
 /// | the leader is done, the next group has only tickets | `committer_word` | the committer: nobody leads, so it does |
 /// | a ticket is handed over while nobody leads | `committer_word` | the committer: the same |
 /// | the leader is done and callers wait for room | `room`, all | they: at the bytes that are queued, and at who leads |
+/// | a group is over that tasks await | the wakers of its completion | they: at the outcome, which was set before the wakers were taken |
+/// | the leader is done and tasks wait for room | the wakers in `queue` | they: at the bytes that are queued |
 /// | a record completes a group, or the last thread that could come has come | `company` | the leader in its window: at the same |
 /// | a handle is dropped | `company` | the leader in its window: whether anybody else can come |
+/// | a task finds no room | `company`, `committer_word` | the leader in its window, or the committer if nobody leads: there is something to write |
 /// | `sync`, `rotate`, `close`, or a caller without room | `company` | the leader in its window: whether its group is wanted at once |
-/// | the log failed, or a leader panicked | all completions, `room`, `company` | everybody: at the failure |
-/// | the log is closed | `room` | callers without room: at `closed` |
+/// | the log failed, or a leader panicked | all completions, `room`, `company`, all wakers | everybody: at the failure |
+/// | the log is closed | `room`, the wakers in `queue` | callers and tasks without room: at `closed` |
 /// | the writer stops | `committer_word`, `time` | the threads: at `stop` |
 #[derive(Debug)]
 pub(super) struct Shared {
     pub dir: PathBuf,
-    pub options: Options,
+    pub options: Settings,
     pub log_id: [u8; 16],
     /// What opening the log had to say.
     notes: Vec<String>,
     pub counters: Arc<Counters>,
     pub queue: Mutex<Queue>,
-    pub log: Mutex<Log>,
+    pub log: Mutex<OpenLog>,
     /// [`Queue::callers`], for a leader to watch without the lock.
     callers: AtomicUsize,
     /// Handles that can append: when all of them wait, no other record can come.
@@ -115,7 +120,7 @@ impl Drop for Turn<'_> {
         let orphan = queue.orphan();
         self.shared.poison(queue, &failure);
         if let Some(orphan) = orphan {
-            orphan.finish(Err(failure));
+            orphan.finish(Err(failure), &self.shared.dir);
         }
     }
 }
@@ -123,20 +128,20 @@ impl Drop for Turn<'_> {
 /// The log, held by a thread that does not lead. However it is let go, what ended the log ends the queue too.
 pub(super) struct Held<'a> {
     shared: &'a Shared,
-    log: MutexGuard<'a, Log>,
+    log: MutexGuard<'a, OpenLog>,
     /// No panic was under way when it was taken.
     calm: bool,
 }
 
 impl std::ops::Deref for Held<'_> {
-    type Target = Log;
-    fn deref(&self) -> &Log {
+    type Target = OpenLog;
+    fn deref(&self) -> &OpenLog {
         &self.log
     }
 }
 
 impl std::ops::DerefMut for Held<'_> {
-    fn deref_mut(&mut self) -> &mut Log {
+    fn deref_mut(&mut self) -> &mut OpenLog {
         &mut self.log
     }
 }
@@ -156,7 +161,7 @@ impl Drop for Held<'_> {
 }
 
 impl Shared {
-    pub fn new(log: Log, dir: PathBuf, options: Options) -> Shared {
+    pub fn new(log: OpenLog, dir: PathBuf, options: Settings) -> Shared {
         let block = if options.direct { DIRECT_BLOCK } else { 1 };
         Shared {
             dir,
@@ -189,7 +194,7 @@ impl Shared {
     }
 
     /// Lets `rotate` exchange the active segment, and counts on with the one that is there then.
-    pub fn rotate_with<T>(&self, rotate: impl FnOnce(&mut Log) -> Result<T>) -> Result<T> {
+    pub fn rotate_with<T>(&self, rotate: impl FnOnce(&mut OpenLog) -> Result<T>) -> Result<T> {
         let mut log = self.hold();
         let before = log.place();
         let result = rotate(&mut log);
@@ -215,18 +220,28 @@ impl Shared {
         let mut queue = self.queue();
         loop {
             self.check(&queue)?;
-            // What is larger than all the room there is goes alone.
-            if queue.bytes == 0 || queue.bytes + bytes <= self.options.queue_bytes {
+            if self.has_room(&queue, bytes) {
                 break;
             }
             queue = self.make_room(queue);
         }
         queue.push(records, caller, came, &self.options, each)?;
-        self.callers.store(queue.callers, Ordering::Relaxed);
-        if queue.gathering && (queue.has_full_group() || self.nobody_else(&queue)) {
+        self.tell_leader(&queue);
+        Ok(queue)
+    }
+
+    /// What is larger than all the room there is goes alone.
+    pub fn has_room(&self, queue: &Queue, bytes: usize) -> bool {
+        queue.bytes == 0 || queue.bytes + bytes <= self.options.queue_bytes
+    }
+
+    /// A leader in its window may have been waiting for what was just pushed.
+    #[inline]
+    pub fn tell_leader(&self, queue: &Queue) {
+        self.callers.store(queue.company(), Ordering::Relaxed);
+        if queue.gathering && (queue.has_full_group() || self.nobody_else(queue)) {
             self.company.notify_one();
         }
-        Ok(queue)
     }
 
     /// If no thread writes, this one must, or there is never room. Otherwise waits for the leader.
@@ -267,8 +282,8 @@ impl Shared {
         }
     }
 
-    fn answer(&self, ticket: &Ticket, outcome: &Outcome, slept: bool) -> Result<Ack> {
-        let mut ack = ticket.redeem(outcome, &self.dir)?;
+    fn answer(&self, ticket: &Ticket, outcome: &Result<Written, Failed>, slept: bool) -> Result<Ack> {
+        let mut ack = ticket.redeem(outcome)?;
         ack.times.woken = slept.then(Instant::now);
         Ok(ack)
     }
@@ -280,7 +295,7 @@ impl Shared {
         // Dropped before `turn` when this panics: `turn` locks the queue.
         let mut queue = self.gather(queue, led);
         let Some(mut group) = queue.take() else { return turn.give_up(&mut queue) };
-        self.callers.store(queue.callers, Ordering::Relaxed);
+        self.callers.store(queue.company(), Ordering::Relaxed);
         drop(queue);
         let (gathered, bytes) = (Instant::now(), group.frames.bytes.len());
         let outcome = {
@@ -301,10 +316,10 @@ impl Shared {
         queue.over(group, bytes, outcome.is_err());
         if let Err(failure @ Failure::Poisoned { .. }) = &outcome {
             self.poison(queue, failure);
-            completion.finish(outcome);
+            completion.finish(outcome, &self.dir);
             return;
         }
-        let room = queue.waiting > 0;
+        let (room, tasks) = (queue.waiting > 0, queue.room.take());
         let next = queue.oldest().map(|next| (next.completion.clone(), next.callers));
         let commit = next.as_ref().is_some_and(|next| next.1 == 0) && std::mem::take(&mut queue.committer_idle);
         drop(queue);
@@ -313,7 +328,8 @@ impl Shared {
             _ if commit => self.wake_committer(),
             _ => {}
         }
-        completion.finish(outcome);
+        completion.finish(outcome, &self.dir);
+        tasks.into_iter().flatten().for_each(wake_task);
         if room {
             self.room.notify_all();
         }
@@ -343,12 +359,17 @@ impl Shared {
 
     /// The next group is to be written without waiting for company.
     fn is_wanted(&self, queue: &Queue) -> bool {
-        queue.is_empty() || queue.has_full_group() || queue.is_hurried() || queue.waiting > 0 || queue.closed
+        queue.is_empty()
+            || queue.has_full_group()
+            || queue.is_hurried()
+            || queue.waiting > 0
+            || !queue.room.is_empty()
+            || queue.closed
     }
 
     /// Until the callers that were served last are back, or no caller came for a while, or it takes too long altogether.
     fn gather_crowd<'a>(&'a self, queue: MutexGuard<'a, Queue>, led: Instant) -> MutexGuard<'a, Queue> {
-        let (crowd, mut had) = (queue.crowd, queue.callers);
+        let (crowd, mut had) = (queue.crowd, queue.company());
         if had >= crowd {
             return queue;
         }
@@ -406,12 +427,13 @@ impl Shared {
     /// Lets everything fail that waits, and everything that comes.
     fn poison(&self, mut queue: MutexGuard<'_, Queue>, failure: &Failure) {
         queue.poison = Some(failure.clone());
-        let groups = queue.drain();
+        let (groups, tasks) = (queue.drain(), queue.room.take());
         self.callers.store(0, Ordering::Relaxed);
         drop(queue);
         for group in groups {
-            group.finish(Err(failure.clone()));
+            group.finish(Err(failure.clone()), &self.dir);
         }
+        tasks.into_iter().flatten().for_each(wake_task);
         self.room.notify_all();
         self.company.notify_all();
     }
@@ -423,6 +445,9 @@ impl Shared {
             return Err(Failure::Closed.error(&self.dir));
         }
         queue.closed = true;
+        let tasks = queue.room.take();
+        drop(queue);
+        tasks.into_iter().flatten().for_each(wake_task);
         self.room.notify_all();
         Ok(())
     }
@@ -435,7 +460,7 @@ impl Shared {
         }
         let Some(completion) = queue.hurry_newest() else { return Ok(()) };
         self.company.notify_one();
-        let ticket = Ticket { completion, index: 0, frames: 1, came: Instant::now() };
+        let ticket = Ticket::new(completion, GroupPart { index: 0, frames: 1, offset: 0 }, Instant::now());
         self.settle(queue, &ticket).map(|_| ())
     }
 

@@ -9,9 +9,22 @@ pub(super) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering}
 pub(super) use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 pub(super) use std::thread::{JoinHandle, panicking, yield_now};
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::Waker;
+
 /// Starts a thread with this name.
 pub(super) fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name(name.to_owned()).spawn(run)
+}
+
+/// Whether this is the thread that the handle stands for.
+pub(super) fn is_current(thread: &JoinHandle<()>) -> bool {
+    thread.thread().id() == std::thread::current().id()
+}
+
+/// Wakes a task. What its executor does meanwhile is not ours: a panic there must not end the thread that writes for all.
+pub(super) fn wake_task(waker: Waker) {
+    let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
 }
 
 /// The lock, whether or not a thread panicked while it held it: what a panic leaves behind is dealt with where it happens.

@@ -5,12 +5,13 @@ use std::time::Instant;
 
 use super::completion::Completion;
 use super::primitives::Arc;
+use super::tasks::RoomWakers;
 use super::ticket::Ticket;
 use crate::model::{Error, Lsn, Result};
 use crate::native::HEADER_BYTES;
 use crate::writer::frames::{BatchPart, Group, Prepared, pad_room};
-use crate::writer::options::Options;
-use crate::writer::outcome::Failure;
+use crate::writer::options::Settings;
+use crate::writer::outcome::{Failure, GroupPart};
 
 /// A group on its way, and its callers.
 #[derive(Debug, Default)]
@@ -19,6 +20,8 @@ pub(super) struct Queued {
     pub completion: Arc<Completion>,
     /// Callers that wait for it and do nothing else meanwhile.
     pub callers: usize,
+    /// Tasks that wait for it.
+    pub tasks: usize,
     /// When the first record came.
     pub opened: Option<Instant>,
     /// Its place in the order of all groups.
@@ -36,6 +39,8 @@ pub(super) struct Queue {
     pub bytes: usize,
     /// Callers that wait in append, in all queued groups.
     pub callers: usize,
+    /// Tasks that await a record in one of them.
+    tasks: usize,
     /// The number that the next data frame will get, if nothing fails before.
     next: Lsn,
     /// No record is in the log nor on its way there.
@@ -50,12 +55,14 @@ pub(super) struct Queue {
     pub closed: bool,
     /// A thread leads.
     pub busy: bool,
-    /// How many callers are likely to come: those of the last group and those that were waiting when it ended.
+    /// How many callers and tasks are likely to come: those of the last group and those that were waiting when it ended.
     pub crowd: usize,
     /// The committer sleeps.
     pub committer_idle: bool,
     /// Callers that wait for room.
     pub waiting: usize,
+    /// Tasks that wait for room.
+    pub room: RoomWakers,
     /// A leader waits for company.
     pub gathering: bool,
     /// Groups up to this one are wanted without waiting for company.
@@ -70,6 +77,7 @@ impl Queue {
             writing: None,
             bytes: 0,
             callers: 0,
+            tasks: 0,
             next,
             blank,
             planned: place,
@@ -81,6 +89,7 @@ impl Queue {
             crowd: 0,
             committer_idle: false,
             waiting: 0,
+            room: RoomWakers::default(),
             gathering: false,
             hurry: 0,
         }
@@ -93,6 +102,17 @@ impl Queue {
     /// A group is as full as it may be.
     pub fn has_full_group(&self) -> bool {
         !self.ready.is_empty()
+    }
+
+    /// A task awaits what was pushed last.
+    pub fn expect_task(&mut self) {
+        self.filling.tasks += 1;
+        self.tasks += 1;
+    }
+
+    /// Callers and tasks that wait for a queued record.
+    pub fn company(&self) -> usize {
+        self.callers + self.tasks
     }
 
     /// The group that is written next.
@@ -124,7 +144,7 @@ impl Queue {
         records: &[Prepared<'_>],
         caller: bool,
         came: Instant,
-        options: &Options,
+        options: &Settings,
         mut each: impl FnMut(Ticket),
     ) -> Result<()> {
         let bytes: usize = records.iter().map(Prepared::bytes).sum();
@@ -142,10 +162,11 @@ impl Queue {
             }
             let index = u32::try_from(group.frames.frames).unwrap_or(u32::MAX);
             let frames = record.frames();
+            let offset = group.frames.bytes.len() as u64;
             group.frames.push(record, part, options);
             self.next = self.next.plus(frames as u64);
             let frames = u32::try_from(frames).unwrap_or(u32::MAX);
-            each(Ticket { completion: group.completion.clone(), index, frames, came });
+            each(Ticket::new(group.completion.clone(), GroupPart { index, frames, offset }, came));
         }
         group.opened.get_or_insert(came);
         group.callers += usize::from(caller);
@@ -189,7 +210,7 @@ impl Queue {
 
     /// Sees to it that what comes next fits the group being filled.
     #[inline]
-    fn make_group(&mut self, bytes: usize, records: usize, options: &Options) {
+    fn make_group(&mut self, bytes: usize, records: usize, options: &Settings) {
         let (position, held) = self.planned;
         let frames = &self.filling.frames;
         let segment_full = position > HEADER_BYTES
@@ -221,6 +242,7 @@ impl Queue {
         }
         let group = self.ready.pop_front()?;
         self.callers -= group.callers;
+        self.tasks -= group.tasks;
         self.writing = Some(group.completion.clone());
         Some(group)
     }
@@ -228,7 +250,7 @@ impl Queue {
     /// A group that was taken is over. `failed` when it left no trace.
     pub fn over(&mut self, mut group: Queued, bytes: usize, failed: bool) {
         self.bytes = self.bytes.saturating_sub(bytes);
-        self.crowd = group.callers + self.callers;
+        self.crowd = group.callers + group.tasks + self.company();
         self.writing = None;
         if failed {
             self.next = Lsn(self.next.0.saturating_sub(group.frames.frames as u64));

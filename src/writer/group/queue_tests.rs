@@ -6,16 +6,16 @@ use super::queue::Queue;
 use crate::model::{Lsn, Result};
 use crate::native::HEADER_BYTES;
 use crate::writer::frames::Prepared;
-use crate::writer::{Draft, Options};
+use crate::writer::{Draft, Settings};
 
 fn queue() -> Queue {
     Queue::new(Lsn(1), true, (HEADER_BYTES, 0), 1)
 }
 
-fn push(queue: &mut Queue, drafts: &[Draft<'_>], options: &Options) -> Result<Vec<u32>> {
+fn push(queue: &mut Queue, drafts: &[Draft<'_>], options: &Settings) -> Result<Vec<u32>> {
     let prepared: Vec<Prepared<'_>> = drafts.iter().map(|d| Prepared::new(*d, options).expect("it is short")).collect();
     let mut places = Vec::new();
-    queue.push(&prepared, true, Instant::now(), options, |ticket| places.push(ticket.index))?;
+    queue.push(&prepared, true, Instant::now(), options, |ticket| places.push(ticket.part.index))?;
     Ok(places)
 }
 
@@ -25,7 +25,7 @@ fn groups(queue: &mut Queue) -> Vec<(usize, bool)> {
 
 #[test]
 fn a_group_is_full_by_what_is_pending_and_a_batch_is_never_split() {
-    let options = Options { group_records: 3, ..Options::default() };
+    let options = Settings { group_records: 3, ..Settings::default() };
     let mut queue = queue();
     for _ in 0..4 {
         push(&mut queue, &[Draft::of(b"x")], &options).expect("nothing is pinned");
@@ -38,7 +38,7 @@ fn a_group_is_full_by_what_is_pending_and_a_batch_is_never_split() {
 
 #[test]
 fn a_segment_gets_exactly_as_many_records_as_it_may_hold() {
-    let options = Options { segment_records: Some(10), ..Options::default() };
+    let options = Settings { segment_records: Some(10), ..Settings::default() };
     let mut queue = queue();
     for _ in 0..3 {
         push(&mut queue, &[Draft::of(b"x")], &options).expect("nothing is pinned");
@@ -52,7 +52,7 @@ fn a_segment_gets_exactly_as_many_records_as_it_may_hold() {
 
 #[test]
 fn a_pinned_number_must_be_the_next_one_unless_there_is_no_record_yet() {
-    let options = Options::default();
+    let options = Settings::default();
     let pin = |lsn| Draft { lsn: Some(Lsn(lsn)), ..Draft::of(b"x") };
     let mut queue = queue();
     assert_eq!(push(&mut queue, &[pin(500), pin(501)], &options).expect("nothing can be missing"), [0, 1]);
@@ -67,7 +67,7 @@ fn a_pinned_number_must_be_the_next_one_unless_there_is_no_record_yet() {
 
 #[test]
 fn a_group_that_failed_gives_its_numbers_back() {
-    let options = Options { group_records: 1, ..Options::default() };
+    let options = Settings { group_records: 1, ..Settings::default() };
     let mut queue = queue();
     push(&mut queue, &[Draft::of(b"x")], &options).expect("nothing is pinned");
     push(&mut queue, &[Draft::of(b"y")], &options).expect("nothing is pinned");
@@ -79,10 +79,10 @@ fn a_group_that_failed_gives_its_numbers_back() {
 
 /// What one record of one byte takes.
 fn one() -> u64 {
-    Prepared::new(Draft::of(b"x"), &Options::default()).expect("it is short").bytes() as u64
+    Prepared::new(Draft::of(b"x"), &Settings::default()).expect("it is short").bytes() as u64
 }
 
-fn push_each(queue: &mut Queue, records: usize, options: &Options) {
+fn push_each(queue: &mut Queue, records: usize, options: &Settings) {
     (0..records).for_each(|_| drop(push(queue, &[Draft::of(b"x")], options).expect("nothing is pinned")));
 }
 
@@ -90,9 +90,9 @@ fn push_each(queue: &mut Queue, records: usize, options: &Options) {
 fn a_segment_is_filled_to_its_last_byte_and_its_last_record_and_no_further() {
     let bytes = |records: u64, more: i64| {
         let length = HEADER_BYTES + records * one();
-        Options { segment_bytes: length.checked_add_signed(more).expect("small"), ..Options::default() }
+        Settings { segment_bytes: length.checked_add_signed(more).expect("small"), ..Settings::default() }
     };
-    let records = |most| Options { segment_records: Some(most), ..Options::default() };
+    let records = |most| Settings { segment_records: Some(most), ..Settings::default() };
     for (what, options, expected) in [
         ("just so long", bytes(4, 0), vec![(4, false), (4, true), (1, true)]),
         ("a byte short", bytes(4, -1), vec![(3, false), (3, true), (3, true)]),
@@ -102,12 +102,12 @@ fn a_segment_is_filled_to_its_last_byte_and_its_last_record_and_no_further() {
         ("one record", records(1), vec![(1, false); 1].into_iter().chain(vec![(1, true); 8]).collect()),
         (
             "both, and bytes end first",
-            Options { segment_records: Some(5), ..bytes(4, 0) },
+            Settings { segment_records: Some(5), ..bytes(4, 0) },
             vec![(4, false), (4, true), (1, true)],
         ),
         (
             "both, and records end first",
-            Options { segment_records: Some(3), ..bytes(4, 0) },
+            Settings { segment_records: Some(3), ..bytes(4, 0) },
             vec![(3, false), (3, true), (3, true)],
         ),
     ] {
@@ -119,17 +119,17 @@ fn a_segment_is_filled_to_its_last_byte_and_its_last_record_and_no_further() {
 
 #[test]
 fn a_group_is_filled_to_its_last_byte_and_its_last_record_and_no_further() {
-    let bytes = |records: usize, more: isize| Options {
+    let bytes = |records: usize, more: isize| Settings {
         group_bytes: (records * usize::try_from(one()).expect("small")).checked_add_signed(more).expect("small"),
-        ..Options::default()
+        ..Settings::default()
     };
     for (what, options, expected) in [
         ("just so long", bytes(4, 0), vec![4, 4, 1]),
         ("a byte short", bytes(4, -1), vec![3, 3, 3]),
         ("shorter than a record", bytes(0, 1), vec![1; 9]),
-        ("so many records", Options { group_records: 4, ..Options::default() }, vec![4, 4, 1]),
-        ("one record", Options { group_records: 1, ..Options::default() }, vec![1; 9]),
-        ("both, and records end first", Options { group_records: 3, ..bytes(4, 0) }, vec![3, 3, 3]),
+        ("so many records", Settings { group_records: 4, ..Settings::default() }, vec![4, 4, 1]),
+        ("one record", Settings { group_records: 1, ..Settings::default() }, vec![1; 9]),
+        ("both, and records end first", Settings { group_records: 3, ..bytes(4, 0) }, vec![3, 3, 3]),
     ] {
         let mut queue = queue();
         push_each(&mut queue, 9, &options);
@@ -137,7 +137,7 @@ fn a_group_is_filled_to_its_last_byte_and_its_last_record_and_no_further() {
         assert_eq!(records, expected, "{what}");
     }
     let mut queue = queue();
-    let options = Options { group_records: 4, ..Options::default() };
+    let options = Settings { group_records: 4, ..Settings::default() };
     push_each(&mut queue, 2, &options);
     push(&mut queue, &[Draft::of(b"y"); 2], &options).expect("nothing is pinned");
     push(&mut queue, &[Draft::of(b"y"); 3], &options).expect("nothing is pinned");
@@ -148,7 +148,7 @@ fn a_group_is_filled_to_its_last_byte_and_its_last_record_and_no_further() {
 #[test]
 fn what_groups_are_padded_with_counts_where_a_segment_ends() {
     // Each group is filled up to a block: behind two of them and a third record nothing more fits. By themselves 21 records would.
-    let options = Options { segment_bytes: HEADER_BYTES + 1024, group_records: 1, ..Options::default() };
+    let options = Settings { segment_bytes: HEADER_BYTES + 1024, group_records: 1, ..Settings::default() };
     let mut padded = Queue::new(Lsn(1), true, (HEADER_BYTES, 0), 512);
     push_each(&mut padded, 5, &options);
     assert_eq!(groups(&mut padded), [(1, false), (1, false), (1, false), (1, true), (1, false)]);
@@ -159,7 +159,7 @@ fn what_groups_are_padded_with_counts_where_a_segment_ends() {
 
 #[test]
 fn behind_an_exchanged_segment_what_is_queued_is_counted_again() {
-    let options = Options { segment_records: Some(4), group_records: 2, ..Options::default() };
+    let options = Settings { segment_records: Some(4), group_records: 2, ..Settings::default() };
     let mut queue = queue();
     push_each(&mut queue, 3, &options);
     // Another segment is active now: three records come into it, and one more fits.
@@ -167,7 +167,7 @@ fn behind_an_exchanged_segment_what_is_queued_is_counted_again() {
     push_each(&mut queue, 2, &options);
     assert_eq!(groups(&mut queue), [(2, false), (2, false), (1, true)]);
     // The same by bytes, with a rotation among what is queued: only what follows it counts.
-    let options = Options { segment_bytes: HEADER_BYTES + 3 * one(), group_records: 2, ..Options::default() };
+    let options = Settings { segment_bytes: HEADER_BYTES + 3 * one(), group_records: 2, ..Settings::default() };
     let mut queue = self::queue();
     push_each(&mut queue, 4, &options);
     queue.segment_is((HEADER_BYTES + one(), 1));
@@ -181,7 +181,7 @@ fn behind_an_exchanged_segment_what_is_queued_is_counted_again() {
 
 #[test]
 fn what_is_queued_is_counted_until_its_group_is_over() {
-    let options = Options { group_records: 2, ..Options::default() };
+    let options = Settings { group_records: 2, ..Settings::default() };
     let one = usize::try_from(one()).expect("small");
     let mut queue = queue();
     assert!(queue.is_empty() && queue.oldest().is_none() && queue.take().is_none() && !queue.has_full_group());
@@ -203,7 +203,7 @@ fn what_is_queued_is_counted_until_its_group_is_over() {
 
 #[test]
 fn whoever_wants_everything_written_hurries_what_is_there_and_nothing_that_comes_later() {
-    let options = Options { group_records: 2, ..Options::default() };
+    let options = Settings { group_records: 2, ..Settings::default() };
     let mut queue = queue();
     assert!(queue.hurry_newest().is_none() && !queue.is_hurried(), "there is nothing to wait for");
     push_each(&mut queue, 3, &options);
@@ -224,7 +224,7 @@ fn whoever_wants_everything_written_hurries_what_is_there_and_nothing_that_comes
 
 #[test]
 fn when_all_fails_each_group_that_waits_is_told_and_the_one_being_written_is_left_to_its_leader() {
-    let options = Options { group_records: 2, ..Options::default() };
+    let options = Settings { group_records: 2, ..Settings::default() };
     let mut queue = queue();
     push_each(&mut queue, 5, &options);
     let writing = queue.take().expect("a group");
@@ -236,7 +236,7 @@ fn when_all_fails_each_group_that_waits_is_told_and_the_one_being_written_is_lef
 
 #[test]
 fn numbers_end_at_the_last_one_and_a_record_of_many_frames_needs_room_for_all() {
-    let options = Options::default();
+    let options = Settings::default();
     let pin = |lsn| Draft { lsn: Some(lsn), ..Draft::of(b"x") };
     let long = vec![0; crate::native::FRAME_LIMIT + 1];
     for (pinned, drafts, fits) in

@@ -9,16 +9,16 @@ use super::{GroupCommit, Ticket};
 use crate::disk::{Disk, Errno, Fault, Luck, RealDisk, SimDisk, errno_of};
 use crate::model::{Error, Lsn};
 use crate::native::FrameKind;
-use crate::writer::{Draft, Options, Window};
+use crate::writer::{Draft, Settings, Window};
 
-fn sim(options: Options) -> (SimDisk, GroupCommit) {
+fn sim(options: Settings) -> (SimDisk, GroupCommit) {
     let sim = SimDisk::new();
     let log = GroupCommit::open(Arc::new(sim.clone()), Path::new("/log"), options).expect("a new log");
     (sim, log)
 }
 
-fn quiet() -> Options {
-    Options { background: false, preallocate: crate::writer::Preallocate::None, ..Options::default() }
+fn quiet() -> Settings {
+    Settings { background: false, preallocate: crate::writer::Preallocate::None, ..Settings::default() }
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn each_record_gets_the_next_number_whoever_appends() {
 
 #[test]
 fn thousands_of_tickets_from_one_thread_are_redeemed_in_any_order() {
-    let (_, log) = sim(Options { queue_bytes: 50_000, ..quiet() });
+    let (_, log) = sim(Settings { queue_bytes: 50_000, ..quiet() });
     let tickets: Vec<Ticket> = (0..3000).map(|_| log.submit(&b"alpha"[..]).expect("the disk is well")).collect();
     for (index, ticket) in tickets.iter().enumerate().rev() {
         let ack = log.wait(ticket).expect("the disk is well");
@@ -67,7 +67,7 @@ fn a_ticket_nobody_waits_for_is_written_all_the_same() {
 
 #[test]
 fn a_window_ends_early_when_nobody_else_can_come() {
-    let (_, log) = sim(Options { window: Window::Fixed(Duration::from_secs(3600)), ..quiet() });
+    let (_, log) = sim(Settings { window: Window::Fixed(Duration::from_secs(3600)), ..quiet() });
     assert_eq!(log.append(&b"alone"[..]).expect("the disk is well").group_size, 1);
     thread::scope(|scope| {
         let other = log.clone();
@@ -79,14 +79,14 @@ fn a_window_ends_early_when_nobody_else_can_come() {
 
 #[test]
 fn closing_and_syncing_do_not_wait_for_a_window() {
-    let (_, log) = sim(Options { window: Window::Fixed(Duration::from_secs(3600)), ..quiet() });
+    let (_, log) = sim(Settings { window: Window::Fixed(Duration::from_secs(3600)), ..quiet() });
     let _other = log.clone();
     let ticket = log.submit(&b"alpha"[..]).expect("the disk is well");
     assert_eq!(log.sync().expect("the disk is well"), Lsn(1));
     assert!(ticket.is_over());
-    let _ = log.submit(&b"beta"[..]).expect("the disk is well");
+    drop(log.submit(&b"beta"[..]).expect("the disk is well"));
     assert_eq!(log.close().expect("it closes"), Lsn(2));
-    assert!(matches!(log.append(&b"late"[..]), Err(Error::Refused { .. })));
+    assert!(matches!(log.append(&b"late"[..]), Err(Error::Closed { .. })));
 }
 
 #[test]
@@ -218,7 +218,7 @@ fn a_replica_keeps_the_numbers_it_is_given() {
 
 #[test]
 fn segments_are_sealed_where_the_limits_say_and_cut_to_their_length() {
-    let (sim, log) = sim(Options { segment_records: Some(10), ..Options::default() });
+    let (sim, log) = sim(Settings { segment_records: Some(10), ..Settings::default() });
     for _ in 0..25 {
         log.append(&b"alpha"[..]).expect("the disk is well");
     }
@@ -235,7 +235,7 @@ fn a_segment_that_gets_old_while_nobody_appends_is_sealed_and_an_empty_one_never
     let names = |sim: &SimDisk| -> Vec<String> {
         sim.list(Path::new("/log")).expect("it lists").into_iter().map(|e| e.name).filter(|name| name != "LOCK").collect()
     };
-    let (sim, log) = sim(Options { segment_age: Some(Duration::from_millis(1)), ..quiet() });
+    let (sim, log) = sim(Settings { segment_age: Some(Duration::from_millis(1)), ..quiet() });
     let begun = Instant::now();
     for round in 1..=3 {
         log.append(&b"alpha"[..]).expect("the disk is well");
@@ -253,7 +253,7 @@ fn a_segment_that_gets_old_while_nobody_appends_is_sealed_and_an_empty_one_never
 
 #[test]
 fn a_segment_that_is_not_old_stays_and_nobody_waits_for_its_time() {
-    let options = Options { segment_age: Some(Duration::from_secs(3600)), ..quiet() };
+    let options = Settings { segment_age: Some(Duration::from_secs(3600)), ..quiet() };
     let (sim, log) = sim(options.clone());
     log.append(&b"alpha"[..]).expect("the disk is well");
     let left = lock(&log.shared.log).rotate_if_old().expect("the disk is well");
@@ -267,7 +267,7 @@ fn a_segment_that_is_not_old_stays_and_nobody_waits_for_its_time() {
 
 #[test]
 fn an_old_segment_that_cannot_be_sealed_ends_the_writer() {
-    let (sim, log) = sim(Options { segment_age: Some(Duration::from_secs(3600)), ..quiet() });
+    let (sim, log) = sim(Settings { segment_age: Some(Duration::from_secs(3600)), ..quiet() });
     log.append(&b"alpha"[..]).expect("the disk is well");
     let mut inner = lock(&log.shared.log);
     inner.grow_old();
@@ -287,13 +287,13 @@ fn groups_go_past_the_cache_where_room_is_ready_and_only_there() {
         // Who does not wait for the disk is faster through the cache.
         (false, crate::writer::Preallocate::Zero, "none"),
     ] {
-        let options = Options {
+        let options = Settings {
             buffered,
             preallocate,
             sync: sync.parse().expect("a mode"),
             background: false,
             segment_bytes: 200_000,
-            ..Options::default()
+            ..Settings::default()
         };
         let (sim, log) = sim(options.clone());
         for n in 0..300usize {
@@ -312,7 +312,7 @@ fn groups_go_past_the_cache_where_room_is_ready_and_only_there() {
 
 #[test]
 fn a_direct_write_that_falls_short_is_finished_through_the_cache() {
-    let options = Options { background: false, ..Options::default() };
+    let options = Settings { background: false, ..Settings::default() };
     for behind in 1..12 {
         let (sim, log) = sim(options.clone());
         log.append(&[1; 5000][..]).expect("the disk is well");
@@ -332,7 +332,7 @@ fn direct_writes_and_real_files_go_together_in_each_mode() {
     for (index, sync) in ["fdatasync", "fsync", "dsync", "none", "interval=1ms"].into_iter().enumerate() {
         for direct in [false, true] {
             let path = dir.path().join(format!("{index}-{direct}"));
-            let options = Options { sync: sync.parse().expect("a mode"), direct, ..Options::default() };
+            let options = Settings { sync: sync.parse().expect("a mode"), direct, ..Settings::default() };
             for round in 0..3u64 {
                 let log = GroupCommit::open(Arc::new(RealDisk), &path, options.clone()).expect("the log is clean");
                 assert_eq!(log.next_lsn(), Lsn(round * 43 + 1), "{sync} {direct}");
@@ -425,7 +425,7 @@ fn a_batch_nobody_waits_for_is_written_all_the_same() {
 
 #[test]
 fn a_sync_in_the_background_is_heard_of_without_a_call() {
-    let (_, log) = sim(Options { sync: "interval=1ms".parse().expect("a mode"), ..quiet() });
+    let (_, log) = sim(Settings { sync: "interval=1ms".parse().expect("a mode"), ..quiet() });
     assert!(!log.append(&b"alpha"[..]).expect("the disk is well").durable);
     let begun = Instant::now();
     while log.durable_lsn() < Lsn(1) {
@@ -451,7 +451,7 @@ fn what_is_durable_is_known_while_a_group_is_being_written() {
 
 #[test]
 fn a_caller_without_room_goes_on_when_there_is_some() {
-    let (_, log) = sim(Options { queue_bytes: 100, ..quiet() });
+    let (_, log) = sim(Settings { queue_bytes: 100, ..quiet() });
     thread::scope(|scope| {
         let waiting = while_one_leads(
             &log,
@@ -472,7 +472,7 @@ fn a_caller_without_room_goes_on_when_there_is_some() {
 
 #[test]
 fn records_behind_a_rotation_fill_the_new_segment() {
-    let (sim, log) = sim(Options { segment_records: Some(10), ..quiet() });
+    let (sim, log) = sim(Settings { segment_records: Some(10), ..quiet() });
     for _ in 0..6 {
         log.append(&b"alpha"[..]).expect("the disk is well");
     }
@@ -564,7 +564,7 @@ fn a_hundred_thousand_calls_beside_appenders_all_come_back() {
     ];
     for appenders in [1, 2, 4] {
         for (what, count, call) in calls {
-            let (_, log) = sim(Options { window: Window::Fixed(Duration::from_micros(1)), ..quiet() });
+            let (_, log) = sim(Settings { window: Window::Fixed(Duration::from_micros(1)), ..quiet() });
             let stop = std::sync::atomic::AtomicBool::new(false);
             let acknowledged: u64 = thread::scope(|scope| {
                 let appending: Vec<_> = (0..appenders)

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::leader::Shared;
-use super::log::Log;
-use super::primitives::{Arc, JoinHandle, MutexGuard, Ordering, lock, spawn, wait_for};
+use super::log::OpenLog;
+use super::primitives::{Arc, JoinHandle, MutexGuard, Ordering, is_current, lock, spawn, wait_for};
 use crate::model::{Error, Result};
 use crate::writer::sync::SyncMode;
 
@@ -99,7 +99,7 @@ impl Shared {
         while !self.stop.load(Ordering::Acquire) && queue.poison.is_none() {
             drop(queue);
             // Without room nothing is lost: the next group begins a segment, or fails. What ends the writer is told to all.
-            let again = self.rotate_with(Log::rotate_if_old).unwrap_or(RETRY).max(Duration::from_millis(1));
+            let again = self.rotate_with(OpenLog::rotate_if_old).unwrap_or(RETRY).max(Duration::from_millis(1));
             queue = self.queue();
             if !self.stop.load(Ordering::Acquire) {
                 queue = wait_for(&self.time, queue, again);
@@ -116,7 +116,10 @@ impl Shared {
         self.company.notify_all();
         self.time.notify_all();
         let threads = std::mem::take(&mut *lock(&self.threads));
-        for thread in [threads.committer, threads.syncer, threads.sealer].into_iter().flatten() {
+        let others =
+            [threads.committer, threads.syncer, threads.sealer].into_iter().flatten().filter(|thread| !is_current(thread));
+        // A task that was woken may drop the last handle: then it is the committer that comes here, and it ends by itself.
+        for thread in others {
             // One that panicked has ended the writer, and everybody was told.
             let _ = thread.join();
         }

@@ -10,7 +10,7 @@ use crate::native::HEADER_BYTES;
 use crate::writer::counters::Counters;
 use crate::writer::frames::Group;
 use crate::writer::log::Rotated;
-use crate::writer::options::Options;
+use crate::writer::options::Settings;
 use crate::writer::outcome::{Failure, Outcome, Written};
 
 /// What the log was told to do, for the properties to look at.
@@ -46,19 +46,19 @@ impl Witness {
 }
 
 #[derive(Debug)]
-pub(super) struct Log {
+pub(super) struct OpenLog {
     witness: Witness,
     next: Lsn,
     counters: Arc<Counters>,
     poison: Option<Failure>,
 }
 
-impl Log {
-    pub fn standing_in(witness: Witness) -> Log {
-        Log { witness, next: Lsn(1), counters: Arc::default(), poison: None }
+impl OpenLog {
+    pub fn standing_in(witness: Witness) -> OpenLog {
+        OpenLog { witness, next: Lsn(1), counters: Arc::default(), poison: None }
     }
 
-    pub fn open(_: Arc<dyn Disk>, dir: &Path, _: Options) -> Result<Log> {
+    pub fn open(_: Arc<dyn Disk>, dir: &Path, _: Settings) -> Result<OpenLog> {
         Err(Error::NotALog { path: dir.to_owned(), files: 0 })
     }
 
@@ -86,7 +86,19 @@ impl Log {
         self.next = first.plus(group.frames as u64);
         self.counters.durable_below(self.next);
         let now = Instant::now();
-        Ok(Written { first, number, records: group.records, led, gathered, written: now, synced: now, durable: true })
+        let (segment, offset) = (Lsn::FIRST, HEADER_BYTES);
+        Ok(Written {
+            first,
+            segment,
+            offset,
+            number,
+            records: group.records,
+            led,
+            gathered,
+            written: now,
+            synced: now,
+            durable: true,
+        })
     }
 
     pub fn sync(&mut self) -> Result<()> {

@@ -24,6 +24,14 @@ pub(super) fn spawn(_: &str, run: impl FnOnce() + Send + 'static) -> std::io::Re
     }
 }
 
+pub(super) fn is_current(thread: &JoinHandle<()>) -> bool {
+    thread.thread().id() == shuttle::thread::current().id()
+}
+
+pub(super) fn wake_task(waker: std::task::Waker) {
+    waker.wake();
+}
+
 /// All threads of the model share one thread of the system: whether that one panics says nothing.
 pub(super) fn panicking() -> bool {
     false

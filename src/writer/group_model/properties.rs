@@ -10,11 +10,11 @@ use std::time::Duration;
 use shuttle::thread;
 
 use super::api::GroupCommit;
-use super::log::{Log, Witness};
+use super::log::{OpenLog, Witness};
 use super::primitives::THREADS_LEFT;
 use super::ticket::Ticket;
 use crate::model::{Error, Result};
-use crate::writer::options::Options;
+use crate::writer::options::Settings;
 use crate::writer::outcome::Ack;
 use crate::writer::sync::{SyncMode, Window};
 
@@ -36,17 +36,17 @@ macro_rules! tests {
     };
 }
 
-fn quiet() -> Options {
-    Options { window: Window::Fixed(Duration::ZERO), ..Options::default() }
+fn quiet() -> Settings {
+    Settings { window: Window::Fixed(Duration::ZERO), ..Settings::default() }
 }
 
 /// A window that never ends by itself.
-fn endless() -> Options {
-    Options { window: Window::Fixed(Duration::from_secs(1 << 30)), ..Options::default() }
+fn endless() -> Settings {
+    Settings { window: Window::Fixed(Duration::from_secs(1 << 30)), ..Settings::default() }
 }
 
-fn open(witness: &Witness, options: Options) -> GroupCommit {
-    GroupCommit::over(Log::standing_in(witness.clone()), Path::new("model"), options).expect("threads can be started")
+fn open(witness: &Witness, options: Settings) -> GroupCommit {
+    GroupCommit::over(OpenLog::standing_in(witness.clone()), Path::new("model"), options).expect("threads can be started")
 }
 
 /// Appends `count` records and answers how many were acknowledged; all others must have been refused or told of a failure.
@@ -56,7 +56,7 @@ fn appender(log: GroupCommit, count: usize) -> thread::JoinHandle<u64> {
         let lsns: Vec<u64> = acks.iter().flatten().map(|ack| ack.lsn.0).collect();
         assert!(lsns.is_sorted_by(|a, b| a < b), "one thread's numbers grow: {lsns:?}");
         for error in acks.iter().filter_map(|ack| ack.as_ref().err()) {
-            assert!(matches!(error, Error::Refused { .. } | Error::Poisoned { .. }), "{error}");
+            assert!(matches!(error, Error::Closed { .. } | Error::Poisoned { .. }), "{error}");
         }
         lsns.len() as u64
     })
@@ -104,10 +104,10 @@ fn closing_beside_appenders_loses_nothing_that_was_accepted_and_nothing_follows_
             accepted
         });
         let durable = log.close().expect("the disk is well");
-        assert!(matches!(log.append(&b"late"[..]), Err(Error::Refused { .. })));
-        assert!(matches!(log.sync(), Err(Error::Refused { .. })), "a sync after the end");
-        assert!(matches!(log.rotate(), Err(Error::Refused { .. })), "a rotation after the end");
-        assert!(matches!(log.close(), Err(Error::Refused { .. })), "a second end");
+        assert!(matches!(log.append(&b"late"[..]), Err(Error::Closed { .. })));
+        assert!(matches!(log.sync(), Err(Error::Closed { .. })), "a sync after the end");
+        assert!(matches!(log.rotate(), Err(Error::Closed { .. })), "a rotation after the end");
+        assert!(matches!(log.close(), Err(Error::Closed { .. })), "a second end");
         let acked: u64 = appenders.into_iter().chain([submitter]).map(|t| t.join().expect("it returns")).sum();
         let facts = witness.facts();
         assert_eq!((facts.records, durable.0, facts.closed), (acked, acked, true));
@@ -121,9 +121,9 @@ fn syncs_and_rotations_beside_a_close_come_back_and_touch_nothing_after_it(sched
         let (syncing, rotating) = (log.clone(), log.clone());
         let syncer = thread::spawn(move || {
             let _ = syncing.append(&b"x"[..]);
-            matches!(syncing.sync(), Ok(_) | Err(Error::Refused { .. }))
+            matches!(syncing.sync(), Ok(_) | Err(Error::Closed { .. }))
         });
-        let rotator = thread::spawn(move || matches!(rotating.rotate(), Ok(_) | Err(Error::Refused { .. })));
+        let rotator = thread::spawn(move || matches!(rotating.rotate(), Ok(_) | Err(Error::Closed { .. })));
         log.close().expect("the disk is well");
         let rotations = witness.facts().rotations;
         assert!(syncer.join().expect("it returns") && rotator.join().expect("it returns"));
@@ -138,7 +138,7 @@ fn tickets_nobody_waits_for_are_written_before_the_last_handle_is_gone(schedules
         let other = log.clone();
         let submitter = thread::spawn(move || (0..2).filter(|_| other.submit(&b"y"[..]).is_ok()).count());
         let appender = appender(log.clone(), 1);
-        let _ = log.submit(&b"z"[..]).expect("the disk is well");
+        drop(log.submit(&b"z"[..]).expect("the disk is well"));
         drop(log);
         assert_eq!((submitter.join().expect("it returns"), appender.join().expect("it returns")), (2, 1));
         assert_eq!(witness.facts().records, 4);
@@ -183,7 +183,7 @@ fn callers_without_room_get_it_or_are_refused(schedules: usize) {
         check(schedules, move || {
             let witness = Witness::default();
             // Room for one record.
-            let log = open(&witness, Options { queue_bytes: 50, ..quiet() });
+            let log = open(&witness, Settings { queue_bytes: 50, ..quiet() });
             let threads = [appender(log.clone(), 1), appender(log.clone(), 1)];
             let other = log.clone();
             let submitter = thread::spawn(move || (0..2).filter(|_| other.submit(&b"y"[..]).is_ok()).count() as u64);
@@ -199,12 +199,102 @@ fn callers_without_room_get_it_or_are_refused(schedules: usize) {
     }
 }
 
+/// Runs tasks on one thread, as an executor does; answers how many records were acknowledged.
+fn tasks(log: GroupCommit, count: usize) -> thread::JoinHandle<u64> {
+    thread::spawn(move || {
+        let tasks: Vec<_> = (0..count)
+            .map(|_| {
+                let log = log.clone();
+                shuttle::future::spawn(async move { log.append_async(b"a").await })
+            })
+            .collect();
+        drop(log);
+        let mut acked = 0;
+        for task in tasks {
+            match shuttle::future::block_on(task).expect("it is not cancelled") {
+                Ok(_) => acked += 1,
+                Err(error) => assert!(matches!(error, Error::Closed { .. } | Error::Poisoned { .. }), "{error}"),
+            }
+        }
+        acked
+    })
+}
+
+fn tasks_beside_threads_are_all_woken(schedules: usize) {
+    for room in [Settings::default().queue_bytes, 50] {
+        check(schedules, move || {
+            let witness = Witness::default();
+            let log = open(&witness, Settings { queue_bytes: room, ..quiet() });
+            let threads = [tasks(log.clone(), 2), appender(log.clone(), 1)];
+            drop(log);
+            let acked: u64 = threads.into_iter().map(|t| t.join().expect("it returns")).sum();
+            assert_eq!((acked, witness.facts().records), (3, 3));
+        });
+    }
+}
+
+fn two_tasks_of_one_group_on_two_threads_are_both_woken(schedules: usize) {
+    check(schedules, || {
+        let witness = Witness::default();
+        let log = open(&witness, quiet());
+        let threads = [tasks(log.clone(), 1), tasks(log.clone(), 1)];
+        drop(log);
+        let acked: u64 = threads.into_iter().map(|t| t.join().expect("it returns")).sum();
+        assert_eq!((acked, witness.facts().records), (2, 2));
+    });
+}
+
+fn tasks_hear_of_a_close_and_of_a_failure(schedules: usize) {
+    for (closes, room) in [(true, 50), (false, 50), (false, Settings::default().queue_bytes)] {
+        check(schedules, move || {
+            let witness = Witness::default();
+            witness.lock().fails_at = (!closes).then_some(2);
+            let log = open(&witness, Settings { queue_bytes: room, group_records: 1, ..quiet() });
+            let threads = [tasks(log.clone(), 2), tasks(log.clone(), 1)];
+            if closes {
+                log.close().expect("the disk is well");
+            }
+            drop(log);
+            let acked: u64 = threads.into_iter().map(|t| t.join().expect("it returns")).sum();
+            assert_eq!(acked, witness.facts().records);
+        });
+    }
+}
+
+fn a_task_that_is_dropped_keeps_nobody_from_being_woken(schedules: usize) {
+    for room in [Settings::default().queue_bytes, 50] {
+        check(schedules, move || {
+            let witness = Witness::default();
+            let log = open(&witness, Settings { queue_bytes: room, ..quiet() });
+            let other = tasks(log.clone(), 1);
+            let dropped = log.clone();
+            let canceller = thread::spawn(move || {
+                let mut future = Box::pin(dropped.append_async(b"c"));
+                shuttle::future::block_on(async {
+                    // Once: it is handed over, or waits for room, and is given up.
+                    std::future::poll_fn(|context| {
+                        let _ = future.as_mut().poll(context);
+                        std::task::Poll::Ready(())
+                    })
+                    .await;
+                });
+                drop(future);
+                u64::from(dropped.append(b"d").is_ok())
+            });
+            drop(log);
+            let acked = other.join().expect("it returns") + canceller.join().expect("it returns");
+            let records = witness.facts().records;
+            assert!(acked == 2 && (2..=3).contains(&records), "{acked} of {records}");
+        });
+    }
+}
+
 fn everybody_hears_of_a_failure(schedules: usize) {
     for options in [quiet(), endless()] {
         check(schedules, move || {
             let witness = Witness::default();
             witness.lock().fails_at = Some(2);
-            let log = open(&witness, Options { group_records: 1, ..options.clone() });
+            let log = open(&witness, Settings { group_records: 1, ..options.clone() });
             let threads = [appender(log.clone(), 2), appender(log.clone(), 1)];
             let other = log.clone();
             let syncer = thread::spawn(move || {
@@ -258,13 +348,13 @@ fn a_leader_that_dies_leaves_nobody_asleep(schedules: usize) {
 
 fn a_thread_that_cannot_be_started_ends_those_that_were_and_gives_the_log_back(schedules: usize) {
     let options =
-        Options { sync: SyncMode::Interval(Duration::from_secs(1)), segment_age: Some(Duration::from_secs(1)), ..quiet() };
+        Settings { sync: SyncMode::Interval(Duration::from_secs(1)), segment_age: Some(Duration::from_secs(1)), ..quiet() };
     for left in 0..3 {
         let options = options.clone();
         let opens = move || {
             let witness = Witness::default();
             THREADS_LEFT.set(left);
-            let opened = GroupCommit::over(Log::standing_in(witness.clone()), Path::new("model"), options.clone());
+            let opened = GroupCommit::over(OpenLog::standing_in(witness.clone()), Path::new("model"), options.clone());
             THREADS_LEFT.set(usize::MAX);
             // Two threads are asked for. The log goes with the last of those that share it, and what locks it goes with the log.
             let expected = if left < 2 { Err(std::io::ErrorKind::WouldBlock) } else { Ok(()) };
@@ -303,6 +393,10 @@ tests! {
     a_leader_in_its_window_goes_on_when_nobody_else_can_come
     a_leader_in_its_window_hurries_for_a_sync_and_for_a_close
     callers_without_room_get_it_or_are_refused
+    tasks_beside_threads_are_all_woken
+    two_tasks_of_one_group_on_two_threads_are_both_woken
+    tasks_hear_of_a_close_and_of_a_failure
+    a_task_that_is_dropped_keeps_nobody_from_being_woken
     everybody_hears_of_a_failure
     a_failure_elsewhere_ends_a_window
     a_leader_that_dies_leaves_nobody_asleep

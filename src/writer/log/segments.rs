@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Log, Rotated, WriteStop, only};
+use super::{OpenLog, Rotated, WriteStop, only};
 use crate::disk::{AlignedBytes, DIRECT_BLOCK, Errno, File, Open, begin_file, errno_of, sweep, write_full};
 use crate::model::{Result, Time};
 use crate::native::{
@@ -19,7 +19,7 @@ use crate::writer::segment::{Active, header_now};
 use crate::writer::space::{is_no_space, next_path};
 use crate::writer::sync::{Preallocate, SyncMode};
 
-impl Log {
+impl OpenLog {
     /// Goes on in the last segment, or seals it where that would not do.
     pub(super) fn resume(&mut self, tail: Tail) -> Result<()> {
         let Some(open) = tail.open else { return Ok(()) };

@@ -11,7 +11,7 @@ use walctl::disk::{Disk, RealDisk, SimDisk};
 use walctl::formats::{Format, Halt, Item, Sink, Visit, Want};
 use walctl::model::Keys;
 use walctl::ops::open::Input;
-use walctl::writer::{Draft, GroupCommit, Options, Preallocate};
+use walctl::writer::{Draft, GroupCommit, Preallocate, Settings};
 
 use super::folder::{Files, disk_with, files_in, reopen};
 use super::recipe::{KEY, cook};
@@ -118,18 +118,18 @@ pub fn bases() -> Vec<Base> {
 }
 
 /// Ways to write a log of our own.
-fn writers(keys: &Keys) -> Vec<(&'static str, Options)> {
-    let plain = Options { background: false, segment_bytes: 16 << 10, ahead_bytes: 8 << 10, ..Options::default() };
+fn writers(keys: &Keys) -> Vec<(&'static str, Settings)> {
+    let plain = Settings { background: false, segment_bytes: 16 << 10, ahead_bytes: 8 << 10, ..Settings::default() };
     vec![
         ("room ahead", plain.clone()),
-        ("direct", Options { direct: true, ..plain.clone() }),
-        ("compression", Options { compress_min: Some(64), frame_limit: 1000, ..plain.clone() }),
-        ("encryption", Options { keys: keys.clone(), segment_records: Some(7), ..plain.clone() }),
-        ("short segments", Options { segment_records: Some(5), preallocate: Preallocate::None, ..plain }),
+        ("direct", Settings { direct: true, ..plain.clone() }),
+        ("compression", Settings { compress_min: Some(64), frame_limit: 1000, ..plain.clone() }),
+        ("encryption", Settings { keys: keys.clone(), segment_records: Some(7), ..plain.clone() }),
+        ("short segments", Settings { segment_records: Some(5), preallocate: Preallocate::None, ..plain }),
     ]
 }
 
-fn write(options: Options) -> Files {
+fn write(options: Settings) -> Files {
     let disk = SimDisk::new();
     let dir = Path::new("/log");
     let log = GroupCommit::open(Arc::new(disk.clone()), dir, options).expect("a new log");
@@ -137,7 +137,7 @@ fn write(options: Options) -> Files {
         let payload = vec![b'a' + n; usize::from(n) * 37];
         log.append(payload.as_slice()).expect("the disk is well");
         if n % 6 == 3 {
-            let drafts: Vec<Draft<'_>> = [&b"one"[..], b"two", b"three"].into_iter().map(Draft::from).collect();
+            let drafts: Vec<Draft<'_>> = [&b"one"[..], b"two", b"three"].into_iter().map(Draft::of).collect();
             log.append_batch(&drafts).expect("the disk is well");
         }
         if n == 20 {

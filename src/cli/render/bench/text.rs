@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use walctl::bench::{BenchPlace, Cell, CrashPlan, CrashVerdict, Measured, PARTS, Probe, Room, SyncWay};
-use walctl::writer::Options;
+use walctl::writer::Settings;
 
 use crate::cli::hint::show;
 use crate::cli::render::out::{Ink, Out};
@@ -90,7 +90,7 @@ pub fn rate(value: f64) -> String {
 
 /// In what a cell differs from the defaults.
 pub fn label(cell: &Cell) -> String {
-    let default = Options::default();
+    let default = Settings::default();
     let mut words = Vec::new();
     if cell.sync != default.sync {
         words.push(cell.sync.to_string());
