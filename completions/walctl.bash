@@ -62,7 +62,7 @@ _walctl() {
             return 0
             ;;
         walctl__subcmd__append)
-            opts="-q -h -V --delimiter --text --file --count --size --rate --kind --tag --batch --keep-lsn --ledger --repair --preset --sync --window --direct --buffered --preallocate --segment-bytes --segment-records --segment-age --group-bytes --group-records --queue-bytes --frame-limit --compress --compress-min --key-file --new-key --json --quiet --color --help --version"
+            opts="-q -h -V --delimiter --text --file --count --size --rate --kind --tag --batch --keep-lsn --ledger --repair --preset --sync --window --direct --buffered --preallocate --segment-bytes --segment-records --segment-age --group-bytes --group-records --queue-bytes --frame-limit --compress --compress-min --keep-segments --keep-bytes --keep-for --pin --key-file --new-key --json --quiet --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -180,6 +180,33 @@ _walctl() {
                     ;;
                 --compress-min)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keep-segments)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keep-bytes)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keep-for)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pin)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
                     return 0
                     ;;
                 --key-file)

@@ -181,6 +181,10 @@ complete -c walctl -n "__fish_walctl_using_subcommand append" -l frame-limit -d 
 complete -c walctl -n "__fish_walctl_using_subcommand append" -l compress -d 'Compress payloads' -r -f -a "lz4\t'Fast, in both directions'
 none\t'Not at all'"
 complete -c walctl -n "__fish_walctl_using_subcommand append" -l compress-min -d 'Do not compress payloads shorter than this' -r
+complete -c walctl -n "__fish_walctl_using_subcommand append" -l keep-segments -d 'While writing, remove old segments, but keep the N newest, including the active one. With several of these flags, a segment stays if any of them keeps it; what reaches above the newest checkpoint, holds the beginning of an open transaction, or was not read by a --pin or a kept pin always stays' -r
+complete -c walctl -n "__fish_walctl_using_subcommand append" -l keep-bytes -d 'While writing, remove old segments, but keep the newest ones up to this size in total' -r
+complete -c walctl -n "__fish_walctl_using_subcommand append" -l keep-for -d 'While writing, remove old segments, but keep those that hold a record not older than this' -r
+complete -c walctl -n "__fish_walctl_using_subcommand append" -l pin -d 'Keep what a reader has not read yet: FILE is its `dump --cursor` file, read again each time; repeat the flag for more readers' -r -F
 complete -c walctl -n "__fish_walctl_using_subcommand append" -l key-file -d 'A file with keys for encrypted payloads: 64 hex digits a line, oldest first; append encrypts with the last one' -r -F
 complete -c walctl -n "__fish_walctl_using_subcommand append" -l color -d 'When to use colours; auto means on a terminal and without NO_COLOR' -r -f -a "auto\t'On a terminal and without NO_COLOR'
 always\t'Also into files and pipes'

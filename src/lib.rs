@@ -52,7 +52,7 @@ pub use model::{Acknowledged, Error, ErrorKind, Keys, Lsn, LsnRange, Result, Tim
 pub use ops::report::Report;
 pub use options::{Options, Repair};
 pub use reader::{Ended, Follower, Hurt, LogRecord, ReadAll, ReadItem, Reader, verify};
-pub use writer::{Ack, AsDraft, Counts, Draft, Preallocate, Rotated, SyncMode, Ticket, Window};
+pub use writer::{Ack, AsDraft, Counts, Draft, Pin, Preallocate, Reason, Retain, Rotated, SyncMode, Ticket, Window};
 
 /// The words: positions, records, damage, verdicts. Values only.
 pub mod model {
@@ -195,7 +195,10 @@ pub mod writer {
     mod newlog;
     mod options;
     mod outcome;
+    mod pins;
     mod reopen;
+    mod retain;
+    mod retention;
     mod segment;
     mod space;
     mod stage;
@@ -211,6 +214,9 @@ pub mod writer {
     pub use newlog::{NewLog, NewRecord};
     pub use options::{RECORD_LIMIT, SEGMENT_LEAST, Settings};
     pub use outcome::{Ack, Times};
+    pub use pins::kept_pins;
+    pub use retain::{Fate, Pin, Reason, Rules, SegmentFacts, check_frames, plan_prune, prune_facts, safe_below};
+    pub use retention::Retain;
     pub use segment::is_segment_name;
     pub use sync::{Preallocate, SyncMode, Window};
 }
@@ -429,10 +435,9 @@ pub mod ops {
     /// Which segments stay, and letting the others go.
     pub mod keep {
         mod foretell;
-        mod prune;
         mod retire;
+        pub use crate::writer::{Fate, Pin, Reason, Rules, SegmentFacts, plan_prune, prune_facts, safe_below};
         pub use foretell::{Foretold, end_of, foretell};
-        pub use prune::{Fate, Pin, Reason, Rules, SegmentFacts, plan_prune, prune_facts, safe_below};
         pub use retire::retire;
     }
     pub mod keyfit;

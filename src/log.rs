@@ -10,7 +10,7 @@ use crate::ops::mend::{Permit, carry_out, plan};
 use crate::ops::report::{Checks, Progress, verify};
 use crate::options::{Options, Repair};
 use crate::reader::{Ended, LogRecord, Reader, one_log};
-use crate::writer::{Ack, AsDraft, Counts, Draft, GroupCommit, Rotated, Ticket, WriterLock};
+use crate::writer::{Ack, AsDraft, Counts, Draft, GroupCommit, Pin, Reason, Rotated, Ticket, WriterLock};
 
 /// A log that is open for appending, by many threads and tasks at once. A clone is the same log; a thread that appends should have a clone
 /// of its own, since a group that waits for company counts them to know that no other record can come.
@@ -249,6 +249,58 @@ impl Log {
             return Err(Error::Input { what });
         }
         self.append(Draft::checkpoint(lsn))
+    }
+
+    /// Keeps what a reader still needs, also across restarts: retention lets nothing go that lies behind `read`, the last LSN that it has.
+    /// Called again, it moves the pin. For replicas and feeds that report how far they are.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir().expect("a temporary folder");
+    /// let log = walctl::Options::new().retain(walctl::Retain::new().segments(1)).open(dir.path())?;
+    /// let ack = log.append("x")?;
+    /// log.pin("replica-2", ack.lsn)?;
+    /// assert_eq!(log.pinned()[0].name, "replica-2");
+    /// # Ok::<(), walctl::Error>(())
+    /// ```
+    pub fn pin(&self, name: &str, read: Lsn) -> Result<()> {
+        self.group.pin(name, read)
+    }
+
+    /// Takes a pin away: that reader needs nothing any more. Whether there was one.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir().expect("a temporary folder");
+    /// # let log = walctl::Log::open(dir.path())?;
+    /// assert!(!log.unpin("nobody")?);
+    /// # Ok::<(), walctl::Error>(())
+    /// ```
+    pub fn unpin(&self, name: &str) -> Result<bool> {
+        self.group.unpin(name)
+    }
+
+    /// The pins that are kept, in the order of their names.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir().expect("a temporary folder");
+    /// assert!(walctl::Log::open(dir.path())?.pinned().is_empty());
+    /// # Ok::<(), walctl::Error>(())
+    /// ```
+    #[must_use]
+    pub fn pinned(&self) -> Vec<Pin> {
+        self.group.pinned()
+    }
+
+    /// What kept the oldest segment when retention looked last: a rule, a checkpoint, a transaction, a pin. Empty without
+    /// [`Options::retain`].
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir().expect("a temporary folder");
+    /// assert!(walctl::Log::open(dir.path())?.held_by().is_empty());
+    /// # Ok::<(), walctl::Error>(())
+    /// ```
+    #[must_use]
+    pub fn held_by(&self) -> Vec<Reason> {
+        self.group.held_by()
     }
 
     /// Returns when everything that was handed over so far is on the disk, whatever the options. Returns the last durable LSN; 0 for none.

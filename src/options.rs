@@ -8,7 +8,7 @@ use crate::disk::{Disk, RealDisk};
 use crate::log::Log;
 use crate::model::{Keys, Lsn, Result};
 use crate::reader::LogRecord;
-use crate::writer::{Preallocate, Settings, SyncMode, Window};
+use crate::writer::{Preallocate, Retain, Settings, SyncMode, Window};
 
 /// How a log is opened and written. Begin with [`Options::new`], or with a constructor that names what it is for, and change what should
 /// be otherwise.
@@ -323,6 +323,14 @@ setters! {
     /// # let _ = options;
     /// ```
     ahead_bytes(bytes: u64) |options, bytes| options.settings.ahead_bytes = bytes;
+
+    /// Which segments stay while the log is written: all, unless said otherwise.
+    ///
+    /// ```
+    /// let options = walctl::Options::new().retain(walctl::Retain::new().bytes(1 << 30));
+    /// # let _ = options;
+    /// ```
+    retain(retain: Retain) |options, retain| options.settings.retain = retain;
 
     /// What becomes of a tail that a crash left half written. [`Repair::Torn`] unless said otherwise.
     ///

@@ -39,6 +39,11 @@ pub fn for_error(command: &str, error: &anyhow::Error) -> Option<String> {
              walctl verify {}",
             show(path)
         )),
+        Error::Locked { path, .. } if command == "rotate" => Some(format!(
+            "wait for it, or start the writer so that it removes old segments itself: walctl append {} --keep-segments N (or --keep-bytes, \
+             --keep-for)",
+            show(path)
+        )),
         Error::Locked { path, .. } => Some(format!("wait for it; reading needs no lock: walctl verify {}", show(path))),
         // A cut file is no log; its first lines are for people.
         Error::Refused { path, .. } if path.file_name().is_some_and(|name| looks_cut(&name.to_string_lossy())) => {

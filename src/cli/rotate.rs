@@ -14,7 +14,7 @@ use walctl::ops;
 use walctl::ops::keep::{Fate, Foretold, Pin, Reason, Rules, SegmentFacts, end_of, foretell, plan_prune, prune_facts, retire};
 use walctl::ops::open::Choice;
 use walctl::ops::read::Position;
-use walctl::writer::{Draft, GroupCommit, Preallocate, Settings};
+use walctl::writer::{Draft, GroupCommit, Preallocate, Settings, kept_pins};
 
 use super::append::flags::command_line;
 use super::append::{open, refusal};
@@ -131,7 +131,11 @@ impl RotateArgs {
             keep_bytes: self.keep_bytes,
             keep_for: self.keep_for.map(|span| (span, Time::now())),
             by_checkpoint: self.prune,
-            pins: self.pin.iter().map(|path| read_pin(disk, path)).collect::<anyhow::Result<_>>()?,
+            pins: [
+                self.pin.iter().map(|path| read_pin(disk, path)).collect::<anyhow::Result<Vec<Pin>>>()?,
+                kept_pins(disk, &self.dir).unwrap_or_default(),
+            ]
+            .concat(),
             force: self.force,
         };
         if !rules.any() {
@@ -369,7 +373,7 @@ fn read_pin(disk: &dyn Disk, path: &Path) -> anyhow::Result<Pin> {
         let what = format!("{} is a cursor of a log of another format: it points into {}", path.display(), position.segment);
         return Err(Error::Input { what }.into());
     }
-    Ok(Pin { name: path.display().to_string(), position })
+    Ok(Pin { name: path.display().to_string(), read: position.lsn, segment: segment_lsn(&position.segment) })
 }
 
 fn same_folder(one: &Path, other: &Path) -> bool {

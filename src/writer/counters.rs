@@ -15,6 +15,8 @@ pub struct Counters {
     bytes: AtomicU64,
     payload_bytes: AtomicU64,
     rotations: AtomicU64,
+    begun: AtomicU64,
+    gone: AtomicU64,
     sizes: [AtomicU64; BUCKETS],
     durable: AtomicU64,
     direct_refused: AtomicBool,
@@ -37,6 +39,10 @@ pub struct Counts {
     pub payload_bytes: u64,
     /// Segments sealed.
     pub rotations: u64,
+    /// Segments begun.
+    pub segments_begun: u64,
+    /// Segments that retention let go.
+    pub segments_gone: u64,
     /// Groups by their number of records, in powers of two: 0, 1, 2–3, 4–7 …
     pub group_sizes: Vec<u64>,
 }
@@ -51,6 +57,8 @@ impl Default for Counters {
             bytes: AtomicU64::new(0),
             payload_bytes: AtomicU64::new(0),
             rotations: AtomicU64::new(0),
+            begun: AtomicU64::new(0),
+            gone: AtomicU64::new(0),
             sizes: std::array::from_fn(|_| AtomicU64::new(0)),
             durable: AtomicU64::new(0),
             direct_refused: AtomicBool::new(false),
@@ -81,6 +89,14 @@ impl Counters {
 
     pub(super) fn rotation(&self) {
         add(&self.rotations, 1);
+    }
+
+    pub(super) fn begun(&self) {
+        add(&self.begun, 1);
+    }
+
+    pub(super) fn gone(&self, count: u64) {
+        add(&self.gone, count);
     }
 
     pub(super) fn groups(&self) -> u64 {
@@ -118,6 +134,8 @@ impl Counters {
             bytes: get(&self.bytes),
             payload_bytes: get(&self.payload_bytes),
             rotations: get(&self.rotations),
+            segments_begun: get(&self.begun),
+            segments_gone: get(&self.gone),
             group_sizes: self.sizes.iter().map(get).collect(),
         }
     }

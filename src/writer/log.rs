@@ -16,7 +16,10 @@ use super::key;
 use super::lock::WriterLock;
 use super::options::Settings;
 use super::outcome::{Failure, Outcome, Written};
+use super::pins::Pins;
 use super::reopen::{find_tail, random};
+use super::retain::SegmentFacts;
+use super::retention::Retention;
 use super::segment::{Active, put};
 use super::space::{Space, is_no_space, next_path};
 use super::stage::Stage;
@@ -24,7 +27,7 @@ use super::standing::{Standing, WrittenSegment as Seen};
 use super::sync::SyncMode;
 use crate::disk::{DIRECT_BLOCK, Disk, EntryKind, Errno, File, errno_of, finished, make_dir, sweep};
 use crate::model::{Error, Lsn, Result, Time};
-use crate::native::HEADER_BYTES;
+use crate::native::{HEADER_BYTES, segment_name};
 
 /// A log that is open for appending.
 #[derive(Debug)]
@@ -54,6 +57,9 @@ pub(super) struct OpenLog {
     closed: bool,
     poison: Option<Failure>,
     standing: Arc<Standing>,
+    pins: Arc<Pins>,
+    /// Where segments are let go while the log is written.
+    retention: Option<Arc<Retention>>,
     lock: WriterLock,
 }
 
@@ -111,10 +117,13 @@ impl OpenLog {
                 random()?
             }
         };
+        let pins = Pins::open(&disk, dir)?;
         let notes = [tail.notes(dir), gaps(&disk, dir)?].concat();
         let mut log = OpenLog {
             space: Space::new(&disk, &standing, dir, &options),
             standing,
+            pins: Arc::new(pins),
+            retention: None,
             disk,
             dir: dir.to_owned(),
             log_id,
@@ -137,6 +146,10 @@ impl OpenLog {
         // Only now it is known that it is a log of ours, or is to become one.
         sweep(log.disk.as_ref(), &next_path(dir))?;
         log.resume(tail)?;
+        if log.options.retain.any() {
+            let (disk, standing, retain) = (&log.disk, &log.standing, &log.options.retain);
+            log.retention = Some(Arc::new(Retention::open(disk, standing, dir, retain, &log.pins)?));
+        }
         Ok(log)
     }
 
@@ -232,7 +245,11 @@ impl OpenLog {
             SyncMode::Dsync | SyncMode::None | SyncMode::Interval(_) => {}
         }
         let synced = Instant::now();
+        let checkpoint = active.tally.checkpoint_lsn;
         group.count_into(&mut active.tally, active.position);
+        if let Some(retention) = self.retention.as_ref().filter(|_| active.tally.checkpoint_lsn != checkpoint) {
+            retention.wake();
+        }
         self.counters.group(group.records, bytes.len() as u64, group.payload_bytes);
         let (segment, offset) = (active.header.first_lsn, active.position);
         active.position = end;
@@ -366,6 +383,36 @@ impl OpenLog {
 
     pub fn counters(&self) -> &Arc<Counters> {
         &self.counters
+    }
+
+    pub fn pins(&self) -> Option<&Arc<Pins>> {
+        Some(&self.pins)
+    }
+
+    pub fn retention(&self) -> Option<&Arc<Retention>> {
+        self.retention.as_ref()
+    }
+
+    /// What has to be known of the active segment before others go; `None` when it has more transactions than are listed.
+    pub fn active_facts(&self) -> Option<SegmentFacts> {
+        // Without an active segment nothing goes: with the last one the numbers would go.
+        let active = self.active.as_ref()?;
+        let tally = Some(&active.tally).filter(|tally| tally.last_lsn > 0);
+        if tally.is_some_and(|tally| tally.more_transactions) {
+            return None;
+        }
+        let first = active.header.first_lsn;
+        Some(SegmentFacts {
+            file: segment_name(first),
+            first,
+            last: tally.map(|tally| Lsn(tally.last_lsn)),
+            bytes: active.position,
+            newest: tally.map_or_else(Time::now, |tally| Time(tally.max_time)),
+            checkpoint: tally.filter(|t| t.checkpoint_lsn > 0).map(|t| (Lsn(t.checkpoint_lsn), Lsn(t.checkpoint))),
+            open: tally.map_or_else(Vec::new, |tally| tally.open.clone()),
+            ended: tally.map_or_else(Vec::new, |tally| tally.ended.clone()),
+            block: active.header.block,
+        })
     }
 
     /// Where the next frame goes in its segment, and how many records are there.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::retention::Retain;
 use super::sync::{Preallocate, SyncMode, Window};
 use crate::model::{Error, Keys, Result};
 use crate::native::FRAME_LIMIT;
@@ -51,6 +52,8 @@ pub struct Settings {
     pub background: bool,
     /// How much room is made ahead at most.
     pub ahead_bytes: u64,
+    /// Which segments stay while the log is written.
+    pub retain: Retain,
 }
 
 impl Default for Settings {
@@ -76,6 +79,7 @@ impl Default for Settings {
             who: "a program that uses the library".into(),
             background: true,
             ahead_bytes: 64 << 20,
+            retain: Retain::default(),
         }
     }
 }

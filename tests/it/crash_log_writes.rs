@@ -29,7 +29,7 @@ const THREADS: usize = 4;
 /// Who writes, and how.
 enum Writer {
     /// Threads of this process share one log.
-    Threads(Settings),
+    Threads(Box<Settings>),
     /// The binary, with records on its standard input.
     Binary(&'static [&'static str]),
 }
@@ -37,8 +37,8 @@ enum Writer {
 fn writers() -> [(&'static str, Writer); 5] {
     let small = Settings { segment_bytes: 32 << 10, ..Settings::default() };
     [
-        ("threads", Writer::Threads(small.clone())),
-        ("threads, buffered", Writer::Threads(Settings { buffered: true, ..small })),
+        ("threads", Writer::Threads(Box::new(small.clone()))),
+        ("threads, buffered", Writer::Threads(Box::new(Settings { buffered: true, ..small }))),
         ("binary", Writer::Binary(&[])),
         ("binary, buffered, in batches", Writer::Binary(&["--buffered", "--batch", "7"])),
         ("binary, no room ahead", Writer::Binary(&["--preallocate", "none", "--sync", "fsync"])),
@@ -60,7 +60,7 @@ impl Writer {
                 let promises: Arc<Mutex<Vec<Promise>>> = Arc::default();
                 let seen = promises.clone();
                 rack.record(move || seen.lock().expect("nobody panics with it").len());
-                let writer = GroupCommit::open(Arc::new(RealDisk), log, options.clone()).expect("the folder is empty");
+                let writer = GroupCommit::open(Arc::new(RealDisk), log, options.as_ref().clone()).expect("the folder is empty");
                 thread::scope(|scope| {
                     for thread in 0..THREADS {
                         let (writer, promises) = (&writer, &promises);

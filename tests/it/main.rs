@@ -31,6 +31,7 @@ mod mutate_formats;
 mod pipes;
 mod properties;
 mod readme;
+mod retention;
 mod rotate_model;
 mod salvage;
 mod stats;

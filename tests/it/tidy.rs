@@ -29,6 +29,7 @@ const BRIDGES: &[(&str, &str, &str)] = &[
     ("reader", "formats", "a scan is given by its format and may be ended"),
     ("ops/mend/", "writer", "salvage writes a new log"),
     ("ops/keep/", "native", "only our own logs have segments that are let go"),
+    ("ops/keep/", "writer", "the rule is the writer's: who appends lets segments go too"),
 ];
 
 /// No file is longer than that without its tests, but for those that are named. The numbers may only fall.

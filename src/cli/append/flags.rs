@@ -1,10 +1,11 @@
 //! The flags that say how a log is written: shared by what writes.
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
-use walctl::writer::{Preallocate, Settings, SyncMode, Window};
+use clap::{Args, ValueEnum, ValueHint};
+use walctl::writer::{Preallocate, Retain, Settings, SyncMode, Window};
 
 use crate::cli::presets::{PRESETS, Preset};
 
@@ -63,6 +64,20 @@ pub struct WriteFlags {
     /// Do not compress payloads shorter than this
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes, default_value = "128", requires = "compress")]
     compress_min: u64,
+    /// While writing, remove old segments, but keep the N newest, including the active one. With several of these flags, a segment stays if
+    /// any of them keeps it; what reaches above the newest checkpoint, holds the beginning of an open transaction, or was not read by a
+    /// --pin or a kept pin always stays
+    #[arg(long, value_name = "N")]
+    keep_segments: Option<u64>,
+    /// While writing, remove old segments, but keep the newest ones up to this size in total
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    keep_bytes: Option<u64>,
+    /// While writing, remove old segments, but keep those that hold a record not older than this
+    #[arg(long, value_name = "SPAN", value_parser = parse_duration)]
+    keep_for: Option<Duration>,
+    /// Keep what a reader has not read yet: FILE is its `dump --cursor` file, read again each time; repeat the flag for more readers
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pin: Vec<PathBuf>,
     #[command(flatten)]
     key: KeyFlag,
     /// Begin a new key: encrypt with the last key of the key file, although the log's newest key is not in it. To read the older records
@@ -112,6 +127,7 @@ impl WriteFlags {
         if let Some(Compression::Lz4) = self.compress {
             options.compress_min = Some(size(self.compress_min));
         }
+        options.retain = self.retain()?;
         options.keys = self.key.keys()?;
         options.new_key = self.new_key;
         if options.new_key && options.keys.is_empty() {
@@ -122,6 +138,23 @@ impl WriteFlags {
             out.note(format_args!("--sync {}: an acknowledgement does not mean durable; {loss}", options.sync));
         }
         Ok(options)
+    }
+
+    fn retain(&self) -> anyhow::Result<Retain> {
+        let mut retain = self.pin.iter().fold(Retain::new(), |retain, file| retain.cursor(file));
+        if let Some(count) = self.keep_segments {
+            retain = retain.segments(count);
+        }
+        if let Some(bytes) = self.keep_bytes {
+            retain = retain.bytes(bytes);
+        }
+        if let Some(span) = self.keep_for {
+            retain = retain.age(span);
+        }
+        if !retain.any() && !self.pin.is_empty() {
+            return Err(usage("--pin is about segments that go; say which, with a --keep flag"));
+        }
+        Ok(retain)
     }
 }
 

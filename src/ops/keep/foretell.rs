@@ -1,8 +1,8 @@
 //! What a rotation would do, worked out without doing it.
 
-use super::prune::{Fate, Rules, SegmentFacts, plan_prune};
 use crate::model::{Lsn, LsnRange, Time};
 use crate::native::{HEADER_BYTES, frame_bytes, segment_name};
+use crate::writer::{Fate, Rules, SegmentFacts, plan_prune};
 
 /// The log as it would stand after a rotation.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,9 +6,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::prune::{Fate, SegmentFacts, check_frames};
 use crate::disk::{Cursor, Disk, File, Open, begin_file, crc32, make_dir, pieces, unfinished, write_full};
 use crate::model::{Error, Result};
+use crate::writer::{Fate, SegmentFacts, check_frames};
 
 /// Takes away what a plan lets go, and says of each segment when it is gone and where its copy is. The caller holds the log's lock
 /// since before the plan was made.

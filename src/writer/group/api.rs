@@ -15,6 +15,8 @@ use crate::writer::frames::{AsDraft, Draft, Prepared};
 use crate::writer::log::Rotated;
 use crate::writer::options::Settings;
 use crate::writer::outcome::Ack;
+use crate::writer::pins::Pins;
+use crate::writer::retain::{Pin, Reason};
 
 /// A task that waits for room. When it is dropped, its waker goes.
 struct WaitForRoom<'a> {
@@ -192,6 +194,45 @@ impl GroupCommit {
         self.shared.hold().close()?;
         flushed?;
         Ok(self.durable_lsn())
+    }
+
+    /// Keeps what a reader still needs, also across restarts: it has read everything up to `read`. Called again, it moves the pin.
+    pub fn pin(&self, name: &str, read: Lsn) -> Result<()> {
+        self.pins()?.set(name, read)?;
+        self.look_at_retention();
+        Ok(())
+    }
+
+    /// Takes a pin away. Whether there was one.
+    pub fn unpin(&self, name: &str) -> Result<bool> {
+        let there = self.pins()?.remove(name)?;
+        self.look_at_retention();
+        Ok(there)
+    }
+
+    /// The pins, in the order of their names.
+    #[must_use]
+    pub fn pinned(&self) -> Vec<Pin> {
+        let pins = self.shared.pins.as_ref().map(|pins| pins.hold().clone()).unwrap_or_default();
+        pins.into_iter().map(|(name, read)| Pin { name, read: Some(read), segment: None }).collect()
+    }
+
+    /// What kept the oldest segment when retention looked last; empty without rules.
+    #[must_use]
+    pub fn held_by(&self) -> Vec<Reason> {
+        self.shared.retention.as_ref().map_or_else(Vec::new, |retention| retention.held_by())
+    }
+
+    fn pins(&self) -> Result<&Arc<Pins>> {
+        self.shared.check(&self.shared.queue())?;
+        Ok(self.shared.pins.as_ref().expect("a log that is open has pins"))
+    }
+
+    fn look_at_retention(&self) {
+        if let Some(retention) = &self.shared.retention {
+            retention.wake();
+            self.shared.retire_if_due();
+        }
     }
 
     /// The LSN that the next record will get, if nothing fails.

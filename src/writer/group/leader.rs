@@ -21,6 +21,8 @@ use crate::writer::counters::Counters;
 use crate::writer::frames::Prepared;
 use crate::writer::options::Settings;
 use crate::writer::outcome::{Ack, Failure, GroupPart, Outcome, Written};
+use crate::writer::pins::Pins;
+use crate::writer::retention::Retention;
 use crate::writer::sync::Window;
 
 /// What all handles of one writer and its threads share.
@@ -51,7 +53,8 @@ use crate::writer::sync::Window;
 /// | `sync`, `rotate`, `close`, or a caller without room | `company` | the leader in its window: whether its group is wanted at once |
 /// | the log failed, or a leader panicked | all completions, `room`, `company`, all wakers | everybody: at the failure |
 /// | the log is closed | `room`, the wakers in `queue` | callers and tasks without room: at `closed` |
-/// | the writer stops | `committer_word`, `time` | the threads: at `stop` |
+/// | a segment was sealed, a checkpoint written, a pin moved | `let_go` | the thread that lets segments go: at what is due |
+/// | the writer stops | `committer_word`, `time`, `let_go` | the threads: at `stop` |
 #[derive(Debug)]
 pub(super) struct Shared {
     pub dir: PathBuf,
@@ -74,6 +77,10 @@ pub(super) struct Shared {
     pub time: Condvar,
     /// What the committer sleeps on.
     pub committer_word: Futex,
+    /// A thread that lets segments go need not wait longer.
+    pub let_go: Condvar,
+    pub pins: Option<Arc<Pins>>,
+    pub retention: Option<Arc<Retention>>,
     pub threads: Mutex<Threads>,
     pub committer: AtomicBool,
     pub stop: AtomicBool,
@@ -87,6 +94,7 @@ pub(super) struct Threads {
     pub committer: Option<JoinHandle<()>>,
     pub syncer: Option<JoinHandle<()>>,
     pub sealer: Option<JoinHandle<()>>,
+    pub retainer: Option<JoinHandle<()>>,
 }
 
 /// The right to lead, which one thread has at a time. Dropped before it was given up, because the leader panicked, it ends the writer.
@@ -169,6 +177,9 @@ impl Shared {
             notes: log.notes().to_vec(),
             queue: Mutex::new(Queue::new(log.next(), log.is_blank(), log.place(), block)),
             counters: log.counters().clone(),
+            pins: log.pins().cloned(),
+            retention: log.retention().cloned(),
+            let_go: Condvar::new(),
             log: Mutex::new(log),
             callers: AtomicUsize::new(0),
             handles: AtomicUsize::new(1),
@@ -201,6 +212,8 @@ impl Shared {
         if log.place() != before {
             self.queue().segment_is(log.place());
         }
+        drop(log);
+        self.retire_if_due();
         result
     }
 
@@ -306,6 +319,7 @@ impl Shared {
             self.keep_pace(written.synced - gathered);
         }
         self.hand_over(turn, group, bytes, outcome);
+        self.retire_if_due();
     }
 
     /// The group that was led is over: the next leader is woken first, since it is on its way to the disk while the others wake.

@@ -6,6 +6,7 @@ use super::leader::Shared;
 use super::log::OpenLog;
 use super::primitives::{Arc, JoinHandle, MutexGuard, Ordering, is_current, lock, spawn, wait_for};
 use crate::model::{Error, Result};
+use crate::writer::retention::Retention;
 use crate::writer::sync::SyncMode;
 
 /// When a segment is old and there is no room for the next one, it is tried again after this long.
@@ -20,6 +21,13 @@ impl Shared {
         }
         if self.options.segment_age.is_some() {
             threads.sealer = Some(self.thread("walctl-age", Shared::seal_when_old)?);
+        }
+        if self.retention.is_some() && self.options.background {
+            threads.retainer = Some(self.thread("walctl-retain", Shared::retire_when_due)?);
+        }
+        drop(threads);
+        if !self.options.background {
+            self.retire_if_due();
         }
         Ok(())
     }
@@ -107,6 +115,42 @@ impl Shared {
         }
     }
 
+    /// Lets segments go if there may be some that may: in a thread of its own, unless the writer has none.
+    pub fn retire_if_due(&self) {
+        let Some(retention) = self.retention.as_ref().filter(|retention| retention.is_due()) else { return };
+        if !self.options.background {
+            return self.retire(retention);
+        }
+        // Whoever looked before it was due, under this lock, is asleep when it is free.
+        drop(self.queue());
+        self.let_go.notify_one();
+    }
+
+    fn retire(&self, retention: &Retention) {
+        retention.begin_look();
+        let (fresh, active) = {
+            let log = lock(&self.log);
+            let Some(active) = log.active_facts() else { return };
+            (retention.take_fresh(), active)
+        };
+        // What fails leaves the log whole, and is tried again.
+        let _ = retention.retire(fresh, &active, &self.counters);
+    }
+
+    fn retire_when_due(&self) {
+        let Some(retention) = &self.retention else { return };
+        let mut queue = self.queue();
+        while !self.stop.load(Ordering::Acquire) && queue.poison.is_none() {
+            drop(queue);
+            self.retire(retention);
+            let again = retention.look_again();
+            queue = self.queue();
+            if !self.stop.load(Ordering::Acquire) && !retention.is_due() {
+                queue = wait_for(&self.let_go, queue, again);
+            }
+        }
+    }
+
     /// Ends the threads; what was handed over is written before.
     pub fn halt(&self) {
         self.stop.store(true, Ordering::Release);
@@ -115,9 +159,12 @@ impl Shared {
         drop(self.queue());
         self.company.notify_all();
         self.time.notify_all();
+        self.let_go.notify_all();
         let threads = std::mem::take(&mut *lock(&self.threads));
-        let others =
-            [threads.committer, threads.syncer, threads.sealer].into_iter().flatten().filter(|thread| !is_current(thread));
+        let others = [threads.committer, threads.syncer, threads.sealer, threads.retainer]
+            .into_iter()
+            .flatten()
+            .filter(|thread| !is_current(thread));
         // A task that was woken may drop the last handle: then it is the committer that comes here, and it ends by itself.
         for thread in others {
             // One that panicked has ended the writer, and everybody was told.

@@ -12,6 +12,9 @@ use crate::writer::frames::Group;
 use crate::writer::log::Rotated;
 use crate::writer::options::Settings;
 use crate::writer::outcome::{Failure, Outcome, Written};
+use crate::writer::pins::Pins;
+use crate::writer::retain::SegmentFacts;
+use crate::writer::retention::Retention;
 
 /// What the log was told to do, for the properties to look at.
 #[derive(Clone, Debug, Default)]
@@ -164,6 +167,18 @@ impl OpenLog {
 
     pub fn counters(&self) -> &Arc<Counters> {
         &self.counters
+    }
+
+    pub fn pins(&self) -> Option<&Arc<Pins>> {
+        None
+    }
+
+    pub fn retention(&self) -> Option<&Arc<Retention>> {
+        None
+    }
+
+    pub fn active_facts(&self) -> Option<SegmentFacts> {
+        None
     }
 
     pub fn place(&self) -> (u64, u64) {

@@ -152,6 +152,7 @@ impl OpenLog {
         let cipher = key.as_ref().map(|(key, _)| SegmentCipher::new(key, &header));
         self.active =
             Some(Active { plain, data, blocks, path, header, cipher, position: HEADER_BYTES, tally, last_sum, since: None });
+        self.counters.begun();
         Ok(())
     }
 
@@ -177,6 +178,9 @@ impl OpenLog {
         active.plain.set_length(active.position + bytes.len() as u64)?;
         active.plain.sync_all()?;
         self.chain = sum;
+        if let (Some(retention), Some(active)) = (&self.retention, self.active.take()) {
+            retention.sealed(active.header.first_lsn);
+        }
         self.active = None;
         self.counters.rotation();
         Ok(())

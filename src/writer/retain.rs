@@ -15,7 +15,6 @@ use crate::native::{
     FrameHeader, FrameKind, FrameReader, FrameScan, HEADER_BYTES, SegmentHeader, Tally, encode_seal, find_seal, segment_lsn,
     segment_name,
 };
-use crate::ops::read::Position;
 
 /// What has to be known of a segment before it may go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,21 +48,23 @@ impl SegmentFacts {
 }
 
 /// How far a reader has come: nothing behind its position goes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pin {
     /// What it is called in words.
     pub name: String,
-    /// Up to where it has read.
-    pub position: Position,
+    /// The last LSN that it has read, where that is known.
+    pub read: Option<Lsn>,
+    /// The first LSN of the segment that it reads. Counts where `read` is not known; without both it needs everything.
+    pub segment: Option<Lsn>,
 }
 
 impl Pin {
     /// Whether it has still to read something of this segment.
-    fn needs(&self, segment: &SegmentFacts) -> bool {
-        match (self.position.lsn, segment.last) {
+    pub(super) fn needs(&self, segment: &SegmentFacts) -> bool {
+        match (self.read, segment.last) {
             (Some(read), Some(last)) => last > read,
             (Some(_), None) => false,
-            (None, _) => segment_lsn(&self.position.segment).is_none_or(|first| segment.first >= first),
+            (None, _) => self.segment.is_none_or(|first| segment.first >= first),
         }
     }
 }
@@ -208,7 +209,7 @@ pub fn plan_prune(segments: Vec<SegmentFacts>, rules: &Rules) -> Vec<Fate> {
         if !rules.force {
             kept.extend((!open.is_empty()).then_some(Reason::Transactions(open)));
             let needed = rules.pins.iter().filter(|pin| pin.needs(&segment));
-            kept.extend(needed.map(|pin| Reason::Cursor(pin.name.clone(), pin.position.lsn)));
+            kept.extend(needed.map(|pin| Reason::Cursor(pin.name.clone(), pin.read)));
         }
         if kept.is_empty() {
             kept.extend(earlier.clone().map(Reason::Earlier));
@@ -263,7 +264,7 @@ pub fn prune_facts(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Vec<SegmentFacts>
     let mut before: Option<(Lsn, u32, Option<u32>)> = None;
     for (index, first) in firsts.iter().enumerate() {
         let path = dir.join(segment_name(*first));
-        let refused = |why: String| Error::Refused { path: path.clone(), why };
+        let refused = |why: String| Error::Corrupt { path: path.clone(), why };
         if let Some((due, ..)) = before.filter(|(due, ..)| due != first) {
             return Err(refused(format!("it should begin with LSN {due}: records are missing before it")));
         }
@@ -293,6 +294,11 @@ struct FoundSegment {
     next: Lsn,
     /// The sum that a hole at its end says the next segment goes on with.
     named_chain: Option<u32>,
+}
+
+/// What has to be known of one sealed segment.
+pub(super) fn sealed_facts(disk: &Arc<dyn Disk>, path: &Path, first: Lsn) -> Result<Option<SegmentFacts>> {
+    Ok(probe(disk, path, first)?.map(|found| found.facts))
 }
 
 fn probe(disk: &Arc<dyn Disk>, path: &Path, first: Lsn) -> Result<Option<FoundSegment>> {
@@ -378,13 +384,13 @@ fn walk(
     let scan = FrameScan::of(reader, header, path, each)?;
     if scan.is_followed(reader) {
         let why = format!("it is damaged at {}, where LSN {} was due", scan.end, scan.next);
-        return Err(Error::Refused { path: path.to_owned(), why });
+        return Err(Error::Corrupt { path: path.to_owned(), why });
     }
     Ok(scan)
 }
 
 /// Checks each frame of a segment, wherever it lies.
-pub(super) fn check_frames(cursor: Cursor, path: &Path, first: Lsn) -> Result<()> {
+pub fn check_frames(cursor: Cursor, path: &Path, first: Lsn) -> Result<()> {
     let (mut reader, header) = open(cursor, path, first)?;
     walk(&mut reader, &header, path, &mut |_, _| {}).map(|_| ())
 }
@@ -487,16 +493,7 @@ mod tests {
 
     #[test]
     fn a_reader_keeps_what_it_has_not_read() {
-        let at = |segment: u64, lsn: Option<u64>| Pin {
-            name: "cursor".into(),
-            position: Position {
-                segment: segment_name(Lsn(segment)),
-                offset: 4096,
-                lsn: lsn.map(Lsn),
-                mark: None,
-                after_damage: false,
-            },
-        };
+        let at = |segment: u64, lsn: Option<u64>| Pin { name: "cursor".into(), read: lsn.map(Lsn), segment: Some(Lsn(segment)) };
         let by = |pins: &[Pin]| gone(&log(), &Rules { pins: pins.to_vec(), ..all() });
         assert_eq!(by(&[at(11, Some(19))]), 1);
         assert_eq!(by(&[at(11, Some(20))]), 2);
