@@ -11,6 +11,7 @@ mod crash_fuse;
 mod crash_load;
 mod crash_log_writes;
 mod crash_model;
+mod examples;
 mod exit_codes;
 mod follow;
 mod foreign;
