@@ -35,8 +35,8 @@
 //! Everything else is for tools, in reading order: [`model`] has the words, [`disk`] the one door to bytes, [`native`] our own segments,
 //! [`writer`] appends to them, [`formats`] reads every log we know, [`ops`] is what can be done with a log, `bench` measures.
 //!
-//! To embed the log alone, turn the default features off. Without `formats` it reads its own logs only, without `bench` it does not
-//! measure; `cli` is for the binary.
+//! To embed the log alone, turn the default features off: it has ten dependencies then. `encryption` adds the ciphers of its own payloads,
+//! `formats` the logs of other systems, `bench` measures, `cli` is for the binary. Futures need no feature and no runtime.
 //!
 //! Reading finished segments through a mapping ([`disk::Io::Auto`], the default) puts a handler for SIGBUS in front of the one that the
 //! process has, at the first mapping: see [`disk::Mapping`].
@@ -112,6 +112,7 @@ pub mod disk {
 
 #[doc = include_str!("native/FORMAT.md")]
 pub mod native {
+    mod aes;
     mod cipher;
     mod decode;
     mod encode;

@@ -10,7 +10,12 @@ pub struct Keys(Vec<[u8; 32]>);
 
 impl Keys {
     /// Reads the text of a key file: a key of 64 hex digits a line; empty lines and lines that begin with `#` do not count.
+    ///
+    /// A build without the feature `encryption` takes none.
     pub fn parse(text: &str) -> Result<Keys, Error> {
+        if cfg!(not(feature = "encryption")) {
+            return Err(Error::Input { what: "this build cannot encrypt or decrypt: it lacks the feature `encryption`".into() });
+        }
         let mut keys = Vec::new();
         for (number, line) in text.lines().enumerate() {
             let line = line.trim();

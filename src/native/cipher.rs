@@ -5,11 +5,7 @@
 use std::cell::Cell;
 use std::fmt;
 
-use aes_gcm::aead::{Aead, KeyInit, Payload as Sealed};
-use aes_gcm::{Aes256Gcm, Key, Nonce};
-use hkdf::Hkdf;
-use sha2::{Digest, Sha256};
-
+use super::aes::{Aes, derive, digest};
 use super::layout::{FRAME_HEADER, FrameHeader, HEADER_FIELDS, KeyHint, MAC_AT, SegmentHeader};
 use crate::model::{Error, Keys, Lsn, Result};
 
@@ -23,17 +19,10 @@ const BOUND_AAD: usize = 8 + FRAME_HEADER - 8;
 /// The key id that a segment's header bears, so that a reader knows which key to take.
 #[must_use]
 pub fn key_hint(key: &[u8; 32], salt: [u8; 16]) -> KeyHint {
-    let digest = Sha256::new().chain_update(b"walctl key id").chain_update(salt).chain_update(key).finalize();
+    let digest = digest([b"walctl key id", &salt, key]);
     let mut id = [0; 8];
     id.copy_from_slice(&digest[..8]);
     KeyHint { id, salt, mac: None }
-}
-
-/// Derives from a key what only this segment uses.
-fn derive<const N: usize>(key: &[u8; 32], log_id: &[u8; 16], info: &[&[u8]]) -> [u8; N] {
-    let mut out = [0; N];
-    Hkdf::<Sha256>::new(Some(log_id), key).expand_multi_info(info, &mut out).expect("32 bytes are not too many for HKDF");
-    out
 }
 
 impl SegmentHeader {
@@ -61,7 +50,7 @@ impl SegmentHeader {
 /// What encrypts and decrypts the payloads of one segment under one key.
 #[derive(Clone)]
 pub struct SegmentCipher {
-    aes: Aes256Gcm,
+    aes: Aes,
     /// Payloads are bound to their place in the log, not to their frame's header alone.
     bound: bool,
 }
@@ -78,11 +67,11 @@ impl SegmentCipher {
 
     fn bound(key: &[u8; 32], log_id: &[u8; 16], first_lsn: Lsn) -> SegmentCipher {
         let own: [u8; 32] = derive(key, log_id, &[b"walctl payloads", &first_lsn.0.to_le_bytes()]);
-        SegmentCipher { aes: Aes256Gcm::new(&Key::<Aes256Gcm>::from(own)), bound: true }
+        SegmentCipher { aes: Aes::new(own), bound: true }
     }
 
     fn free(key: &[u8; 32]) -> SegmentCipher {
-        SegmentCipher { aes: Aes256Gcm::new(&Key::<Aes256Gcm>::from(*key)), bound: false }
+        SegmentCipher { aes: Aes::new(*key), bound: false }
     }
 
     /// Encrypts `payload` for the frame with this header at `offset`. The header's length and flags must already be those of the
@@ -93,11 +82,10 @@ impl SegmentCipher {
         let mut nonce = [0; NONCE];
         getrandom::fill(&mut nonce).map_err(|e| Error::Input { what: format!("no random numbers for encryption: {e}") })?;
         let aad = bound_aad(header, offset);
-        let sealed = Sealed { msg: payload, aad: if self.bound { &aad } else { &aad[8..] } };
         let ciphertext = self
             .aes
-            .encrypt(&Nonce::from(nonce), sealed)
-            .map_err(|_| Error::Input { what: "the payload could not be encrypted".into() })?;
+            .encrypt(nonce, payload, if self.bound { &aad } else { &aad[8..] })
+            .ok_or_else(|| Error::Input { what: "the payload could not be encrypted".into() })?;
         let mut stored = Vec::with_capacity(ENCRYPTION_BYTES + payload.len());
         stored.extend_from_slice(&nonce);
         stored.extend_from_slice(&ciphertext);
@@ -106,7 +94,7 @@ impl SegmentCipher {
 
     fn decrypt(&self, header: &FrameHeader, offset: u64, stored: &[u8]) -> Option<Vec<u8>> {
         let (nonce, ciphertext) = stored.split_first_chunk::<NONCE>()?;
-        let open = |aad: &[u8]| self.aes.decrypt(&Nonce::from(*nonce), Sealed { msg: ciphertext, aad }).ok();
+        let open = |aad: &[u8]| self.aes.decrypt(*nonce, ciphertext, aad);
         let aad = bound_aad(header, offset);
         if self.bound {
             return open(&aad);
