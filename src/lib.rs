@@ -240,8 +240,8 @@ pub mod formats {
     #[cfg(test)]
     mod seen;
     mod summary;
-    /// ironwal's streams.
     #[cfg(feature = "formats")]
+    #[doc = include_str!("formats/ironwal/FORMAT.md")]
     pub mod ironwal {
         mod diagnose;
         mod entries;
@@ -252,8 +252,8 @@ pub mod formats {
         mod walk;
         pub use walk::FORMAT;
     }
-    /// allsource's lines of JSON.
     #[cfg(feature = "formats")]
+    #[doc = include_str!("formats/allsource/FORMAT.md")]
     pub mod allsource {
         mod entry;
         mod format;
@@ -263,8 +263,8 @@ pub mod formats {
         mod walk;
         pub use format::FORMAT;
     }
-    /// nodedb's segments and what its double-write files give back.
     #[cfg(feature = "formats")]
+    #[doc = include_str!("formats/nodedb/FORMAT.md")]
     pub mod nodedb {
         mod diagnose;
         mod dwb;
@@ -297,8 +297,8 @@ pub mod formats {
         mod walk;
         pub use format::FORMAT;
     }
-    /// rivven's group-commit logs.
     #[cfg(feature = "formats")]
+    #[doc = include_str!("formats/rivven/FORMAT.md")]
     pub mod rivven {
         mod cipher;
         mod deliver;

@@ -54,7 +54,7 @@ pub struct Format {
     /// Which bytes of whole records can change without any check of this format seeing it, in words; empty when there are none.
     pub unprotected: &'static str,
     /// The fixed texts that a walk puts into its summaries, so that a line of text can name them ([`write_line`](super::write_line)):
-    /// names of warnings, and both parts of [`Proof::Told`].
+    /// names of warnings, and both parts of [`Proof::Told`](crate::model::Proof::Told).
     pub words: &'static [&'static str],
     /// What the walk leaves for the join ([`Summary::own`]), as JSON.
     pub keep: Keep,

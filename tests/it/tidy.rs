@@ -51,9 +51,6 @@ const FLAGGED: &[(&str, &str)] = &[
     ("formats/allsource/walk.rs", "it names the command that keeps a record"),
 ];
 
-/// Formats that are drawn in the comments of their code instead of on a page of their own. No new one may be.
-const DRAWN_IN_CODE: &[&str] = &["allsource", "ironwal", "nodedb", "rivven"];
-
 /// Type names that each format has once, for the same thing.
 const ONE_A_FORMAT: &[&str] = &["Fragments", "Frame", "Header", "Own", "Walker"];
 /// Formats without a folder of cases: what users see of our own logs is spread over the commands.
@@ -211,12 +208,8 @@ fn each_format_is_complete() {
         let name = format.name;
         let own = name == "native";
         let page = if own { "src/native/FORMAT.md".to_owned() } else { format!("src/formats/{name}/FORMAT.md") };
-        let drawn = root().join(&page).exists();
-        if !drawn && !DRAWN_IN_CODE.contains(&name) {
+        if !root().join(&page).exists() {
             broken.push(format!("{page} is missing: draw the bytes, and say what is valid"));
-        }
-        if drawn && DRAWN_IN_CODE.contains(&name) {
-            broken.push(format!("{page} is there: {name} is not drawn in code any more"));
         }
         let has = |folder: String| fs::read_dir(root().join(folder)).is_ok_and(|mut entries| entries.next().is_some());
         if !has(format!("tests/fixtures/{name}")) {

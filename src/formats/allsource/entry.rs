@@ -1,10 +1,7 @@
 //! One line of an allsource log: whether it is an entry, and whether its checksum matches.
 //!
-//! ```text
-//! {"sequence":1,"wal_timestamp":"…Z","event":{"id":"…", …},"checksum":4029885192}
-//! ```
-//! The checksum is the CRC-32 of the sequence, the time as `2026-11-20 15:32:46.338 UTC` and the event's id, one behind the other.
-//! Nothing else of the event is covered. The rest is checked for what the system's own reader asks: valid JSON with all fields.
+//! FORMAT.md has the line and what its checksum covers. The rest is checked for what the system's own reader asks: valid JSON with all
+//! fields.
 //!
 //! The text is read by `serde_json` with borrowed strings. What the checksum leaves open, the payload, is passed over as it stands
 //! ([`RawValue`]) and looked through once more for what serde_json does not check there and the system's reader does. On one core of the

@@ -1,11 +1,4 @@
-//! The log of allsource (crate allsource-core), releases 0.16 to 0.27: JSON, one entry a line.
-//!
-//! ```text
-//! wal-<sequence of the last entry before it, 16 hex digits>.log:
-//! {"sequence":1,"wal_timestamp":"…Z","event":{…},"checksum":4029885192}\n
-//! ```
-//! A line is valid when it is JSON with all fields and the CRC-32 of sequence, time and event id matches.
-//! Not read: files in quarantine/, and feed-log/, which is another subsystem's.
+//! The format of allsource (crate allsource-core), releases 0.16 to 0.27: what it states, and how its segments are recognised.
 
 use super::join::sequence;
 use super::walk::START;

@@ -14,13 +14,7 @@ pub const HEADER: usize = 32;
 /// A batch longer than this is not held in memory: its entries are read one by one.
 pub const HELD: usize = 8 << 20;
 
-/// The header of a frame.
-///
-/// ```text
-/// | magic 4 | crc u32 | start id u64 | entries u32 | type u8 | disk size u32 | uncompressed size u32 | reserved 3 | payload |
-/// ```
-/// Little-endian, not aligned. The sum covers start id to disk size and the payload as stored; not the magic, not the uncompressed
-/// size, not the reserved bytes.
+/// The header of a frame; FORMAT.md draws it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
     /// Whether the magic is there.

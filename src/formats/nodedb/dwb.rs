@@ -1,12 +1,7 @@
 //! The double-write file beside a segment: whole copies of its latest records.
 //!
-//! ```text
-//! block 0: | FBWD | count u32 | write position u32 | zeros to 4,096 |
-//! slot i of 64, at 4,096 + i × 69,632:
-//!   0.1-0.4: | size u32 | header | payload |
-//!   0.6:     | BSWD | slot sequence u64 | size u32 | crc32c of these 16 bytes | header | payload |
-//! ```
-//! A copy counts when its own record's sum matches. Of several with one LSN the one with the highest slot sequence counts.
+//! FORMAT.md draws it. A copy counts when its own record's sum matches. Of several with one LSN the one with the highest slot sequence
+//! counts.
 
 use std::collections::BTreeMap;
 

@@ -1,11 +1,4 @@
-//! The log of nodedb (crate nodedb-wal), releases 0.1 to 0.6: little-endian, two headers under one version number.
-//!
-//! ```text
-//! wal-<first LSN, 20 digits>.seg:  [16-byte preamble, if encrypted] record record record …
-//! wal-<first LSN, 20 digits>.dwb:  whole copies of the latest records (double-write buffer)
-//! ```
-//! A record is valid when magic, version and length fit and the sum over header and stored payload matches; `record.rs` draws it.
-//! Direct writes are filled up to 4,096 bytes: by 0.6 with a Noop record, by 0.1 to 0.4 with whatever the buffer held.
+//! The format of nodedb (crate nodedb-wal), releases 0.1 to 0.6: how its segments are recognised, drawn, and filled after a cut.
 
 use super::join::sequence;
 use super::record::{self, Header, Layout};

@@ -1,10 +1,6 @@
 //! The 16 bytes before the records of an encrypted segment, and opening what they encrypt.
 //!
-//! ```text
-//! | WALP | version u16 = 1 | cipher u8: 0 = AES-256-GCM | key id u8 = 0 | epoch, 4 bytes | zero, 4 bytes |
-//! ```
-//! A record's nonce is the epoch and its LSN. Authenticated with it: the preamble, and the record's header with the encrypted bit
-//! cleared, length 0 and sum 0.
+//! FORMAT.md draws the preamble, and says what is authenticated with a payload.
 
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};

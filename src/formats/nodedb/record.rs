@@ -1,12 +1,7 @@
-//! One nodedb record on disk: its two headers, its sum, its kinds.
+//! One nodedb record on disk: its two headers, its sum, its kinds. FORMAT.md draws them.
 //!
-//! ```text
-//! 0      4       6      10    18       26       30    34         42          50                           54 / 63
-//! | WNYS | ver=1 | type | LSN | tenant | vshard | len | database | reserved  | crc32c                      | payload …
-//! | WNYS | ver=1 | type | LSN | tenant | vshard | len | database | apply key | source u8 | HLC u64 | crc32c | payload …
-//! ```
-//! Releases 0.1 to 0.4 wrote the first, 0.6 the second, both as version 1. The sum covers the header up to it and the payload as
-//! stored, so it tells which of the two a record has: a match is proof.
+//! Both headers are version 1. The sum covers the header up to it and the payload as stored, so it tells which of the two a record
+//! has: a match is proof.
 
 use crate::disk::crc32c;
 use crate::model::Lsn;

@@ -14,11 +14,7 @@ const SCOPE: &[u8] = b"rivven";
 const HEADER: usize = 24;
 const TAG: usize = 16;
 
-/// Encrypted data, taken apart.
-///
-/// ```text
-/// | "RVEN" | version u8 = 1 | cipher u8 | key version u32 | nonce 12 | zero 2 | ciphertext | tag 16 |      big-endian
-/// ```
+/// Encrypted data, taken apart; FORMAT.md draws it.
 #[derive(Clone, Copy, Debug)]
 pub struct Envelope<'a> {
     /// 0 AES-256-GCM, 1 ChaCha20-Poly1305.

@@ -4,13 +4,7 @@
 
 use crate::model::{Field, Time, Value};
 
-/// A message of a topic.
-///
-/// ```text
-/// name length u32 BE, name, partition u32 BE, then varints (LEB128): offset; key: 0, or 1 + length + bytes; value: length + bytes;
-/// time: length + RFC 3339 text; header count, each name and value with length; producer id and epoch: 0, or 1 + number;
-/// transaction marker: same; one byte: is transactional
-/// ```
+/// A message of a topic; FORMAT.md draws it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Message<'a> {
     topic: &'a str,
@@ -24,7 +18,7 @@ struct Message<'a> {
     transactional: bool,
 }
 
-/// The summary of a transaction: id (length + text), producer id, producer epoch, count of (topic with length, partition).
+/// The summary of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Transaction<'a> {
     id: &'a str,

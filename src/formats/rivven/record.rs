@@ -16,12 +16,8 @@ pub const ENCRYPTED: u8 = 2;
 /// Flag: the sum is there. Every version writes it, none looks at it.
 pub const HAS_CHECKSUM: u8 = 4;
 
-/// The header of a record.
-///
-/// ```text
-/// | magic 4 | crc u32 | length u32 | type u8 | flags u8 | data |
-/// ```
-/// Big-endian, no padding. The sum covers the data alone: a changed type, flag or length can only be told where it makes no sense.
+/// The header of a record; FORMAT.md draws it. The sum covers the data alone: a changed type, flag or length can only be told where it
+/// makes no sense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
     /// Whether the magic is there.
