@@ -37,9 +37,9 @@ pub struct Hole {
     pub origin: HoleOrigin,
     /// The time of the last record before it, where one is known.
     pub before: Option<Time>,
-    /// The time of the first record behind it, where one is known.
+    /// The time of the first record after it, where one is known.
     pub behind: Option<Time>,
-    /// The chain sum in the header of the segment behind it, where that segment was there before the hole was accepted.
+    /// The chain sum in the header of the segment after it, where that segment was there before the hole was accepted.
     pub chain: Option<u32>,
     /// What was found there: the names of the damage.
     pub reason: String,

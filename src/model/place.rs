@@ -43,7 +43,7 @@ impl Span {
         self.place.offset
     }
 
-    /// The offset behind the last byte.
+    /// The offset after the last byte.
     #[must_use]
     pub const fn end(&self) -> u64 {
         self.place.offset.saturating_add(self.length)

@@ -32,7 +32,7 @@ pub fn parse_bytes(text: &str) -> Result<u64, String> {
     scaled(number, scale).ok_or_else(wrong)
 }
 
-/// Reads bytes a second: a size with a unit, and `/s` behind it or not. A bare number is refused: 10 is meant as ten of something
+/// Reads bytes a second: a size with a unit, with or without `/s` after it. A bare number is refused: 10 is meant as ten of something
 /// larger, and ten bytes a second look like a hang.
 pub fn parse_rate(text: &str) -> Result<u64, String> {
     let size = text.trim().trim_end_matches("/s").trim_end();

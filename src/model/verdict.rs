@@ -39,7 +39,7 @@ pub enum Proof {
         /// The first LSN that it does not vouch for.
         synced: Lsn,
     },
-    /// A whole record stands behind it, in a format whose records do not say what was synced before them, but which writes one only
+    /// A whole record stands after it, in a format whose records do not say what was synced before them, but which writes one only
     /// after those before it.
     LaterRecord {
         /// The record.
@@ -47,9 +47,9 @@ pub enum Proof {
     },
     /// A later segment exists: this one had been finished.
     LaterSegment,
-    /// A clean shutdown was written behind it.
+    /// A clean shutdown was written after it.
     Close,
-    /// A seal was written behind it.
+    /// A seal was written after it.
     Seal,
     /// Something that only this format has proves it: which thing, and what it proves.
     Told {
@@ -83,7 +83,7 @@ pub struct Facts {
     pub look: Look,
     /// What proves that they had been synced, if anything does.
     pub proof: Option<Proof>,
-    /// Something proves that nobody was promised them: a later frame of the same unsynced group stands where these bytes do not,
+    /// Something proves that they were never acknowledged: a later frame of the same unsynced group stands where these bytes do not,
     /// or a ledger of all acknowledgements lacks them.
     pub unpromised: bool,
 }
