@@ -46,7 +46,7 @@ pub fn flipped_bit(expected: u32, computed: u32, length: u64) -> Option<(u64, u8
         return None;
     }
     for behind in 0..length {
-        // What a wrong bit in a byte does to the sum right behind that byte is one entry of the table.
+        // What a wrong bit in a byte does to the sum right after that byte is one entry of the table.
         let index = INDEX[(state >> 24) as usize];
         if index.is_power_of_two() && TABLE[index as usize] == state {
             return Some((length - 1 - behind, index.trailing_zeros() as u8));

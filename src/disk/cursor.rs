@@ -120,7 +120,7 @@ impl Cursor {
         Ok(length != self.length || self.bytes(offset, WINDOW) != before)
     }
 
-    /// Reads through a mapping from now on, if one can be had. Unless nobody writes to the segment any more, because it is `finished`,
+    /// Reads through a mapping from now on, if one can be had. Unless the segment is `finished`, so that nothing writes to it any more,
     /// the mapping is only good for bytes that prove themselves.
     pub fn map(&mut self, finished: bool) {
         if self.mapping.is_none() && !self.direct {
@@ -203,7 +203,7 @@ impl Cursor {
         self.refused.iter().find(|(start, end)| (*start..*end).contains(&offset)).map(|(_, end)| *end)
     }
 
-    /// The first range at or behind `offset` that the system refused, as far as reading has gone.
+    /// The first range at or after `offset` that the system refused, as far as reading has gone.
     #[must_use]
     pub fn next_refused(&self, offset: u64) -> Option<(u64, u64)> {
         self.refused.iter().copied().find(|(_, end)| *end > offset)
@@ -213,7 +213,7 @@ impl Cursor {
     pub fn zeros_end(&mut self, offset: u64) -> u64 {
         let mut at = offset;
         loop {
-            // A hole of a sparse file is zeros that nobody needs to read.
+            // A hole of a sparse file is zeros that need not be read.
             if self.mapping.is_none() && !self.direct && self.length != u64::MAX && at.is_multiple_of(GRAIN) {
                 match self.file.data_from(at) {
                     None => return self.length.max(at),
@@ -273,7 +273,7 @@ impl Cursor {
         self.window.filled = self.window.filled.min(within);
     }
 
-    /// Nothing stands at `at`: the file ends there or before. A claim may have led far behind the end of a pipe, which knows by now
+    /// Nothing stands at `at`: the file ends there or before. A claim may have led far past the end of a pipe, which knows by now
     /// how long it is.
     fn end_met(&mut self, at: u64) {
         let now = self.file.length().unwrap_or(u64::MAX);

@@ -19,7 +19,7 @@ pub trait Disk: Send + Sync + fmt::Debug {
         Ok(self.stat(path)?.map(|entry| entry.kind))
     }
     /// Opens a regular file; anything else is refused, and nothing is waited for. For reading links are followed. For writing they
-    /// are not: whoever can write a folder could have any file of ours written over.
+    /// are not: with a link in a folder that others can write to, any file of ours could be overwritten.
     fn open(&self, path: &Path, how: Open) -> Result<Box<dyn File>>;
     /// Makes a folder, and the folders above it. Durable only after [`Disk::sync_dir`] of the folder above each; [`make_dir`] does both.
     fn create_dir(&self, dir: &Path) -> Result<()>;
@@ -43,7 +43,7 @@ pub trait Disk: Send + Sync + fmt::Debug {
     fn users_of(&self, _dir: &Path) -> Vec<User> {
         Vec::new()
     }
-    /// Opens a file, made when it is not there, and locks it against everybody else (flock) until it is dropped or the process
+    /// Opens a file, made when it is not there, and locks it against all others (flock) until it is dropped or the process
     /// ends, however it ends. `None` when another process holds it. It is opened as for writing, and must have one name only.
     fn lock(&self, path: &Path) -> Result<Option<Box<dyn File>>>;
     /// Opens a folder, for [`Disk::whereabouts`] and nothing else.
@@ -173,7 +173,7 @@ pub struct Open {
     pub direct: bool,
     /// Each write returns when it is durable (O_DSYNC).
     pub dsync: bool,
-    /// It must have no other name: what is written to it would be written to what somebody else calls otherwise.
+    /// It must have no other name: what is written to it would change a file that another name stands for.
     pub sole: bool,
 }
 

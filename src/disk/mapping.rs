@@ -28,7 +28,7 @@ impl Mapping {
     pub(super) fn new(file: &fs::File, length: u64) -> Option<Mapping> {
         let length = usize::try_from(length).ok().filter(|&l| l > 0)?;
         install();
-        // SAFETY: the bytes may change while we look at them if somebody writes to the file; we only ever check, copy and print
+        // SAFETY: the bytes may change while we look at them if a process writes to the file; we only ever check, copy and print
         // them, and a fault becomes zeros (see the handler below). Callers map no segment that is still being written.
         let map = unsafe { MmapOptions::new().len(length).map(file) }.ok()?;
         let _ = map.advise(Advice::Sequential);
@@ -57,7 +57,7 @@ impl fmt::Debug for Mapping {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        // Before the unmapping, which comes with the fields: the handler must not touch an address that is somebody else's.
+        // Before the unmapping, which comes with the fields: the handler must not touch an address that now belongs to something else.
         self.slot.length.store(0, Ordering::Release);
         self.slot.start.store(0, Ordering::Release);
     }
@@ -150,7 +150,7 @@ fn pass_on(signal: c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void
             let handler: extern "C" fn(c_int) = unsafe { std::mem::transmute(before.sa_sigaction) };
             handler(signal);
         }
-        // Nobody handled it: take our handler away, so that the same fault comes again and ends the process as it would have.
+        // No handler took it: take ours away, so that the same fault comes again and ends the process as it would have.
         None => {
             // SAFETY: SIG_DFL with an empty mask is a valid action.
             unsafe {

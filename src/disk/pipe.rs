@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use super::File;
 use crate::model::{Error, Result};
 
-/// A stream that can be read at any offset. It is drawn from only as far as somebody asks.
+/// A stream that can be read at any offset. It is read only as far as callers ask.
 pub struct Pipe {
     inner: Mutex<PipeState>,
 }
@@ -79,12 +79,12 @@ fn refused(doing: &'static str) -> Error {
 impl File for Pipe {
     /// Not known before the end: `u64::MAX` until then.
     fn length(&self) -> Result<u64> {
-        let inner = self.inner.lock().expect("nobody panics while holding the pipe");
+        let inner = self.inner.lock().expect("no thread panics while holding the pipe");
         Ok(if inner.ended { inner.drawn } else { u64::MAX })
     }
 
     fn read_at(&self, into: &mut [u8], offset: u64) -> Result<usize> {
-        let mut inner = self.inner.lock().expect("nobody panics while holding the pipe");
+        let mut inner = self.inner.lock().expect("no thread panics while holding the pipe");
         let read = inner.draw(offset.saturating_add(into.len() as u64)).and_then(|()| inner.kept.read_at(into, offset));
         read.map_err(Error::io("read", Path::new("standard input")))
     }

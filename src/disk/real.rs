@@ -49,7 +49,7 @@ impl Disk for RealDisk {
     fn open(&self, path: &Path, how: Open) -> Result<Box<dyn File>> {
         let doing = if how.create { "create" } else { "open" };
         if !how.create {
-            // Before it is opened: opening a pipe or a device may already do something to whoever is at the other end.
+            // Before it is opened: opening a pipe or a device may already affect the process at the other end.
             let there = unless_interrupted(|| if how.write { fs::symlink_metadata(path) } else { fs::metadata(path) });
             there.map_or(Ok(()), |meta| regular(doing, path, &meta, how.sole))?;
         }
@@ -146,7 +146,7 @@ impl Disk for RealDisk {
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(None),
                 Err(e) => return Err(Error::io("lock", path)(e)),
             }
-            // Its holder may have removed the file between our opening and locking it: a lock on what has no name keeps nobody out.
+            // Its holder may have removed the file between our opening and locking it: a lock on a file without a name keeps no process out.
             if self.whereabouts(path, &file)? == Whereabouts::Here {
                 return Ok(Some(Box::new(file)));
             }

@@ -126,7 +126,7 @@ impl SimDisk {
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().expect("nobody panics while holding the disk")
+        self.inner.lock().expect("no thread panics while holding the disk")
     }
 
     /// Makes the operation with this number, from 1 on, go wrong.

@@ -61,7 +61,7 @@ pub struct Source {
     pub log: String,
     /// Those to be read, in natural order.
     pub segments: Vec<Segment>,
-    /// Those of the same log that stand behind them and were left out. A record that begins in the last segment may go on there.
+    /// Those of the same log that stand after them and were left out. A record that begins in the last segment may go on there.
     pub beyond: Vec<Segment>,
     /// Names of the other files in the folder.
     pub others: Vec<String>,

@@ -1,8 +1,8 @@
 //! What a user names to be read once: a file, a pipe, a device.
 //!
 //! `--key-file <(pass show key)` and `verify <(zcat 1.wal.gz)` are pipes, so pipes are taken where a segment's own file would have to be
-//! a regular one. They are opened without waiting. Whoever writes to one is waited for as long as it takes, and can be interrupted;
-//! that somebody comes to write at all is waited for only a moment.
+//! a regular one. They are opened without waiting. Once a pipe has a writer, reading waits for its bytes as long as it takes, and can be
+//! interrupted; for the first writer it waits only a moment.
 
 use std::fmt;
 use std::fs::{self, OpenOptions};
@@ -71,7 +71,7 @@ impl Stream {
 impl Read for Stream {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         loop {
-            // Of a pipe that nobody has opened for writing yet, reading tells the same as of one that came to its end.
+            // Reading from a pipe that has no writer yet answers the same as reading from one that has ended.
             if self.until.is_some() {
                 self.wait()?;
             }
@@ -80,7 +80,7 @@ impl Read for Stream {
                     return Err(io::Error::other("it is a named pipe, and no process writes to it"));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    // Somebody holds the other end.
+                    // A process holds the other end.
                     self.until = None;
                     self.wait()?;
                 }
@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn a_pipe_without_a_writer_is_given_up_and_one_that_is_waited_for_can_be_interrupted() {
         let (_dir, path) = pipe();
-        let error = Stream::open("open", &path, || false).expect("it opens").read(&mut [0; 8]).expect_err("nobody writes");
+        let error = Stream::open("open", &path, || false).expect("it opens").read(&mut [0; 8]).expect_err("no process writes");
         assert!(error.to_string().contains("no process writes to it"), "{error}");
         // A descriptor for both directions opens at once, and is a writer that never writes.
         let _writer = OpenOptions::new().read(true).write(true).open(&path).expect("it opens");

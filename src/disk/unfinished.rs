@@ -1,7 +1,7 @@
 //! The names of files and folders that are not complete yet.
 //!
 //! Everything that must be there whole or not at all grows under another name beside its own: the next segment, a saved cut, a copy in an
-//! archive, a cursor, a new log. What such a name stands for is ours to remove, so it must be one that nobody else gives: there is one
+//! archive, a cursor, a new log. What such a name stands for is ours to remove, so no other program may use such names: there is one
 //! rule for all of them.
 
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::{Disk, EntryKind, Errno, File, Open, errno_of, not_regular};
 use crate::model::Result;
 
-/// What stands behind the name of what is not complete.
+/// The ending of the name of a file that is not complete.
 const SUFFIX: &str = ".walctl-unfinished";
 
 /// Where something grows until it gets its name.
@@ -26,7 +26,7 @@ pub fn finished(name: &str) -> Option<&str> {
     name.strip_suffix(SUFFIX).filter(|name| !name.is_empty())
 }
 
-/// Removes a file that an interrupted run left unfinished. Anything but a file is nobody's but its owner's, and stays.
+/// Removes a file that an interrupted run left unfinished. Anything but a file belongs to its owner, and stays.
 pub fn sweep(disk: &dyn Disk, unfinished: &Path) -> Result<()> {
     match disk.look_at_name(unfinished)? {
         None => Ok(()),

@@ -1,4 +1,4 @@
-//! Which other processes use the files of a folder: who has locked one (flock, fcntl), who has one open for writing.
+//! Which other processes use the files of a folder: which have locked one (flock, fcntl), which have one open for writing.
 //!
 //! Other systems' logs seldom have a lock of their own, so an open file is all that shows that the system runs. A process that we may
 //! not look into, another user's or one outside our container, is not seen unless it holds a lock.
@@ -146,7 +146,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let path = dir.path().join("LOCK");
         let held = File::create(&path).expect("room");
-        held.lock().expect("nobody else has it");
+        held.lock().expect("no other process has it");
         // Our own descriptor is passed over, the lock on it is not: it conflicts with a second one.
         let users = users_of(dir.path());
         assert_eq!(users, [User { pid: 0, program: String::new(), file: "LOCK".into(), locked: true }]);
