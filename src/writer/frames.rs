@@ -1,6 +1,6 @@
 //! The frames of one group, in the buffer from which they are written.
 //!
-//! Whoever appends puts frames here while the group before is being written. What only the leader knows (number, sum, what is not yet
+//! Callers of append put frames here while the group before is being written. What only the leader knows (number, sum, what is not yet
 //! durable) is filled in when the group is taken.
 
 use std::borrow::Cow;

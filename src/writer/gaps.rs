@@ -1,6 +1,6 @@
 //! Records that are missing between the segments of a log that is opened, as names and Seals tell.
 //!
-//! Appending behind such a hole hides nothing, since names go on telling, and nothing can be brought back by refusing. So it is said, and the
+//! Appending after such a hole hides nothing, since names go on telling, and nothing can be brought back by refusing. So it is said, and the
 //! log opens: a service is not kept down for records that are gone anyway.
 
 use std::path::Path;

@@ -33,7 +33,7 @@ pub(super) fn check(disk: &Arc<dyn Disk>, dir: &Path, keys: &Keys, new_key: bool
     wrong("its newest records are encrypted with a key that the key file lacks")
 }
 
-/// The last segment that has a header. Behind it may stand what a crash left of one.
+/// The last segment that has a header. After it may stand what a crash left of one.
 fn newest(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Option<(FrameReader, SegmentHeader)>> {
     let entries = disk.list(dir)?;
     let mut firsts: Vec<Lsn> =

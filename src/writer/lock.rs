@@ -1,6 +1,6 @@
 //! One writer at a time: the file `LOCK` of a log, held with flock.
 //!
-//! The system frees the lock however the process ends. The file stays, so what stands in it counts only while somebody holds the
+//! The system frees the lock however the process ends. The file stays, so what stands in it counts only while a process holds the
 //! lock; a holder writes its own name into it before anything else, and empties it at the end.
 
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ pub struct WriterLock {
 enum Leave {
     /// It stays, empty.
     Empty,
-    /// It holds again what it held: the words of somebody who was killed.
+    /// It holds again what it held: the words of a process that was killed.
     Text(Vec<u8>),
     /// It goes: it was not there.
     Nothing(Arc<dyn Disk>, PathBuf),
@@ -53,7 +53,7 @@ impl WriterLock {
         Ok(WriterLock { file, leave: Leave::Empty })
     }
 
-    /// The same, for somebody who only passes by: at the end the file is as it was found, or gone if it was not there.
+    /// The same, for a process that only passes by: at the end the file is as it was found, or gone if it was not there.
     pub fn visit(disk: &Arc<dyn Disk>, dir: &Path, who: &str) -> Result<WriterLock> {
         let path = dir.join(LOCK);
         let leave = match disk.stat(&path)? {
@@ -90,7 +90,7 @@ impl Drop for WriterLock {
         let _ = match &self.leave {
             Leave::Empty => self.file.set_length(0),
             Leave::Text(text) => self.file.set_length(0).and_then(|()| write_full(self.file.as_ref(), text, 0)),
-            // While it is still locked: who waits for it finds out that it is gone, and makes a new one.
+            // While it is still locked: a process that waits for it finds out that it is gone, and makes a new one.
             Leave::Nothing(disk, path) => match disk.whereabouts(path, self.file.as_ref()) {
                 Ok(Whereabouts::Here) => disk.remove(path),
                 _ => Ok(()),
@@ -107,7 +107,7 @@ fn is_ours(file: &dyn File) -> Result<bool> {
     Ok(b"pid ".starts_with(begins) || begins.iter().all(|b| *b == 0))
 }
 
-/// Who holds the lock, in words, from what stands in the file; the system's own word counts for more.
+/// The holder of the lock, in words, from what stands in the file; the system's own word counts for more.
 fn holder(disk: &Arc<dyn Disk>, path: &Path) -> String {
     let mut room = [0; LONGEST];
     let read = disk.open(path, Open::READ).and_then(|file| read_full(file.as_ref(), &mut room, 0)).unwrap_or(0);
@@ -145,7 +145,7 @@ mod tests {
     fn the_second_one_hears_who_is_first_and_gets_it_afterwards() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-        let first = WriterLock::take(&disk, dir.path(), "walctl append\nwal").expect("nobody holds it");
+        let first = WriterLock::take(&disk, dir.path(), "walctl append\nwal").expect("it is free");
         let holder = refusal(&disk, dir.path());
         assert!(holder.starts_with(&format!("process {} (walctl append wal), since 20", std::process::id())), "{holder}");
         drop(first);
@@ -159,7 +159,7 @@ mod tests {
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
         let path = dir.path().join(LOCK);
         let visit = || {
-            let held = WriterLock::visit(&disk, dir.path(), "walctl repair wal").expect("nobody holds it");
+            let held = WriterLock::visit(&disk, dir.path(), "walctl repair wal").expect("it is free");
             assert!(refusal(&disk, dir.path()).contains("walctl repair wal"));
             drop(held);
         };
@@ -201,7 +201,7 @@ mod tests {
             "pid 1\ncommand somebody else\nsince 1999-01-01T00:00:00.000000Z\nand much more that was longer than the next\n";
         std::fs::write(dir.path().join(LOCK), stale).expect("room for a few bytes");
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-        let _held = WriterLock::take(&disk, dir.path(), "x").expect("nobody holds it");
+        let _held = WriterLock::take(&disk, dir.path(), "x").expect("it is free");
         let text = std::fs::read_to_string(dir.path().join(LOCK)).expect("it reads");
         assert!(!text.contains("somebody") && !text.contains("longer"), "{text}");
         assert!(!refusal(&disk, dir.path()).contains("process 1 "));
@@ -215,7 +215,7 @@ mod tests {
         assert_eq!(words("pid 7\ncommand a\x1b[2J\nsince b\n").as_deref(), Some("process 7 (a[2J), since b"));
         let disk: Arc<dyn Disk> = Arc::new(SimDisk::new());
         disk.create_dir(Path::new("/x")).expect("folders can be made");
-        let _held = disk.lock(Path::new("/x/LOCK")).expect("it answers").expect("nobody holds it");
+        let _held = disk.lock(Path::new("/x/LOCK")).expect("it answers").expect("it is free");
         assert!(refusal(&disk, Path::new("/x")).contains("another process"));
     }
 
@@ -223,7 +223,7 @@ mod tests {
     fn words_of_another_process_than_the_one_that_holds_the_lock_are_not_repeated() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-        let _held = WriterLock::take(&disk, dir.path(), "x").expect("nobody holds it");
+        let _held = WriterLock::take(&disk, dir.path(), "x").expect("it is free");
         std::fs::write(dir.path().join(LOCK), "pid 1\ncommand stale\nsince b\n").expect("room for a few bytes");
         let own = std::process::id();
         assert_eq!(

@@ -53,7 +53,7 @@ pub(super) struct OpenLog {
     stage: Stage,
     /// What its opening had to say.
     notes: Vec<String>,
-    /// It was closed: nothing may stand behind its end.
+    /// It was closed: nothing may stand after its end.
     closed: bool,
     poison: Option<Failure>,
     standing: Arc<Standing>,
@@ -112,7 +112,7 @@ impl OpenLog {
         let log_id = match tail.log_id {
             Some(id) => id,
             None => {
-                // Whoever made the folder may have come to its end before its name was durable.
+                // The process that made the folder may have ended before its name was durable.
                 disk.sync_dir(dir.parent().unwrap_or(dir))?;
                 random()?
             }

@@ -129,7 +129,7 @@ impl NewLog {
         })
     }
 
-    /// Writes a record. Its LSNs must lie behind all that were written.
+    /// Writes a record. Its LSNs must be above all that were written.
     pub fn write(&mut self, entry: &NewRecord<'_>) -> Result<()> {
         let same_batch = entry.batch.is_some() && self.pending.as_ref().is_some_and(|p| p.batch == entry.batch);
         let follows = self.segment.is_some() && entry.lsns.first == self.next;

@@ -71,7 +71,7 @@ pub(super) fn find_tail(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Tail> {
         return Ok(Tail { strangers: entries.iter().filter(|e| !is_ours(e)).count(), ..fresh(Lsn::FIRST, None, 0, true) });
     };
     match inspect_tail(disk, dir, last)? {
-        // A log whose records were all pruned begins behind them, and is not one that may begin anywhere.
+        // A log whose records were all pruned begins after them, and is not one that may begin anywhere.
         Some(tail) => Ok(Tail { blank: tail.blank && last == Lsn::FIRST, ..tail }),
         None => before(disk, dir, last, firsts.pop()),
     }
@@ -124,7 +124,7 @@ fn inspect_tail(disk: &Arc<dyn Disk>, dir: &Path, first: Lsn) -> Result<Option<T
     let length = file.length()?;
     let mut cursor = Cursor::new(file.clone(), length);
     if length < HEADER_BYTES || cursor.zeros_end(0) >= length {
-        // A crash leaves zeros, or the beginning of a header. Anything else is somebody's, and would be written over.
+        // A crash leaves zeros, or the beginning of a header. Anything else may be a user's file, and would be overwritten.
         if cursor.zeros_end(0) < length && !MAGIC.starts_with(cursor.bytes(0, MAGIC.len())) {
             return Err(Error::Refused { path, why: "it is no segment of a log of walctl's".into() });
         }
@@ -153,7 +153,7 @@ fn inspect_tail(disk: &Arc<dyn Disk>, dir: &Path, first: Lsn) -> Result<Option<T
             header = state.trusted(&path, first)?;
             let walked = walk(&mut found, &header, &path)?;
             let doubtful = walked.is_followed(&mut reader);
-            // This also makes the cache forget what it holds behind the end.
+            // This also makes the cache forget what it holds after the end.
             file.set_length(walked.end)?;
             file.sync_all()?;
             (false, doubtful, walked)
@@ -193,7 +193,7 @@ fn refuse(reader: &mut FrameReader, path: &Path, at: u64, due: Lsn) -> Error {
         let why = format!("LSN {due} cannot be read: the system cannot read the bytes between {from} and {to}");
         return Error::Refused { path: path.to_owned(), why };
     }
-    // The frame right behind may be of the same group and prove nothing; one further on may.
+    // The frame right after may be of the same group and prove nothing; one further on may.
     let mut from = at + 1;
     let why = loop {
         let Some((offset, frame)) = reader.search(from, Lsn(0)).frame else {
@@ -256,7 +256,7 @@ mod tests {
         assert!(matches!(opened(&segment_name(Lsn(0)), b""), Err(Error::Refused { .. })), "no segment of ours has that name");
     }
 
-    /// A log of one segment: a batch of two records, one more, and whatever comes behind.
+    /// A log of one segment: a batch of two records, one more, and whatever comes after.
     fn three(behind: Option<FrameKind>, unsynced: u16) -> Vec<u8> {
         use crate::model::Time;
         use crate::native::{FrameFields, encode_frame, encode_header};

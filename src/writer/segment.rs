@@ -26,7 +26,7 @@ pub(super) struct Active {
     pub position: u64,
     pub tally: Tally,
     pub last_sum: u32,
-    /// When its first record came. Counted by a clock that nobody sets; what it missed before the log was opened is subtracted.
+    /// When its first record came. Counted by a monotonic clock; what it missed before the log was opened is subtracted.
     pub since: Option<Instant>,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Two places are made ready. The active segment is filled with zeros in front of the writing place, at first a little and more when
 //! it is written hard, so that a log of ten records does not take megabytes. And while it fills up, the file of the next segment is
-//! written full of zeros under a name that is no segment's, so that going on in it stalls nobody. Both happen in a thread of their
+//! written full of zeros under a name that is no segment's, so that going on in it stalls no caller. Both happen in a thread of their
 //! own, in pieces small enough that a group meanwhile hardly waits.
 //!
 //! Room is a convenience: when it cannot be made, records are written all the same. The thread has its own descriptors, so that an
@@ -89,7 +89,7 @@ enum Next {
     /// Not begun.
     #[default]
     None,
-    /// The helper makes the file at this moment: it is nobody else's until it is made.
+    /// The helper makes the file at this moment: no other thread may use it until it is made.
     Making,
     /// This many bytes are ready; `busy` while the helper writes more.
     Made { file: Arc<dyn File>, ready: u64, busy: bool },
@@ -144,7 +144,7 @@ impl Space {
         }
     }
 
-    /// A group goes up to `end`: returns when nobody writes zeros there, and keeps it so. Tells up to where there is room that is
+    /// A group goes up to `end`: returns when no zeros are being written there, and keeps it so. Tells up to where there is room that is
     /// written already.
     ///
     /// A group beyond what is ready waits for the whole step, its sync included: its own sync would have to wait for the same commit.
@@ -162,7 +162,7 @@ impl Space {
                 active.growing = end > active.ready;
                 return active.ready;
             }
-            state = self.shared.done.wait(state).expect("nobody panics while holding the room");
+            state = self.shared.done.wait(state).expect("no thread panics while holding the room");
         }
     }
 
@@ -192,11 +192,11 @@ impl Space {
         }
     }
 
-    /// Nobody touches the active segment any more when this returns.
+    /// When this returns, the helper does not touch the active segment any more.
     pub fn retire(&self) {
         let mut state = self.shared.state();
         while state.active.as_ref().is_some_and(|active| active.filling) {
-            state = self.shared.done.wait(state).expect("nobody panics while holding the room");
+            state = self.shared.done.wait(state).expect("no thread panics while holding the room");
         }
         state.active = None;
     }
@@ -209,11 +209,11 @@ impl Space {
             match std::mem::replace(&mut state.next, Next::Off) {
                 Next::Made { file, ready, busy: true } => {
                     state.next = Next::Made { file, ready, busy: true };
-                    state = self.shared.done.wait(state).expect("nobody panics while holding the room");
+                    state = self.shared.done.wait(state).expect("no thread panics while holding the room");
                 }
                 Next::Making => {
                     state.next = Next::Making;
-                    state = self.shared.done.wait(state).expect("nobody panics while holding the room");
+                    state = self.shared.done.wait(state).expect("no thread panics while holding the room");
                 }
                 Next::Made { ready, .. } => return Some(ready),
                 Next::None | Next::Off => return None,
@@ -234,7 +234,7 @@ impl Drop for Space {
 
 impl SpaceShared {
     fn state(&self) -> MutexGuard<'_, SpaceState> {
-        self.state.lock().expect("nobody panics while holding the room")
+        self.state.lock().expect("no thread panics while holding the room")
     }
 
     fn find_work(&self, state: &SpaceState) -> Option<SpaceWork> {
@@ -270,7 +270,7 @@ impl SpaceShared {
         while !state.stop {
             if state.promised.is_none() && self.find_work(&state).is_none() {
                 state.idle = true;
-                state = self.work.wait(state).expect("nobody panics while holding the room");
+                state = self.work.wait(state).expect("no thread panics while holding the room");
                 continue;
             }
             drop(state);
@@ -335,13 +335,13 @@ impl SpaceShared {
         Ok(file)
     }
 
-    /// The next segment's file is filled past the page cache, which is spared the copy, and synced once, when it is full: nobody waits
-    /// for its growth before it is used.
+    /// The next segment's file is filled past the page cache, which is spared the copy, and synced once, when it is full: no caller
+    /// waits for its growth before it is used.
     fn fill_next(&self, file: Option<Arc<dyn File>>, from: u64, to: u64) -> Result<Arc<dyn File>> {
         let mut file = match file {
             Some(file) => file,
             None => {
-                // The thread works when nobody looks: not in a folder that only has the path of the log's.
+                // The thread works in the background: it must not do so in a folder that only has the path of the log's.
                 self.standing.folder()?;
                 let plain = begin_file(self.disk.as_ref(), &self.next_path)?;
                 self.disk.open(&self.next_path, Open { direct: true, sole: true, ..Open::WRITE }).unwrap_or(plain).into()
@@ -465,7 +465,7 @@ mod tests {
         space.shared.state().next = Next::Making;
         std::thread::scope(|scope| {
             let taken = scope.spawn(|| space.take_next());
-            let file: Arc<dyn File> = disk.open(&space.shared.next_path, Open::CREATE).expect("nobody else makes it").into();
+            let file: Arc<dyn File> = disk.open(&space.shared.next_path, Open::CREATE).expect("nothing else makes it").into();
             space.shared.state().next = Next::Made { file, ready: 77, busy: false };
             space.shared.done.notify_all();
             assert_eq!(taken.join().expect("it does not panic"), Some(77));

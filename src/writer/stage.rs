@@ -1,14 +1,14 @@
 //! Whole blocks, to be written past the page cache.
 //!
-//! Where room was made ahead, a group needs no cache: it is laid out here behind what its first block holds already, filled up with
+//! Where room was made ahead, a group needs no cache: it is laid out here after what its first block holds already, filled up with
 //! the zeros that stand there anyway, and goes to the disk as it is. What the log looks like is the same; a page is neither copied nor
-//! looked for, and the sync behind it finds nothing left to write.
+//! looked for, and the sync after it finds nothing left to write.
 
 use crate::disk::{AlignedBytes, DIRECT_BLOCK};
 
 const BLOCK: usize = DIRECT_BLOCK as usize;
 
-/// The block in which a segment ends, and a group behind it.
+/// The block in which a segment ends, and a group after it.
 #[derive(Debug, Default)]
 pub(super) struct Stage {
     /// What the last block holds, and while a group is being written, that group and zeros up to a whole block.
@@ -18,7 +18,7 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    /// A segment ends `held` bytes behind the start of a block.
+    /// A segment ends `held` bytes after the start of a block.
     pub fn begin(&mut self, held: &[u8]) {
         self.bytes.clear(0);
         self.bytes.push(held);

@@ -1,7 +1,7 @@
 //! Whether a log still has the names that it was opened under.
 //!
 //! A descriptor stays good whatever happens to the name of its file. A writer whose folder or segment was deleted or replaced would go
-//! on acknowledging records that nobody can open, and make its next segments in whatever has the folder's path now. So the names are
+//! on acknowledging records that cannot be opened again, and make its next segments in whatever has the folder's path now. So the names are
 //! looked at once a segment, and before a log is called closed.
 
 use std::path::{Path, PathBuf};
@@ -27,7 +27,7 @@ pub(super) struct Standing {
 pub(super) struct WrittenSegment<'a> {
     pub path: &'a Path,
     pub file: &'a dyn File,
-    /// Its first LSN, and the one behind its last.
+    /// Its first LSN, and the one after its last.
     pub lsns: (Lsn, Lsn),
 }
 

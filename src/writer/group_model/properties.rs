@@ -1,4 +1,4 @@
-//! What must hold under every schedule: no thread sleeps for ever, no accepted record is lost, and none is written behind Close.
+//! What must hold under every schedule: no thread sleeps for ever, no accepted record is lost, and none is written after Close.
 //!
 //! Each property is a small program of threads over the real queue, completion, leader and threads. The checker runs it once a schedule;
 //! a thread that is never woken is a deadlock to it.
@@ -163,7 +163,7 @@ fn a_leader_in_its_window_hurries_for_a_sync_and_for_a_close(schedules: usize) {
         let log = open(&witness, endless());
         let idle = log.clone();
         let threads = [appender(log.clone(), 1), appender(log.clone(), 1)];
-        // What was not handed over yet is not waited for: somebody must come again.
+        // What was not handed over yet is not waited for: a caller must come again.
         while witness.facts().records < 2 {
             log.sync().expect("the disk is well");
             thread::yield_now();
@@ -377,7 +377,7 @@ fn a_ticket_for_which_no_thread_can_be_started_is_refused_and_the_log_goes_on(sc
         THREADS_LEFT.set(0);
         let refused = log.submit(&b"y"[..]);
         THREADS_LEFT.set(usize::MAX);
-        assert!(matches!(refused, Err(Error::Io { .. })), "nobody would write it");
+        assert!(matches!(refused, Err(Error::Io { .. })), "no thread would write it");
         let ticket = log.submit(&b"z"[..]).expect("there are threads again");
         log.wait(&ticket).expect("the disk is well");
         assert_eq!((appender.join().expect("it returns"), witness.facts().records), (1, 2));
