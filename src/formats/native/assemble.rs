@@ -156,7 +156,7 @@ pub fn deliver_record(
                 record.encrypted = true;
                 unopened = (locked == Opened::Altered).then(Unopened::altered);
             }
-            // Somebody who looks at frames is shown the bytes as they are.
+            // A caller that wants frames gets the bytes as they are.
             Opened::Bad(_) if visit.want.frames => record.payload = Payload::Whole(stored),
             Opened::Bad(why) => return Ok(Some(Unopened::bad(why))),
         }

@@ -17,7 +17,7 @@ pub struct Beside {
 }
 
 impl Beside {
-    /// Whether it tells of the record in the frame behind it. One that a cut left behind does not tell of whatever is appended later:
+    /// Whether it tells of the record in the frame after it. One that a cut left behind does not tell of whatever is appended later:
     /// that has another time.
     pub fn tells_of(&self, header: &FrameHeader) -> bool {
         (self.header.lsn, self.header.time) == (header.lsn, header.time)
@@ -57,7 +57,7 @@ pub fn known_hole(
     }
 }
 
-/// The LSN at which a log goes on with a frame that was found behind damage: a hole may begin before it.
+/// The LSN at which a log goes on with a frame that was found after damage: a hole may begin before it.
 pub fn resumes_with(reader: &mut FrameReader, due: Lsn, (offset, header): (u64, FrameHeader)) -> Lsn {
     match hole_at(&mut reader.cursor, offset, &header) {
         HoleFound::Hole(hole) if hole.lsns.first >= due => hole.lsns.first,

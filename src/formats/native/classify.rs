@@ -30,7 +30,7 @@ impl Region {
 /// what is not zero when there is none.
 pub fn classify(reader: &mut FrameReader, check: Check, (start, due): (u64, Lsn), next: Option<u64>, content_end: u64) -> Region {
     let length = reader.cursor.length();
-    // What stands behind the last other byte are zeros: they are the end of the data, not part of the damage, unless they are few
+    // What stands after the last other byte are zeros: they are the end of the data, not part of the damage, unless they are few
     // enough to be the end of a cut frame.
     let tail =
         if length.saturating_sub(content_end) < HEADER_BYTES { length } else { content_end.next_multiple_of(8).min(length) };
@@ -87,7 +87,7 @@ pub fn follower(reader: &mut FrameReader, check: Check, start: u64, due: Lsn) ->
     }
 }
 
-/// The zeros behind a payload are under no sum: a warning when they are none.
+/// The zeros after a payload are under no sum: a warning when they are none.
 pub fn padding(reader: &mut FrameReader, segment: SegmentId, offset: u64, header: &FrameHeader) -> Option<Warning> {
     let from = offset + FRAME_HEADER as u64 + u64::from(header.length);
     let to = offset + header.span();
@@ -109,7 +109,7 @@ fn barely_begun(reader: &mut FrameReader, start: u64) -> Option<u64> {
 /// A frame that is whole but for one bit.
 fn explained(reader: &mut FrameReader, check: Check, start: u64, next: Option<u64>) -> Option<Region> {
     let (header, byte, bit) = reader.explain(start)?;
-    // Zeros from that byte on explain it as well, and then nobody can tell a flip from an interruption.
+    // Zeros from that byte on explain it as well, and then a flip cannot be told from an interruption.
     if next.is_none() && reader.cursor.zeros_end(byte) >= (start + header.span()).min(reader.cursor.length()) {
         return None;
     }
@@ -139,7 +139,7 @@ fn bad_sum(
     } else {
         (DamageKind::BadChecksum, Look::Wrong, format!("sum {computed:08x}"))
     };
-    // Without a frame behind it the damage reaches as far as the frame or the bytes do.
+    // Without a frame after it the damage reaches as far as the frame or the bytes do.
     let end = next.unwrap_or(end.max((start + header.span()).min(reader.cursor.length())));
     // Only a header that leads to the next frame is believed about what the frame was.
     let legible = Some(header).filter(|h| h.lsn == due && next == Some(start + h.span()));

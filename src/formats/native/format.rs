@@ -88,7 +88,7 @@ fn recognise(sample: &Sample<'_>) -> Likeness {
         (true, true) if ours => Likeness::Sure,
         // A half header, or nothing: the name is ours, and not ours alone.
         (true, _) if blank || sample.head.len() < MAGIC.len() && MAGIC.starts_with(sample.head) => Likeness::Maybe,
-        // The header may be destroyed with frames behind it further on.
+        // The header may be destroyed with frames after it further on.
         (true, false) if memchr::memmem::find(sample.head, &FRAME_MAGIC).is_some_and(|at| at % 8 == 0) => Likeness::Maybe,
         _ => Likeness::No,
     }

@@ -38,7 +38,7 @@ pub fn unflagged(segment: SegmentId, begins: Option<Lsn>, header: &FrameHeader) 
     }
 }
 
-/// Padding behind a payload that is not zero.
+/// Padding after a payload that is not zero.
 pub fn padding(span: Span, header: &FrameHeader) -> Warning {
     let text = format!("the padding behind frame {} is not zero; no checksum covers it, and no record is affected", header.lsn);
     Warning { name: "padding-not-zero", span, text }

@@ -85,7 +85,7 @@ pub fn begin(visit: &Visit<'_>) -> Result<Begin> {
     let seed = reader.seed();
     let seal = find_seal(&mut reader.cursor, seed);
     if seal.is_some() {
-        // Nobody writes to a sealed segment any more, not even when it is the last one.
+        // Nothing is written to a sealed segment any more, not even when it is the last one.
         summary.state = State::Sealed;
         if matches!(visit.source.io, Io::Auto | Io::Map) {
             reader.cursor.map(true);
@@ -98,7 +98,7 @@ pub fn begin(visit: &Visit<'_>) -> Result<Begin> {
     let damage = damage.or_else(|| forged_header(visit, &joint, &opener));
     let encrypted = match &joint.header {
         Some(header) => header.key.is_some() || follows_encrypted(visit, header),
-        // A segment behind an encrypted one is encrypted too.
+        // A segment after an encrypted one is encrypted too.
         None => sibling_headers(visit).iter().any(|(before, header)| *before && header.key.is_some()),
     };
     Ok(Begin::Frames(Box::new(Begun { reader, summary, joint, seal, first, opener, encrypted, damage })))

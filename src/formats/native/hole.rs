@@ -8,7 +8,7 @@ use crate::native::{
     FrameFields, FrameHeader, FrameKind, HEADER_BYTES, SegmentHeader, Tally, encode_frame, encode_header, encode_seal,
 };
 
-/// The hole with the chain that goes on behind it, and its bytes.
+/// The hole with the chain that goes on after it, and its bytes.
 pub fn hole(site: &HoleSite<'_>, hole: Hole, since: Time) -> Result<(Hole, Vec<u8>), String> {
     let joint = |(_, summary): (&Segment, &Summary)| summary.own::<Joint>().and_then(|joint| joint.header);
     let (before, behind) = (joint(site.before), joint(site.behind));

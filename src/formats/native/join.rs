@@ -92,14 +92,14 @@ pub fn join(source: &Source, summaries: &mut [Summary]) -> Vec<Damage> {
     found
 }
 
-/// Segments that are less protected than one before them. The writer never does that: somebody put them there.
+/// Segments that are less protected than one before them. The writer never does that: they were put there from outside.
 fn downgraded(source: &Source, summaries: &[Summary], log_id: Option<[u8; 16]>) -> Vec<Damage> {
     const WORDS: [&str; 3] =
         ["plain text", "encrypted payloads that are not bound to their place", "encrypted payloads, bound to their place"];
     let (mut found, mut most) = (Vec::new(), (0, 0));
     for (index, summary) in summaries.iter().enumerate() {
         let Some(header) = joint(summary).and_then(|j| j.header.as_ref()).filter(|h| Some(h.log_id) == log_id) else { continue };
-        // A segment that only tells of a hole has nothing to protect: whoever accepts one needs no key.
+        // A segment that only tells of a hole has nothing to protect: accepting a hole needs no key.
         if summary.lsns.is_none() && !summary.holes.is_empty() {
             continue;
         }
@@ -148,7 +148,7 @@ fn common_id(summaries: &[Summary]) -> Option<[u8; 16]> {
     counts.into_iter().find(|(_, count)| *count == most).map(|(id, _)| id)
 }
 
-/// A bad tail puts in doubt whatever lies between it and the segment behind it.
+/// A bad tail puts in doubt whatever lies between it and the segment after it.
 fn widen_doubt(summaries: &mut [Summary], index: usize) {
     let Some(next) = summaries.get(index + 1).and_then(|s| s.begins) else { return };
     let Some(summary) = summaries.get_mut(index).filter(|s| s.ending == Ending::Damage) else { return };

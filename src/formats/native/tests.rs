@@ -226,7 +226,7 @@ fn an_index_leads_to_the_wanted_records() {
     assert_eq!(lsns(&since), [499, 500]);
 }
 
-/// A file that somebody writes to between two reads: it has its new content from the `turn`-th read on.
+/// A file that is written to between two reads: it has its new content from the `turn`-th read on.
 #[derive(Debug)]
 struct Growing {
     before: Vec<u8>,

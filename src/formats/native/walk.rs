@@ -62,7 +62,7 @@ struct Walker<'v> {
     due: Lsn,
     /// A batch or a record in fragments that is under way.
     unit: Option<Unit>,
-    /// Behind damage inside a batch: the frames that still belong to it are not given out. What the damage looked like.
+    /// After damage inside a batch: the frames that still belong to it are not given out. What the damage looked like.
     broken_batch: Option<Look>,
     /// What the last damage looked like, for fragments that are orphaned by it.
     last_look: Look,
@@ -182,7 +182,7 @@ impl<'v> Walker<'v> {
         self.visit.segment.followed || self.seal.is_some()
     }
 
-    /// Whether everything from this frame on lies behind what is wanted.
+    /// Whether everything from this frame on lies after what is wanted.
     fn stops_before(&mut self, header: &FrameHeader) -> bool {
         let behind = self.visit.want.lsns.is_some_and(|range| header.lsn > range.last) && self.unit.is_none();
         self.partial |= behind;

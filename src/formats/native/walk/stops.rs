@@ -100,7 +100,7 @@ impl Walker<'_> {
         if self.finished() || self.reader.cursor.is_mapped() || self.moves > MOVES {
             return Ok(false);
         }
-        // Nobody holds the log's lock, and the bytes were already read twice: they stay as they are.
+        // No process holds the log's lock, and the bytes were already read twice: they stay as they are.
         while self.visit.want.live && self.looks < LIVE_LOOKS {
             let wait = Duration::from_millis(2 << self.looks.min(9));
             self.looks += 1;
@@ -113,7 +113,7 @@ impl Walker<'_> {
         Ok(false)
     }
 
-    /// A hole with a whole frame behind it may only have been read while it was written: a piece is read from front to back, and a
+    /// A hole with a whole frame after it may only have been read while it was written: a piece is read from front to back, and a
     /// writer that overtakes the reader fills the front too late and the back in time. What lies before a frame that was seen is
     /// there by now, or it is not coming; only direct writes may arrive in another order.
     pub(super) fn hole_fills(&mut self) -> Result<bool, Halt> {
@@ -134,7 +134,7 @@ impl Walker<'_> {
         }
     }
 
-    /// Bad bytes at the offset: says what they are, and goes on behind them. The ending, if nothing valid follows.
+    /// Bad bytes at the offset: says what they are, and goes on after them. The ending, if nothing valid follows.
     pub(super) fn bad(&mut self, check: Check, sink: &mut Sink<'_>) -> Result<Option<Ending>, Halt> {
         let start = self.offset;
         let jump = follower(&mut self.reader, check, start, self.due);
