@@ -139,7 +139,7 @@ fn without_magic(reader: &mut SummedSegment, region: &LostRegion, header: &Heade
         }
     }
     let found = format!("{} bytes that begin no record: {} …", region.end - region.start, hex(&header.magic));
-    // What a torn record left behind a shorter one, or a stray write: no release writes anything whole that looks so.
+    // What a torn record left after a shorter one, or a stray write: no release writes anything whole that looks so.
     Diagnosis { kind: DamageKind::NotAFrame, look: Look::Interrupted, expected, found }
 }
 

@@ -105,7 +105,7 @@ fn recognise(sample: &Sample<'_>) -> Likeness {
     if named || begins { Likeness::Maybe } else { Likeness::No }
 }
 
-/// The Noop record that fills a segment of 0.6 up to the next block behind a cut. Without it a direct-I/O opening rounds down and
+/// The Noop record that fills a segment of 0.6 up to the next block after a cut. Without it a direct-I/O opening rounds down and
 /// overwrites the records of the last partial block. Short headers get none: 0.2.1 would take LSN 0 for a record.
 fn fill(source: &Source, segment: &Segment, cut: u64) -> Result<Vec<u8>, Error> {
     let keys = Keys::default();

@@ -154,7 +154,7 @@ fn segment_id(source: &Source, index: usize) -> SegmentId {
     source.segments[index].id
 }
 
-/// A segment without records passes on what is due behind the one before it.
+/// A segment without records passes on what is due after the one before it.
 fn carry_due(summaries: &mut [Summary], index: usize) {
     let Some(before) = index.checked_sub(1).and_then(|i| summaries[i].due) else { return };
     let summary = &mut summaries[index];

@@ -235,7 +235,7 @@ pub(super) const KINDS: &[&str] = &[
     "unknown",
 ];
 
-/// What fills a segment up to the next block behind a record with headers of this layout that ends at `end`.
+/// What fills a segment up to the next block after a record with headers of this layout that ends at `end`.
 pub(super) fn filler_behind(layout: Layout, end: u64) -> Vec<u8> {
     let size = Layout::Long.size() as u64;
     let room = end.next_multiple_of(BLOCK) - end;

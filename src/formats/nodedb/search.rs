@@ -1,4 +1,4 @@
-//! Whole records: at a place, and the next one behind damage.
+//! Whole records: at a place, and the next one after damage.
 //!
 //! Hostile bytes can hold millions of headers that each claim 64 MiB. A claim is simply summed as long as no more is read than records
 //! would account for; then what long claims would sum to follows from the sums of the segment's prefixes, so no byte is read for each.
@@ -117,11 +117,11 @@ impl SummedSegment {
             let piece = self.cursor.bytes(at, STEP);
             let given = piece.len();
             if given < MAGIC.len() {
-                // In front of a refused range or at the end: behind a refused range the search goes on.
+                // In front of a refused range or at the end: after a refused range the search goes on.
                 match self.cursor.next_refused(at) {
                     Some((start, end)) if start <= at + given as u64 => {
                         at = end;
-                        // Sums cannot be carried across bytes that nobody has.
+                        // Sums cannot be carried across bytes that could not be read.
                         self.prefixes = None;
                         continue;
                     }

@@ -121,7 +121,7 @@ impl Notes {
         }
     }
 
-    /// Damage with a whole record behind it.
+    /// Damage with a whole record after it.
     pub(super) fn region(&mut self, damage: &Damage, next: &Frame, before: Option<Layout>) {
         let due = damage.lsn.unwrap_or(next.header.lsn);
         if before == Some(Layout::Long) && next.at.is_multiple_of(BLOCK) && next.header.lsn > due && damage.span.length < BLOCK {
@@ -150,7 +150,7 @@ impl Notes {
         self.say("direct-reopen-overwrote-tail", next.at, next.end(), text);
     }
 
-    /// Damage with nothing behind it.
+    /// Damage with nothing after it.
     pub(super) fn tail(&mut self, damage: &Damage, highest: Option<Lsn>) {
         if let (DamageKind::NotAFrame, Some(highest)) = (damage.kind, highest) {
             let text = format!(
