@@ -102,7 +102,7 @@ impl Walker<'_, '_> {
             count += 1;
             match self.at_offset(next) {
                 AtOffset::Record(_) => return (RecordChain::Record(next), count),
-                // A record that reaches into the zeros behind the data has no true length either: nothing says that it ends there.
+                // A record that reaches into the zeros after the data has no true length either: nothing says that it ends there.
                 AtOffset::End(_) if header.plausible() && self.ends_in_content(next) => {
                     return (RecordChain::End(at, header), count);
                 }
@@ -116,7 +116,7 @@ impl Walker<'_, '_> {
         self.cursor.bytes(end - 1, 1).first().is_some_and(|last| *last != 0)
     }
 
-    /// The next whole record behind `start`, wherever it is. Where the length of a bad record leads to the end of the data, its payload may
+    /// The next whole record after `start`, wherever it is. Where the length of a bad record leads to the end of the data, its payload may
     /// hold what looks like records: one counts only if it proves that length wrong, since the distance to it makes the checksum match.
     fn search(&mut self, start: u64, leads_to_end: Option<Header>) -> Option<u64> {
         let mut sums = self.sums.take().unwrap_or_else(|| Sums::from(start));
@@ -237,7 +237,7 @@ impl Walker<'_, '_> {
         (sum == header.crc && header.magic && header.kind <= 7).then_some(distance)
     }
 
-    /// What rivven itself makes of records behind damage: which version does it, and what to do.
+    /// What rivven itself makes of records after damage: which version does it, and what to do.
     fn explain(&mut self, start: u64, next: u64, header: Option<Header>) {
         let zeros_before = next - start >= 4 && self.cursor.bytes(next - 4, 4) == [0; 4];
         let header = header.filter(|h| h.magic);

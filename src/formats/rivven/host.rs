@@ -165,7 +165,7 @@ mod tests {
             assert_eq!(message(&MESSAGE[..cut]), None, "{cut} bytes");
         }
         assert_eq!(message(&[MESSAGE, b"x"].concat()), None);
-        assert_eq!(message(b"rec-0000: just some text that nobody encoded"), None);
+        assert_eq!(message(b"rec-0000: just some text that no host encoded"), None);
         // Ten bytes of a varint can hold more than 64 bits.
         assert_eq!(transaction(b"\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02\0\0"), None);
     }

@@ -82,7 +82,7 @@ pub fn join(source: &Source, summaries: &mut [Summary]) -> Vec<Damage> {
     let numbers = NumberedFiles::new(source, summaries);
     let followed = source.alone && source.segments.last().is_some_and(|s| s.followed) && later_content(source);
     numbers::prove(&numbers, summaries, followed);
-    // What is written to is the last file with content; those behind it are made ahead.
+    // What is written to is the last file with content; those after it are made ahead.
     if let Some(last) = summaries.iter_mut().rfind(|s| !s.blank).filter(|_| !source.alone) {
         last.state = State::Active;
     }

@@ -50,7 +50,7 @@ impl<'a> NumberedFiles<'a> {
     }
 
     /// Whether the number of a file can be an estimate: made beside the file with content before it, or beside a file that a rotation
-    /// had begun behind that and that never got any.
+    /// had begun after that and that never got any.
     pub fn may_be_estimate(&self, index: usize) -> bool {
         let Some(filled) = (0..index).rev().find(|i| !self.blank[*i]) else { return true };
         (filled..index).any(|base| self.estimate_beside(base, filled, index))
@@ -83,7 +83,7 @@ impl<'a> NumberedFiles<'a> {
     }
 }
 
-/// What is missing between a file with content and the next one, or the end: `until` is that one, or behind the last file.
+/// What is missing between a file with content and the next one, or the end: `until` is that one, or after the last file.
 pub fn between(
     numbers: &NumberedFiles<'_>,
     summaries: &mut [Summary],
@@ -164,7 +164,7 @@ fn skipped(name: &str) -> String {
 /// numbers are not given again.
 fn missing(source: &Source, summaries: &[Summary], [before, until]: [usize; 2], due: Lsn, begins: Lsn, name: &str) -> Damage {
     let gap = begins.0 - due.0;
-    // The last file with content is not full yet, unless another one was begun behind it.
+    // The last file with content is not full yet, unless another one was begun after it.
     let full = if until == summaries.len() { before + 1 } else { summaries.iter().rposition(|s| !s.blank).unwrap_or(until) };
     let small = summaries[..full]
         .iter()

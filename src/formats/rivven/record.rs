@@ -42,7 +42,7 @@ impl Header {
 
     /// Whether this can be a record at all: the sum is not looked at.
     ///
-    /// A magic with zeros behind it is what a torn header looks like in a file that was filled with zeros ahead; its sum, of no data,
+    /// A magic with zeros after it is what a torn header looks like in a file that was filled with zeros ahead; its sum, of no data,
     /// would match. A real empty record has a flag.
     #[must_use]
     pub fn plausible(&self) -> bool {

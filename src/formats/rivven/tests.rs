@@ -22,7 +22,7 @@ fn record(data: &[u8]) -> Vec<u8> {
     record_of(0, 4, data)
 }
 
-/// So many records, one behind the other.
+/// This many records, one after the other.
 fn records(count: usize) -> Vec<u8> {
     (0..count).flat_map(|n| record(format!("record {n}").as_bytes())).collect()
 }
@@ -99,7 +99,7 @@ fn records_inside_a_bad_one_are_not_taken_for_the_log() {
     assert_eq!((end.lsns(), end.verdict()), (vec![1], Verdict::Suspect));
     let ahead = found(&[(0, [record(b"a"), bad.clone(), vec![0; 9000]].concat())]);
     assert_eq!((ahead.lsns(), ahead.verdict()), (vec![1], Verdict::Suspect));
-    // Two bad records behind each other are two numbers.
+    // Two bad records in a row are two numbers.
     let pair = found(&[(0, [record(b"a"), bad.clone(), bad, record(b"b")].concat())]);
     assert_eq!((pair.lsns(), pair.damage.len()), (vec![1, 4], 1));
 }

@@ -59,7 +59,7 @@ pub(super) struct Walker<'a, 's> {
     pub(super) at: u64,
     /// The LSN of the next record.
     pub(super) due: u64,
-    /// The number of records in a bad region was guessed: numbers behind it are uncertain.
+    /// The number of records in a bad region was guessed: numbers after it are uncertain.
     pub(super) guessed: bool,
     pub(super) looks: Looks,
     pub(super) sums: Option<Sums>,
@@ -184,7 +184,7 @@ impl Walker<'_, '_> {
             self.own.encrypted.get_or_insert(self.at);
         }
         let want = self.visit.want;
-        // Where nobody asks for records, ciphertext alone is looked into, to see whether the keys fit.
+        // Where no records are wanted, ciphertext alone is looked into, to see whether the keys fit.
         let mut sealed = || header.flags & ENCRYPTED != 0 || self.cursor.bytes(self.at + HEADER as u64, 4) == b"RVEN";
         let skip = want.counts_only && !(want.deep && sealed());
         if !skip && want.lsns.is_none_or(|range| range.contains(lsn)) {
