@@ -129,7 +129,7 @@ impl Walker<'_, '_> {
         }
     }
 
-    /// The next whole frame behind `start`, wherever it is. Where the length of a bad frame leads to the end of the file, its payload may
+    /// The next whole frame after `start`, wherever it is. Where the length of a bad frame leads to the end of the file, its payload may
     /// hold what looks like frames: one counts only if it proves that length wrong, since the distance to it makes the checksum match.
     fn search(&mut self, start: u64, leads_to_end: Option<Header>) -> Option<(u64, Header)> {
         let due = self.due;
@@ -153,7 +153,7 @@ impl Walker<'_, '_> {
         found
     }
 
-    /// How many zeros a full-length frame with a frame right behind it ends in, where they are more than it may have ended in when it
+    /// How many zeros a full-length frame with a frame right after it ends in, where they are more than it may have ended in when it
     /// was whole: an LZ4 frame ends in a mark of four zeros, a small number or the end of a text in fewer.
     fn zero_extended(&mut self, start: u64, end: u64, header: Option<Header>, followed: bool) -> Option<u64> {
         let header = header.filter(Header::plausible).filter(|h| followed && h.stored > 0 && start + h.length() == end)?;

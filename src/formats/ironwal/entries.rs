@@ -30,7 +30,7 @@ impl Walker<'_, '_> {
             return Ok(true);
         }
         if !(want.payloads || want.deep) && held {
-            // Nobody asks what is in it: the first entry stands for the stored bytes of all.
+            // Payloads are not wanted: the first entry stands for the stored bytes of all.
             let bytes = self.cursor.bytes(at, HEADER + stored);
             for index in 0..header.entries {
                 let payload = if index == 0 { &bytes[HEADER..] } else { &[] };

@@ -87,7 +87,7 @@ impl Header {
         if self.kind == 1 { 4 } else { 0 }
     }
 
-    /// The id behind its last entry.
+    /// The id after its last entry.
     #[must_use]
     pub fn next(&self) -> u64 {
         self.start.saturating_add(u64::from(self.entries))

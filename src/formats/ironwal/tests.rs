@@ -123,12 +123,12 @@ fn frames_inside_a_bad_payload_are_not_taken_for_the_log() {
     let inner = [frame(50, &[b"stranger"]), frame(51, &[b"stranger"])].concat();
     let mut bad = frame(1, &[&inner, b"x"]);
     *bad.last_mut().expect("not empty") ^= 1;
-    // With a frame behind it, and at the very end of the file.
+    // With a frame after it, and at the very end of the file.
     let middle = found(&[(0, [frame(0, &[b"a"]), bad.clone(), frame(3, &[b"b"])].concat())]);
     assert_eq!((middle.ids(), middle.verdict()), (vec![0, 3], Verdict::Corrupt));
     let end = found(&[(0, [frame(0, &[b"a"]), bad.clone()].concat())]);
     assert_eq!((end.ids(), end.verdict()), (vec![0], Verdict::Suspect));
-    // Two bad ones behind each other still lead on.
+    // Two bad ones in a row still lead on.
     let pair = found(&[(0, [frame(0, &[b"a"]), bad.clone(), frame(3, &[b"b"])].concat())]);
     assert_eq!(pair.damage.len(), 1);
 }

@@ -66,7 +66,7 @@ pub(super) struct Walker<'a, 's> {
     pub(super) at: u64,
     /// The id that the next frame should begin with.
     pub(super) due: u64,
-    /// The id behind the highest one seen.
+    /// The id after the highest one seen.
     pub(super) high: u64,
     /// A bad region ends here: a jump in ids is its doing.
     pub(super) after_damage: bool,
