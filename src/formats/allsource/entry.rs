@@ -172,7 +172,7 @@ fn levels(raw: &str) -> Option<usize> {
     Some(deepest)
 }
 
-/// Behind the string whose content begins at `at`.
+/// After the string whose content begins at `at`.
 fn string_end(bytes: &[u8], mut at: usize) -> Option<usize> {
     let unit = |at: usize| match bytes.get(at..at + 2)? {
         b"\\u" => u32::from_str_radix(std::str::from_utf8(bytes.get(at + 2..at + 6)?).ok()?, 16).ok(),

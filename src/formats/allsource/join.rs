@@ -122,7 +122,7 @@ fn forget_doubt(summaries: &mut [Summary]) {
 fn holes(source: &Source, summaries: &mut [Summary], places: &[RunPlace]) -> Vec<Damage> {
     let mut found = Vec::new();
     let Some(first) = places.first() else { return found };
-    // A file's name says that its number and the one behind it were given, even if all of its lines are gone.
+    // A file's name says that its number and the one after it were given, even if all of its lines are gone.
     let begun = summaries.iter().enumerate().find_map(|(file, summary)| {
         let named = sequence(&source.segments.get(file)?.name).filter(|n| *n > 0)?;
         let own = summary.own::<Own>()?;
@@ -181,7 +181,7 @@ fn hole(source: &Source, summaries: &[Summary], due: u64, next: u64, file: usize
     })
 }
 
-/// Bad lines directly behind the entry before a hole, or directly before the one after it, hold what is missing. `proof` says what was
+/// Bad lines directly after the entry before a hole, or directly before the one after it, hold what is missing. `proof` says what was
 /// written after that.
 fn blame(summaries: &mut [Summary], file: usize, end: u64, next: &RunPlace, due: u64, proof: Proof) -> bool {
     let doubt = LsnRange::new(Lsn(due), Lsn(next.run.first - 1));
@@ -305,7 +305,7 @@ fn names(source: &Source, summaries: &[Summary], places: &[RunPlace]) -> Vec<Dam
     found
 }
 
-/// Entries that stand behind later ones, and are not there twice.
+/// Entries that stand after later ones, and are not there twice.
 fn out_of_order(source: &Source, summaries: &mut [Summary], in_file_order: &[RunPlace], doubled: &[Damage]) {
     let (mut highest, mut holder, mut seen) = (0, 0, None);
     for place in in_file_order {
