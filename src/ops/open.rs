@@ -119,7 +119,7 @@ impl Layouts {
 }
 
 /// How often a log is listed anew because names that were listed are gone. Each time something has really changed, so this ends only
-/// where somebody changes the folder faster than it can be looked at.
+/// where a process changes the folder faster than it can be listed.
 const LISTINGS: u32 = 100;
 
 /// Does something with a log. When a segment that was listed is gone before it was opened, because it was pruned or renamed, the log is
@@ -387,7 +387,7 @@ mod tests {
         let [undo] = &at("/wal/undo")[..] else { panic!("there is one of that name") };
         assert_eq!(named(&undo.source.segments), named(&both[1].source.segments));
         assert_eq!(undo.source.path, Path::new("/wal/undo"));
-        // A segment alone knows what stands behind it.
+        // A segment alone knows what stands after it.
         let alone = &at("/wal/a")[0].source;
         assert!(alone.alone && alone.segments[0].followed && alone.segments[0].sequence == 1, "{alone:?}");
         assert_eq!(named(&alone.beyond), [("c".to_owned(), false)]);

@@ -39,7 +39,7 @@ pub fn settle(log: LogView<'_>, want: Want, summaries: &mut [Summary]) -> Result
         std::thread::sleep(Duration::from_millis(wait));
         for index in unmet(summaries) {
             let Some(segment) = source.segments.get(index) else { continue };
-            // A bad end was looked at patiently already where it was known that somebody writes.
+            // A bad end was looked at patiently already where a process is known to write.
             if look == 0 && !patient || source.file(segment)?.length()? != summaries[index].length {
                 again(index, summaries)?;
             }
@@ -48,7 +48,7 @@ pub fn settle(log: LogView<'_>, want: Want, summaries: &mut [Summary]) -> Result
     Ok(())
 }
 
-/// The last segment with content, if segments without any stand behind it: their numbers tell how far it had come when they were begun.
+/// The last segment with content, if segments without any stand after it: their numbers tell how far it had come when they were begun.
 fn begun_behind(summaries: &[Summary]) -> Option<usize> {
     summaries.iter().rposition(|s| !s.blank).filter(|last| last + 1 < summaries.len())
 }

@@ -1,7 +1,7 @@
 //! The one loop over the segments of a log, and its one step.
 //!
-//! A walk ends at the end of a segment, because its receiver has enough, or because something stopped it. Whoever walks says here what is
-//! wanted and what becomes of each item, and meets these three ends as values.
+//! A walk ends at the end of a segment, because its receiver has enough, or because something stopped it. A caller says here what is
+//! wanted and what becomes of each item, and gets these three ends as values.
 
 use crate::disk::{Segment, Source};
 use crate::formats::{Format, Halt, Item, Sink, Summary, Visit, Want};

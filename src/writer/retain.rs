@@ -47,7 +47,7 @@ impl SegmentFacts {
     }
 }
 
-/// How far a reader has come: nothing behind its position goes.
+/// How far a reader has come: nothing after its position goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pin {
     /// What it is called in words.
@@ -251,7 +251,7 @@ fn open_transactions(segments: &[SegmentFacts]) -> Vec<Vec<u64>> {
 }
 
 /// Looks at the segments of the log in `dir`, in order, the active one last. Where they do not join, or cannot be read where they must
-/// be, nobody can tell what would go: that is an error.
+/// be, what would go cannot be told: that is an error.
 pub fn prune_facts(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Vec<SegmentFacts>> {
     let entries = disk.list(dir)?;
     if let Some(lost) = entries.iter().find(|e| e.kind != EntryKind::File && segment_lsn(&e.name).is_some()) {
@@ -549,7 +549,7 @@ mod tests {
             let at_end = facts_of(&[(1, one.clone()), (3, two.clone()), (4, remains.clone())]);
             assert_eq!(at_end.expect("a crash may leave that"), [1, 3], "{what} bytes");
             assert!(facts_of(&[(1, one.clone()), (3, remains.clone()), (4, two.clone())]).is_err(), "{what} bytes in the middle");
-            assert!(facts_of(&[(1, remains)]).is_err(), "{what} bytes alone: nobody can tell whose they are");
+            assert!(facts_of(&[(1, remains)]).is_err(), "{what} bytes alone: nothing tells whose they are");
         }
     }
 

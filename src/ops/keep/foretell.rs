@@ -48,7 +48,7 @@ pub fn foretell(mut segments: Vec<SegmentFacts>, checkpoint: Option<Lsn>, rules:
     Foretold { sealed, active: segment_name(next), next, checkpoint: written, fates }
 }
 
-/// The LSN behind the last record of a log.
+/// The LSN after the last record of a log.
 #[must_use]
 pub fn end_of(segments: &[SegmentFacts]) -> Lsn {
     segments.last().map_or(Lsn::FIRST, |last| last.last.map_or(last.first, Lsn::next))

@@ -63,7 +63,7 @@ fn copy(disk: &Arc<dyn Disk>, dir: &Path, segment: &SegmentFacts, archive: &Path
             Ok(())
         });
         written.and_then(|()| target.sync_all()).and_then(|()| disk.rename(&name, &to)).inspect_err(|_| {
-            // Half a copy on a full disk helps nobody.
+            // Half a copy is of no use, and the disk may be full.
             drop(disk.remove(&name));
         })?;
         disk.sync_dir(archive)?;

@@ -112,7 +112,7 @@ pub fn replace_end(
 ) -> Result<()> {
     let old = disk.open(path, Open::READ)?;
     let written = write_new(disk, unfinished, &mut |new| {
-        // Its system must still be able to open it, whoever runs us.
+        // Its system must still be able to open it, under whatever user walctl runs.
         disk.take_after(unfinished, path)?;
         let mut at = 0;
         pieces(old.as_ref(), 0, keep, &mut |piece| {

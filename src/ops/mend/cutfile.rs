@@ -34,7 +34,7 @@ pub struct Provenance {
     pub offset: u64,
     /// How many they are: up to the last one that is not zero.
     pub bytes: u64,
-    /// How long the segment was. What lies behind the bytes was zeros.
+    /// How long the segment was. What lies after the bytes was zeros.
     pub file_bytes: u64,
     /// The segment was removed, not cut.
     pub removed: bool,
@@ -50,7 +50,7 @@ pub struct Provenance {
     pub context: u32,
     /// The LSNs that were in them, or may have been.
     pub lsns: Option<LsnRange>,
-    /// Everything behind this LSN was cut on purpose.
+    /// Everything after this LSN was cut on purpose.
     pub at: Option<Lsn>,
     /// What was wrong with them, in words.
     pub why: String,
@@ -280,7 +280,7 @@ pub fn names(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// A name for a cut of `segment` at `offset` that no file has: the plain one, or with `-2`, `-3` … behind it.
+/// A name for a cut of `segment` at `offset` that no file has: the plain one, or with `-2`, `-3` … after it.
 #[must_use]
 pub fn free_name(taken: &[String], segment: &str, offset: u64) -> String {
     let plain = format!("{segment}.cut-{offset}");

@@ -93,7 +93,7 @@ pub(super) fn describe(
     })
 }
 
-/// How many whole records stand behind a place, and their LSNs.
+/// How many whole records stand after a place, and their LSNs.
 fn whole_behind(input: &Input, segment: &Segment, offset: u64, due: Option<Lsn>) -> Result<(u64, Option<LsnRange>)> {
     let (mut whole, mut whole_lsns) = (0, None);
     let start = due.map(|due| Mark { offset, due, seed: 0 });
@@ -104,7 +104,7 @@ fn whole_behind(input: &Input, segment: &Segment, offset: u64, due: Option<Lsn>)
         }
     });
     match behind {
-        // Seen by itself, damage can look like a version that nobody knows. The whole log was walked before, and it is none.
+        // Seen by itself, damage can look like an unknown version. The whole log was walked before, and it is none.
         Ok(()) | Err(Error::Unknown { .. }) => {}
         Err(error) => return Err(error),
     }

@@ -45,7 +45,7 @@ pub struct Stretch {
     pub segment: usize,
     /// The position of the first one.
     pub from: u64,
-    /// The position behind the last one.
+    /// The position after the last one.
     pub to: u64,
     /// The number of the first one.
     first: Lsn,
@@ -66,7 +66,7 @@ pub fn course(input: &Input, report: &Report) -> Result<Course> {
     let all = |segment: usize, first| Stretch { segment, from: 0, to: u64::MAX, first };
     let natural: Vec<Stretch> = (0..input.source.segments.len()).map(|segment| all(segment, Lsn(0))).collect();
     if input.format.ours.is_some() {
-        // A segment without a record stays behind the one before it.
+        // A segment without a record stays after the one before it.
         let mut last = Lsn(0);
         let mut stretches = natural;
         for (stretch, summary) in stretches.iter_mut().zip(&report.summaries) {

@@ -1,8 +1,8 @@
 //! What repairing a log would do: from a report to a plan.
 //!
-//! A plan is a value: it is printed, and what is carried out is what was printed. Only a tail that nobody was promised is cut. Valid
-//! frames that stand behind a torn hole go with it: were one of them known to be durable, it would prove that the hole had been synced
-//! too, and the hole would be corrupt.
+//! A plan is a value: it is printed, and what is carried out is what was printed. Only a tail that is not known to have been
+//! acknowledged is cut. Valid frames that stand after a torn hole go with it: were one of them known to be durable, it would prove
+//! that the hole had been synced too, and the hole would be corrupt.
 
 use std::path::PathBuf;
 
@@ -24,7 +24,7 @@ pub struct Permit {
     pub suspect: bool,
     /// No more than this many bytes.
     pub max_cut: u64,
-    /// Everything behind this LSN, on purpose.
+    /// Everything after this LSN, on purpose.
     pub at: Option<Lsn>,
     /// Put back what copies beside the log hold of the torn end; without a copy nothing is cut.
     pub from_copies: bool,
@@ -156,7 +156,7 @@ pub fn decide(input: &Input, report: &Report, permit: &Permit) -> Decision {
     if verdict > Verdict::Suspect {
         return refuse(Obstacle::Damage, reason(report, worst));
     }
-    // Other systems make files ahead: behind the end of the data there may be some without any content, which prove nothing.
+    // Other systems make files ahead: after the end of the data there may be some without any content, which prove nothing.
     let filled = report.summaries.iter().rposition(|s| !s.blank).filter(|_| !ours);
     let last = filled.unwrap_or(report.segments.len().saturating_sub(1));
     if let Some(inner) = report.damage.iter().find(|d| d.span.place.segment.index() != last) {
@@ -286,7 +286,7 @@ pub fn plan(input: &Input, report: &Report, permit: &Permit) -> Result<Plan> {
     Ok(plan)
 }
 
-/// Says in which file the bytes of a cut are kept. A repair that was interrupted behind this point has saved the same bytes: they are
+/// Says in which file the bytes of a cut are kept. A repair that was interrupted after this point has saved the same bytes: they are
 /// used, not saved twice.
 fn keep_where(cut: &mut Cut, known: &[CutFile], taken: &[String]) {
     match known.iter().find(|c| c.from.same_bytes(&cut.from)) {
@@ -322,7 +322,7 @@ fn decide_from_copies(input: &Input, report: &Report, permit: &Permit) -> Result
     }
 }
 
-/// Everything behind an LSN: the segments behind it are removed, newest first, and the one that holds it is cut.
+/// Everything after an LSN: the segments after it are removed, newest first, and the one that holds it is cut.
 fn decide_at(input: &Input, report: &Report, ours: bool, at: Lsn) -> Result<Vec<Decision>> {
     if let Some(why) = input.format.mending.never() {
         return Ok(vec![refuse(Obstacle::Format, why)]);

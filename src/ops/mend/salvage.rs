@@ -69,7 +69,7 @@ pub struct Gap {
     pub file: String,
     /// What was found.
     pub damage: Damage,
-    /// The last record before it, and the first one behind it.
+    /// The last record before it, and the first one after it.
     pub before: Option<Neighbour>,
     /// See `before`.
     pub after: Option<Neighbour>,
@@ -183,7 +183,7 @@ struct SalvageRun {
     passed: usize,
     /// Of those, from here on no hole tells of them yet.
     told: usize,
-    /// Of those, from here on the record behind them is not known yet.
+    /// Of those, from here on the record after them is not known yet.
     waiting: usize,
     /// Transactions under way, and whether a gap lies in them.
     open: Vec<(u64, bool)>,
@@ -206,7 +206,7 @@ impl SalvageRun {
         self.pass(record);
         let lsns = self.numbers.of(record, self.log.next);
         // A number that was given before would make two histories of one log. The first one stays.
-        // The last number there is has none behind it, so it is compared with what was kept.
+        // The last number there is has none after it, so it is compared with what was kept.
         if self.done.lsns.is_some_and(|kept| lsns.first < self.log.next || lsns.first <= kept.last) {
             return self.aside(record, file, &payload);
         }

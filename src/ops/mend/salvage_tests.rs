@@ -116,7 +116,7 @@ fn whichever_call_fails_salvage_says_so_and_can_be_run_again() {
                 assert_eq!(errno_of(&error), Some(number), "{what}, operation {operation}: {error}");
                 assert!(files(&disk) == before, "{what}, operation {operation}");
                 assert!(is_there(&disk, TARGET) || !is_there(&disk, WORK), "{what}, operation {operation}: half a log is left");
-                // After the very last sync the folder has its name already, and nobody can tell whether it is durable.
+                // After the very last sync the folder has its name already, and whether it is durable cannot be told.
                 if !is_there(&disk, TARGET) {
                     run(&disk).unwrap_or_else(|e| panic!("{what}, operation {operation}: {e}"));
                 }

@@ -201,7 +201,7 @@ fn after_a_power_failure_at_any_point_undo_can_be_run_again_and_so_can_repair() 
                 let again = disk.after_power_failure(luck);
                 while put_back(&again).is_ok() {}
                 assert!(files(&again) == before, "{what}, operation {operation}, {luck:?}");
-                // Whoever changes his mind mends instead.
+                // Instead of undoing, the log can be repaired again.
                 let other = disk.after_power_failure(luck);
                 repair(&other, &permit).unwrap_or_else(|e| panic!("{what}, operation {operation}, {luck:?}: {e}"));
                 // Zeros that the undo made room with are room made ahead.
@@ -238,7 +238,7 @@ fn wherever_a_group_is_torn_only_that_group_goes_and_undo_brings_every_byte_back
     let (whole, _) = segment(1, 0, &frames);
     let mut ends = Vec::new();
     for count in 0..=frames.len() {
-        // The padding behind a payload is no part of the record.
+        // The padding after a payload is no part of the record.
         let padding = count.checked_sub(1).map_or(0, |last| frames[last].3.len().next_multiple_of(8) - frames[last].3.len());
         ends.push(segment(1, 0, &frames[..count]).0.len() - padding);
     }

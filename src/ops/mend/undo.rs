@@ -1,6 +1,6 @@
 //! Putting the newest cut back, byte for byte.
 //!
-//! It is refused when something was written since. What an interrupted undo left behind the cut, zeros and bytes that the cut file has
+//! It is refused when something was written since. What an interrupted undo left after the cut, zeros and bytes that the cut file has
 //! too, is nothing that was written since: undo can be run again, and so can repair.
 
 use std::path::PathBuf;
@@ -57,12 +57,12 @@ pub fn plan_undo(input: &Input) -> Result<Undo> {
         source.cursor(segment).is_ok_and(nothing)
     };
     let later = source.segments.iter().find(|s| Some(s.sequence) > newest_cut && !ahead(s));
-    // A known hole lies in the middle of a log: what stands behind it stood there before.
+    // A known hole lies in the middle of a log: what follows it in the log was there before it.
     if let Some(segment) = later.filter(|_| cuts.iter().any(|cut| cut.from.hole.is_none())) {
         return refused(segment.path.clone(), "the log has grown since the cut: this segment was begun behind it".into());
     }
     for cut in &cuts {
-        // In one repair, segments behind a cut are removed: each must still be away, or be what was removed.
+        // In one repair, segments after a cut are removed: each must still be away, or be what was removed.
         fits(disk, cut, &dir.join(&cut.from.segment))?;
     }
     Ok(Undo { log: source.path.clone(), dir: dir.clone(), cuts })

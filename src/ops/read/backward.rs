@@ -97,7 +97,7 @@ impl Scan<'_> {
             let first_hurt = if hurt_before { Some(0) } else { known.first_hurt };
             hurt_before |= first_hurt.is_some();
             let (mark, mut seen) = if index == 0 { (mark, passed) } else { (None, 0) };
-            // Neighbours of a match that is passed over come too; whoever asked for them keeps only the nearest.
+            // Neighbours of a match that is passed over come too; the caller that wants them keeps only the nearest.
             let mut each = |piece: PieceItem<'_>| match piece {
                 PieceItem::Shown(shown) => {
                     if seen >= known.shown {
@@ -213,7 +213,7 @@ impl<'a> Backward<'a> {
         }
         self.next_index -= 1;
         let mut survey = match self.survey(self.next_index) {
-            // It was pruned before it was reached, and with it all that stand before it: the log begins behind it now.
+            // It was pruned before it was reached, and with it all that stand before it: the log begins after it now.
             Err(error) if self.went(self.next_index, &error)? => {
                 self.next_index += 1;
                 self.range.start = self.next_index;
@@ -254,7 +254,7 @@ impl<'a> Backward<'a> {
         let mut last_start = None;
         let mut take = |item: Item<'_>| {
             match item {
-                // A mark that is not behind the last record leads to it again.
+                // A mark that is not after the last record leads to it again.
                 Item::Mark(mark) if last_start.is_some_and(|start| mark.offset <= start) => return Ok(()),
                 Item::Mark(mark) => mark_before = Some(mark),
                 Item::Record(record) => {

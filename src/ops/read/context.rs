@@ -1,4 +1,4 @@
-//! Neighbours of the records that are wanted: what stands up to N records before and behind them.
+//! Neighbours of the records that are wanted: what stands up to N records before and after them.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -12,7 +12,7 @@ use crate::model::Record;
 /// Payloads of this many bytes are held while they wait; longer ones are read again.
 const HELD_BYTES: usize = 8 << 20;
 
-/// A sieve behind a scan that delivers neighbours too.
+/// A filter on a scan, which lets neighbours through too.
 #[derive(Debug)]
 pub struct Context {
     count: usize,

@@ -109,7 +109,7 @@ impl Follow {
         ScanStart { segment: first, mark, after, after_damage: false }
     }
 
-    /// Where to go on when the segment of the position is gone: behind it, by name.
+    /// Where to go on when the segment of the position is gone: after it, by name.
     fn oldest_after(&self, format: &Format, position: &Position) -> usize {
         let number = format.number_of(&position.segment);
         let behind = |sequence: u64| number.is_none_or(|number| sequence > number);
@@ -130,7 +130,7 @@ impl Follow {
         Ok(())
     }
 
-    /// What the end of the log looks like, if it ended cleanly: new data must change the first bytes behind it.
+    /// What the end of the log looks like, if it ended cleanly: new data must change the first bytes after it.
     fn rest(&self, outcome: &ScanOutcome) -> Result<Option<Quiet>> {
         let (Some(summary), Some(segment)) = (outcome.summaries.last(), self.source.segments.last()) else {
             return Ok(None);
@@ -159,7 +159,7 @@ impl Follow {
     fn zeros_at(&self, end: u64) -> Result<bool> {
         let Some(segment) = self.source.segments.last() else { return Ok(false) };
         let file = self.source.file(segment)?;
-        // A frame begins with something that is not zero, in the first bytes behind the data or behind its alignment.
+        // A frame begins with something that is not zero, in the first bytes after the data or after its alignment.
         let mut bytes = [0; 64];
         let count = crate::disk::read_full(file.as_ref(), &mut bytes, end)?;
         Ok(bytes[..count].iter().all(|b| *b == 0))
@@ -175,7 +175,7 @@ pub fn had_enough(step: &Step) -> bool {
     }
 }
 
-/// The records that were pruned unread: behind the position, and before what a scan delivers first.
+/// The records that were pruned unread: after the position, and before what a scan delivers first.
 #[must_use]
 pub fn unread(gone: &Position, first: Option<Lsn>) -> Option<LsnRange> {
     LsnRange::new(gone.lsn?.next(), first?.before()?)

@@ -6,7 +6,7 @@ use crate::disk::{Disk, EntryKind, Open, begin_file, not_regular, unfinished, wr
 use crate::formats::Mark;
 use crate::model::{Error, Lsn, Record, Result};
 
-/// The last record that was read. Records behind it are new.
+/// The last record that was read. Records after it are new.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Position {
     /// The name of its segment.
@@ -22,7 +22,7 @@ pub struct Position {
 }
 
 impl Position {
-    /// Whether a record was read by then: of its own segment, those that do not begin behind it.
+    /// Whether a record was read by then: of its own segment, those that do not begin after it.
     #[must_use]
     #[inline]
     pub fn covers(&self, segment: &str, record: &Record<'_>) -> bool {

@@ -26,7 +26,7 @@ pub struct Scan<'a> {
     pub frames: bool,
     /// Records that fail the condition on content alone are delivered too: they stand around those that are wanted.
     pub neighbours: bool,
-    /// The log is still growing: damage with nothing behind it is not reported, for it may be a write under way.
+    /// The log is still growing: damage with nothing after it is not reported, for it may be a write under way.
     pub growing: bool,
     /// A writer holds the log.
     pub live: bool,
@@ -37,7 +37,7 @@ pub struct Scan<'a> {
 pub enum Event<'a> {
     /// A record.
     Record(&'a Shown<'a>),
-    /// A bad region, before anything behind it. What it means is known only at the end.
+    /// A bad region, before anything after it. What it means is known only at the end.
     Damage(&'a Segment, &'a Damage),
     /// Reading has come this far.
     Reached(&'a Segment, u64),
@@ -88,7 +88,7 @@ pub struct ScanStart<'a> {
 pub enum Stopped {
     /// The receiver had enough.
     Enough,
-    /// Nothing behind can be wanted.
+    /// Nothing that follows can be wanted.
     Past,
 }
 
@@ -125,7 +125,7 @@ pub struct Passed {
 }
 
 impl Passed {
-    /// The records that nobody was shown, as far as numbers tell: between what was read before and what was read next.
+    /// The records that were not shown, as far as numbers tell: between what was read before and what was read next.
     #[must_use]
     pub fn unread(&self, outcome: &ScanOutcome) -> Option<LsnRange> {
         LsnRange::new(self.due?, outcome.summaries.get(self.index)?.lsns?.first.before()?)
@@ -219,7 +219,7 @@ impl<'a> Scan<'a> {
         Ok(ScanOutcome { passed: parted.clone(), ..finish(self.format, source, summaries, &parted, stopped, position) })
     }
 
-    /// Delivers what came to segments behind the place that they were read to: another system may have begun the next one before the end
+    /// Delivers what came to segments after the place that they were read to: another system may have begun the next one before the end
     /// of the last one had left its memory, or while it was read. False when the receiver has enough.
     fn catch_up(&self, source: &Source, summaries: &mut [Summary], reader: &mut ScanReader<'_, '_>) -> Result<bool> {
         if source.alone || self.format.ours.is_some() {
@@ -251,7 +251,7 @@ impl<'a> Scan<'a> {
         Ok(reader.stopped.is_none())
     }
 
-    /// Lists the log again because the segment at `index` is gone, and puts what is to be read behind those that were read. Whether
+    /// Lists the log again because the segment at `index` is gone, and puts what is to be read after those that were read. Whether
     /// these are still there, so that what follows must join with them; `None` when the listing still has the segment.
     fn list_again(&self, source: &mut Source, index: usize, to_the_end: bool) -> Result<Option<bool>> {
         let again = self.format.listed_again(source)?;
@@ -310,7 +310,7 @@ impl<'a> Scan<'a> {
 struct ScanReader<'a, 't> {
     scan: &'a Scan<'a>,
     take: &'t mut Take<'t>,
-    /// Where LSNs ascend: nothing behind this one is wanted.
+    /// Where LSNs ascend: nothing after this one is wanted.
     last_wanted: Option<Lsn>,
     /// The LSN that was read last.
     last_seen: Option<Lsn>,
@@ -320,10 +320,10 @@ struct ScanReader<'a, 't> {
     after_damage: bool,
     /// The LSN that the segment before leaves due.
     due: Option<Lsn>,
-    /// Damage that nothing stands behind yet.
+    /// Damage with nothing after it yet.
     held_back: Vec<Damage>,
     way: Way,
-    /// Where the last record began: a mark that is not behind it leads to it again.
+    /// Where the last record began: a mark that is not after it leads to it again.
     last_start: u64,
     /// Bad regions in this segment.
     hurts: u64,

@@ -77,7 +77,7 @@ const ANY: LsnRange = LsnRange { first: Lsn(0), last: Lsn(u64::MAX) };
 const ALL_PROBED: usize = 64;
 
 /// Whether a header says that its segment begins with another LSN than its name does. Costs one small read a segment, which is little
-/// beside passing over what somebody searches.
+/// compared with passing over the record that is searched.
 fn misnamed(source: &Source, format: &'static Format) -> Result<bool> {
     let Some(header) = format.header else { return Ok(false) };
     for segment in &source.segments {

@@ -213,7 +213,7 @@ pub fn parse_moment(text: &str, now: Time) -> Result<Time, String> {
 }
 
 impl<'a> Scan<'a> {
-    /// Of the records that are selected, with their payloads, in a log that nobody writes.
+    /// Of the records that are selected, with their payloads, in a log that is not being written.
     #[must_use]
     pub const fn of(source: &'a Source, format: &'static Format, keys: &'a Keys, selection: &'a Selection) -> Scan<'a> {
         Scan { source, format, keys, selection, payloads: true, frames: false, neighbours: false, growing: false, live: false }

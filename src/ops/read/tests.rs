@@ -1,5 +1,5 @@
 //! Scans over a format of lines, made for these tests: `LSN TIME PAYLOAD`, and `!` where bytes are bad. A line whose end is missing goes on
-//! behind the `>` that the next segment begins with.
+//! after the `>` that the next segment begins with.
 
 use std::cell::{Cell, RefCell};
 use std::fs;
@@ -116,7 +116,7 @@ fn walk(visit: &Visit<'_>, sink: &mut Sink<'_>) -> Walk {
     Ok(summary)
 }
 
-/// What the segment behind this one holds of the line that goes on there.
+/// What the segment after this one holds of the line that goes on there.
 fn rest_of_line(visit: &Visit<'_>) -> Option<Vec<u8>> {
     let bytes = fs::read(&visit.later().next()?.path).ok()?;
     let end = bytes.iter().position(|b| *b == b'\n')?;
@@ -164,7 +164,7 @@ impl Log {
     }
 }
 
-/// What came: `+5` for a record, `!` behind damage, `#` for damage itself, `~` for a neighbour.
+/// What came: `+5` for a record, `!` after damage, `#` for damage itself, `~` for a neighbour.
 fn note(seen: &mut Vec<String>, event: Event<'_>) -> Result<(), Halt> {
     match event {
         Event::Record(shown) => {
@@ -457,7 +457,7 @@ fn damage_is_told_when_something_stands_behind_it_and_once() {
     assert_eq!(step(&log, &mut follow).0, ["#", "3!"]);
     log.add(1, "4 4 d\n5");
     assert_eq!(step(&log, &mut follow).0, ["4!"]);
-    // The next segment says that nobody will finish the line.
+    // The next segment says that the line will never be finished.
     log.add(6, "6 6 f\n");
     assert_eq!(step(&log, &mut follow).0, ["#", "6!"]);
     assert_eq!(step(&log, &mut follow).0, [""; 0]);

@@ -35,7 +35,7 @@ impl Amount {
 pub struct WriteGap {
     /// How long, in microseconds.
     pub micros: u64,
-    /// The LSN of the record behind it.
+    /// The LSN of the record after it.
     pub lsn: Lsn,
     /// How many records the group has that ended it, when that was looked up.
     pub group: Option<u64>,
@@ -158,7 +158,7 @@ impl LogCounts {
         let low = self.lsns.map_or(first, |l| l.first.min(first));
         self.lsns = LsnRange::new(low, self.lsns.map_or(last, |l| l.last.max(last)));
         if tally.max_time == 0 {
-            // Nobody knows when any of them was written.
+            // It is not known when any of them was written.
             return;
         }
         let (min, max) = (Time(tally.min_time), Time(tally.max_time));

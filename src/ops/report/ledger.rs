@@ -123,7 +123,7 @@ impl LedgerEntry {
 pub struct LedgerReport {
     /// Records that the ledger lists.
     pub listed: u64,
-    /// The last one that it lists: of what lies behind it says nothing.
+    /// The last one that it lists: it says nothing about what lies after that.
     pub reaches: Option<Lsn>,
     /// LSNs that were written while it was not kept, as far as they are listed: of these it says nothing either.
     pub unknown: Vec<LsnRange>,
@@ -148,7 +148,7 @@ impl LedgerReport {
         self.lacking == 0 && self.different.is_empty()
     }
 
-    /// Marks interrupted writes of which the ledger lists nothing although it reaches beyond them: nobody had been promised them.
+    /// Marks interrupted writes of which the ledger lists nothing although it reaches beyond them: they were never acknowledged.
     pub fn heed(&self, damage: &mut [Damage]) {
         // A list that was cut short proves nothing about what it leaves out.
         let complete = self.lacks.iter().map(LsnRange::count).sum::<u64>() == self.lacking && self.unknown.len() < LISTED;

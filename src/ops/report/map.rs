@@ -9,7 +9,7 @@ use crate::ops::walk;
 /// What a cell of the map holds; a later one hides an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum MapCell {
-    /// Zeros behind the end of the data.
+    /// Zeros after the end of the data.
     Reserved,
     /// Neither a frame nor damage: headers, and what a format puts between frames.
     Other,

@@ -138,7 +138,7 @@ impl Pair {
         Ok(doubts)
     }
 
-    /// Looks again, and keeps only what differs as it did before: where either side has moved, somebody was writing.
+    /// Looks again, and keeps only what differs as it did before: where either side has moved, a process was writing.
     fn look_again(&mut self, doubts: &mut Vec<DifferingRange>) -> Result<()> {
         let give = |cursor: &mut Cursor, doubt: &DifferingRange| {
             let want = usize::try_from(doubt.end - doubt.start).expect("at most a grain");

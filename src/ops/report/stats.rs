@@ -47,7 +47,7 @@ pub struct Stats {
     pub segments: Vec<SegmentStats>,
     /// How the log ends.
     pub ending: Option<Ending>,
-    /// Records, and bytes of segments, behind the last checkpoint: what a restart reads again. The whole log when there is none.
+    /// Records, and bytes of segments, after the last checkpoint: what a restart reads again. The whole log when there is none.
     pub replay_records: u64,
     /// See `replay_records`.
     pub replay_bytes: u64,
@@ -336,7 +336,7 @@ fn look_behind_pauses(input: &Input, counts: &mut LogCounts, parts: &[SegmentPar
     }
 }
 
-/// Records and bytes behind the last checkpoint.
+/// Records and bytes after the last checkpoint.
 fn replay(counts: &LogCounts, parts: &[SegmentPart], segments: &[SegmentStats], header: u64) -> (u64, u64) {
     let safe = counts.checkpoint.map_or(Lsn(0), |(_, safe)| safe);
     let (mut records, mut bytes) = (0, 0);
