@@ -178,7 +178,7 @@ pub fn run(args: &AppendArgs, out: &mut Out) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// The failure, and behind it what was acknowledged before.
+/// The failure, and then what was acknowledged before it.
 fn with(error: anyhow::Error, sentence: &str) -> anyhow::Error {
     let exit = Exit::of_error(&error);
     let next = super::hint::for_error("append", &error);

@@ -141,7 +141,7 @@ pub fn run(args: &BenchArgs, out: &mut Out) -> anyhow::Result<Exit> {
         gates::refuse_unlike(baseline, &place, args.unlike)?;
     }
     let mut found = survey(args, &folder, place, out)?;
-    // Files go before anything is said, so that whoever stops reading leaves nothing behind.
+    // Files go before anything is said, so that none are left when the output is closed early.
     drop(folder);
     let interrupted = interrupt::caught();
     found.outcome.interrupted |= interrupted;

@@ -67,9 +67,9 @@ pub fn run(args: &DumpArgs, out: &mut Out) -> anyhow::Result<Exit> {
             print.log(log, paths.len() > 1 || logs.len() > 1, meaning);
             match (LogDump { args, log, disk: &disk }).show(&mut print, out) {
                 Ok(ended) => worst = worst.or_worse(ended),
-                // Nobody reads any more, so nothing more is read; the damage that was met still counts.
+                // The output is closed, so nothing more is read; the damage that was met still counts.
                 Err(error) if out.is_closing(&error) => {
-                    // An interruption ends the wait for output that nobody takes as if nobody read it.
+                    // An interruption ends the wait for output that is not taken, as if the output were closed.
                     let ended = if interrupt::caught() { Exit::Interrupted } else { Exit::Done };
                     return Ok(worst.or_worse(print.met).or_worse(ended));
                 }

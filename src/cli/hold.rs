@@ -15,7 +15,7 @@ const FOREIGN: &str = ".walctl-repair";
 #[derive(Debug)]
 pub enum Hold {
     /// Nothing is changed, so no lock is taken.
-    Nobody,
+    Unlocked,
     /// Our own log.
     Native(#[expect(dead_code, reason = "it is held, not read")] WriterLock),
     /// A log of another system.
@@ -30,7 +30,7 @@ impl Hold {
         let locked = |holder: String| Error::Locked { path: input.source.path.clone(), holder };
         if input.format.ours.is_some() {
             if dry {
-                return WriterLock::holder(disk, dir).map_or(Ok(Hold::Nobody), |holder| Err(locked(holder)));
+                return WriterLock::holder(disk, dir).map_or(Ok(Hold::Unlocked), |holder| Err(locked(holder)));
             }
             let who: Vec<String> = std::env::args().collect();
             return Ok(Hold::Native(WriterLock::visit(disk, dir, &who.join(" "))?));
@@ -40,7 +40,7 @@ impl Hold {
             return Err(Error::InUse { path: input.source.path.clone(), by: user.to_string() });
         }
         if dry {
-            return Ok(Hold::Nobody);
+            return Ok(Hold::Unlocked);
         }
         let path = dir.join(FOREIGN);
         match disk.lock(&path)? {
@@ -53,7 +53,7 @@ impl Hold {
 impl Drop for Hold {
     fn drop(&mut self) {
         if let Hold::Foreign(disk, path, _) = self {
-            // Still locked: who waits for it finds out that it is gone.
+            // Still locked: a process that waits for it finds out that it is gone.
             let _ = disk.remove(path);
         }
     }

@@ -1,6 +1,6 @@
 //! Ctrl-C and a polite kill: at once by default, at the next safe point where a command asks for that.
 //!
-//! A command that ends at a safe point must come to it. What it waits for in the system, output that nobody takes for one, is woken
+//! A command that ends at a safe point must come to it. What it waits for in the system, such as output that is not taken, is woken
 //! once a second; and when ten seconds were not enough, the process ends as if nothing had been promised. Nothing is lost by that: what
 //! was acknowledged is durable, and a log that was not closed opens.
 
@@ -36,7 +36,7 @@ pub fn install() {
 type Handler = extern "C" fn(libc::c_int);
 
 extern "C" fn on_signal(signal: libc::c_int) {
-    // The second signal always ends it: whoever presses twice means it.
+    // The second signal always ends it: pressing twice is meant.
     if !POLITE.load(Ordering::Relaxed) || CAUGHT.swap(signal, Ordering::Relaxed) != 0 {
         // SAFETY: _exit is async-signal-safe and does not return.
         unsafe { libc::_exit(i32::from(Exit::Interrupted.code())) }
@@ -45,7 +45,7 @@ extern "C" fn on_signal(signal: libc::c_int) {
     unsafe { libc::alarm(1) };
 }
 
-/// Wakes what waits: a system call comes back, and whoever made it asks whether to go on.
+/// Wakes what waits: a system call comes back, and its caller asks whether to go on.
 extern "C" fn on_alarm(_: libc::c_int) {
     if CAUGHT.load(Ordering::Relaxed) == 0 {
         return;

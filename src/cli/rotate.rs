@@ -93,7 +93,7 @@ pub fn run(args: &RotateArgs, out: &mut Out) -> anyhow::Result<Exit> {
         create: false,
         keys,
         who: command_line(),
-        // Whoever appends makes room ahead; here that would be work for nothing.
+        // Appending makes room ahead; here that would be work for nothing.
         background: false,
         preallocate: Preallocate::None,
         direct: last.is_some_and(|last| last.block != 0),

@@ -68,7 +68,7 @@ pub fn run(args: &StatsArgs, out: &mut Out) -> anyhow::Result<Exit> {
     }
 }
 
-/// Counts each log once. The exit code, and whether one of them could not be counted: nobody watches what is not there.
+/// Counts each log once. The exit code, and whether one of them could not be counted: a log that is not there is not watched.
 fn once(args: &StatsArgs, out: &mut Out) -> anyhow::Result<(Exit, bool)> {
     let choice = args.input.choice()?;
     let (mut exit, mut failed) = (Exit::Done, false);
@@ -86,7 +86,7 @@ fn once(args: &StatsArgs, out: &mut Out) -> anyhow::Result<(Exit, bool)> {
             }
         }
     }
-    // The exit code is the verdict, whether or not anybody reads the numbers.
+    // The exit code is the verdict, whether or not the numbers are read.
     let said = show(args, &all, out);
     out.heard(said)?;
     for stats in &all {

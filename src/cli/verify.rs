@@ -96,7 +96,7 @@ fn check(args: &VerifyArgs, path: &Path, out: &mut Out) -> anyhow::Result<Exit> 
         let locked = args.deep.then(|| not_checked(&input, &report)).flatten();
         // Where nothing else is wrong there is nothing to show: it must not be called clean.
         if locked.is_none() || report.verdict != Verdict::Clean || !beside.is_well() {
-            // The exit code is the verdict, whether or not anybody reads what is said about it.
+            // The exit code is the verdict, whether or not what is said about it is read.
             match show(args, &input, &report, &beside, out) {
                 Err(error) if !out.is_closing(&error) => return Err(error),
                 _ => {}

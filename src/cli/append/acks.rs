@@ -72,7 +72,7 @@ impl<'a> Tell<'a> {
             };
             for sent in chunk {
                 if !sent.ticket.is_over() {
-                    // Whoever waits for these need not wait for that one.
+                    // Callers that wait for these need not wait for that one.
                     self.flush(&mut failed);
                 }
                 match self.log.wait(&sent.ticket) {
@@ -177,7 +177,7 @@ fn line(out: &mut dyn Write, json: bool, ack: &Ack) -> std::io::Result<()> {
 }
 
 impl LedgerFile {
-    /// Opens the file to be written behind what it holds; it must be a ledger of the same log.
+    /// Opens the file to be written after what it holds; it must be a ledger of the same log.
     fn open(path: &Path, log_id: &[u8; 16], next: Lsn) -> anyhow::Result<LedgerFile> {
         use std::os::unix::fs::OpenOptionsExt;
         let cannot = |doing| Error::io(doing, path);

@@ -24,7 +24,7 @@ const CHUNK: usize = 256 << 10;
 pub enum Delimiter {
     /// A record a line.
     Lf,
-    /// A zero byte behind each record.
+    /// A zero byte after each record.
     Nul,
     /// In front of each record its length: four bytes, the lowest first.
     Len32,
@@ -170,7 +170,7 @@ impl RecordStream {
             done = end + 1;
         }
         if last && done < held.len() {
-            // The last record needs no delimiter behind it.
+            // The last record needs no delimiter after it.
             take.record(Given::of(&held[done..]))?;
             done = held.len();
         }

@@ -86,7 +86,7 @@ impl<'a> Hand<'a> {
         if self.sent.is_empty() {
             return Ok(());
         }
-        // Nobody takes tickets any more when the writer is at its end: that is told elsewhere.
+        // No thread takes tickets any more once the writer has ended: that is told elsewhere.
         self.sender.send(std::mem::take(&mut self.sent)).map_err(|_| End::Stopped)
     }
 

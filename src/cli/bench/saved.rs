@@ -94,7 +94,7 @@ fn all<T>(from: &Value, read: impl Fn(&Value) -> Option<T>) -> Option<Vec<T>> {
     from.as_array()?.iter().map(read).collect()
 }
 
-/// A text, safe to be shown: the file may be anybody's.
+/// A text, safe to be shown: the file may come from anywhere.
 fn text(from: &Value) -> Option<String> {
     from.as_str().map(escape::line)
 }

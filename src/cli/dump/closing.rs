@@ -37,7 +37,7 @@ fn ending(outcome: &ScanOutcome, numbers: Numbers, reverse: bool) -> String {
     }
     let read = outcome.summaries.iter().filter_map(|s| s.lsns);
     let read = read.reduce(|a, b| LsnRange { first: a.first.min(b.first), last: a.last.max(b.last) });
-    // Behind the last record may stand segments that were begun and hold nothing.
+    // After the last record there may be segments that were begun and hold nothing.
     let last = outcome.summaries.iter().rposition(|s| !s.blank || s.ending == Ending::Damage);
     let Some((summary, segment)) = last.and_then(|i| Some((outcome.summaries.get(i)?, outcome.source.segments.get(i)?))) else {
         return "the log holds no record".to_owned();
@@ -56,7 +56,7 @@ fn ending(outcome: &ScanOutcome, numbers: Numbers, reverse: bool) -> String {
     }
 }
 
-/// Segments behind those that were read hold nothing that was asked for.
+/// Segments after those that were read hold nothing that was asked for.
 fn more_follow(outcome: &ScanOutcome) -> bool {
     outcome.source.segments.last().is_some_and(|s| s.followed) && !outcome.source.alone
 }

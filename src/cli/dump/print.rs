@@ -137,7 +137,7 @@ impl Print {
             return Err(error.into());
         }
         self.shown += u64::from(shown.matched);
-        // Whoever waits sees the first record at once, and on a terminal each one.
+        // A user who waits sees the first record at once, and on a terminal each one.
         if self.shown <= 1 || out.is_terminal() {
             self.flush(out)?;
         } else if self.buf.len() >= SPILL {

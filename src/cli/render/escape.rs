@@ -14,7 +14,7 @@ pub fn text(bytes: &[u8]) -> String {
 
 /// The same, no longer than `limit` characters; three dots say that something was left out, and never stand inside an escape.
 pub fn short(bytes: &[u8], limit: usize) -> String {
-    // Each shown character comes from four bytes at most: nothing behind these can be needed.
+    // Each shown character comes from four bytes at most: nothing after these can be needed.
     let enough = &bytes[..bytes.len().min(limit.saturating_add(1).saturating_mul(4))];
     let (mut out, mut shown, mut cut) = (String::new(), 0, 0);
     let mut unit = String::new();

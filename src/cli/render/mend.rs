@@ -15,7 +15,7 @@ use walctl::model::units::count;
 /// Text is broken before this column.
 const WIDTH: usize = 80;
 
-/// A paragraph in lines that fit; those behind the first one are indented.
+/// A paragraph in lines that fit; those after the first one are indented.
 pub fn paragraph(out: &mut Out, text: &str) -> io::Result<()> {
     let text = escape::line(text);
     let indent = text.len() - text.trim_start().len();
@@ -215,7 +215,7 @@ fn promise(acknowledged: Acknowledged) -> &'static str {
     }
 }
 
-/// The next command behind a refusal.
+/// The next command after a refusal.
 fn help(plan: &Plan, typed: &RepairFlags) -> String {
     let log = &plan.log;
     let suspect = typed.suspect || plan.verdict == Verdict::Suspect;
@@ -321,7 +321,7 @@ fn cut_json(plan: &Plan, cut: &Cut) -> Value {
     if let (Some(all), Value::Object(extra)) = (value.as_object_mut(), extra) {
         all.remove("segment");
         if cut.from.added {
-            // A whole segment in hex tells nobody anything; the file that keeps it does.
+            // A whole segment in hex is of no use here; the file that keeps it has the bytes.
             all.insert("fill".into(), json!(""));
         }
         all.remove("time_us");

@@ -76,7 +76,7 @@ impl Write for Stdout {
                 if !interrupt::caught() {
                     return error;
                 }
-                // Nobody takes the output, and the command is to end: it is as if nobody read it.
+                // The output is not taken, and the command is to end: it is as if the output were closed.
                 self.closed = true;
                 return io::Error::new(io::ErrorKind::BrokenPipe, format!("{REFUSED}interrupted"));
             }
@@ -157,7 +157,7 @@ impl Out {
         self.stdout.get_ref().closed
     }
 
-    /// Whether that is all that is wrong: nobody reads standard output any more.
+    /// Whether that is all that is wrong: standard output is closed.
     pub fn is_closing(&self, error: &anyhow::Error) -> bool {
         let broken = |cause: &(dyn std::error::Error + 'static)| {
             cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
@@ -165,7 +165,7 @@ impl Out {
         self.is_closed() && error.chain().any(broken)
     }
 
-    /// For what must be done, and told by the exit code, whether or not anybody reads what is said about it.
+    /// For what must be done, and told by the exit code, whether or not what is said about it is read.
     pub fn heard(&self, said: io::Result<()>) -> io::Result<()> {
         match said {
             Err(error) if self.is_closed() && error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

@@ -291,7 +291,7 @@ pub fn text(out: &mut Out, stats: &Stats, typed: &str, top: usize) -> io::Result
 
 fn line(out: &mut Out, name: &str, text: &str) -> io::Result<()> {
     let text = escape::line(text);
-    // Long lines go on below, behind the names.
+    // Long lines go on below, after the names.
     let mut rest = text.as_str();
     let mut name = name;
     loop {

@@ -20,7 +20,7 @@ impl Table {
         match out.width() {
             Some(width) => {
                 table.set_content_arrangement(ContentArrangement::Dynamic);
-                // What is narrower breaks names and numbers apart, so that nobody can paste them.
+                // A narrower table breaks names and numbers apart, so that they cannot be pasted.
                 table.set_width(u16::try_from(width.max(80)).unwrap_or(u16::MAX));
             }
             None => {

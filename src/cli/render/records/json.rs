@@ -170,7 +170,7 @@ impl Json {
                 hex(buf, bytes);
                 buf.push(b'"');
             }
-            // A format's own facts may be somebody's keys and names.
+            // A format's own facts may be keys and names of a user.
             (Value::Text(content), Some(redaction)) => string(buf, &stand_in(redaction, content.as_bytes())),
             (Value::Bytes(bytes), Some(redaction)) => string(buf, &stand_in(redaction, bytes)),
         }

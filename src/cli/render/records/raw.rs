@@ -8,16 +8,16 @@ use super::payload::Spill;
 /// What stands between payloads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Separator {
-    /// A line feed behind each
+    /// A line feed after each
     #[default]
     Lf,
-    /// A zero byte behind each
+    /// A zero byte after each
     Nul,
     /// Its length before each: four bytes, little-endian
     Len32,
 }
 
-/// Payloads, one behind the other.
+/// Payloads, one after the other.
 #[derive(Debug, Default)]
 pub struct Raw {
     delimiter: Separator,

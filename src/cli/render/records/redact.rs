@@ -1,7 +1,7 @@
 //! Content made safe for a ticket: its length and a keyed hash instead of itself.
 //!
-//! The key is random for each run and never shown, so a hash tells that two contents are equal and nothing else: nobody can try
-//! likely contents against it.
+//! The key is random for each run and never shown, so a hash tells that two contents are equal and nothing else: likely contents
+//! cannot be tried against it.
 
 use sha2::{Digest, Sha256};
 use walctl::model::{Error, Payload, Result};

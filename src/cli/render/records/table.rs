@@ -300,7 +300,7 @@ impl RecordTable {
     fn view_of(&self, record: &Record<'_>, room: Option<usize>) -> Result<View> {
         let payload = &record.payload;
         Ok(match self.view {
-            // Nobody reads ciphertext.
+            // Ciphertext cannot be read.
             View::Auto if record.encrypted => View::Len,
             // Only what is shown is looked at, where only that much is shown.
             View::Auto => match (payload.whole(), room) {

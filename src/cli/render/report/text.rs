@@ -289,7 +289,7 @@ fn verdict(out: &mut Out, input: &Input, report: &Report) -> io::Result<()> {
 
 /// Why a clean log ends where it does.
 fn ends(report: &Report) -> String {
-    // Behind the end of the data there may be files that some formats make ahead.
+    // After the end of the data there may be files that some formats make ahead.
     match (report.segments.iter().rfind(|s| s.end > 0), report.segments.last()) {
         (Some(end), Some(last)) if end.id != last.id => format!("ends at {}:{}: {}", end.file, end.end, end.ending.words()),
         (_, Some(last)) => format!("ends at {}: {}", last.end, last.ending.words()),
