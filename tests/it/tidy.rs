@@ -202,6 +202,8 @@ fn what_is_shown_walks_nothing_and_looks_up_to_no_command() {
 
 #[test]
 fn each_format_is_complete() {
+    let test = |file: &str| fs::read_to_string(root().join("tests/it").join(file)).expect("it is there");
+    let run = test("formats.rs") + &test("formats_systems.rs");
     let readme = fs::read_to_string(root().join("README.md")).expect("it is there");
     let mut broken = Vec::new();
     for format in walctl::formats::ALL {
@@ -212,6 +214,9 @@ fn each_format_is_complete() {
             broken.push(format!("{page} is missing: draw the bytes, and say what is valid"));
         }
         let has = |folder: String| fs::read_dir(root().join(folder)).is_ok_and(|mut entries| entries.next().is_some());
+        if !own && !run.contains(&format!("    run(\"{name}\"")) {
+            broken.push(format!("no test of tests/it/formats.rs or formats_systems.rs runs the fixtures of {name}"));
+        }
         if !has(format!("tests/fixtures/{name}")) {
             broken.push(format!("tests/fixtures/{name} is missing: bytes of the real writer"));
         }
