@@ -71,8 +71,8 @@ hex\t'Hex digits'
 base64\t'Base64'
 json\t'JSON documents without needless blanks; text where it is none'
 len\t'Only its length'"
-complete -c walctl -n "__fish_walctl_using_subcommand dump" -l delimiter -d 'Separator between raw payloads' -r -f -a "lf\t'A line feed behind each'
-nul\t'A zero byte behind each'
+complete -c walctl -n "__fish_walctl_using_subcommand dump" -l delimiter -d 'Separator between raw payloads' -r -f -a "lf\t'A line feed after each'
+nul\t'A zero byte after each'
 len32\t'Its length before each: four bytes, little-endian'"
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l out-dir -d 'Write each payload into a file of its own in this folder, named by its LSN' -r -f -a "(__fish_complete_directories)"
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l color -d 'When to use colours; auto means on a terminal and without NO_COLOR' -r -f -a "auto\t'On a terminal and without NO_COLOR'
@@ -152,7 +152,7 @@ complete -c walctl -n "__fish_walctl_using_subcommand repair" -s q -l quiet -d '
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -s V -l version -d 'Print version'
 complete -c walctl -n "__fish_walctl_using_subcommand append" -l delimiter -d 'How records are separated on standard input [default: lf]' -r -f -a "lf\t'A record a line'
-nul\t'A zero byte behind each record'
+nul\t'A zero byte after each record'
 len32\t'In front of each record its length: four bytes, the lowest first'"
 complete -c walctl -n "__fish_walctl_using_subcommand append" -l text -d 'Append a record with this text; repeat the flag for more records' -r
 complete -c walctl -n "__fish_walctl_using_subcommand append" -l file -d 'Append the content of this file as one record; repeat the flag for more records' -r -F
