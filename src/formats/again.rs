@@ -1,7 +1,7 @@
 //! A second look at a place where reading stopped: a writer may have been in the middle of it.
 //!
 //! Systems that write their logs take no lock that we could ask for, so bytes are the only witness: a stop is a verdict when they were
-//! read again after the search behind them, and had not changed.
+//! read again after the search that follows them, and had not changed.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ const SMALL_PIECE: usize = 512;
 const FIRST: u32 = 64;
 /// How often a walk comes back to places that changed. A writer that is faster than that all the time is no writer.
 const RETURNS: u32 = 1000;
-/// How often a stop with whole records behind it is read again: no writer leaves many, and a hostile file must not cost more by it.
+/// How often a stop with whole records after it is read again: no writer leaves many, and a hostile file must not cost more by it.
 const HOLES: u32 = 16;
 /// How long to wait for bytes to change, in milliseconds, one look after the other.
 const WAITS: [u64; 1] = [2];
@@ -30,7 +30,7 @@ pub struct Looks {
     holes: u32,
 }
 
-/// What stood at a stop before the search behind it.
+/// What stood at a stop before the search that follows it.
 #[derive(Debug)]
 pub struct Stop {
     at: u64,

@@ -40,7 +40,7 @@ impl fmt::Debug for Secrets<'_> {
 pub struct Decoded<'s> {
     /// Names and values, in the order in which they are shown.
     pub facts: Vec<(&'static str, Value)>,
-    /// The same in words. It may hold any characters of the log: whoever prints it escapes it.
+    /// The same in words. It may hold any characters of the log, and is escaped where it is printed.
     pub sentence: String,
     secrets: Secrets<'s>,
 }

@@ -191,7 +191,7 @@ pub struct Visit<'a> {
 }
 
 impl<'a> Visit<'a> {
-    /// The segments that stand behind this one in the log, in order, whether they are to be walked or not.
+    /// The segments that stand after this one in the log, in order, whether they are to be walked or not.
     pub fn later(&self) -> impl Iterator<Item = &'a Segment> + use<'a> {
         let behind = self.source.segments.get(self.segment.id.index() + 1..).unwrap_or_default();
         behind.iter().chain(&self.source.beyond)
@@ -291,7 +291,7 @@ impl<'a> Sink<'a> {
         (self.take)(Item::Record(record))
     }
 
-    /// Says that a bad region was met, before anything behind it is delivered.
+    /// Says that a bad region was met, before anything after it is delivered.
     pub fn damage(&mut self, damage: &Damage) -> Result<(), Halt> {
         (self.take)(Item::Hurt(damage))
     }

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! A line that is cut, changed by one bit, of another version, or of another segment gives nothing; then the segment is walked again.
-//! The sum is there against accidents. Whoever can write the lines can make them say what they like, as with the log itself; all that
+//! The sum is there against accidents. A program that can write the lines can make them say anything, as with the log itself; all that
 //! such a line is promised is that it does no harm: no panic, and no more memory than a small multiple of its length.
 
 use serde_json::{Value, json};

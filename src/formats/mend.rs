@@ -49,6 +49,6 @@ pub struct Restored {
     pub lsns: LsnRange,
     /// The records, as they should stand there.
     pub bytes: Vec<u8>,
-    /// What must stand behind them.
+    /// What must stand after them.
     pub fill: Vec<u8>,
 }

@@ -46,7 +46,7 @@ pub struct Ours {
 pub struct HoleSite<'a> {
     /// The segment before it, and what its walk found.
     pub before: (&'a Segment, &'a Summary),
-    /// The segment behind it.
+    /// The segment after it.
     pub behind: (&'a Segment, &'a Summary),
     /// It is appended to the segment before it, at this offset; otherwise it gets a segment of its own.
     pub append_at: Option<u64>,

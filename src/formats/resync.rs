@@ -1,6 +1,6 @@
-//! Where the next whole frame begins behind damage.
+//! Where the next whole frame begins after damage.
 //!
-//! Behind a bad frame nothing can be trusted, so every occurrence of a magic may begin a frame, and each claims a length. Hostile
+//! After a bad frame nothing can be trusted, so every occurrence of a magic may begin a frame, and each claims a length. Hostile
 //! bytes hold millions of claims of megabytes: reading each would never end. Here a claim costs two blocks, however long it is.
 
 use memchr::memmem;
@@ -13,7 +13,7 @@ const BLOCK: usize = PREFIX_BLOCK as usize;
 /// How far sums are taken beyond what is asked, so that many claims share one pass.
 const AHEAD: u64 = 64 * PREFIX_BLOCK;
 
-/// The first place at or behind `from` where `magic` stands and `accept` finds a frame.
+/// The first place at or after `from` where `magic` stands and `accept` finds a frame.
 pub fn find<T>(
     cursor: &mut Cursor,
     magic: &[u8],
@@ -26,7 +26,7 @@ pub fn find<T>(
         let piece = cursor.bytes(at, PIECE);
         let given = piece.len();
         if given < magic.len() {
-            // The end, or a range that the system refuses: a frame may stand behind it.
+            // The end, or a range that the system refuses: a frame may stand after it.
             at = cursor.refused_at(at.saturating_add(given as u64))?;
             continue;
         }
@@ -59,7 +59,7 @@ pub struct Sums {
 }
 
 impl Sums {
-    /// For ranges at or behind `base`.
+    /// For ranges at or after `base`.
     #[must_use]
     pub fn from(base: u64) -> Sums {
         let room = vec![0; 2 * BLOCK];
@@ -129,10 +129,10 @@ impl Sums {
     }
 }
 
-/// Where the bytes from `from` to the end of the file stop being zeros, seen from the end: behind the last other byte.
+/// Where the bytes from `from` to the end of the file stop being zeros, seen from the end: after the last other byte.
 pub fn last_content(cursor: &mut Cursor, from: u64) -> u64 {
     if cursor.length() == u64::MAX {
-        // Of a pipe, only reading behind its end tells where it was.
+        // Of a pipe, only reading past its end tells where it was.
         let _ = cursor.bytes(1 << 62, 1);
     }
     let mut end = cursor.length();

@@ -85,7 +85,7 @@ pub struct Summary {
     pub begins: Option<Lsn>,
     /// How many bytes are accounted for: headers, frames and padding that are as they should be.
     pub valid_bytes: u64,
-    /// Where the data ends: behind the last valid frame.
+    /// Where the data ends: after the last valid frame.
     pub end: u64,
     /// How long the file was when it was read.
     pub length: u64,

@@ -1,4 +1,4 @@
-//! From frame to frame to the end of a segment's data, for whoever goes on there, lets the segment go or counts it.
+//! From frame to frame to the end of a segment's data, for going on there, letting the segment go or counting it.
 //!
 //! Damage is not judged here: what is not as it should be is an error that names the place. What it means, `verify` tells.
 
