@@ -362,7 +362,7 @@ pub mod formats {
     pub use crate::native::{BUCKETS, IndexEntry, Tally, bucket};
     pub use capped::Capped;
     pub use decoded::{Decode, Decoded, Decoder, LONGEST_DECODED, Secrets, decode, plain, words};
-    pub use format::{Drawing, Format, Halt, Item, Keep, Known, Likeness, Mark, Numbers, Sample, Sink, Visit, Walk, Want};
+    pub use format::{Drawing, Format, Halt, Item, Likeness, Mark, Numbers, ReadOwn, Sample, Sink, Visit, Walk, Want, WriteOwn};
     pub use kept::{LONGEST_LINE, read_line, write_line};
     pub use layout::{Folder, Laid, Placed, numbered};
     pub use mend::{Mend, Mending, Restored, Restorer};

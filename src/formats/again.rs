@@ -22,9 +22,9 @@ const WAITS: [u64; 1] = [2];
 /// The same where a process has the log open for writing.
 const LIVE_WAITS: [u64; 7] = [1, 2, 4, 8, 16, 32, 64];
 
-/// The second looks of one walk.
+/// The second reads of one walk.
 #[derive(Debug, Default)]
-pub struct Looks {
+pub struct Rereads {
     stops: u32,
     returns: u32,
     holes: u32,
@@ -45,7 +45,7 @@ impl Stop {
     }
 }
 
-impl Looks {
+impl Rereads {
     /// Remembers what stands at `at`.
     pub fn stop(&mut self, cursor: &mut Cursor, at: u64) -> Stop {
         self.stops = self.stops.saturating_add(1);

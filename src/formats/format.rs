@@ -57,15 +57,15 @@ pub struct Format {
     /// names of warnings, and both parts of [`Proof::Told`](crate::model::Proof::Told).
     pub words: &'static [&'static str],
     /// What the walk leaves for the join ([`Summary::own`]), as JSON.
-    pub keep: Keep,
+    pub write_own: WriteOwn,
     /// The same, back.
-    pub known: Known,
+    pub read_own: ReadOwn,
 }
 
 /// What [`Format::join`] reads of [`Summary::own`], as JSON; `None` when it cannot be kept.
-pub type Keep = fn(&Summary) -> Option<Value>;
+pub type WriteOwn = fn(&Summary) -> Option<Value>;
 /// The same, back; `None` when it is nothing that was kept.
-pub type Known = fn(&Value) -> Option<Box<dyn Any + Send + Sync>>;
+pub type ReadOwn = fn(&Value) -> Option<Box<dyn Any + Send + Sync>>;
 
 /// Fields of a header: name, offset, length.
 pub type Drawing = &'static [(&'static str, usize, usize)];

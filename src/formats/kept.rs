@@ -33,7 +33,7 @@ pub fn write_line(format: &Format, segment: &Segment, stamp: &str, summary: &Sum
         return None;
     }
     let own = match summary.own {
-        Some(_) => (format.keep)(summary)?,
+        Some(_) => (format.write_own)(summary)?,
         None => Value::Null,
     };
     let mut line = format!(
@@ -108,7 +108,7 @@ fn summary(format: &Format, id: SegmentId, from: &Value) -> Option<Summary> {
         locked: from["locked"].as_u64()?,
         holes: capped(holes, |value| hole(id, value))?,
         tally: None,
-        own: maybe(&from["own"], format.known)?,
+        own: maybe(&from["own"], format.read_own)?,
     })
 }
 

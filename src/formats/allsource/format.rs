@@ -30,8 +30,8 @@ pub const FORMAT: Format = Format {
     unprotected: "the checksum covers sequence, append time and event id alone: a payload, entity, tenant, type, metadata, event time or \
                   version that changed and is still JSON looks as good",
     words: &["missing-final-newline", "nested-too-deep", "invalid-utf8-line", "entry-inside-bad-line", "sequences-jump"],
-    keep: join::keep,
-    known: join::known,
+    write_own: join::write_own,
+    read_own: join::read_own,
 };
 
 fn recognise(sample: &Sample<'_>) -> Likeness {

@@ -34,14 +34,14 @@ pub(super) struct Own {
 }
 
 /// What the join reads of a segment, as JSON.
-pub(super) fn keep(summary: &Summary) -> Option<Value> {
+pub(super) fn write_own(summary: &Summary) -> Option<Value> {
     let own = summary.own::<Own>()?;
     let runs: Vec<Value> = own.runs.iter().map(|run| json!([run.first, run.last, run.start, run.end, run.digest])).collect();
     Some(json!({"runs": runs, "full": own.full, "clean_start": own.clean_start}))
 }
 
 /// The same, back.
-pub(super) fn known(from: &Value) -> Option<Box<dyn Any + Send + Sync>> {
+pub(super) fn read_own(from: &Value) -> Option<Box<dyn Any + Send + Sync>> {
     let run = |value: &Value| {
         let numbers: Vec<u64> = value.as_array()?.iter().map(Value::as_u64).collect::<Option<_>>()?;
         let [first, last, start, end, digest] = numbers[..] else { return None };

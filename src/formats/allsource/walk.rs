@@ -4,7 +4,7 @@ mod long;
 
 use memchr::{memchr, memmem, memrchr};
 
-use super::super::again::Looks;
+use super::super::again::Rereads;
 use super::entry::{DEEPEST, NoEntry, ValidEntry, read, read_prefix};
 use super::join::{Own, SequenceRun, sequence};
 use crate::disk::Cursor;
@@ -44,7 +44,7 @@ struct Walker<'v, 's, 'o> {
     bad: Option<Bad>,
     /// The line at this offset is bad although it was read again past a faulty mapping.
     settled: Option<u64>,
-    looks: Looks,
+    rereads: Rereads,
     mapped: bool,
     told: u64,
     deep: u64,
@@ -64,7 +64,7 @@ pub(super) fn walk(visit: &Visit<'_>, out: &mut Sink<'_>) -> Walk {
         highest: visit.want.start.and_then(|mark| mark.due.before()).map(|lsn| lsn.0),
         bad: None,
         settled: None,
-        looks: Looks::default(),
+        rereads: Rereads::default(),
         mapped: false,
         told: start,
         deep: 0,
@@ -105,8 +105,8 @@ impl Walker<'_, '_, '_> {
                         continue;
                     }
                     // A line without its end may be on its way: looks again before it is called torn.
-                    let stop = self.looks.stop(cursor, at);
-                    if !self.is_whole(cursor, at, given) && self.looks.tail_moves(&stop, cursor, self.visit.want.live)? {
+                    let stop = self.rereads.stop(cursor, at);
+                    if !self.is_whole(cursor, at, given) && self.rereads.tail_moves(&stop, cursor, self.visit.want.live)? {
                         continue;
                     }
                     self.settled = Some(at);
@@ -306,7 +306,7 @@ impl Walker<'_, '_, '_> {
         Bad { start: at, end, kind, look, expected, found, begun }
     }
 
-    /// Looks for whole entries inside a bad line: lines that were fused, or lost their newline.
+    /// Rereads for whole entries inside a bad line: lines that were fused, or lost their newline.
     fn inside(&mut self, at: u64, text: &[u8]) -> Result<(), Halt> {
         // Nested hostile entries would each be read to the end of the line.
         let mut budget = 16 * text.len();

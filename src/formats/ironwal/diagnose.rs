@@ -22,7 +22,7 @@ impl Walker<'_, '_> {
     /// No frame stands where one was due. Finds the next one and reports what lies between; false when there is none.
     pub(super) fn damage(&mut self) -> Result<bool, Halt> {
         let start = self.at;
-        let stop = self.looks.stop(&mut self.cursor, start);
+        let stop = self.rereads.stop(&mut self.cursor, start);
         let header = self.cursor.array(start).map(|bytes| Header::parse(&bytes));
         let own_end = header.filter(|h| h.magic).map(|h| start + h.length());
         let due = self.due;
@@ -95,9 +95,9 @@ impl Walker<'_, '_> {
     fn written_meanwhile(&mut self, stop: &Stop, start: u64, followed: bool) -> Result<bool, Halt> {
         let moved = if followed {
             // What a later segment follows is finished but for its end, which may still be in its writer's memory.
-            !self.visit.segment.followed && self.looks.hole_again(&mut self.cursor)? && self.whole_at(start).is_some()
+            !self.visit.segment.followed && self.rereads.hole_again(&mut self.cursor)? && self.whole_at(start).is_some()
         } else {
-            self.looks.tail_moves(stop, &mut self.cursor, self.visit.want.live)?
+            self.rereads.tail_moves(stop, &mut self.cursor, self.visit.want.live)?
         };
         if moved {
             // Sums were taken over what has changed.

@@ -27,12 +27,12 @@ pub struct Own {
 }
 
 /// What the join reads of a segment, as JSON.
-pub fn keep(summary: &Summary) -> Option<Value> {
+pub fn write_own(summary: &Summary) -> Option<Value> {
     Some(json!({"first": summary.own::<Own>()?.first}))
 }
 
 /// The same, back.
-pub fn known(from: &Value) -> Option<Box<dyn Any + Send + Sync>> {
+pub fn read_own(from: &Value) -> Option<Box<dyn Any + Send + Sync>> {
     Some(Box::new(Own { first: maybe(&from["first"], Value::as_u64)? }))
 }
 

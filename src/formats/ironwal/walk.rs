@@ -1,6 +1,6 @@
 //! Walking one segment of an ironwal stream: its frames, and what stands where a frame was due.
 
-use super::super::again::Looks;
+use super::super::again::Rereads;
 use super::super::resync::Sums;
 use super::super::{Ending, Format, Halt, Mark, Mend, Mending, Numbers, Sink, Summary, Visit, Walk, numbered};
 use super::frame::{HEADER, HELD, Header};
@@ -49,8 +49,8 @@ pub const FORMAT: Format = Format {
         "header-field-mismatch",
         "ids-given-twice",
     ],
-    keep: log::keep,
-    known: log::known,
+    write_own: log::write_own,
+    read_own: log::read_own,
 };
 
 /// How far a walk goes between two marks, and between two signs of life.
@@ -70,7 +70,7 @@ pub(super) struct Walker<'a, 's> {
     pub(super) high: u64,
     /// A bad region ends here: a jump in ids is its doing.
     pub(super) after_damage: bool,
-    pub(super) looks: Looks,
+    pub(super) rereads: Rereads,
     pub(super) sums: Option<Sums>,
     pub(super) batch: Vec<u8>,
     /// Whether the first misfit of an unprotected field was told.
@@ -92,7 +92,7 @@ fn walk(visit: &Visit<'_>, sink: &mut Sink<'_>) -> Walk {
         high: visit.segment.sequence,
         // A stream has no name that would tell its first id.
         after_damage: !named,
-        looks: Looks::default(),
+        rereads: Rereads::default(),
         sums: None,
         batch: Vec::new(),
         misfit_told: false,

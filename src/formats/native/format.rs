@@ -9,7 +9,7 @@
 
 use super::ends::{header, trailer};
 use super::hole::hole;
-use super::join::{join, keep, known};
+use super::join::{join, read_own, write_own};
 use super::walk::walk;
 use crate::disk::{Lock, LockKind};
 use crate::formats::{Format, Likeness, Mend, Mending, Numbers, Ours, Sample, numbered};
@@ -51,8 +51,8 @@ pub const FORMAT: Format = Format {
     },
     unprotected: "",
     words: &["padding-not-zero", "header-reserve-not-zero", "unfinished-write"],
-    keep,
-    known,
+    write_own,
+    read_own,
 };
 
 const OURS: Ours = Ours {

@@ -28,7 +28,7 @@ pub struct Joint {
 }
 
 /// What the join reads of a segment, as JSON. Of what was counted that is the transactions alone; statistics count anew.
-pub(super) fn keep(summary: &Summary) -> Option<Value> {
+pub(super) fn write_own(summary: &Summary) -> Option<Value> {
     let joint = joint(summary)?;
     Some(json!({
         "header": joint.header.as_ref().map(|header| hex(&header.encode())), "named": joint.named.map(|lsn| lsn.0),
@@ -38,7 +38,7 @@ pub(super) fn keep(summary: &Summary) -> Option<Value> {
 }
 
 /// The same, back.
-pub(super) fn known(from: &Value) -> Option<Box<dyn Any + Send + Sync>> {
+pub(super) fn read_own(from: &Value) -> Option<Box<dyn Any + Send + Sync>> {
     let sum = |value: &Value| u32::try_from(value.as_u64()?).ok();
     Some(Box::new(Joint {
         header: maybe(&from["header"], header)?,

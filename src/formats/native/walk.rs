@@ -24,7 +24,7 @@ const REREADS: u32 = 1000;
 /// A tail that never stands still is judged as it is in the end.
 const MOVES: u32 = 100_000;
 /// A tail under a live writer is looked at this often, each time after a longer pause: 2 s in all.
-const LIVE_LOOKS: u32 = 10;
+const LIVE_WAITS: u32 = 10;
 
 /// Walks a segment.
 pub fn walk(visit: &Visit<'_>, sink: &mut Sink<'_>) -> Walk {
@@ -73,7 +73,7 @@ struct Walker<'v> {
     /// Where the bytes were read a second time before they were called damaged.
     reread: Option<u64>,
     rereads: u32,
-    looks: u32,
+    waits: u32,
     moves: u32,
     reported: u64,
     marked: Option<u64>,
@@ -111,7 +111,7 @@ impl<'v> Walker<'v> {
             last_kind: None,
             reread: None,
             rereads: 0,
-            looks: 0,
+            waits: 0,
             moves: 0,
             reported: 0,
             marked: None,

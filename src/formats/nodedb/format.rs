@@ -46,8 +46,8 @@ pub const FORMAT: Format = Format {
         "unaligned-end",
         "copy-in-double-write-file",
     ],
-    keep: join::keep,
-    known: join::known,
+    write_own: join::write_own,
+    read_own: join::read_own,
 };
 
 /// The headers of both layouts: releases 0.6 put three fields more before the checksum.

@@ -24,7 +24,7 @@ pub(super) struct Own {
 }
 
 /// What the join reads of a segment, as JSON.
-pub(super) fn keep(summary: &Summary) -> Option<Value> {
+pub(super) fn write_own(summary: &Summary) -> Option<Value> {
     let own = summary.own::<Own>()?;
     let first = own.first.map(|(lsn, at, layout)| json!([lsn.0, at, layout.size()]));
     let layout = own.layout.map(Layout::size);
@@ -32,7 +32,7 @@ pub(super) fn keep(summary: &Summary) -> Option<Value> {
 }
 
 /// The same, back.
-pub(super) fn known(from: &Value) -> Option<Box<dyn Any + Send + Sync>> {
+pub(super) fn read_own(from: &Value) -> Option<Box<dyn Any + Send + Sync>> {
     let layout = |value: &Value| Layout::BOTH.into_iter().find(|layout| *value == layout.size());
     let first = |value: &Value| Some((Lsn(value.get(0)?.as_u64()?), value.get(1)?.as_u64()?, layout(value.get(2)?)?));
     Some(Box::new(Own {

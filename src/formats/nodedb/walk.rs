@@ -2,7 +2,7 @@
 
 mod bad;
 
-use super::super::again::Looks;
+use super::super::again::Rereads;
 use super::dwb;
 use super::join::{Own, sequence};
 use super::preamble::{self, Preamble, PreparedKeys};
@@ -43,7 +43,7 @@ struct Walker<'v, 's, 'o> {
     unopened: Vec<Damage>,
     opened: bool,
     notes: Notes,
-    looks: Looks,
+    rereads: Rereads,
     plain: Vec<u8>,
     fields: [Field<'static>; USUAL],
     /// What is delivered is a copy: where it was due, and the name of the file that holds it.
@@ -70,7 +70,7 @@ pub(super) fn walk(visit: &Visit<'_>, out: &mut Sink<'_>) -> Walk {
         unopened: Vec::new(),
         opened: false,
         notes: Notes::default(),
-        looks: Looks::default(),
+        rereads: Rereads::default(),
         plain: Vec::new(),
         fields: NAMES.map(|name| Field { name, value: Value::Number(0) }),
         copy: None,

@@ -31,11 +31,11 @@ impl Walker<'_, '_> {
         if let NoRecord::Page(index, PageStanding::NoSegment) = stop {
             return self.goes_on_elsewhere(index);
         }
-        let seen = self.looks.stop(&mut self.pages.cursor, start);
+        let seen = self.rereads.stop(&mut self.pages.cursor, start);
         let behind = self.search(start)?;
         let again = match behind {
             Behind::Nothing { .. } if self.is_end(stop, start)? => false,
-            Behind::Nothing { .. } => self.looks.tail_moves(&seen, &mut self.pages.cursor, self.visit.want.live)?,
+            Behind::Nothing { .. } => self.rereads.tail_moves(&seen, &mut self.pages.cursor, self.visit.want.live)?,
             Behind::Record(_) | Behind::Pages => self.changed_meanwhile(start)?,
         };
         if again {
@@ -71,7 +71,7 @@ impl Walker<'_, '_> {
 
     /// Whether a server wrote on here since it was read.
     fn changed_meanwhile(&mut self, start: u64) -> Result<bool, Halt> {
-        if !self.looks.hole_again(&mut self.pages.cursor)? {
+        if !self.rereads.hole_again(&mut self.pages.cursor)? {
             return Ok(false);
         }
         self.pages.forget();

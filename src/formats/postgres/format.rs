@@ -42,8 +42,8 @@ pub const FORMAT: Format = Format {
         "the size of segments",
         "says that the bytes had been there, for files are made in full before they are used",
     ],
-    keep: log::keep,
-    known: log::known,
+    write_own: log::write_own,
+    read_own: log::read_own,
 };
 
 const _: () = assert!(RECORD_HEADER == 24);

@@ -82,7 +82,7 @@ pub struct Own {
 }
 
 /// What the join reads of a segment, as JSON.
-pub fn keep(summary: &Summary) -> Option<Value> {
+pub fn write_own(summary: &Summary) -> Option<Value> {
     let own = summary.own::<Own>()?;
     Some(json!({
         "size": own.size, "base": own.base, "current": own.current, "first": own.first.map(|(at, before)| json!([at, before])),
@@ -91,7 +91,7 @@ pub fn keep(summary: &Summary) -> Option<Value> {
 }
 
 /// The same, back.
-pub fn known(from: &Value) -> Option<Box<dyn Any + Send + Sync>> {
+pub fn read_own(from: &Value) -> Option<Box<dyn Any + Send + Sync>> {
     let pair = |value: &Value| match value.as_array()?.as_slice() {
         [at, before] => Some((at.as_u64()?, before.as_u64()?)),
         _ => None,

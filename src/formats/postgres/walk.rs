@@ -1,6 +1,6 @@
 //! Walking one segment: its records, those that go on in later segments included, and what stands where a record was due.
 
-use super::super::again::Looks;
+use super::super::again::Rereads;
 use super::super::{Ending, Halt, Mark, Sink, Summary, Visit, Walk};
 use super::log::{Own, name_of, number_of};
 use super::page::{ALIGN, PAGE, possible_size, segment_size, show};
@@ -22,7 +22,7 @@ pub(super) struct Walker<'a, 's> {
     pub(super) due: PrevDue,
     /// A page whose header is none of this log's, and that holds records that are.
     pub(super) tolerated: Option<usize>,
-    pub(super) looks: Looks,
+    pub(super) rereads: Rereads,
 }
 
 pub(super) fn walk(visit: &Visit<'_>, sink: &mut Sink<'_>) -> Walk {
@@ -46,7 +46,7 @@ pub(super) fn walk(visit: &Visit<'_>, sink: &mut Sink<'_>) -> Walk {
         at: 0,
         due: PrevDue::From(0),
         tolerated: None,
-        looks: Looks::default(),
+        rereads: Rereads::default(),
     };
     if let Some(mark) = visit.want.start {
         (state.at, state.due) = (mark.offset, if mark.seed > 0 { PrevDue::At(mark.seed) } else { PrevDue::From(0) });

@@ -23,7 +23,7 @@ impl Walker<'_, '_> {
     /// No record stands where one was due. Finds the next one and reports what lies between; false when there is none.
     pub(super) fn damage(&mut self) -> Result<bool, Halt> {
         let start = self.at;
-        let stop = self.looks.stop(&mut self.cursor, start);
+        let stop = self.rereads.stop(&mut self.cursor, start);
         let header = self.cursor.array(start).map(|bytes| Header::parse(&bytes));
         let (chain, count) = self.chain(start);
         let found = match chain {
@@ -75,9 +75,9 @@ impl Walker<'_, '_> {
     /// Whether a writer was in the middle of this: the stop is read again before it means anything.
     fn written_meanwhile(&mut self, stop: &Stop, start: u64, followed: bool) -> Result<bool, Halt> {
         let moved = if followed {
-            self.looks.hole_again(&mut self.cursor)? && matches!(self.at_offset(start), AtOffset::Record(_))
+            self.rereads.hole_again(&mut self.cursor)? && matches!(self.at_offset(start), AtOffset::Record(_))
         } else {
-            self.looks.tail_moves(stop, &mut self.cursor, self.visit.want.live)?
+            self.rereads.tail_moves(stop, &mut self.cursor, self.visit.want.live)?
         };
         if moved {
             // Sums were taken over what has changed.

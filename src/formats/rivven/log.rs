@@ -25,13 +25,13 @@ pub struct Own {
 }
 
 /// What the join reads of a segment, as JSON.
-pub fn keep(summary: &Summary) -> Option<Value> {
+pub fn write_own(summary: &Summary) -> Option<Value> {
     let own = summary.own::<Own>()?;
     Some(json!({"encrypted": own.encrypted, "lost": own.lost}))
 }
 
 /// The same, back.
-pub fn known(from: &Value) -> Option<Box<dyn Any + Send + Sync>> {
+pub fn read_own(from: &Value) -> Option<Box<dyn Any + Send + Sync>> {
     Some(Box::new(Own { encrypted: maybe(&from["encrypted"], Value::as_u64)?, lost: from["lost"].as_u64()? }))
 }
 

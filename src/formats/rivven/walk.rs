@@ -1,6 +1,6 @@
 //! Walking one file of a rivven log: its records, and what stands where a record was due.
 
-use super::super::again::Looks;
+use super::super::again::Rereads;
 use super::super::resync::Sums;
 use super::super::{Ending, Format, Halt, Mark, Mend, Mending, Numbers, Sink, Summary, Visit, Walk, numbered};
 use super::cipher::ReadyKeys;
@@ -42,8 +42,8 @@ pub const FORMAT: Format = Format {
         "replay-passes-over",
         "opening-would-overwrite",
     ],
-    keep: log::keep,
-    known: log::known,
+    write_own: log::write_own,
+    read_own: log::read_own,
 };
 
 /// How far a walk goes between two marks, and between two signs of life.
@@ -61,7 +61,7 @@ pub(super) struct Walker<'a, 's> {
     pub(super) due: u64,
     /// The number of records in a bad region was guessed: numbers after it are uncertain.
     pub(super) guessed: bool,
-    pub(super) looks: Looks,
+    pub(super) rereads: Rereads,
     pub(super) sums: Option<Sums>,
     pub(super) opener: ReadyKeys,
     /// A record in fragments is under way.
@@ -84,7 +84,7 @@ fn walk(visit: &Visit<'_>, sink: &mut Sink<'_>) -> Walk {
         at: 0,
         due: log::first_lsn(visit.segment.sequence),
         guessed: false,
-        looks: Looks::default(),
+        rereads: Rereads::default(),
         sums: None,
         opener: ReadyKeys::new(visit.keys),
         in_fragments: false,

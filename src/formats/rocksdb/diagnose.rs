@@ -15,11 +15,11 @@ impl Walker<'_, '_> {
     /// No frame of this log stands where one was due. True when reading goes on, here or behind damage.
     pub(super) fn stop(&mut self) -> Result<bool, Halt> {
         let start = self.at;
-        let stop = self.looks.stop(&mut self.cursor, start);
+        let stop = self.rereads.stop(&mut self.cursor, start);
         let found = self.next_frame(start);
         let moved = match found {
-            Some(_) => self.looks.hole_again(&mut self.cursor)? && self.reads(start),
-            None => self.looks.tail_moves(&stop, &mut self.cursor, self.visit.want.live)?,
+            Some(_) => self.rereads.hole_again(&mut self.cursor)? && self.reads(start),
+            None => self.rereads.tail_moves(&stop, &mut self.cursor, self.visit.want.live)?,
         };
         if moved {
             self.search.forget();

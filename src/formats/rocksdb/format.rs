@@ -45,8 +45,8 @@ pub const FORMAT: Format = Format {
         "the next log",
         "says how long this one was when it was finished",
     ],
-    keep: log::keep,
-    known: log::known,
+    write_own: log::write_own,
+    read_own: log::read_own,
 };
 
 const CLASSIC: Drawing = &[("crc", 0, 4), ("length", 4, 2), ("type", 6, 1)];

@@ -97,14 +97,14 @@ fn begun(block: &[u8]) -> bool {
 }
 
 /// What the join reads of a file, as JSON.
-pub fn keep(summary: &Summary) -> Option<Value> {
+pub fn write_own(summary: &Summary) -> Option<Value> {
     let own = summary.own::<Own>()?;
     let predecessor = own.predecessor.map(|(at, named)| json!([at, named.log, named.bytes, named.last_sequence]));
     Some(json!({"recycled": own.recycled, "manifest": own.manifest, "skips": own.skips, "predecessor": predecessor}))
 }
 
 /// The same, back.
-pub fn known(from: &Value) -> Option<Box<dyn Any + Send + Sync>> {
+pub fn read_own(from: &Value) -> Option<Box<dyn Any + Send + Sync>> {
     let named = |value: &Value| match value.as_array()?.as_slice() {
         [at, log, bytes, last] => {
             let named = Predecessor { log: log.as_u64()?, bytes: bytes.as_u64()?, last_sequence: last.as_u64()? };

@@ -1,6 +1,6 @@
 //! Walking one log or MANIFEST: frames become records, and what stands where a frame was due is looked into.
 
-use super::super::again::Looks;
+use super::super::again::Rereads;
 use super::super::{Ending, Halt, Mark, Sink, Summary, Visit, Walk};
 use super::batch::{Predecessor, looks_like_edit};
 use super::frame::{Frame, FrameSearch, Part, Stands, left_in_block, stands};
@@ -57,7 +57,7 @@ pub(super) struct Walker<'a, 's> {
     pub(super) pending: Option<Pending>,
     /// The beginning of the payload that is being put together.
     pub(super) joined: Vec<u8>,
-    pub(super) looks: Looks,
+    pub(super) rereads: Rereads,
     pub(super) search: FrameSearch,
     pub(super) unpacker: Unpacker,
     /// Names of warnings that were given: one of each is enough.
@@ -85,7 +85,7 @@ pub(super) fn walk(visit: &Visit<'_>, sink: &mut Sink<'_>) -> Walk {
         due: None,
         pending: None,
         joined: Vec::new(),
-        looks: Looks::default(),
+        rereads: Rereads::default(),
         search: FrameSearch::default(),
         unpacker: Unpacker::default(),
         told: Vec::new(),
@@ -159,8 +159,8 @@ impl Walker<'_, '_> {
     fn ends(&mut self, ending: Ending) -> Result<bool, Halt> {
         (self.summary.end, self.summary.ending) = (self.at, ending);
         let Some(pending) = self.pending else { return Ok(true) };
-        let stop = self.looks.stop(&mut self.cursor, self.at);
-        if self.looks.tail_moves(&stop, &mut self.cursor, self.visit.want.live)? {
+        let stop = self.rereads.stop(&mut self.cursor, self.at);
+        if self.rereads.tail_moves(&stop, &mut self.cursor, self.visit.want.live)? {
             self.search.forget();
             return Ok(false);
         }

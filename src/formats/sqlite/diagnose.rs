@@ -34,17 +34,17 @@ impl Walker<'_, '_> {
     /// No valid frame stands at the place that was reached. True when reading goes on, here or elsewhere.
     pub(super) fn stop(&mut self, due: Due) -> Result<bool, Halt> {
         let start = self.at;
-        let stop = self.looks.stop(&mut self.cursor, start);
+        let stop = self.rereads.stop(&mut self.cursor, start);
         let later = self.later(start);
         let kind = if later.commit.is_none() { Some(self.tail_kind(due, start, &later)) } else { None };
         let moved = match kind {
             Some(TailKind::Zeros | TailKind::Other) => false,
             // A commit that is just being written puts the sums of its transaction right from its first frame on.
             None => {
-                self.looks.hole_again(&mut self.cursor)?
-                    && self.looks.tail_moves(&stop, &mut self.cursor, self.visit.want.live)?
+                self.rereads.hole_again(&mut self.cursor)?
+                    && self.rereads.tail_moves(&stop, &mut self.cursor, self.visit.want.live)?
             }
-            Some(_) => self.looks.tail_moves(&stop, &mut self.cursor, self.visit.want.live)?,
+            Some(_) => self.rereads.tail_moves(&stop, &mut self.cursor, self.visit.want.live)?,
         };
         if self.header_changed()? {
             return self.restarted();

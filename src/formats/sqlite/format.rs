@@ -39,8 +39,8 @@ pub const FORMAT: Format = Format {
         "a commit frame of this log",
         "stands behind it, so transactions had been committed that SQLite does not see any more",
     ],
-    keep: log::keep,
-    known: log::known,
+    write_own: log::write_own,
+    read_own: log::read_own,
 };
 
 const _: () = assert!(FRAME_HEADER == 24);

@@ -90,7 +90,7 @@ pub fn join(_: &Source, _: &mut [Summary]) -> Vec<Damage> {
 }
 
 /// What the walk found besides, as JSON.
-pub fn keep(summary: &Summary) -> Option<Value> {
+pub fn write_own(summary: &Summary) -> Option<Value> {
     let own = summary.own::<Own>()?;
     Some(json!({
         "page": own.page, "checkpoint": own.checkpoint, "headless": own.headless, "transactions": own.transactions,
@@ -100,7 +100,7 @@ pub fn keep(summary: &Summary) -> Option<Value> {
 }
 
 /// The same, back.
-pub fn known(from: &Value) -> Option<Box<dyn Any + Send + Sync>> {
+pub fn read_own(from: &Value) -> Option<Box<dyn Any + Send + Sync>> {
     let small = |value: &Value| u32::try_from(value.as_u64()?).ok();
     Some(Box::new(Own {
         page: small(&from["page"]).filter(|page| *page == 0 || PAGES.contains(page))?,

@@ -1,6 +1,6 @@
 //! Walking one log: its header, its frames up to the first that is not valid, and whole ones behind damage.
 
-use super::super::again::Looks;
+use super::super::again::Rereads;
 use super::super::{Ending, Halt, Mark, Sink, Summary, Visit, Walk};
 use super::frame::{BadHead, FRAME_HEADER, Frame, HEADER, Header, RunningSum, sum_of};
 use super::log::Own;
@@ -46,7 +46,7 @@ pub(super) struct Walker<'a, 's> {
     pub(super) sum: RunningSum,
     pub(super) committed: Committed,
     pub(super) later: Option<LaterFrames>,
-    pub(super) looks: Looks,
+    pub(super) rereads: Rereads,
     pub(super) restarts: u32,
 }
 
@@ -63,7 +63,7 @@ pub(super) fn walk(visit: &Visit<'_>, sink: &mut Sink<'_>) -> Walk {
         sum: RunningSum::default(),
         committed: Committed::default(),
         later: None,
-        looks: Looks::default(),
+        rereads: Rereads::default(),
         restarts: 0,
     };
     if state.begin()? {
@@ -98,8 +98,8 @@ impl Walker<'_, '_> {
                 }
                 // A header is written in one piece; a wrong one counts when it is wrong twice.
                 Err(bad) => {
-                    let stop = self.looks.stop(&mut self.cursor, 0);
-                    if self.looks.tail_moves(&stop, &mut self.cursor, self.visit.want.live)? {
+                    let stop = self.rereads.stop(&mut self.cursor, 0);
+                    if self.rereads.tail_moves(&stop, &mut self.cursor, self.visit.want.live)? {
                         continue;
                     }
                     return self.bad_header(bad, given);

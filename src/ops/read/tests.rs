@@ -46,8 +46,8 @@ static LINES: Format = Format {
     drawing: |_| &[],
     unprotected: "",
     words: &[],
-    keep: |_| None,
-    known: |_| None,
+    write_own: |_| None,
+    read_own: |_| None,
 };
 
 fn join(source: &Source, summaries: &mut [Summary]) -> Vec<Damage> {

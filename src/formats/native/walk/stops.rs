@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::beside::resumes_with;
 use super::super::classify::{classify, follower};
 use super::super::found;
-use super::{LIVE_LOOKS, MOVES, REREADS, Walker};
+use super::{LIVE_WAITS, MOVES, REREADS, Walker};
 use crate::formats::{Ending, Halt, Sink};
 use crate::model::{Damage, DamageKind, Facts, Look, LsnRange, Proof, Span, Warning};
 use crate::native::{Check, FrameHeader, FrameKind, MORE};
@@ -101,12 +101,12 @@ impl Walker<'_> {
             return Ok(false);
         }
         // No process holds the log's lock, and the bytes were already read twice: they stay as they are.
-        while self.visit.want.live && self.looks < LIVE_LOOKS {
-            let wait = Duration::from_millis(2 << self.looks.min(9));
-            self.looks += 1;
+        while self.visit.want.live && self.waits < LIVE_WAITS {
+            let wait = Duration::from_millis(2 << self.waits.min(9));
+            self.waits += 1;
             if self.reader.cursor.look_again(self.offset, wait)? {
                 self.reader.refresh(true)?;
-                self.looks = 0;
+                self.waits = 0;
                 return Ok(true);
             }
         }
@@ -126,11 +126,11 @@ impl Walker<'_> {
             if matches!(self.reader.check(self.offset), Check::Good(_)) {
                 return Ok(true);
             }
-            if !self.visit.want.live || self.looks >= LIVE_LOOKS {
+            if !self.visit.want.live || self.waits >= LIVE_WAITS {
                 return Ok(false);
             }
-            std::thread::sleep(Duration::from_millis(2 << self.looks.min(9)));
-            self.looks += 1;
+            std::thread::sleep(Duration::from_millis(2 << self.waits.min(9)));
+            self.waits += 1;
         }
     }
 

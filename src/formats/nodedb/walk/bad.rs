@@ -57,7 +57,7 @@ impl Walker<'_, '_, '_> {
             self.padding(at, end);
             return Ok(Some(end));
         }
-        let stop = self.looks.stop(&mut self.reader.cursor, at);
+        let stop = self.rereads.stop(&mut self.reader.cursor, at);
         let next = self.follow_claim(at).or_else(|| self.reader.next_frame(at + 1, self.highest));
         if self.written_meanwhile(&stop, at, next.is_some())? {
             return Ok(Some(at));
@@ -71,11 +71,11 @@ impl Walker<'_, '_, '_> {
     pub(super) fn written_meanwhile(&mut self, stop: &Stop, at: u64, followed: bool) -> Result<bool, Halt> {
         let cursor = &mut self.reader.cursor;
         if !followed {
-            let moved = self.looks.tail_moves(stop, cursor, self.visit.want.live)?;
+            let moved = self.rereads.tail_moves(stop, cursor, self.visit.want.live)?;
             self.reader.forget_sums();
             return Ok(moved);
         }
-        if self.visit.segment.followed || !self.looks.hole_again(cursor)? {
+        if self.visit.segment.followed || !self.rereads.hole_again(cursor)? {
             return Ok(false);
         }
         self.reader.forget_sums();
