@@ -196,6 +196,7 @@ pub mod writer {
     mod newlog;
     mod options;
     mod outcome;
+    mod patience;
     mod pins;
     mod reopen;
     mod retain;

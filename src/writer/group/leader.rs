@@ -21,6 +21,7 @@ use crate::writer::counters::Counters;
 use crate::writer::frames::Prepared;
 use crate::writer::options::Settings;
 use crate::writer::outcome::{Ack, Failure, GroupPart, Outcome, Written};
+use crate::writer::patience::{Patience, nap, new_pace};
 use crate::writer::pins::Pins;
 use crate::writer::retention::Retention;
 use crate::writer::sync::Window;
@@ -85,7 +86,7 @@ pub(super) struct Shared {
     pub committer: AtomicBool,
     pub stop: AtomicBool,
     /// What a write and a sync take, in nanoseconds, on the average of late.
-    pace: AtomicU64,
+    pub pace: AtomicU64,
 }
 
 /// The threads of one writer.
@@ -257,15 +258,17 @@ impl Shared {
         }
     }
 
-    /// If no thread writes, this one must, or there is never room. Otherwise waits for the leader.
+    /// If no thread writes, this one must, or there is never room. Otherwise waits for the leader. Whoever leads does not wait for
+    /// company meanwhile.
     fn make_room<'a>(&'a self, mut queue: MutexGuard<'a, Queue>) -> MutexGuard<'a, Queue> {
-        if !queue.busy && !queue.is_empty() {
-            self.lead(queue);
-            return self.queue();
-        }
         queue.waiting += 1;
-        self.company.notify_one();
-        let mut queue = wait(&self.room, queue);
+        let mut queue = if !queue.busy && !queue.is_empty() {
+            self.lead(queue);
+            self.queue()
+        } else {
+            self.company.notify_one();
+            wait(&self.room, queue)
+        };
         queue.waiting -= 1;
         queue
     }
@@ -381,28 +384,19 @@ impl Shared {
             || queue.closed
     }
 
-    /// Until the callers that were served last are back, or no caller came for a while, or it takes too long altogether.
+    /// Until the callers that were served last are back, as far as that is worth the time.
     fn gather_crowd<'a>(&'a self, queue: MutexGuard<'a, Queue>, led: Instant) -> MutexGuard<'a, Queue> {
-        let (crowd, mut had) = (queue.crowd, queue.company());
-        if had >= crowd {
+        let had = queue.company();
+        if had >= queue.crowd {
             return queue;
         }
+        let mut patience = Patience::new(queue.crowd, had, led, self.pace.load(Ordering::Relaxed));
         drop(queue);
-        let pace = Duration::from_nanos(self.pace.load(Ordering::Relaxed));
-        let gap = (pace / 4).clamp(Duration::from_micros(5), Duration::from_micros(250));
-        let most = (pace * 3 / 2).clamp(Duration::from_micros(20), Duration::from_millis(2));
-        let mut last = led;
-        loop {
-            let (here, now) = (self.callers.load(Ordering::Relaxed), Instant::now());
-            if here != had {
-                (last, had) = (now, here);
-            }
-            if here >= crowd || now - led > most || now - last > gap {
-                return self.queue();
-            }
+        while !patience.ends(self.callers.load(Ordering::Relaxed), Instant::now()) {
             // Those who were just woken need the processor.
             yield_now();
         }
+        self.queue()
     }
 
     /// Until the window of the group's first record ends, the group is full, or no other record can come.
@@ -415,10 +409,8 @@ impl Shared {
                 queue.gathering = false;
                 return queue;
             }
-            let left = end - now;
-            if left > Duration::from_micros(100) {
-                // The timer comes some 50 us late.
-                queue = wait_for(&self.company, queue, left - Duration::from_micros(60));
+            if let Some(nap) = nap(end - now) {
+                queue = wait_for(&self.company, queue, nap);
             } else {
                 drop(queue);
                 yield_now();
@@ -433,9 +425,7 @@ impl Shared {
     }
 
     fn keep_pace(&self, took: Duration) {
-        let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX).min(1_000_000_000);
-        let pace = self.pace.load(Ordering::Relaxed);
-        self.pace.store(pace - pace / 8 + took / 8, Ordering::Relaxed);
+        self.pace.store(new_pace(self.pace.load(Ordering::Relaxed), took), Ordering::Relaxed);
     }
 
     /// Lets everything fail that waits, and everything that comes.

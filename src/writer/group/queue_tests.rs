@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::queue::Queue;
 use crate::model::{Lsn, Result};
-use crate::native::HEADER_BYTES;
+use crate::native::{FRAME_HEADER, FrameHeader, HEADER_BYTES, MORE};
 use crate::writer::frames::Prepared;
 use crate::writer::{Draft, Settings};
 
@@ -63,6 +63,52 @@ fn a_pinned_number_must_be_the_next_one_unless_there_is_no_record_yet() {
     assert_eq!(queue.next(), Lsn(504));
     let group = queue.take().expect("a group").frames;
     assert_eq!((group.pinned, group.frames), (Some(Lsn(500)), 4));
+}
+
+#[test]
+fn a_group_asks_for_a_number_only_where_one_of_its_records_does_and_for_that_of_its_first_frame() {
+    let pin = |lsn| Draft { lsn: Some(Lsn(lsn)), ..Draft::of(b"x") };
+    let (free, long) = (Draft::of(b"y"), Draft::of(b"longer than a frame"));
+    let options = Settings { frame_limit: 8, ..Settings::default() };
+    for (what, pushes, expected) in [
+        ("no record does", vec![vec![free], vec![long]], None),
+        ("the first", vec![vec![pin(8)], vec![free]], Some(8)),
+        ("the second", vec![vec![free], vec![pin(9)]], Some(8)),
+        ("one behind a record of three frames", vec![vec![long], vec![pin(11)]], Some(8)),
+        ("one within a batch", vec![vec![free], vec![free, long, pin(13), free]], Some(8)),
+        ("two", vec![vec![free, pin(9)], vec![pin(10)], vec![free]], Some(8)),
+    ] {
+        // Seven records are in the log.
+        let mut queue = Queue::new(Lsn(8), false, (HEADER_BYTES, 0), 1);
+        for drafts in &pushes {
+            push(&mut queue, drafts, &options).expect("each asks for the one that is due");
+        }
+        assert_eq!(queue.take().expect("a group").frames.pinned, expected.map(Lsn), "{what}");
+    }
+}
+
+#[test]
+fn only_in_a_batch_does_a_frame_say_that_more_follows_and_the_last_one_never() {
+    let (short, long) = (Draft::of(b"y"), Draft::of(b"longer than a frame"));
+    let options = Settings { frame_limit: 8, ..Settings::default() };
+    for (what, drafts, expected) in [
+        ("a record alone", vec![short], vec![false]),
+        ("a record of three frames alone", vec![long], vec![false; 3]),
+        ("a batch of two", vec![short; 2], vec![true, false]),
+        ("a batch of four", vec![short; 4], vec![true, true, true, false]),
+        ("a batch that begins with a long record", vec![long, short], vec![true, true, true, false]),
+        ("a batch that ends with a long record", vec![short, long], vec![true, true, true, false]),
+    ] {
+        let mut queue = queue();
+        push(&mut queue, &drafts, &options).expect("nothing is pinned");
+        let group = queue.take().expect("a group").frames;
+        let (bytes, mut at, mut more) = (group.bytes.bytes(), 0, Vec::new());
+        while let Some(header) = bytes.get(at..).and_then(|rest| rest.first_chunk()).and_then(FrameHeader::parse) {
+            more.push(header.flags & MORE != 0);
+            at += (FRAME_HEADER + header.length as usize).next_multiple_of(8);
+        }
+        assert_eq!(more, expected, "{what}");
+    }
 }
 
 #[test]

@@ -4,11 +4,13 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::primitives::{Arc, lock};
+use super::completion::Completion;
+use super::primitives::{Arc, Ordering, lock};
 use super::{GroupCommit, Ticket};
 use crate::disk::{Disk, Errno, Fault, Luck, RealDisk, SimDisk, errno_of};
 use crate::model::{Error, Lsn};
 use crate::native::FrameKind;
+use crate::writer::patience::new_pace;
 use crate::writer::{Draft, Settings, Window};
 
 fn sim(options: Settings) -> (SimDisk, GroupCommit) {
@@ -74,6 +76,44 @@ fn a_window_ends_early_when_nobody_else_can_come() {
         let other = scope.spawn(move || other.append(&b"one"[..]).expect("the disk is well").group_size);
         assert_eq!(log.append(&b"two"[..]).expect("the disk is well").group_size, 2);
         assert_eq!(other.join().expect("it does not panic"), 2);
+    });
+}
+
+#[test]
+fn a_window_ends_with_its_time_although_others_could_come() {
+    let (_, log) = sim(Settings { window: Window::Fixed(Duration::from_millis(1)), ..quiet() });
+    let _other = log.clone();
+    let ack = log.append(&b"alpha"[..]).expect("the disk is well");
+    let waited = ack.times.queue() + ack.times.window();
+    assert!(waited >= Duration::from_millis(1), "{waited:?}");
+}
+
+#[test]
+fn a_leader_whose_last_group_had_more_callers_waits_for_them_by_the_measured_pace() {
+    let (_, log) = sim(quiet());
+    // As if a group of two had been written, and its callers were on their way.
+    log.shared.queue().crowd = 2;
+    let before = log.shared.pace.load(Ordering::Relaxed);
+    let times = log.append(&b"alpha"[..]).expect("the disk is well").times;
+    assert!(times.window() > Duration::from_nanos(before / 4), "it went without them after {:?}", times.window());
+    let after = log.shared.pace.load(Ordering::Relaxed);
+    assert_eq!(after, new_pace(before, times.write() + times.sync()));
+}
+
+#[test]
+fn a_caller_that_waits_is_asleep_until_it_is_nudged() {
+    let completion = Completion::default();
+    let before = completion.seen();
+    thread::scope(|scope| {
+        let sleeper = scope.spawn(|| completion.sleep(before));
+        let begun = Instant::now();
+        // Laying itself down changes the word.
+        while completion.seen() == before {
+            assert!(begun.elapsed() < Duration::from_secs(60) && !sleeper.is_finished(), "it does not sleep");
+            thread::yield_now();
+        }
+        completion.nudge();
+        sleeper.join().expect("it does not panic");
     });
 }
 
@@ -468,6 +508,8 @@ fn a_caller_without_room_goes_on_when_there_is_some() {
         );
         assert_eq!(waiting.join().expect("it does not panic"), Lsn(2));
     });
+    // A leader waits for company only while no caller is without room.
+    assert_eq!(log.shared.queue().waiting, 0);
 }
 
 #[test]
@@ -571,13 +613,13 @@ fn a_hundred_thousand_calls_beside_appenders_all_come_back() {
                     .map(|_| {
                         let (log, stop) = (log.clone(), &stop);
                         scope.spawn(move || {
-                            let more = || !stop.load(std::sync::atomic::Ordering::Relaxed);
+                            let more = || !stop.load(Ordering::Relaxed);
                             (0..50_000).take_while(|_| more() && log.append(&b"x"[..]).is_ok()).count() as u64
                         })
                     })
                     .collect();
                 (0..count).for_each(|_| call(&log));
-                stop.store(true, std::sync::atomic::Ordering::Relaxed);
+                stop.store(true, Ordering::Relaxed);
                 appending.into_iter().map(|t| t.join().expect("it does not panic")).sum()
             });
             let submitted = if what.starts_with("submit") { u64::from(count) } else { 0 };

@@ -179,11 +179,12 @@ fn a_leader_in_its_window_hurries_for_a_sync_and_for_a_close(schedules: usize) {
 }
 
 fn callers_without_room_get_it_or_are_refused(schedules: usize) {
-    for closes in [false, true] {
+    // Whoever has no room ends a window.
+    for (closes, options) in [(false, quiet()), (true, quiet()), (false, endless())] {
         check(schedules, move || {
             let witness = Witness::default();
             // Room for one record.
-            let log = open(&witness, Settings { queue_bytes: 50, ..quiet() });
+            let log = open(&witness, Settings { queue_bytes: 50, ..options.clone() });
             let threads = [appender(log.clone(), 1), appender(log.clone(), 1)];
             let other = log.clone();
             let submitter = thread::spawn(move || (0..2).filter(|_| other.submit(&b"y"[..]).is_ok()).count() as u64);
