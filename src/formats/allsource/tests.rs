@@ -1,11 +1,12 @@
 //! allsource logs made by hand and hurt: what the fixtures do not show.
 
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::format::FORMAT;
 use crate::disk::{Disk, Open, RealDisk, SimDisk, crc32, write_full};
-use crate::formats::{Item, Sink, Summary, Visit, Want};
+use crate::formats::{Ending, Item, Sink, Summary, Visit, Want};
 use crate::model::{Damage, DamageKind, Keys, Verdict};
 
 const ID: &str = "00000000-0000-4000-8000-000000000000";
@@ -212,6 +213,72 @@ fn a_renamed_file_and_a_doubled_file_are_told() {
     let seen = walk(&[(0, a.as_bytes()), (3, b.as_bytes()), (6, b.as_bytes())], Want::default());
     assert!(seen.kinds().contains(&DamageKind::LsnBack) && seen.warned("duplicate-sequence"));
     assert_eq!(seen.verdict(), Verdict::Corrupt);
+}
+
+#[test]
+fn a_file_has_a_wrong_name_where_it_begins_too_early_or_with_what_another_file_should_hold() {
+    // By file: its number, the sequences in it. Which of them have a wrong name.
+    for (what, files, expected) in [
+        ("as written", vec![(0, 1..=3), (3, 4..=6)], vec![]),
+        ("it begins with what its name says was before", vec![(0, 1..=3), (4, 4..=6)], vec![4]),
+        ("it begins earlier than that", vec![(0, 1..=3), (5, 4..=6)], vec![5]),
+        ("two names were swapped", vec![(0, 1..=3), (3, 7..=9), (6, 4..=6)], vec![3, 6]),
+        ("what it should begin with is the last of another", vec![(0, 1..=4), (3, 5..=6)], vec![3]),
+        ("what it should begin with is gone", vec![(0, 1..=3), (3, 5..=6)], vec![]),
+        ("what it should begin with is gone, and so is a file", vec![(0, 1..=3), (5, 7..=8)], vec![]),
+        ("the oldest is opened again at every start", vec![(0, 4..=5), (3, 1..=3)], vec![3]),
+    ] {
+        let files: Vec<(u64, String)> = files.into_iter().map(|(number, sequences)| (number, lines(sequences))).collect();
+        let bytes: Vec<(u64, &[u8])> = files.iter().map(|(number, text)| (*number, text.as_bytes())).collect();
+        let seen = walk(&bytes, Want::default());
+        let wrong = seen.damage.iter().filter(|d| d.kind == DamageKind::WrongName);
+        let named: Vec<u64> = wrong.map(|d| files[d.span.place.segment.index()].0).collect();
+        assert_eq!(named, expected, "{what}: {:?}", seen.damage);
+    }
+    // What stood in front may have been what the name says.
+    let hurt = String::from("lost\n") + &lines(7..=9);
+    let seen = walk(&[(0, lines(1..=6).as_bytes()), (3, hurt.as_bytes())], Want::default());
+    assert_eq!(seen.kinds(), [DamageKind::NotAFrame]);
+}
+
+#[test]
+fn a_bad_end_says_whether_anything_stands_in_the_file_and_doubts_an_entry_only_where_one_was_begun() {
+    let (begun, whole) = (entry(2, "{}")[..40].to_owned(), lines(1..=1));
+    // Whether nothing was ever written, and the sequences in doubt.
+    for (what, bytes, blank, doubt) in [
+        ("nothing", Vec::new(), true, None),
+        ("zeros", vec![0; 100], true, None),
+        ("a line of zeros", [vec![0; 100], b"\n".to_vec()].concat(), true, None),
+        ("junk", b"junk".to_vec(), false, None),
+        ("a line of junk", b"junk\n".to_vec(), false, None),
+        ("the beginning of an entry", begun.clone().into_bytes(), false, Some("1")),
+        ("a whole entry and zeros", [whole.clone().into_bytes(), vec![0; 100]].concat(), false, None),
+        ("a whole entry and junk", (whole.clone() + "junk").into_bytes(), false, None),
+        ("a whole entry and the beginning of one", (whole.clone() + &begun).into_bytes(), false, Some("2")),
+    ] {
+        let seen = one(&bytes);
+        let found = seen.damage.first().and_then(|d| d.doubt).map(|doubt| doubt.to_string());
+        assert_eq!((seen.summaries[0].blank, found.as_deref()), (blank, doubt), "{what}: {:?}", seen.damage);
+        let expected = if bytes.is_empty() { Ending::FileEnds } else { Ending::Damage };
+        assert_eq!(seen.summaries[0].ending, expected, "{what}");
+    }
+}
+
+#[test]
+fn a_line_longer_than_any_release_writes_is_passed_over_to_its_end() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let path = dir.path().join(name(0));
+    let first = lines(1..=1);
+    // Zeros of a hole; the entry behind them begins in the middle of what is read at a time.
+    let (start, length) = (first.len() as u64, (64 << 20) + 500_000);
+    let file = std::fs::File::create(&path).expect("room for a file");
+    file.write_all_at(first.as_bytes(), 0).expect("room for a line");
+    file.write_all_at(format!("\n{}", lines(2..=3)).as_bytes(), start + length).expect("room for two lines");
+    let seen = walk_in(Arc::new(RealDisk), dir.path(), Want::default());
+    assert_eq!(seen.lsns, [1, 2, 3]);
+    let [damage] = &seen.damage[..] else { panic!("{:?}", seen.damage) };
+    assert_eq!((damage.span.start(), damage.span.end()), (start, start + length + 1));
+    assert_eq!(damage.found, format!("a line of {} bytes", length + 1));
 }
 
 #[test]

@@ -201,6 +201,22 @@ fn sizes_outside_the_checksum_are_compared_with_what_is_there() {
 }
 
 #[test]
+fn a_compressed_batch_is_opened_where_payloads_or_their_check_are_asked_for_and_nowhere_else() {
+    let plain = batch(&[b"alpha", b"beta"]);
+    let stored = lz4(&plain);
+    let dir = stream(&[(0, [frame_of(0, 2, 1, &stored, plain.len()), frame(2, &[b"gamma"])].concat())]);
+    let (entries, packed) = ([b"alpha".to_vec(), b"beta".to_vec()], [stored, Vec::new()]);
+    for (payloads, deep, expected) in
+        [(false, false, &packed), (true, false, &entries), (false, true, &entries), (true, true, &entries)]
+    {
+        let seen = read(dir.path(), Want { payloads, deep, ..Want::default() });
+        let payloads: Vec<&Vec<u8>> = seen.records.iter().map(|record| &record.2).collect();
+        assert_eq!(payloads, [&expected[0], &expected[1], &b"gamma".to_vec()], "{payloads:?} {deep}");
+        assert_eq!(seen.ids(), [0, 1, 2]);
+    }
+}
+
+#[test]
 fn a_right_sum_over_no_batch_is_damage_and_reading_goes_on() {
     for payload in [b"\x09\0\0\0abcdef".to_vec(), batch(&[b"a", b"b", b"c"])] {
         for kind in [0, 1] {

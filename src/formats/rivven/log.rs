@@ -185,6 +185,48 @@ fn marker(source: &Source, summaries: &[Summary], filled: &[usize], warnings: &m
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::Entry;
+
+    /// A record without data, with these flags.
+    fn later(flags: u8) -> Vec<u8> {
+        [b"torn".to_vec(), MAGIC.to_vec(), vec![0; 8], vec![0, flags]].concat()
+    }
+
+    #[test]
+    fn what_is_in_a_file_and_beside_it_tells_how_much_it_looks_like_one_of_rivven() {
+        const NAME: Option<&str> = Some("00000000000000000016.wal");
+        let (ours, zeros, junk) = ([&MAGIC[..], b"x"].concat(), vec![0; 100], b"junk".to_vec());
+        let (whole, other) = (later(HAS_CHECKSUM), later(HAS_CHECKSUM | 8));
+        let sealed = later(HAS_CHECKSUM | ENCRYPTED);
+        let (file, folder) = (EntryKind::File, EntryKind::Folder);
+        for (what, name, head, beside, expected) in [
+            ("the magic", NAME, &ours, vec![], Likeness::Sure),
+            ("the magic, in a stream", None, &ours, vec![], Likeness::Sure),
+            ("the magic, whatever is beside it", NAME, &ours, vec![("segments.idx", file)], Likeness::Sure),
+            ("another name", Some("wal-0000000000000000.log"), &ours, vec![], Likeness::No),
+            ("a name too short", Some("0000000000000000016.wal"), &ours, vec![], Likeness::No),
+            ("a name that is no number", Some("0000000000000000001x.wal"), &ours, vec![], Likeness::No),
+            ("zeros", NAME, &zeros, vec![], Likeness::Sure),
+            ("zeros beside a lock of ours", NAME, &zeros, vec![("LOCK", file)], Likeness::Maybe),
+            ("zeros beside a folder of that name", NAME, &zeros, vec![("LOCK", folder)], Likeness::Sure),
+            ("zeros in a stream", None, &zeros, vec![], Likeness::Maybe),
+            ("nothing", NAME, &vec![], vec![], Likeness::Maybe),
+            ("zeros beside an index of ironwal's", NAME, &zeros, vec![("segments.idx", file)], Likeness::No),
+            ("zeros beside a state of ironwal's", NAME, &zeros, vec![("head.state", file)], Likeness::No),
+            ("zeros beside a folder like an index", NAME, &zeros, vec![("segments.idx", folder)], Likeness::Sure),
+            ("junk", NAME, &junk, vec![], Likeness::No),
+            ("junk beside a replay marker", NAME, &junk, vec![(MARKER, file)], Likeness::Maybe),
+            ("junk beside an index and a replay marker", NAME, &junk, vec![(MARKER, file), ("segments.idx", file)], Likeness::No),
+            ("a record further on", NAME, &whole, vec![], Likeness::Maybe),
+            ("a record of ciphertext further on", NAME, &sealed, vec![], Likeness::Maybe),
+            ("a record with flags that no release writes", NAME, &other, vec![], Likeness::No),
+        ] {
+            let beside: Vec<Entry> =
+                beside.into_iter().map(|(name, kind)| Entry { name: name.to_owned(), length: 1, kind }).collect();
+            let sample = Sample { name, head, length: head.len() as u64, beside: &beside };
+            assert_eq!(recognise(&sample), expected, "{what}");
+        }
+    }
 
     #[test]
     fn the_first_file_is_named_0_and_begins_with_lsn_1() {

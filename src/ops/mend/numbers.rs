@@ -120,3 +120,102 @@ pub fn course(input: &Input, report: &Report) -> Result<Course> {
     });
     Ok(Course { stretches, numbers })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::disk::{Disk, Open, SimDisk, crc32, write_full};
+    use crate::ops::open::{Choice, open};
+    use crate::ops::report::{Checks, Progress, verify};
+
+    /// An entry of allsource: its records have any number in any file.
+    fn line(sequence: u64) -> String {
+        const ID: &str = "00000000-0000-4000-8000-000000000000";
+        let sum = crc32(0, format!("{sequence}2026-11-20 15:32:46.338 UTC{ID}").as_bytes());
+        format!(
+            "{{\"sequence\":{sequence},\"wal_timestamp\":\"2026-11-20T15:32:46.338Z\",\"event\":{{\"id\":\"{ID}\",\"event_type\":\"t\",\
+             \"entity_id\":\"e\",\"tenant_id\":\"default\",\"payload\":{{}},\"timestamp\":\"2025-07-13T02:00:08Z\",\"metadata\":null,\
+             \"version\":1}},\"checksum\":{sum}}}\n"
+        )
+    }
+
+    /// What is decided over files of these sequences: stretches by segment, from and to, and the numbers.
+    fn decided(files: &[Vec<u64>]) -> (Vec<(usize, u64, u64)>, NumberPlan) {
+        let disk = SimDisk::new();
+        disk.create_dir(Path::new("/log")).expect("a disk in memory has room");
+        for (index, sequences) in files.iter().enumerate() {
+            let path = format!("/log/wal-{index:016x}.log");
+            let file = disk.open(Path::new(&path), Open::CREATE).expect("it is new");
+            let text: String = sequences.iter().map(|sequence| line(*sequence)).collect();
+            write_full(file.as_ref(), text.as_bytes(), 0).expect("a disk in memory has room");
+        }
+        let disk: Arc<dyn Disk> = Arc::new(disk);
+        let choice = Choice { format: crate::formats::by_name("allsource"), ..Choice::default() };
+        let input = open(&disk, Path::new("/log"), &choice).expect("it opens").remove(0);
+        let report = verify(&input, &Checks::default(), &Progress::default()).expect("it reads");
+        let course = course(&input, &report).expect("it reads");
+        (course.stretches.iter().map(|s| (s.segment, s.from, s.to)).collect(), course.numbers)
+    }
+
+    /// Each segment from end to end, in the order of files.
+    fn natural(segments: usize) -> Vec<(usize, u64, u64)> {
+        (0..segments).map(|segment| (segment, 0, u64::MAX)).collect()
+    }
+
+    #[test]
+    fn records_are_read_in_the_order_of_their_numbers_and_what_stands_together_at_once() {
+        for (what, files, expected) in [
+            ("in order", vec![vec![1, 2, 3], vec![4, 5]], natural(2)),
+            ("in order, with holes", vec![vec![1, 2, 5], vec![9, 12]], natural(2)),
+            (
+                "what followed was written to the oldest",
+                vec![vec![1, 2, 3, 6, 7], vec![4, 5]],
+                vec![(0, 0, 3), (1, 0, 2), (0, 3, 5)],
+            ),
+            ("files were swapped, with a hole in one", vec![vec![10, 11], vec![1, 2, 4, 5]], vec![(1, 0, 4), (0, 0, 2)]),
+            ("lines were swapped", vec![vec![1, 3, 2, 4]], vec![(0, 0, 1), (0, 2, 3), (0, 1, 2), (0, 3, 4)]),
+            ("one is there twice", vec![vec![1, 2], vec![2, 3]], vec![(0, 0, 2), (1, 0, 2)]),
+            ("a file begins where another one stops", vec![vec![3, 4], vec![1, 2]], vec![(1, 0, 2), (0, 0, 2)]),
+            (
+                "files that follow each other at the same line",
+                vec![vec![1, 9], vec![5, 2]],
+                vec![(0, 0, 1), (1, 1, 2), (1, 0, 1), (0, 1, 2)],
+            ),
+        ] {
+            assert_eq!(decided(&files), (expected, NumberPlan::Stay(0)), "{what}");
+        }
+    }
+
+    #[test]
+    fn all_are_shifted_where_one_has_the_number_0_and_numbered_anew_where_one_has_none_that_fits() {
+        const LAST: u64 = u64::MAX - 3;
+        for (files, expected) in [
+            (vec![vec![1, 2]], NumberPlan::Stay(0)),
+            (vec![vec![0, 1, 2]], NumberPlan::Stay(1)),
+            (vec![vec![1], vec![0], vec![2]], NumberPlan::Stay(1)),
+            (vec![vec![1, LAST]], NumberPlan::Stay(0)),
+            (vec![vec![1, LAST + 1]], NumberPlan::New),
+        ] {
+            assert_eq!(decided(&files).1, expected, "{files:?}");
+        }
+    }
+
+    #[test]
+    fn more_runs_than_are_remembered_are_left_in_the_order_of_files() {
+        let backward = |count: u64| (1..=count).rev().map(|n| 2 * n).collect::<Vec<u64>>();
+        for (segments, runs, ordered) in [(1, RUNS + 1, true), (1, RUNS + 2, false), (3, RUNS + 3, true), (3, RUNS + 4, false)] {
+            let mut files = vec![Vec::new(); segments];
+            files[segments - 1] = backward(runs as u64);
+            let stretches = decided(&files).0;
+            if ordered {
+                let expected: Vec<_> = (0..runs as u64).rev().map(|at| (segments - 1, at, at + 1)).collect();
+                assert_eq!(stretches, expected, "{runs} in {segments}");
+            } else {
+                assert_eq!(stretches, natural(segments), "{runs} in {segments}");
+            }
+        }
+    }
+}

@@ -373,6 +373,82 @@ fn a_log_that_ends_in_the_padding_of_its_last_frame_is_cut_behind_an_lsn_as_any_
 }
 
 #[test]
+fn a_cut_behind_an_lsn_never_goes_through_a_batch_or_a_record_of_several_frames() {
+    let kinds = [
+        (FrameKind::Full, 0),
+        (FrameKind::Full, MORE),
+        (FrameKind::Full, MORE),
+        (FrameKind::Full, 0),
+        (FrameKind::First, 0),
+        (FrameKind::Middle, 0),
+        (FrameKind::Last, 0),
+        (FrameKind::Full, 0),
+    ];
+    let header = header(1, 0);
+    let mut bytes = encode_header(&header);
+    let mut ends = vec![HEADER_BYTES];
+    for (index, (kind, flags)) in kinds.into_iter().enumerate() {
+        let lsn = Lsn(index as u64 + 1);
+        let fields = FrameFields { kind, flags, unsynced: 0, lsn, time: Time(1), tag: 0 };
+        let at = bytes.len() as u64;
+        encode_frame(&mut bytes, &fields, b"x", header.seed(), at);
+        ends.push(bytes.len() as u64);
+    }
+    let (input, report) = look(&disk_with(&vec![(segment_name(Lsn(1)), bytes)])).expect("it reads");
+    assert_eq!((report.verdict, report.records), (Verdict::Clean, 6));
+    // The first LSN of what the cut would go through.
+    for (at, inside) in [(1, None), (2, Some(2)), (3, Some(2)), (4, None), (5, Some(5)), (6, Some(5)), (7, None), (8, None)] {
+        let plan = plan(&input, &report, &Permit { at: Some(Lsn(at)), ..Permit::default() }).expect("it is planned");
+        let cuts: Vec<u64> = plan.cuts.iter().map(|cut| cut.from.offset).collect();
+        let why = plan.refusal.map(|refusal| refusal.why);
+        match inside {
+            Some(first) => {
+                let begins = format!("begins with {first}; {} is an end", first - 1);
+                assert!(cuts.is_empty() && why.as_ref().is_some_and(|why| why.ends_with(&begins)), "{at}: {cuts:?} {why:?}");
+            }
+            // Behind the last record there is nothing to cut.
+            None if at == 8 => assert_eq!((cuts, why), (Vec::new(), None)),
+            None => assert_eq!((cuts, why), (vec![ends[usize::try_from(at).expect("small")]], None), "{at}"),
+        }
+    }
+}
+
+#[test]
+fn where_an_lsn_is_no_end_that_is_said_and_where_there_is_nothing_behind_it_nothing_is_done() {
+    let name = |lsn| segment_name(Lsn(lsn));
+    let (first, sum) = segment(3, 0, &[(3, 0, 0, b"a"), (4, 0, 0, b"b")]);
+    let (second, _) = segment(7, sum, &[(7, 0, 0, b"c")]);
+    let torn = [first.clone(), vec![9; 7]].concat();
+    let (end, one, hole, torn) = (
+        first.len() as u64,
+        vec![(name(3), first.clone())],
+        vec![(name(3), first.clone()), (name(7), second)],
+        vec![(name(3), torn)],
+    );
+    let before = "lies before everything that the log holds";
+    let nowhere = "is not in the log, so there is no telling where it ends";
+    // What is cut, by offset; how many segments go; why not.
+    for (what, files, at, cuts, removed, why) in [
+        ("before the first", &one, 2, vec![], 0, Some(before)),
+        ("the last", &one, 4, vec![], 0, None),
+        ("behind the last", &one, 5, vec![], 0, None),
+        ("the last, and a torn end behind it", &torn, 4, vec![end], 0, None),
+        ("behind the last, where what it was may be torn", &torn, 5, vec![], 0, Some(nowhere)),
+        ("in a hole", &hole, 5, vec![], 0, Some(nowhere)),
+        ("before a hole", &hole, 4, vec![end], 1, None),
+        ("the last one behind a hole", &hole, 7, vec![], 0, None),
+    ] {
+        let (input, report) = look(&disk_with(files)).expect("it reads");
+        let plan = plan(&input, &report, &Permit { at: Some(Lsn(at)), ..Permit::default() }).expect("it is planned");
+        let refused = plan.refusal.map(|refusal| refusal.why);
+        assert_eq!(refused.is_some(), why.is_some(), "{what}: {refused:?}");
+        assert!(refused.is_none_or(|said| said.contains(why.unwrap_or_default())), "{what}");
+        let (gone, cut): (Vec<u64>, Vec<u64>) = plan.cuts.iter().map(|cut| cut.from.offset).partition(|offset| *offset == 0);
+        assert_eq!((cut, gone.len()), (cuts, removed), "{what}");
+    }
+}
+
+#[test]
 fn a_segment_whose_header_is_lost_is_not_cut_behind_an_lsn_for_its_frames_tell_of_each_other() {
     let (mut bytes, _) = segment(1, 0, &[(1, 0, 0, b"alpha"), (2, 0, 0, b"beta"), (3, 0, 0, b"gamma")]);
     bytes[..512].fill(0);
