@@ -38,6 +38,7 @@ mod salvage;
 mod stats;
 mod tidy;
 mod told;
+mod unreadable;
 mod verdicts;
 mod verify;
 
