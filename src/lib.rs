@@ -227,8 +227,14 @@ pub mod writer {
 pub mod formats {
     #[cfg(feature = "formats")]
     mod again;
+    #[cfg(feature = "formats")]
+    mod batch;
+    #[cfg(feature = "formats")]
+    mod blocks;
     mod capped;
     mod decoded;
+    #[cfg(feature = "formats")]
+    mod edits;
     mod format;
     mod kept;
     mod layout;
@@ -314,15 +320,25 @@ pub mod formats {
         pub use walk::FORMAT;
     }
     #[cfg(feature = "formats")]
+    #[doc = include_str!("formats/pebble/FORMAT.md")]
+    pub mod pebble {
+        mod decode;
+        mod diagnose;
+        mod format;
+        mod frame;
+        mod log;
+        #[cfg(test)]
+        mod tests;
+        mod walk;
+        pub use format::FORMAT;
+    }
+    #[cfg(feature = "formats")]
     #[doc = include_str!("formats/postgres/FORMAT.md")]
     pub mod postgres {
-        mod body;
         mod deliver;
         mod diagnose;
         mod format;
         mod log;
-        mod meaning;
-        mod operations;
         mod page;
         mod pages;
         #[cfg(test)]
@@ -334,13 +350,13 @@ pub mod formats {
     #[doc = include_str!("formats/rocksdb/FORMAT.md")]
     pub mod rocksdb {
         mod batch;
+        mod decode;
         mod deliver;
         mod diagnose;
         mod format;
         mod frame;
         mod log;
         mod manifest;
-        mod pieces;
         #[cfg(test)]
         mod tests;
         mod unpack;
@@ -350,10 +366,13 @@ pub mod formats {
     #[cfg(feature = "formats")]
     #[doc = include_str!("formats/sqlite/FORMAT.md")]
     pub mod sqlite {
+        mod btree;
+        mod decode;
         mod diagnose;
         mod format;
         mod frame;
         mod log;
+        mod owners;
         mod search;
         #[cfg(test)]
         mod tests;

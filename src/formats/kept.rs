@@ -124,6 +124,7 @@ const ENDINGS: &[(Ending, &str)] = &[
 const LOOKS: &[(Look, &str)] = &[
     (Look::Interrupted, "interrupted"),
     (Look::Wrong, "wrong"),
+    (Look::Followed, "followed"),
     (Look::Absent, "absent"),
     (Look::Skipped, "skipped"),
     (Look::Altered, "altered"),

@@ -4,7 +4,7 @@ use super::Numbers;
 use super::native;
 use super::{Format, Likeness, Sample};
 #[cfg(feature = "formats")]
-use super::{allsource, ironwal, nodedb, postgres, rivven, rocksdb, sqlite};
+use super::{allsource, ironwal, nodedb, pebble, postgres, rivven, rocksdb, sqlite};
 
 /// Every format, ours first.
 pub const ALL: &[&Format] = &[
@@ -19,6 +19,8 @@ pub const ALL: &[&Format] = &[
     &allsource::FORMAT,
     #[cfg(feature = "formats")]
     &rocksdb::FORMAT,
+    #[cfg(feature = "formats")]
+    &pebble::FORMAT,
     #[cfg(feature = "formats")]
     &postgres::FORMAT,
     #[cfg(feature = "formats")]

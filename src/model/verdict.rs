@@ -11,6 +11,9 @@ pub enum Look {
     Interrupted,
     /// Everything is there, and it is wrong.
     Wrong,
+    /// More of the same log stands behind it, or another log that was begun after it, so this is not its end; whether it had been synced,
+    /// nothing says.
+    Followed,
     /// There are no bytes to blame: numbers are missing between whole neighbours.
     Absent,
     /// The same, and the system that wrote the log leaves such holes itself when nothing is lost.
@@ -25,8 +28,8 @@ pub enum Look {
 
 impl Look {
     /// All of them, for tables and tests.
-    pub const ALL: [Look; 7] =
-        [Look::Interrupted, Look::Wrong, Look::Absent, Look::Skipped, Look::Altered, Look::Mixed, Look::Refused];
+    pub const ALL: [Look; 8] =
+        [Look::Interrupted, Look::Wrong, Look::Followed, Look::Absent, Look::Skipped, Look::Altered, Look::Mixed, Look::Refused];
 }
 
 /// What proves that a bad region had been synced.
@@ -203,7 +206,7 @@ pub const fn judge(facts: &Facts) -> (Verdict, Acknowledged) {
         (Look::Skipped, _, _) => (Verdict::Suspect, Acknowledged::Unknown),
         (_, true, _) => (Verdict::Corrupt, Acknowledged::Yes),
         // What stood there before is unknown, and with it whether it had been synced. A tail to be cut it is not.
-        (Look::Altered, false, _) => (Verdict::Corrupt, Acknowledged::Unknown),
+        (Look::Altered | Look::Followed, false, _) => (Verdict::Corrupt, Acknowledged::Unknown),
         (Look::Interrupted, false, true) => (Verdict::Torn, Acknowledged::No),
         (Look::Interrupted, false, false) => (Verdict::Torn, Acknowledged::Unknown),
         (Look::Wrong, false, _) => (Verdict::Suspect, Acknowledged::Unknown),
@@ -223,11 +226,16 @@ mod tests {
         ("missing or skipped", |f| f.look == Look::Skipped, Verdict::Suspect, Acknowledged::Unknown),
         (
             "corrupt",
-            |f| matches!(f.look, Look::Interrupted | Look::Wrong | Look::Altered) && f.proof.is_some(),
+            |f| matches!(f.look, Look::Interrupted | Look::Wrong | Look::Followed | Look::Altered) && f.proof.is_some(),
             Verdict::Corrupt,
             Acknowledged::Yes,
         ),
-        ("altered", |f| f.look == Look::Altered && f.proof.is_none(), Verdict::Corrupt, Acknowledged::Unknown),
+        (
+            "altered or followed",
+            |f| matches!(f.look, Look::Altered | Look::Followed) && f.proof.is_none(),
+            Verdict::Corrupt,
+            Acknowledged::Unknown,
+        ),
         ("torn", |f| f.look == Look::Interrupted && f.proof.is_none() && !f.unpromised, Verdict::Torn, Acknowledged::Unknown),
         (
             "torn, not promised",

@@ -185,6 +185,11 @@ fn rocksdb_and_leveldb_fixtures_hold_what_their_own_tools_list() {
 }
 
 #[test]
+fn pebble_fixtures_hold_what_their_maker_wrote() {
+    run("pebble", 21);
+}
+
+#[test]
 fn sqlite_fixtures_hold_what_an_independent_decoder_lists() {
     run("sqlite", 19);
 }

@@ -108,7 +108,7 @@ fn foreign(format: &str, claim: impl Fn(usize) -> usize) -> (&'static str, Vec<u
     let mut bytes = Vec::new();
     let name = match format {
         "nodedb" => "wal-00000000000000000001.seg",
-        "rocksdb" => "000004.log",
+        "pebble" | "rocksdb" => "000004.log",
         "postgres" => "000000010000000000000001",
         "sqlite" => "app.db-wal",
         _ => "00000000000000000000.wal",
@@ -146,6 +146,24 @@ fn foreign(format: &str, claim: impl Fn(usize) -> usize) -> (&'static str, Vec<u
                     bytes.resize(at.next_multiple_of(8192), 1);
                 }
             }
+            "pebble" => {
+                // As dense as headers can stand, each with all that is left of its block or a part of it, and whole chunks between them, the
+                // promises of which become fewer and fewer.
+                let left = 32_768 - bytes.len() % 32_768;
+                if bytes.len() % 5 == 0 && left > 19 {
+                    let mut covered = vec![9, 4, 0, 0, 0];
+                    covered.extend(((SIZE - bytes.len()) as u64).to_le_bytes());
+                    let sum = walctl::disk::crc32c(0, &covered).rotate_right(15).wrapping_add(0xA282_EAD8);
+                    bytes.extend(sum.to_le_bytes());
+                    bytes.extend([0; 2]);
+                    bytes.extend(covered);
+                    continue;
+                }
+                let length = u16::try_from(claim(left).min(left).saturating_sub(19)).expect("less than a block");
+                bytes.extend(b"crc!");
+                bytes.extend(length.to_le_bytes());
+                bytes.extend([9 + (bytes.len() % 4) as u8, 4, 0, 0, 0]);
+            }
             "rocksdb" => {
                 // As dense as headers can stand, each with all that is left of its block or a part of it.
                 let left = 32_768 - bytes.len() % 32_768;
@@ -182,7 +200,7 @@ fn foreign(format: &str, claim: impl Fn(usize) -> usize) -> (&'static str, Vec<u
 
 #[test]
 fn hostile_headers_of_other_systems_cost_a_small_multiple_of_their_length() {
-    for format in ["ironwal", "nodedb", "postgres", "rivven", "rocksdb", "sqlite"] {
+    for format in ["ironwal", "nodedb", "pebble", "postgres", "rivven", "rocksdb", "sqlite"] {
         type Claim = (&'static str, fn(usize) -> usize);
         let claims: [Claim; 3] = [("all", |left| left.saturating_sub(100)), ("half", |left| left / 2), ("64 KiB", |_| 64 << 10)];
         for (what, claim) in claims {

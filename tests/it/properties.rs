@@ -280,7 +280,7 @@ fn check_alone(disk: &Arc<dyn Disk>, input: &Input) -> Result<(), Fails> {
         let Some(seen) = look(&alone).map_err(|why| format!("{} alone: {why}", segment.name))? else { continue };
         // A name tells where the numbers of a segment begin; a stream has none. Frames of a recycled RocksDB log hold its number: under
         // another name they are the remains of an older log.
-        let another = input.format.name == "rocksdb" && seen.records.is_empty();
+        let another = ["pebble", "rocksdb"].contains(&input.format.name) && seen.records.is_empty();
         if seen.report.verdict != Verdict::Clean || another {
             continue;
         }

@@ -1,6 +1,5 @@
 //! PostgreSQL, as a format.
 
-use super::meaning::decode;
 use super::page::{KINDS, RECORD_HEADER, position, show};
 use super::{log, walk};
 use crate::formats::{Format, Mending, Numbers};
@@ -27,7 +26,7 @@ pub const FORMAT: Format = Format {
     header: None,
     trailer: None,
     ours: None,
-    decode: Some(decode),
+    decode: None,
     drawing: |_| {
         &[("length", 0, 4), ("xid", 4, 4), ("prev", 8, 8), ("info", 16, 1), ("manager", 17, 1), ("zero", 18, 2), ("crc", 20, 4)]
     },

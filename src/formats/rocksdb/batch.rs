@@ -1,32 +1,6 @@
-//! What a record holds, as far as numbers and proofs need it: the head of a write batch, and the record about the log before.
+//! What a record holds, as far as proofs need it: the record about the log before, and what tells an edit from a batch.
 
-/// The head of a write batch: the number of its first operation, and how many there are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BatchHead {
-    /// The sequence number of the first operation.
-    pub sequence: u64,
-    /// How many sequence numbers it takes. Commits and rollbacks take none, and repeat one.
-    pub count: u32,
-}
-
-/// How long the head is.
-pub const BATCH_HEAD: usize = 12;
-
-impl BatchHead {
-    /// From the first bytes of a payload.
-    #[must_use]
-    pub fn parse(payload: &[u8]) -> Option<BatchHead> {
-        let head: &[u8; BATCH_HEAD] = payload.first_chunk()?;
-        let (sequence, count) = head.split_first_chunk()?;
-        Some(BatchHead { sequence: u64::from_le_bytes(*sequence), count: u32::from_le_bytes(count.try_into().ok()?) })
-    }
-
-    /// The number that the next batch gets.
-    #[must_use]
-    pub fn next(&self) -> u64 {
-        self.sequence.saturating_add(u64::from(self.count))
-    }
-}
+use super::super::batch::BatchHead;
 
 /// What a log says about the one before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,13 +32,6 @@ pub fn looks_like_edit(payload: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_batch_that_takes_no_numbers_leaves_the_next_one_where_it_was() {
-        let head = BatchHead::parse(&[9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 13]).expect("a head");
-        assert_eq!((head.sequence, head.count, head.next()), (9, 0, 9));
-        assert_eq!(BatchHead::parse(&[0; 11]), None);
-    }
 
     #[test]
     fn the_first_edit_of_a_manifest_is_not_taken_for_a_batch() {

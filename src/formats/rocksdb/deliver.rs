@@ -1,14 +1,13 @@
 //! Handing over a record: put together, unpacked, and numbered by the batch in it.
 
-use std::io::Read;
 use std::sync::Arc;
 
 use super::super::Halt;
-use super::batch::{BATCH_HEAD, BatchHead, Predecessor};
-use super::frame::{Frame, Part};
-use super::pieces::Fragments;
+use super::super::batch::{BATCH_HEAD, BatchHead};
+use super::super::blocks::{Fragments, Frame, Part, Pending, hand_over};
+use super::batch::Predecessor;
 use super::unpack::{Unpacked, Unpacker, ZSTANDARD};
-use super::walk::{HELD, Pending, Walker};
+use super::walk::{HELD, Walker};
 use crate::disk::File;
 use crate::model::{DamageKind, Error, Field, Lsn, LsnRange, Payload, Proof, Record, Result, Span, Value};
 
@@ -62,9 +61,8 @@ impl Walker<'_, '_> {
             return Ok(());
         }
         let file = self.visit.source.file(self.visit.segment)?;
-        let recycled = pending.number.is_some();
-        let again = |take: &mut dyn FnMut(&[u8]) -> Result<()>| plain(&file, pending, recycled, take);
-        let unpacked = |take: &mut dyn FnMut(&[u8]) -> Result<()>| unpack(&file, pending, recycled, take);
+        let again = |take: &mut dyn FnMut(&[u8]) -> Result<()>| hand_over(Fragments::of(file.clone(), &pending), take);
+        let unpacked = |take: &mut dyn FnMut(&[u8]) -> Result<()>| unpack(&file, pending, take);
         let payload = match &content {
             RecordContent::Held(bytes) => Payload::Whole(bytes),
             RecordContent::Again(length) => Payload::Long(*length, &again),
@@ -91,7 +89,7 @@ impl Walker<'_, '_> {
                 let want = self.visit.want;
                 let most = if want.payloads || want.deep { HELD } else { BATCH_HEAD };
                 let file = self.visit.source.file(self.visit.segment)?;
-                let fragments = || Fragments::new(file.clone(), pending.start, pending.end, pending.number.is_some());
+                let fragments = || Fragments::of(file.clone(), &pending);
                 let unpacked =
                     if held { self.unpacker.unpack(stored.as_slice(), most) } else { self.unpacker.unpack(fragments(), most) };
                 match unpacked {
@@ -212,29 +210,14 @@ fn overlap(range: LsnRange, own: LsnRange) -> bool {
     own.first <= range.last && range.first <= own.last
 }
 
-/// Hands over the pieces of a long record.
-fn plain(file: &Arc<dyn File>, pending: Pending, recycled: bool, take: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
-    let mut fragments = Fragments::new(file.clone(), pending.start, pending.end, recycled);
-    let mut room = vec![0; 64 << 10];
-    loop {
-        match fragments.read(&mut room) {
-            Ok(0) => return Ok(()),
-            Ok(count) => take(&room[..count])?,
-            Err(error) => {
-                return Err(Error::Input { what: format!("a record at {} cannot be read again: {error}", pending.start) });
-            }
-        }
-    }
-}
-
 /// Hands over what a long record unpacks to.
-fn unpack(file: &Arc<dyn File>, pending: Pending, recycled: bool, take: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+fn unpack(file: &Arc<dyn File>, pending: Pending, take: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
     let mut failed = Ok(());
     let each = &mut |piece: &[u8]| {
         failed = take(piece);
         failed.is_ok()
     };
-    let fragments = Fragments::new(file.clone(), pending.start, pending.end, recycled);
+    let fragments = Fragments::of(file.clone(), &pending);
     let done = Unpacker::default().each(fragments, each);
     failed?;
     done.map_err(|()| Error::Input { what: format!("a record at {} does not unpack any more", pending.start) })

@@ -1,10 +1,11 @@
 //! What stands where no frame of this log stands: the end of its data, or damage.
 
+use super::super::blocks::{BLOCK, Frame, HEADER, Part, Stands, left_in_block, parse};
 use super::super::resync::last_content;
 use super::super::{Ending, Halt, looks_interrupted};
-use super::frame::{BLOCK, Frame, HEADER, Part, Stands, left_in_block, mask, parse, stands};
+use super::frame::types;
 use super::walk::Walker;
-use crate::disk::{crc32c, zero_prefix};
+use crate::disk::zero_prefix;
 use crate::model::{Damage, DamageKind, Facts, Look, Proof};
 
 const WRITTEN_AFTER: Proof = Proof::Told { by: "a whole frame", words: "stands behind it and was written after it" };
@@ -45,7 +46,7 @@ impl Walker<'_, '_> {
     }
 
     fn reads(&mut self, at: u64) -> bool {
-        matches!(stands(&mut self.cursor, at, self.own.recycled), Stands::Frame(frame) if self.belongs(&frame))
+        matches!(self.stands(at), Stands::Frame(frame) if self.belongs(&frame))
     }
 
     /// The next whole frame of this log behind `start`.
@@ -57,7 +58,7 @@ impl Walker<'_, '_> {
         };
         // Payloads can hold whole frames of another log: where the length of the bad frame leads on, they are not searched.
         let left = left_in_block(start);
-        let claimed = parse(self.cursor.bytes(start, left), start, left).map(|(frame, _)| frame);
+        let claimed = parse(types, self.cursor.bytes(start, left), start, left).map(|(frame, _)| frame);
         let mut whole = start;
         if let Some(bad) = claimed {
             let end = bad.end();
@@ -65,7 +66,7 @@ impl Walker<'_, '_> {
             if let Some(frame) = self.search.whole_at(&mut self.cursor, next).filter(ours) {
                 return Some(frame);
             }
-            if matches!(stands(&mut self.cursor, next, recycled), Stands::FileEnds | Stands::Zeros) {
+            if matches!(self.stands(next), Stands::FileEnds | Stands::Zeros) {
                 // The last frame of the file. One in its payload counts only if it proves that the length is wrong.
                 whole = end;
             }
@@ -110,7 +111,7 @@ impl Walker<'_, '_> {
             return self.search.find(&mut self.cursor, at, |frame| frame.number.is_some_and(|number| number != own)).is_some();
         }
         let left = left_in_block(start);
-        let begun = parse(self.cursor.bytes(start, left), start, left);
+        let begun = parse(types, self.cursor.bytes(start, left), start, left);
         // A header with this log's number is a frame that was begun here.
         !begun.is_some_and(|(frame, _)| frame.number.is_some() && frame.number == self.number)
     }
@@ -140,12 +141,12 @@ impl Walker<'_, '_> {
         }
         let bytes = self.cursor.bytes(start, left);
         let (given, zeros, kind) = (bytes.len(), zero_prefix(bytes), bytes.get(6).copied().unwrap_or(0));
-        let parsed = parse(bytes, start, left);
-        let covered = parsed.and_then(|(frame, _)| bytes.get(6..frame.header() + usize::from(frame.length)));
-        let sum = covered.map(|covered| mask(crc32c(0, covered)));
+        let parsed = parse(types, bytes, start, left);
+        let sum = parsed.and_then(|(frame, _)| self.search.sum_of(&mut self.cursor, &frame));
         let (kind, look, found) = match (parsed, sum) {
-            _ if given < HEADER && left >= HEADER => {
-                let words = format!("the end of the file after {given} of {HEADER} bytes of a frame's header");
+            // The type, if it is there, tells how long the header is.
+            _ if given < left && given < types(kind).map_or(HEADER, |(_, form)| form.header()) => {
+                let words = format!("the end of the file after {given} bytes of a frame's header");
                 (DamageKind::CutShort, Look::Interrupted, words)
             }
             _ if zeros >= HEADER.min(given) => {

@@ -1,7 +1,7 @@
 //! RocksDB and LevelDB, as a format.
 
-use super::frame::RECYCLED_HEADER;
-use super::{log, walk};
+use super::super::blocks::RECYCLED_HEADER;
+use super::{decode, log, walk};
 use crate::formats::{Drawing, Format, Mending, Numbers};
 use crate::model::Record;
 
@@ -25,7 +25,7 @@ pub const FORMAT: Format = Format {
     header: None,
     trailer: None,
     ours: None,
-    decode: None,
+    decode: Some(decode::decode),
     drawing,
     unprotected: "",
     words: &[

@@ -4,13 +4,14 @@ use std::any::Any;
 
 use serde_json::{Value, json};
 
+use super::super::blocks::{BLOCK, later_in_first, parse, whole};
 use super::super::kept::maybe;
 use super::super::{Ending, Folder, Laid, Likeness, Placed, Sample, Summary, later_segments_prove, numbered};
 use super::batch::Predecessor;
-use super::frame::{BLOCK, RECYCLED_HEADER, mask, parse};
+use super::frame::types;
 use super::manifest::lowest_wanted;
 use super::walk::Own;
-use crate::disk::{Source, WindowSums, crc32c, zero_prefix};
+use crate::disk::{Source, zero_prefix};
 use crate::model::{Damage, DamageKind, Facts, Look, Lsn, LsnRange, Proof, Span, Warning};
 
 /// What the name of a file says.
@@ -68,32 +69,18 @@ pub fn recognise(sample: &Sample<'_>) -> Likeness {
     if zero_prefix(block) == block.len() {
         return if named.is_some() { Likeness::Maybe } else { Likeness::No };
     }
-    let whole = parse(block, 0, BLOCK as usize).is_some_and(|(frame, sum)| {
-        block.get(6..frame.header() + usize::from(frame.length)).is_some_and(|covered| mask(crc32c(0, covered)) == sum)
-    });
-    match (whole, named.is_some()) {
+    match (whole(types, block, 0, BLOCK as usize).is_some(), named.is_some()) {
         (true, _) => Likeness::Sure,
         // The first frame is damaged, or one too long for what is shown: one further on tells.
-        (false, true) if later_frame(block) => Likeness::Sure,
+        (false, true) if later_in_first(types, block, |_| true) => Likeness::Sure,
         (false, true) if begun(block) => Likeness::Maybe,
         _ => Likeness::No,
     }
 }
 
-fn later_frame(block: &[u8]) -> bool {
-    let mut sums = WindowSums::default();
-    sums.take(block);
-    (1..block.len().saturating_sub(RECYCLED_HEADER)).any(|at| {
-        parse(&block[at..], at as u64, BLOCK as usize - at).is_some_and(|(frame, sum)| {
-            let end = at + frame.header() + usize::from(frame.length);
-            sums.range(at + 6, end).is_some_and(|covered| mask(covered) == sum)
-        })
-    })
-}
-
 /// A first frame of which the file holds only a part.
 fn begun(block: &[u8]) -> bool {
-    block.len() < 7 || parse(block, 0, BLOCK as usize).is_some_and(|(frame, _)| frame.end() > block.len() as u64)
+    block.len() < 7 || parse(types, block, 0, BLOCK as usize).is_some_and(|(frame, _)| frame.end() > block.len() as u64)
 }
 
 /// What the join reads of a file, as JSON.

@@ -1,7 +1,7 @@
 //! RocksDB and LevelDB logs made by hand and hurt: what the fixtures do not show.
 
+use super::super::blocks::{BLOCK, mask};
 use super::format::FORMAT;
-use super::frame::{BLOCK, mask};
 use crate::disk::crc32c;
 use crate::formats::seen::{WholeRead, read_files};
 use crate::formats::{Ending, Likeness, Sample};

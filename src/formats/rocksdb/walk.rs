@@ -1,9 +1,10 @@
 //! Walking one log or MANIFEST: frames become records, and what stands where a frame was due is looked into.
 
 use super::super::again::Rereads;
+use super::super::blocks::{Frame, FrameSearch, Part, Pending, Stands, left_in_block, stands};
 use super::super::{Ending, Halt, Mark, Sink, Summary, Visit, Walk};
 use super::batch::{Predecessor, looks_like_edit};
-use super::frame::{Frame, FrameSearch, Part, Stands, left_in_block, stands};
+use super::frame::{NO_ROOM, types};
 use super::log;
 use super::unpack::Unpacker;
 use crate::disk::Cursor;
@@ -25,17 +26,6 @@ pub struct Own {
     pub predecessor: Option<(u64, Predecessor)>,
     /// How often sequence numbers are skipped between two records of this file, where nothing can be missing.
     pub skips: u64,
-}
-
-/// A record whose first piece was seen and whose last one was not.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Pending {
-    pub(super) start: u64,
-    /// The end of its last piece so far.
-    pub(super) end: u64,
-    pub(super) bytes: u64,
-    pub(super) pieces: u64,
-    pub(super) number: Option<u32>,
 }
 
 /// A walk under way.
@@ -86,7 +76,7 @@ pub(super) fn walk(visit: &Visit<'_>, sink: &mut Sink<'_>) -> Walk {
         pending: None,
         joined: Vec::new(),
         rereads: Rereads::default(),
-        search: FrameSearch::default(),
+        search: FrameSearch::of(types),
         unpacker: Unpacker::default(),
         told: Vec::new(),
     };
@@ -105,7 +95,7 @@ pub(super) fn walk(visit: &Visit<'_>, sink: &mut Sink<'_>) -> Walk {
 impl Walker<'_, '_> {
     /// The first frame says whether the file is a MANIFEST, whether records are compressed, and whether frames bear numbers.
     fn look_at_start(&mut self) {
-        let Stands::Frame(first) = stands(&mut self.cursor, 0, false) else { return };
+        let Stands::Frame(first) = stands(types, &mut self.cursor, 0, 0) else { return };
         if self.visit.want.start.is_some() {
             if first.part == Part::Compression {
                 self.compression(first);
@@ -121,7 +111,7 @@ impl Walker<'_, '_> {
     fn run(&mut self) -> Result<(), Halt> {
         let (mut told, mut marked) = (self.at, self.at);
         loop {
-            match stands(&mut self.cursor, self.at, self.own.recycled) {
+            match self.stands(self.at) {
                 Stands::Frame(frame) if self.belongs(&frame) => self.frame(frame)?,
                 Stands::Trailer(next) => self.at = next,
                 // Bytes of a mapping that could not be read look like zeros: read them again in a way that tells.
@@ -182,7 +172,7 @@ impl Walker<'_, '_> {
             Part::Whole | Part::First => {
                 self.interrupt()?;
                 self.joined.clear();
-                self.begin(&frame);
+                self.pending = Some(Pending::begun(&frame));
             }
             Part::Middle | Part::Last if self.pending.is_none() => return self.orphans(frame),
             Part::Middle | Part::Last => {}
@@ -201,17 +191,21 @@ impl Walker<'_, '_> {
         Ok(())
     }
 
-    fn begin(&mut self, frame: &Frame) {
-        self.pending = Some(Pending { start: frame.at, end: frame.at, bytes: 0, pieces: 0, number: frame.number });
-    }
-
     fn add(&mut self, frame: &Frame) {
         let Some(pending) = &mut self.pending else { return };
-        (pending.end, pending.pieces) = (frame.end(), pending.pieces + 1);
-        pending.bytes += u64::from(frame.length);
+        pending.add(frame);
         // What is longer than that is read again from its pieces.
         if self.joined.len() <= HELD {
             self.joined.extend_from_slice(self.cursor.bytes(frame.payload(), usize::from(frame.length)));
+        }
+    }
+
+    /// What stands at an offset. Behind damage sums are taken in a way that hostile claims cannot make dear.
+    pub(super) fn stands(&mut self, at: u64) -> Stands {
+        let room = if self.own.recycled { NO_ROOM } else { 0 };
+        match self.summary.damage.is_empty() {
+            true => stands(types, &mut self.cursor, at, room),
+            false => self.search.stands(&mut self.cursor, at, room),
         }
     }
 
@@ -256,7 +250,7 @@ impl Walker<'_, '_> {
         let mut last = frame.part == Part::Last;
         while !last {
             let at = if left_in_block(end) < frame.header() { end + left_in_block(end) as u64 } else { end };
-            match stands(&mut self.cursor, at, self.own.recycled) {
+            match self.stands(at) {
                 Stands::Frame(next) if matches!(next.part, Part::Middle | Part::Last) && self.belongs(&next) => {
                     end = next.end();
                     last = next.part == Part::Last;

@@ -1,7 +1,7 @@
 //! SQLite, as a format.
 
 use super::frame::FRAME_HEADER;
-use super::{log, walk};
+use super::{decode, log, walk};
 use crate::disk::{Lock, LockKind};
 use crate::formats::{Format, Mending, Numbers};
 
@@ -29,7 +29,7 @@ pub const FORMAT: Format = Format {
     header: None,
     trailer: None,
     ours: None,
-    decode: None,
+    decode: Some(decode::decode),
     drawing: |_| &[("page", 0, 4), ("size", 4, 4), ("salts", 8, 8), ("sum", 16, 8)],
     unprotected: "",
     words: &[

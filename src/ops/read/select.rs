@@ -63,9 +63,7 @@ impl Selection {
         if self.until.is_some_and(|until| record.time.is_none_or(|time| time > until)) {
             return false;
         }
-        let named =
-            |kind: &String| same_word(kind, record.kind) || !record.operation.is_empty() && same_word(kind, record.operation);
-        if !self.kinds.is_empty() && !self.kinds.iter().any(named) {
+        if !self.kinds.is_empty() && !self.kinds.iter().any(|kind| same_word(kind, record.kind)) {
             return false;
         }
         self.tags.is_empty() || record.tag.is_some_and(|tag| self.tags.contains(&tag))

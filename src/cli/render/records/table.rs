@@ -322,25 +322,8 @@ impl RecordTable {
         })
     }
 
-    /// Appends what the record means, in words, in place of the format's facts and the payload. False where that is not known.
-    fn means(&mut self, buf: &mut Vec<u8>, record: &Record<'_>, used: usize) -> Result<bool> {
-        let Some(meaning) = self.meaning.as_mut().filter(|_| self.view == View::Auto) else { return Ok(false) };
-        let Some(sentence) = meaning.tell(record, |decoded| escape::line(&decoded.sentence))? else { return Ok(false) };
-        match self.width {
-            Some(width) => {
-                let room = width.saturating_sub(used).max(8);
-                buf.extend_from_slice(escape::short_line(&sentence, room).as_bytes());
-            }
-            None => buf.extend_from_slice(sentence.as_bytes()),
-        }
-        Ok(true)
-    }
-
     /// Appends a format's own facts and the payload.
     fn content(&mut self, buf: &mut Vec<u8>, record: &Record<'_>, used: usize, spill: &mut Spill<'_>) -> Result<()> {
-        if self.means(buf, record, used)? {
-            return Ok(());
-        }
         let mut facts = String::new();
         for field in record.fields {
             let _ = write!(facts, "{}={} ", escape::text(field.name.as_bytes()), value(&field.value, self.redact.as_ref()));
@@ -365,6 +348,14 @@ impl RecordTable {
         let payload = &record.payload;
         if let Some(redaction) = &self.redact {
             buf.extend_from_slice(format!("#{}", redaction.of(payload)?).as_bytes());
+            return Ok(());
+        }
+        if self.view == View::Auto
+            && let Some(meaning) = &mut self.meaning
+            && let Some(sentence) = meaning.tell(record, |decoded| escape::line(&decoded.sentence))?
+        {
+            let sentence = room.map_or_else(|| sentence.clone(), |room| escape::short_line(&sentence, room));
+            buf.extend_from_slice(sentence.as_bytes());
             return Ok(());
         }
         let view = self.view_of(record, room)?;

@@ -1,0 +1,108 @@
+//! What batches of Pebble mean: their operations, with keys, and never values.
+
+use serde_json::{Value, json};
+
+use super::super::batch::{BatchHead, Operation, OperationList, OperationShape, Operations};
+use super::super::edits::{slice_of, varint};
+use crate::disk::Source;
+use crate::formats::{Decoded, Decoder, plain, words};
+
+/// A decoder for one log. A table that was ingested is looked for in the folder: its data stands in no log.
+pub fn decode(source: &Source) -> Decoder {
+    let folder = if source.alone { Vec::new() } else { source.others.clone() };
+    Box::new(move |_, payload, decoded| batch(payload, &folder, decoded))
+}
+
+fn shape(kind: u8) -> Option<OperationShape> {
+    let (name, slices) = match kind {
+        0 => ("delete", 1),
+        1 => ("set", 2),
+        2 => ("merge", 2),
+        3 => ("log_data", 1),
+        7 => ("single_delete", 1),
+        15 => ("delete_range", 2),
+        // Made by compactions; a log should hold none.
+        18 => ("set_with_delete", 1),
+        19 => ("range_key_delete", 2),
+        20 => ("range_key_unset", 2),
+        21 => ("range_key_set", 2),
+        22 => ("ingested_table", 1),
+        23 => ("delete_sized", 2),
+        24 => ("excise", 2),
+        26 => ("ingested_table_with_blobs", 2),
+        _ => return None,
+    };
+    Some(OperationShape::of(name, slices))
+}
+
+fn batch(payload: &[u8], folder: &[String], decoded: &mut Decoded<'_>) {
+    let Some(head) = BatchHead::parse(payload) else { return };
+    let (mut operations, mut list) = (Operations::of(payload, shape), OperationList::default());
+    for operation in operations.by_ref() {
+        if list.wants() {
+            let (facts, words) = operation_of(&operation, folder, decoded);
+            list.push(facts, || words);
+        }
+    }
+    list.into_decoded(&head, operations.rest.len(), decoded);
+}
+
+fn operation_of(operation: &Operation<'_>, folder: &[String], decoded: &Decoded<'_>) -> (Value, String) {
+    let name = operation.shape.name;
+    let said = name.replace('_', " ");
+    let [first, second] = operation.slices;
+    match operation.kind {
+        1 | 2 => {
+            let facts = json!({ "op": name, "key": plain(first), "value": decoded.secret(second) });
+            (facts, format!("{said} {} = {}", words(first), decoded.secret_words(second)))
+        }
+        3 => (json!({ "op": name, "length": first.len() }), format!("log data of {} B", first.len())),
+        15 | 19 | 24 => {
+            let facts = json!({ "op": name, "key": plain(first), "end": plain(second) });
+            (facts, format!("{said} {} to {}", words(first), words(second)))
+        }
+        20 | 21 => range_key(operation, decoded),
+        22 | 26 => ingested(operation, folder),
+        23 => {
+            let size = varint(&mut &*second);
+            (json!({ "op": name, "key": plain(first), "deletes_bytes": size }), format!("{said} {}", words(first)))
+        }
+        _ => (json!({ "op": name, "key": plain(first) }), format!("{said} {}", words(first))),
+    }
+}
+
+/// Keys of a range: its end and suffixes, with values where they are set, stand inside the second slice.
+fn range_key(operation: &Operation<'_>, decoded: &Decoded<'_>) -> (Value, String) {
+    let [begin, mut inside] = operation.slices;
+    let end = slice_of(&mut inside).unwrap_or_default();
+    let (mut suffixes, mut said) = (Vec::new(), Vec::new());
+    while let Some(suffix) = slice_of(&mut inside) {
+        let value = if operation.kind == 21 { slice_of(&mut inside) } else { None };
+        suffixes.push(match value {
+            Some(value) => json!({ "suffix": plain(suffix), "value": decoded.secret(value) }),
+            None => json!({ "suffix": plain(suffix) }),
+        });
+        said.push(words(suffix));
+    }
+    let name = operation.shape.name;
+    let facts = json!({ "op": name, "key": plain(begin), "end": plain(end), "suffixes": suffixes });
+    (facts, format!("{} {} to {} ({})", name.replace('_', " "), words(begin), words(end), said.join(", ")))
+}
+
+fn ingested(operation: &Operation<'_>, folder: &[String]) -> (Value, String) {
+    let [mut table, mut blobs] = operation.slices;
+    let number = varint(&mut table).unwrap_or(0);
+    let file = format!("{number:06}.sst");
+    let mut facts = json!({ "op": operation.shape.name, "table": number });
+    if operation.kind == 26 {
+        let count = varint(&mut blobs).unwrap_or(0);
+        let files: Vec<u64> = (0..count.min(blobs.len() as u64)).map_while(|_| varint(&mut blobs)).collect();
+        facts["blob_files"] = json!(files);
+    }
+    let mut words = format!("ingested table {file}");
+    if !folder.is_empty() && !folder.contains(&file) {
+        facts["table_absent"] = json!(true);
+        words += ", which is not there: its data stands in no log";
+    }
+    (facts, words)
+}

@@ -1,0 +1,86 @@
+//! What a frame means: what kind of page it holds, and which table or index that page belongs to.
+//!
+//! Pages are database content: kinds and owners are shown, never cells.
+
+use super::btree::TreePage;
+use super::owners::{OwnerMap, PageOwner};
+use crate::disk::Source;
+use crate::formats::{Decoded, Decoder};
+use crate::model::{Record, Value};
+
+/// A decoder for one log. To whom pages belong is found out when the first frame is shown.
+pub fn decode(source: &Source) -> Decoder {
+    let source = source.clone();
+    let mut owners: Option<OwnerMap> = None;
+    Box::new(move |record, page, decoded| {
+        let owners = owners.get_or_insert_with(|| OwnerMap::of(&source));
+        frame(record, page, owners, decoded);
+    })
+}
+
+fn frame(record: &Record<'_>, bytes: &[u8], owners: &OwnerMap, decoded: &mut Decoded<'_>) {
+    let Some(number) = record.tag.and_then(|tag| u32::try_from(tag).ok()) else { return };
+    let field = |name| record.fields.iter().find(|field| field.name == name).map(|field| field.value);
+    let count = |name| if let Some(Value::Number(count)) = field(name) { Some(count) } else { None };
+    decoded.fact("page", number);
+    let tree = TreePage::parse(number, bytes);
+    let owner = owners.owner(number);
+    let mut words = format!("page {number}");
+    match (tree, owner) {
+        (Some(page), Some(PageOwner::Tree(index, false))) if owners.trees[*index].is_table == page.kind.is_table() => {
+            let owner = &owners.trees[*index];
+            decoded.fact("page_kind", page.kind.words());
+            decoded.fact("cells", page.cells);
+            belongs(owner.is_table, &owner.name, &owner.table, decoded);
+            let inner = if page.kind.is_inner() { "inner page" } else { "leaf" };
+            words += &format!(", {inner} of {}, {}", called(owner.is_table, &owner.name), cells(page.cells));
+        }
+        (_, Some(PageOwner::Tree(index, true))) => {
+            let owner = &owners.trees[*index];
+            decoded.fact("page_kind", "overflow");
+            belongs(owner.is_table, &owner.name, &owner.table, decoded);
+            words += &format!(", overflow of {}", called(owner.is_table, &owner.name));
+        }
+        (_, Some(PageOwner::PointerMap)) => {
+            decoded.fact("page_kind", "pointer map");
+            words += ", pointer map";
+        }
+        (None, Some(PageOwner::Free)) => {
+            decoded.fact("page_kind", "free");
+            words += ", free";
+        }
+        // Freed or used otherwise since, or not reached from any tree.
+        (Some(page), _) => {
+            decoded.fact("page_kind", page.kind.words());
+            decoded.fact("cells", page.cells);
+            words += &format!(", {}, {}", page.kind.words(), cells(page.cells));
+        }
+        (None, _) => {
+            decoded.fact("page_kind", "other");
+            words += ", overflow or free";
+        }
+    }
+    if let Some(transaction) = count("transaction") {
+        decoded.fact("transaction", transaction);
+    }
+    if let Some(pages) = count("database_pages") {
+        decoded.fact("database_pages", pages);
+        words += &format!("; commit, database of {pages} {}", if pages == 1 { "page" } else { "pages" });
+    }
+    decoded.sentence = words;
+}
+
+fn belongs(is_table: bool, name: &str, table: &str, decoded: &mut Decoded<'_>) {
+    decoded.fact("table", table);
+    if !is_table {
+        decoded.fact("index", name);
+    }
+}
+
+fn called(is_table: bool, name: &str) -> String {
+    format!("{} {name}", if is_table { "table" } else { "index" })
+}
+
+fn cells(count: u16) -> String {
+    if count == 1 { "1 cell".to_owned() } else { format!("{count} cells") }
+}
