@@ -82,7 +82,7 @@ fn found(summary: &Summary, own: Value) -> Value {
         "ending": ENDINGS.iter().find(|(ending, _)| *ending == summary.ending).map(|(_, name)| name), "state": summary.state.name(),
         "blank": summary.blank, "locked": summary.locked, "damage": damage, "more_damage": summary.damage.beyond(),
         "warnings": warnings, "more_warnings": summary.warnings.beyond(), "holes": holes, "more_holes": summary.holes.beyond(),
-        "own": own,
+        "recovery": summary.recovery, "own": own,
     })
 }
 
@@ -108,6 +108,7 @@ fn summary(format: &Format, id: SegmentId, from: &Value) -> Option<Summary> {
         locked: from["locked"].as_u64()?,
         holes: capped(holes, |value| hole(id, value))?,
         tally: None,
+        recovery: maybe(&from["recovery"], text)?,
         own: maybe(&from["own"], format.read_own)?,
     })
 }

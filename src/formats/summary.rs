@@ -107,6 +107,9 @@ pub struct Summary {
     pub holes: Capped<KnownHole>,
     /// What was counted, where that was wanted and the format counts by itself: then its records need not be counted again.
     pub tally: Option<Box<Tally>>,
+    /// What the system itself would make of the log if it opened it now, where the format can tell. Of a log of several segments the
+    /// last one says it.
+    pub recovery: Option<String>,
     /// What the format's join needs besides.
     pub own: Option<Box<dyn Any + Send + Sync>>,
 }
@@ -133,6 +136,7 @@ impl Summary {
             locked: 0,
             holes: Capped::default(),
             tally: None,
+            recovery: None,
             own: None,
         }
     }

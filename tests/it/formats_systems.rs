@@ -158,6 +158,15 @@ fn places(expect: &Json, found: &Found, wrong: &mut Vec<String>) {
     }
 }
 
+/// SQLite says of a copy how many frames it found; that is the last commit in front of the first damage.
+fn recovered(format: &Format, expect: &Json, found: &Found, wrong: &mut Vec<String>) {
+    let Some(frames) = number(expect, "recovered_frames") else { return };
+    let committed = strict(format, found).iter().rposition(|got| got.kind == "commit").map_or(0, |last| last as u64 + 1);
+    if committed != frames {
+        wrong.push(format!("{committed} frames up to the last commit, and SQLite found {frames}"));
+    }
+}
+
 fn check(format: &Format, dir: &Path) -> Vec<String> {
     let expect = expected(dir);
     let found = read_all(format, &dir.join("wal"), &keys(&expect));
@@ -165,6 +174,7 @@ fn check(format: &Format, dir: &Path) -> Vec<String> {
     verdict(&expect, &found, &mut wrong);
     records(format, &expect, &found, &mut wrong);
     places(&expect, &found, &mut wrong);
+    recovered(format, &expect, &found, &mut wrong);
     wrong
 }
 

@@ -162,8 +162,40 @@ fn secondary(source: &Source) -> Option<String> {
     dir.filter(|dir| !dir.is_empty())
 }
 
-/// Names say nothing about a log that is gone between two others: only the MANIFEST knows which is the lowest that is still wanted.
+/// Finds what is missing, and says what Pebble would make of all of it.
 pub fn join(source: &Source, summaries: &mut [Summary]) -> Vec<Damage> {
+    let missing = missing(source, summaries);
+    let recovery = recovery(source, summaries, missing.is_empty());
+    if let Some(last) = summaries.last_mut() {
+        last.recovery = Some(recovery);
+    }
+    missing
+}
+
+fn recovery(source: &Source, summaries: &[Summary], complete: bool) -> String {
+    let at =
+        |damage: &Damage| format!("{} at byte {}", source.segments[damage.span.place.segment.index()].name, damage.span.start());
+    let damage = || summaries.iter().flat_map(|summary| summary.damage.kept());
+    let newest = |damage: &Damage| {
+        let summary = summaries.get(damage.span.place.segment.index());
+        summary.and_then(Summary::own::<Own>).is_some_and(|own| own.newest)
+    };
+    if let Some(certain) = damage().find(|damage| damage.facts.proof.is_some() || !newest(damage)) {
+        return format!("Pebble refuses to open, because of {}", at(certain));
+    }
+    let mut words = match damage().next() {
+        Some(first) => format!("Pebble opens, and drops what follows {} without a word", at(first)),
+        None if complete => "Pebble reads all of it".to_owned(),
+        None => "Pebble opens without the log that is missing, and says nothing".to_owned(),
+    };
+    if let Some(synced) = summaries.last().and_then(Summary::own::<Own>).and_then(|own| own.synced).filter(|synced| *synced > 0) {
+        words += &format!("; the newest file says that it was synced up to byte {synced}");
+    }
+    words
+}
+
+/// Names say nothing about a log that is gone between two others: only the MANIFEST knows which is the lowest that is still wanted.
+fn missing(source: &Source, summaries: &[Summary]) -> Vec<Damage> {
     let Some(lowest) = (!source.alone).then(|| lowest_wanted(source)).flatten() else { return Vec::new() };
     let logs: Vec<Option<LogName>> = source.segments.iter().map(|segment| name_of(&segment.name)).collect();
     let later = logs.iter().position(|name| name.is_some_and(|name| name.log > lowest));

@@ -37,6 +37,39 @@ pub struct Own {
     pub lost_transactions: u64,
 }
 
+impl Own {
+    /// What SQLite makes of the log when the database is opened.
+    #[must_use]
+    pub fn recovery(&self, summary: &Summary) -> String {
+        let some = |count: u64, name: &str| format!("{count} {name}{}", if count == 1 { "" } else { "s" });
+        let stride = FRAME_HEADER as u64 + u64::from(self.page);
+        let frames = if self.page == 0 { 0 } else { self.committed.saturating_sub(HEADER as u64) / stride };
+        if self.headless {
+            return format!(
+                "SQLite ignores the whole log without a word, and with it {} that are whole",
+                some(summary.records, "frame")
+            );
+        }
+        let mut words = match frames {
+            0 => "SQLite finds no transaction in it".to_owned(),
+            _ => {
+                let (transactions, pages) = (some(self.kept_transactions, "transaction"), some(u64::from(self.pages), "page"));
+                format!("SQLite finds {}, {transactions}, and a database of {pages}", some(frames, "frame"))
+            }
+        };
+        if self.lost_transactions > 0 {
+            words += &format!(
+                "; it drops what follows byte {} without a word, {} among it",
+                self.committed,
+                some(self.lost_transactions, "commit frame")
+            );
+        } else if summary.records > frames {
+            words += &format!("; it drops {} that no transaction ends", some(summary.records - frames, "frame"));
+        }
+        words
+    }
+}
+
 /// Each `*-wal` is a log by itself. A folder with one is meant by the folder; of several, each is called like its file.
 pub fn layout(folder: &Folder<'_>) -> Vec<Laid> {
     // A folder of that name is no log that could not be reached: many things are called so.

@@ -73,6 +73,7 @@ pub(super) fn walk(visit: &Visit<'_>, sink: &mut Sink<'_>) -> Walk {
     let Walker { mut summary, cursor, own, .. } = state;
     summary.length = cursor.length();
     summary.whole = visit.want.start.is_none();
+    summary.recovery = summary.whole.then(|| own.recovery(&summary));
     summary.own = Some(Box::new(own));
     Ok(summary)
 }

@@ -68,6 +68,8 @@ pub struct Report {
     pub known_holes: Vec<KnownHole>,
     /// How many LSNs were never given: the format that the log was salvaged from skips them.
     pub unused_lsns: u64,
+    /// What the system itself would make of the log if it opened it now, where its format can tell.
+    pub recovery: Option<String>,
     /// The walks themselves, for those who look deeper.
     pub summaries: Vec<Summary>,
     /// Where damage begins of which a copy beside the log holds what was there.
@@ -401,6 +403,7 @@ fn report(input: &Input, live: Option<u32>, mut summaries: Vec<Summary>, between
         warnings,
         known_holes,
         unused_lsns,
+        recovery: summaries.iter().rev().find_map(|summary| summary.recovery.clone()),
         summaries,
     }
 }

@@ -39,6 +39,9 @@ pub fn write(out: &mut Out, input: &Input, report: &Report, beside: &LookedBesid
     )?;
     let holes: Vec<String> = report.known_holes.iter().map(|known| known_hole(input, known)).collect();
     write!(out, ", \"known_holes\": [{}], \"unused_lsns\": {}", holes.join(", "), report.unused_lsns)?;
+    if let Some(recovery) = &report.recovery {
+        write!(out, ", \"recovery\": {}", json_text(recovery))?;
+    }
     if let Some(view) = &beside.media {
         let spans = view.differing.iter().map(|span| {
             let file = json_text(segment_name(input, span.place.segment));

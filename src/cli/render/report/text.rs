@@ -276,6 +276,9 @@ fn verdict(out: &mut Out, input: &Input, report: &Report) -> io::Result<()> {
     {
         writeln!(out, "  readable: {ranges}")?;
     }
+    if let Some(recovery) = &report.recovery {
+        writeln!(out, "  if it is opened now: {}", escape::line(recovery))?;
+    }
     if !report.unprotected.is_empty() {
         writeln!(out, "  not protected by {}: {}", report.format, report.unprotected)?;
     }
