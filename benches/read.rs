@@ -113,6 +113,22 @@ fn compare(log: &Path, payload: usize, segments: u64, records: u64) {
         ("verify, 1 thread", way(Io::Auto, 1)),
         ("verify --io read, 1 thread", way(Io::Read, 1)),
     ];
+    let reader_path = path.clone();
+    let records_of = move || walctl::Reader::open(&reader_path).expect("a log");
+    let again = records_of.clone();
+    ways.push(("Reader, owned records", Box::new(move || records_of().map(|record| record.map_or(0, |_| 1)).sum())));
+    ways.push((
+        "Reader::each, lent records",
+        Box::new(move || {
+            let mut count = 0;
+            let ended = again().each(|record| {
+                count += u64::from(!record.payload.is_empty());
+                Ok(())
+            });
+            assert_eq!(ended.expect("it reads"), walctl::Ended::Whole);
+            count
+        }),
+    ));
     if segments > 1 {
         ways.push(("verify, 2 threads", way(Io::Auto, 2)));
     }

@@ -51,7 +51,7 @@ pub use log::Log;
 pub use model::{Acknowledged, Error, ErrorKind, Keys, Lsn, LsnRange, Result, Time, Verdict};
 pub use ops::report::Report;
 pub use options::{Options, Repair};
-pub use reader::{Ended, Follower, Hurt, LogRecord, ReadAll, ReadItem, Reader, verify};
+pub use reader::{Ended, Follower, Hurt, LogRecord, ReadAll, ReadItem, Reader, RecordBytes, verify};
 pub use writer::{Ack, AsDraft, Counts, Draft, Pin, Preallocate, Reason, Retain, Rotated, SyncMode, Ticket, Window};
 
 /// The words: positions, records, damage, verdicts. Values only.

@@ -1,13 +1,16 @@
 //! Reading a log as a program does it: records one after the other, as an iterator, without copies, or while the log grows.
 
+mod bytes;
 mod item;
 mod iterate;
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use bytes::RecordBytes;
 pub use item::{Ended, Hurt, LogRecord, ReadItem};
 pub use iterate::{Follower, ReadAll};
 
@@ -52,10 +55,10 @@ pub struct Reader {
 }
 
 /// So many bytes of payloads are copied at a time, and more where each stop is dear.
-const CHUNK: usize = 1 << 20;
+const CHUNK: usize = 4 << 20;
 const LONGEST_CHUNK: usize = 64 << 20;
 /// So many records at most.
-const CHUNK_RECORDS: usize = 16_384;
+const CHUNK_RECORDS: usize = 32_768;
 
 impl Reader {
     /// Opens the log at `path`: a folder, or one segment of it. Logs of other systems are recognised too, if the feature `formats` is on.
@@ -264,17 +267,18 @@ impl Reader {
     fn read_on(&mut self) -> Result<bool> {
         let before = self.follow.position().map(|position| (position.segment.clone(), position.offset));
         let (format, path, most) = (self.input.format, self.input.source.path.clone(), self.chunk);
-        let mut records: Vec<(Place, LogRecord<'static>)> = Vec::new();
-        let mut bytes = 0;
+        let mut records: Vec<(Place, LogRecord<'static>, Range<usize>)> = Vec::new();
+        let mut buffer: Vec<u8> = Vec::with_capacity(most.min(CHUNK) + (64 << 10));
         let growing = self.following || is_live(&self.input);
         let selection = self.selection();
         let scan = scan(&self.input, &selection, growing);
         let step = self.follow.step(&scan, &mut |event| {
             let Event::Record(shown) = event else { return Ok(()) };
-            let record = LogRecord::of(shown.record, format, &path)?.into_owned();
-            bytes += record.payload.len();
-            records.push((shown.record.span.place, record));
-            if bytes >= most || records.len() >= CHUNK_RECORDS { Err(Halt::Enough) } else { Ok(()) }
+            let record = LogRecord::of(shown.record, format, &path)?;
+            let begin = buffer.len();
+            buffer.extend_from_slice(&record.payload);
+            records.push((shown.record.span.place, record.without_payload(), begin..buffer.len()));
+            if buffer.len() >= most || records.len() >= CHUNK_RECORDS { Err(Halt::Enough) } else { Ok(()) }
         })?;
         let Some(outcome) = outcome_of(&step) else {
             self.ended = (!self.following).then_some(Ended::Whole);
@@ -287,7 +291,7 @@ impl Reader {
             return Err(Error::Refused { path, why });
         }
         let more = outcome.stopped.is_some();
-        let end = records.last().map(|(place, _)| *place).filter(|_| more);
+        let end = records.last().map(|(place, ..)| *place).filter(|_| more);
         let mut damage = damage_of(outcome, before.as_ref(), growing);
         damage.retain(|(place, _)| end.is_none_or(|end| *place <= end));
         if !damage.is_empty() {
@@ -296,11 +300,12 @@ impl Reader {
         }
         let any = !records.is_empty() || !damage.is_empty();
         let mut damage = damage.into_iter().peekable();
-        for (place, record) in records {
+        let buffer = Arc::new(buffer);
+        for (place, record, part) in records {
             while let Some((_, hurt)) = damage.next_if(|(at, _)| *at <= place) {
                 self.ready.push_back(ReadItem::Damage(hurt));
             }
-            self.ready.push_back(ReadItem::Record(record));
+            self.ready.push_back(ReadItem::Record(LogRecord { payload: RecordBytes::shared(&buffer, part), ..record }));
         }
         self.ready.extend(damage.map(|(_, hurt)| ReadItem::Damage(hurt)));
         if !more && !self.following {

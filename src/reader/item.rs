@@ -1,16 +1,16 @@
 //! What a reader gives: records, damage, and why it ended.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::RecordBytes;
 use crate::disk::Segment;
 use crate::formats::Format;
 use crate::model::{Acknowledged, Damage, Error, Lsn, LsnRange, Payload, Record, Result, Time, Verdict};
 use crate::native::FrameKind;
 use crate::writer::{AsDraft, Draft};
 
-/// A record of a log, as a [`Reader`] gives it.
+/// A record of a log, as a [`Reader`](crate::Reader) gives it.
 ///
 /// ```
 /// # let dir = tempfile::tempdir().expect("a temporary folder");
@@ -34,7 +34,7 @@ pub struct LogRecord<'a> {
     /// The caller's number; 0 when there is none.
     pub tag: u64,
     /// What the caller gave.
-    pub payload: Cow<'a, [u8]>,
+    pub payload: RecordBytes<'a>,
 }
 
 impl fmt::Debug for LogRecord<'_> {
@@ -56,14 +56,14 @@ impl<'a> LogRecord<'a> {
             return Err(Error::WrongKey { path: path.to_owned(), why });
         }
         let payload = match record.payload {
-            Payload::Whole(bytes) => Cow::Borrowed(bytes),
+            Payload::Whole(bytes) => RecordBytes::borrowed(bytes),
             long @ Payload::Long(..) => {
                 let mut bytes = Vec::new();
                 long.each(&mut |piece| {
                     bytes.extend_from_slice(piece);
                     Ok(())
                 })?;
-                Cow::Owned(bytes)
+                RecordBytes::owned(bytes)
             }
         };
         let lsn = record.lsn.unwrap_or(Lsn(0));
@@ -93,7 +93,13 @@ impl<'a> LogRecord<'a> {
     #[must_use]
     pub fn into_owned(self) -> LogRecord<'static> {
         let LogRecord { lsn, last_lsn, kind, time, tag, payload } = self;
-        LogRecord { lsn, last_lsn, kind, time, tag, payload: Cow::Owned(payload.into_owned()) }
+        LogRecord { lsn, last_lsn, kind, time, tag, payload: payload.into_owned() }
+    }
+
+    /// All but the payload.
+    pub(super) fn without_payload(&self) -> LogRecord<'static> {
+        let LogRecord { lsn, last_lsn, kind, time, tag, .. } = *self;
+        LogRecord { lsn, last_lsn, kind, time, tag, payload: RecordBytes::borrowed(&[]) }
     }
 
     /// The LSN up to which state is safe elsewhere, if the record is a checkpoint.
@@ -183,7 +189,7 @@ impl fmt::Display for Hurt {
     }
 }
 
-/// What [`Reader::with_damage`] gives: a record, or what is wrong before the next one.
+/// What [`Reader::with_damage`](crate::Reader::with_damage) gives: a record, or what is wrong before the next one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReadItem {

@@ -24,6 +24,7 @@ pub struct Counters {
 
 /// The numbers of [`Counters`] at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Counts {
     /// Groups written.
     pub groups: u64,

@@ -79,6 +79,7 @@ impl From<Error> for WriteStop {
 
 /// What a rotation did.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Rotated {
     /// The segment that was sealed; `None` when there was nothing to seal.
     pub sealed: Option<String>,

@@ -96,6 +96,7 @@ impl Rules {
 
 /// Why a segment stays.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Reason {
     /// It is written.
     Active,

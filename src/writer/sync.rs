@@ -9,6 +9,7 @@ use crate::model::units::{Typed, parse_duration};
 
 /// What makes a group durable.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SyncMode {
     /// One fdatasync a group.
     #[default]
@@ -77,6 +78,7 @@ impl fmt::Display for SyncMode {
 
 /// Commit window: how long a leader waits for more records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Window {
     /// It learns: never when alone, and otherwise until the callers that it served last are back; at most one and a half times what a write and a sync take, and 2 ms.
     #[default]
@@ -109,6 +111,7 @@ impl fmt::Display for Window {
 
 /// How space is reserved ahead of the data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Preallocate {
     /// Not at all: the file grows with each write.
     None,

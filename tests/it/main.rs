@@ -1,6 +1,7 @@
 //! One test program: it links once, its parts share their support, and groups run by name: `cargo test --test it cases`.
 
 mod advice;
+mod api;
 mod append;
 mod bench;
 mod bench_disks;
