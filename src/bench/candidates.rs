@@ -1,4 +1,4 @@
-//! What is measured when nobody says what: the settings that may win on some disk, and a disk that is kept busy.
+//! What is measured when no settings are given: the settings that may win on some disk, and a disk that is kept busy.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -80,7 +80,7 @@ pub fn crash_test(disk: &Arc<dyn Disk>, dir: &Path, plan: &CrashPlan, watch: &Wa
         let mut child = start(plan, &log, &ledger)?;
         let lived = live(&mut child, &ledger, &mut chance, watch);
         // Only what was told before the power failed counts: a child that outlives its filesystem for a moment may still be told of
-        // success by a sync that was under way, and nobody could have read that after a real failure.
+        // success by a sync that was under way, and that could not have been read after a real failure.
         let told = mounted.as_ref().map(|_| whole_lines(&ledger)).transpose()?;
         let shut = match &mounted {
             Some(mounted) if lived.is_ok() => mounted.shut_down(),
@@ -267,10 +267,10 @@ mod tests {
         for listed in ["", "only the head of a ledger"] {
             fs::write(&ledger, listed).expect("room for a ledger");
             let mut child = idle();
-            live(&mut child, &ledger, &mut 1, &over).expect("whoever watches had enough");
+            live(&mut child, &ledger, &mut 1, &over).expect("the watcher had enough");
             child.kill().expect("it is ours");
             child.wait().expect("it was ours");
-            // Whoever watches had enough here too: a child that ended is told first.
+            // The watcher had enough here too: a child that ended is told first.
             let error = live(&mut child, &ledger, &mut 1, &over).expect_err("it is dead");
             assert!(error.to_string().contains("acknowledged nothing"), "{error}");
         }

@@ -51,10 +51,10 @@ impl BenchFolder {
 
 impl Drop for BenchFolder {
     fn drop(&mut self) {
-        // Nobody can be told here; what stays behind has a name that says whose it is.
+        // There is no way to report it here; what stays behind has a name that says whose it is.
         let _ = fs::remove_dir_all(&self.path);
         if let Some(parent) = &self.made_parent {
-            // Only if it is empty: somebody else may use it by now.
+            // Only if it is empty: another process may use it by now.
             let _ = fs::remove_dir(parent);
         }
     }

@@ -108,7 +108,7 @@ pub fn measure(
 }
 
 /// All of so many, each round in another order and each behind another: what a large cell leaves to the disk (a file that was removed, a
-/// journal to commit) is paid by whoever comes next, and must not always be paid by the same.
+/// journal to commit) is paid by the cell that comes next, and must not always be paid by the same.
 fn order(count: usize, round: usize) -> impl Iterator<Item = usize> {
     let prime_to = |step: &usize| (2..=*step).all(|d| !step.is_multiple_of(d) || !count.is_multiple_of(d));
     let steps: Vec<usize> = (1..count.max(2)).filter(prime_to).collect();

@@ -13,7 +13,7 @@ const NONCE: usize = 12;
 const TAG: usize = 16;
 /// What encryption adds to a payload.
 pub const ENCRYPTION_BYTES: usize = NONCE + TAG;
-/// The length of what is authenticated beside a bound payload: its offset, and its frame's header behind the sum.
+/// The length of what is authenticated beside a bound payload: its offset, and its frame's header after the sum.
 const BOUND_AAD: usize = 8 + FRAME_HEADER - 8;
 
 /// The key id that a segment's header bears, so that a reader knows which key to take.

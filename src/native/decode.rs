@@ -12,7 +12,7 @@ use crate::model::{Lsn, Result};
 /// Frames up to this long are checked in one piece; longer ones a piece at a time, so that no claim costs memory.
 const IN_ONE_PIECE: usize = 4 << 20;
 /// How much a search looks at before it goes on. Half of what a cursor reads at a time: a search that asked for all of it would make
-/// the cursor read anew behind each occurrence of a magic.
+/// the cursor read anew after each occurrence of a magic.
 const CHUNK: usize = 128 << 10;
 /// Claims up to this long are always summed: they cost little more than what stands between two of them.
 const SHORT_CLAIM: usize = 8 << 10;
@@ -36,7 +36,7 @@ pub struct FrameReader {
     /// What sums that did not match have cost so far, in bytes.
     spent: u64,
     explained: u32,
-    /// The last search: from where, for which LSN at least, and what it came upon. Behind damage that is followed by more damage the
+    /// The last search: from where, for which LSN at least, and what it came upon. After damage that is followed by more damage the
     /// same bytes would be searched again and again.
     searched: Option<(u64, Lsn, Found)>,
 }
@@ -61,7 +61,7 @@ pub enum Check {
 pub struct Found {
     /// The next valid frame, if there is one: where, and its header.
     pub frame: Option<(u64, FrameHeader)>,
-    /// Behind the last byte that is not zero, when no frame follows.
+    /// After the last byte that is not zero, when no frame follows.
     pub content_end: u64,
 }
 
@@ -275,7 +275,7 @@ impl FrameReader {
         Ok(())
     }
 
-    /// The next valid frame at or behind `from` with an LSN of at least `least`, wherever it is: to the very end of the segment.
+    /// The next valid frame at or after `from` with an LSN of at least `least`, wherever it is: to the very end of the segment.
     pub fn search(&mut self, from: u64, least: Lsn) -> Found {
         // Between the start of an earlier search and what that one came upon there is nothing, nor for a higher LSN.
         let known = self.searched.filter(|(start, asked, _)| *start <= from && *asked <= least).map(|(_, _, found)| found);
@@ -318,7 +318,7 @@ impl FrameReader {
                     {
                         return Found { frame: Some((offset, header)), content_end };
                     }
-                    // The next magic can begin behind this one at the earliest.
+                    // The next magic can begin after this one at the earliest.
                     at = offset + FRAME_MAGIC.len() as u64;
                 }
                 // A magic may begin in the last three bytes.

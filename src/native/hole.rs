@@ -4,7 +4,7 @@
 //! 0      4         6          7         8           16         24             32             40       44         48
 //! | WLHO | version | origin u8 | flags u8 | first u64 | last u64 | before, time | behind, time | chain u32 | length u32 | reason, UTF-8 |
 //! ```
-//! A Hole bears the LSN behind its range, as every control frame bears that of the next data frame. It counts only where the first LSN
+//! A Hole bears the LSN after its range, as every control frame bears that of the next data frame. It counts only where the first LSN
 //! of its range was due, so it can never hide more than it names. One of another form explains nothing.
 
 use super::layout::{FrameHeader, FrameKind, HEADER_BYTES};
@@ -17,7 +17,7 @@ const VERSION: u16 = 1;
 const FIXED: usize = 48;
 /// The longest reason that is written; a longer one is cut, and one that is read is no Hole of ours.
 const LONGEST_REASON: usize = 1024;
-/// Flag: the segment behind goes on with the sum in `chain`.
+/// Flag: the segment after it goes on with the sum in `chain`.
 const NAMES_CHAIN: u8 = 1;
 
 /// Who wrote a hole down, as it lies on disk.

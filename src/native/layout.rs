@@ -11,7 +11,7 @@ use crate::model::{Lsn, Time};
 pub const MAGIC: [u8; 8] = [0x89, 0x57, 0x41, 0x4C, 0x0D, 0x0A, 0x1A, 0x0A];
 /// The version that this code writes, and the only one that it reads.
 pub const VERSION: u16 = 1;
-/// The header owns this much of a segment; frames begin behind it.
+/// The header owns this much of a segment; frames begin after it.
 pub const HEADER_BYTES: u64 = 4096;
 /// The part of it that the header's sum covers, without the sum.
 const SUMMED_BYTES: usize = 56;
@@ -168,7 +168,7 @@ pub struct KeyHint {
     pub id: [u8; 8],
     /// Random, so that equal keys cannot be told from their fingerprints.
     pub salt: [u8; 16],
-    /// What authenticates the header. Where it has none, the payloads behind it are bound to their frames' headers alone.
+    /// What authenticates the header. Where it has none, the payloads after it are bound to their frames' headers alone.
     pub mac: Option<[u8; 16]>,
 }
 
@@ -241,7 +241,7 @@ impl SegmentHeader {
                 None => HeaderFound::Good(parse(bytes)),
             };
         }
-        // One flipped bit is found by its sum alone. An unknown version behind a wrong sum may be a flip, and must not pass for a
+        // One flipped bit is found by its sum alone. An unknown version after a wrong sum may be a flip, and must not pass for a
         // newer format.
         for bit in 0..HEADER_USED as u32 * 8 {
             let mut mended = *bytes;
@@ -402,7 +402,7 @@ impl FrameHeader {
         }
     }
 
-    /// The LSN that is due behind this frame: control frames bear that of the next data frame.
+    /// The LSN that is due after this frame: control frames bear that of the next data frame.
     #[must_use]
     pub fn due_behind(&self) -> Lsn {
         if FrameKind::from_byte(self.kind).is_some_and(|kind| !kind.is_data()) { self.lsn } else { self.lsn.next() }
@@ -479,7 +479,7 @@ mod tests {
         for (version, named) in [(2u16, true), (255, true), (256, false), (0x0901, false), (0, false)] {
             let mut bytes = header().encode();
             bytes[8..10].copy_from_slice(&version.to_le_bytes());
-            // Everything behind the version may mean something else there, the sum included.
+            // Everything after the version may mean something else there, the sum included.
             bytes[12..88].iter_mut().for_each(|byte| *byte = byte.wrapping_mul(3).wrapping_add(0x35));
             let found = SegmentHeader::decode(&bytes);
             let expected = if named { HeaderFound::Unknown(format!("format version {version}")) } else { HeaderFound::Bad };

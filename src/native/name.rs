@@ -23,7 +23,7 @@ pub fn segment_lsn(name: &str) -> Option<Lsn> {
     digits.parse().ok().map(Lsn)
 }
 
-/// The segment and offset that a cut file's name gives. The second and later cuts at one place have `-2`, `-3` … behind it.
+/// The segment and offset that a cut file's name gives. The second and later cuts at one place have `-2`, `-3` … after it.
 #[must_use]
 pub fn parse_cut_name(name: &str) -> Option<(&str, u64)> {
     let (segment, place) = name.rsplit_once(".cut-")?;

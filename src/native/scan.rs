@@ -14,7 +14,7 @@ use crate::model::{Error, Lsn, Result};
 /// How the frames of a segment go on to the end of its data.
 #[derive(Debug)]
 pub struct FrameScan {
-    /// Behind the last frame.
+    /// After the last frame.
     pub end: u64,
     /// The LSN that is due there.
     pub next: Lsn,
@@ -22,7 +22,7 @@ pub struct FrameScan {
     pub tally: Tally,
     /// The last frame.
     pub last: Option<FrameHeader>,
-    /// The sum that a hole behind the last record says the next segment goes on with.
+    /// The sum that a hole after the last record says the next segment goes on with.
     pub named_chain: Option<u32>,
     /// Where the record or batch began that the frames leave unfinished, and its LSN.
     pub unfinished: Option<(u64, Lsn)>,
@@ -93,7 +93,7 @@ impl FrameScan {
         self.last.map_or(header.chain, |last| last.sum)
     }
 
-    /// Whether bytes stand behind the last frame that are not zeros.
+    /// Whether bytes stand after the last frame that are not zeros.
     pub fn is_followed(&self, reader: &mut FrameReader) -> bool {
         let length = reader.cursor.length();
         reader.cursor.zeros_end(self.end.min(length)) < length

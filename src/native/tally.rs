@@ -73,7 +73,7 @@ pub struct Tally {
     pub min_time: u64,
     /// See `first_time`.
     pub max_time: u64,
-    /// The longest pause between two data frames that follow each other, and the LSN behind it.
+    /// The longest pause between two data frames that follow each other, and the LSN after it.
     pub pause: u64,
     /// See `pause`.
     pub pause_lsn: u64,
@@ -104,7 +104,7 @@ pub struct Tally {
     in_group: u64,
     /// The frame before said that more of its batch follows.
     in_batch: bool,
-    /// A batch or a record is under way behind the frame before.
+    /// A batch or a record is under way after the frame before.
     inside: bool,
     /// Where the tag of the frame before stands in `tags`.
     last_tag: usize,

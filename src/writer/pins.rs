@@ -12,7 +12,7 @@ use crate::disk::{Disk, EntryKind, Open, begin_file, read_full, unfinished, writ
 use crate::model::{Error, Lsn, Result};
 use crate::native::{segment_lsn, segment_name};
 
-/// What stands behind the name of a pin in its file's name.
+/// The ending of a pin's file, after the pin's name.
 const SUFFIX: &str = ".pin";
 /// A pin is one short line. Something longer is another file.
 const LONGEST: usize = 4096;
