@@ -431,6 +431,14 @@ fn texts_name_only_what_is_in_the_repository() {
                     broken.push(format!("{page}:{}: {word} is not in the repository", number + 1));
                 }
             }
+            // A path in one of the pages for people leads somewhere, unless it is a pattern.
+            let paths = line.split('`').skip(1).step_by(2).filter(|_| page.ends_with(".md") && !page.contains('/'));
+            for path in paths.filter(|path| path.starts_with("src/") || path.starts_with("tests/")) {
+                let pattern = path.contains(['*', ' ', '(', '<']) || path.contains("NAME");
+                if !pattern && page != "CHANGELOG.md" && !root().join(path).exists() {
+                    broken.push(format!("{page}:{}: there is no {path}", number + 1));
+                }
+            }
         }
     }
     demand(&broken);
