@@ -22,7 +22,6 @@
 //! let lsns = Reader::open(&dir)?.from(ack.lsn).map(|record| Ok(record?.lsn.0)).collect::<walctl::Result<Vec<_>>>()?;
 //! assert_eq!(lsns, [1, 2, 3, 4]);
 //!
-//! // One writer at a time; errors have kinds.
 //! assert_eq!(Log::open(&dir).map(|_| ()).map_err(|error| error.kind()), Err(ErrorKind::Locked));
 //! log.close()?;
 //! assert!(walctl::verify(&dir)?.is_clean());
@@ -34,12 +33,7 @@
 //!
 //! Everything else is for tools, in reading order: [`model`] has the words, [`disk`] the one door to bytes, [`native`] our own segments,
 //! [`writer`] appends to them, [`formats`] reads every log we know, [`ops`] is what can be done with a log, `bench` measures.
-//!
-//! To embed the log alone, turn the default features off: it has ten dependencies then. `encryption` adds the ciphers of its own payloads,
-//! `formats` the logs of other systems, `bench` measures, `cli` is for the binary. Futures need no feature and no runtime.
-//!
-//! Reading finished segments through a mapping ([`disk::Io::Auto`], the default) puts a handler for SIGBUS in front of the one that the
-//! process has, at the first mapping: see [`disk::Mapping`].
+//! Features: `encryption` of our own payloads, `formats` of other systems, `bench`, `cli` for the binary; without any, ten dependencies.
 
 #[doc = include_str!("guide.md")]
 pub mod guide {}

@@ -37,6 +37,7 @@ mod retention;
 mod rotate_model;
 mod salvage;
 mod stats;
+mod tasks;
 mod tidy;
 mod told;
 mod unreadable;
