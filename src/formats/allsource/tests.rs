@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::format::FORMAT;
 use crate::disk::{Disk, Open, RealDisk, SimDisk, crc32, write_full};
-use crate::formats::{Ending, Item, Sink, Summary, Visit, Want};
+use crate::formats::{Ending, Item, Likeness, Sample, Sink, Summary, Visit, Want};
 use crate::model::{Damage, DamageKind, Keys, Verdict};
 
 const ID: &str = "00000000-0000-4000-8000-000000000000";
@@ -147,6 +147,32 @@ fn blank_lines_carriage_returns_extra_keys_and_odd_payloads_are_no_damage() {
 }
 
 #[test]
+fn a_name_and_a_whole_entry_tell_how_much_a_file_looks_like_one_of_allsource() {
+    let (whole, long) = (lines(1..=2), entry(1, &format!("\"{}\"", "x".repeat(1000))));
+    let ended = whole.replace('\n', "\r\n");
+    let (ours, other) = (Some("wal-0000000000000000.log"), Some("other.log"));
+    let late = "\n".repeat(63) + &whole;
+    let too_late = "\n".repeat(64) + &whole;
+    for (what, name, head, expected) in [
+        ("its name and an entry", ours, whole.as_str(), Likeness::Sure),
+        ("its name and the beginning of an entry", ours, &long[..100], Likeness::Sure),
+        ("its name and an entry behind blank lines", ours, &late, Likeness::Sure),
+        ("its name and an entry behind too many", ours, &too_late, Likeness::Maybe),
+        ("its name and junk", ours, "junk\n", Likeness::Maybe),
+        ("its name and nothing", ours, "", Likeness::Maybe),
+        ("another name and an entry", other, &whole, Likeness::Sure),
+        ("another name and an entry whose lines end otherwise", other, &ended, Likeness::Sure),
+        ("a stream and an entry", None, &whole, Likeness::Sure),
+        ("another name and the beginning of an entry", other, &long[..100], Likeness::No),
+        ("another name and junk", other, "junk\n", Likeness::No),
+        ("another name and nothing", other, "", Likeness::No),
+    ] {
+        let sample = Sample { name, head: head.as_bytes(), length: head.len() as u64, beside: &[] };
+        assert_eq!((FORMAT.recognise)(&sample), expected, "{what}");
+    }
+}
+
+#[test]
 fn a_line_of_megabytes_and_a_nest_of_a_thousand_levels_are_read() {
     let long = format!("\"{}\"", "x".repeat(3 << 20));
     let deep = "[".repeat(1000) + &"]".repeat(1000);
@@ -154,6 +180,8 @@ fn a_line_of_megabytes_and_a_nest_of_a_thousand_levels_are_read() {
     let seen = one(&text);
     assert_eq!((seen.lsns.as_slice(), seen.verdict()), ([1, 2, 3].as_slice(), Verdict::Clean));
     assert!(seen.warned("nested-too-deep"));
+    // Each byte is one of a line, and of one only.
+    assert_eq!((seen.summaries[0].valid_bytes, seen.summaries[0].frames), (text.len() as u64, 3));
     // The same as the torn end of a log: held once, found bad once.
     let seen = one(&text[..2 << 20]);
     assert_eq!((seen.lsns.len(), seen.verdict()), (0, Verdict::Torn));

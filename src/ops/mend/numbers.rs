@@ -144,12 +144,16 @@ mod tests {
 
     /// What is decided over files of these sequences: stretches by segment, from and to, and the numbers.
     fn decided(files: &[Vec<u64>]) -> (Vec<(usize, u64, u64)>, NumberPlan) {
+        let text = |sequences: &Vec<u64>| sequences.iter().map(|sequence| line(*sequence)).collect();
+        decided_over(&files.iter().map(text).collect::<Vec<String>>())
+    }
+
+    fn decided_over(files: &[String]) -> (Vec<(usize, u64, u64)>, NumberPlan) {
         let disk = SimDisk::new();
         disk.create_dir(Path::new("/log")).expect("a disk in memory has room");
-        for (index, sequences) in files.iter().enumerate() {
+        for (index, text) in files.iter().enumerate() {
             let path = format!("/log/wal-{index:016x}.log");
             let file = disk.open(Path::new(&path), Open::CREATE).expect("it is new");
-            let text: String = sequences.iter().map(|sequence| line(*sequence)).collect();
             write_full(file.as_ref(), text.as_bytes(), 0).expect("a disk in memory has room");
         }
         let disk: Arc<dyn Disk> = Arc::new(disk);
@@ -187,6 +191,16 @@ mod tests {
         ] {
             assert_eq!(decided(&files), (expected, NumberPlan::Stay(0)), "{what}");
         }
+    }
+
+    #[test]
+    fn what_only_a_salvage_finds_is_counted_too_and_a_long_run_is_one() {
+        // An entry inside a bad line.
+        let files = [line(1) + "torn" + &line(3) + &line(4), line(2)];
+        assert_eq!(decided_over(&files).0, [(0, 0, 1), (1, 0, 1), (0, 1, 3)]);
+        let count = RUNS as u64 + 50;
+        let files = [(1..=count).chain([count + 2]).collect(), vec![count + 1]];
+        assert_eq!(decided(&files).0, [(0, 0, count), (1, 0, 1), (0, count, count + 1)]);
     }
 
     #[test]
