@@ -204,6 +204,20 @@ mod tests {
     }
 
     #[test]
+    fn segments_of_ours_whose_names_were_exchanged_are_read_in_the_order_of_their_numbers() {
+        use crate::native::segment_name;
+        use crate::ops::mend::tests::{disk_with, look, segment};
+        let (first, sum) = segment(1, 0, &[(1, 0, 0, b"a"), (2, 0, 0, b"b"), (3, 0, 0, b"c")]);
+        let (second, _) = segment(4, sum, &[(4, 0, 0, b"d")]);
+        for (files, expected) in [([&first, &second], [0, 1]), ([&second, &first], [1, 0])] {
+            let files = files.into_iter().zip([1, 4]).map(|(bytes, lsn)| (segment_name(Lsn(lsn)), bytes.clone())).collect();
+            let (input, report) = look(&disk_with(&files)).expect("it reads");
+            let course = course(&input, &report).expect("it reads");
+            assert_eq!(course.stretches.iter().map(|stretch| stretch.segment).collect::<Vec<_>>(), expected);
+        }
+    }
+
+    #[test]
     fn all_are_shifted_where_one_has_the_number_0_and_numbered_anew_where_one_has_none_that_fits() {
         const LAST: u64 = u64::MAX - 3;
         for (files, expected) in [
