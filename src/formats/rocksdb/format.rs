@@ -18,8 +18,7 @@ pub const FORMAT: Format = Format {
     recognise: log::recognise,
     walk: walk::walk,
     join: log::join,
-    // A log that is recycled must not be cut, and only its content tells.
-    mending: Mending::Never("whether a log is recycled is not looked at before a cut; salvage it"),
+    mending: Mending::Asked(log::mend),
     lock: None,
     restore: None,
     header: None,

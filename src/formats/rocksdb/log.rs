@@ -4,15 +4,15 @@ use std::any::Any;
 
 use serde_json::{Value, json};
 
-use super::super::blocks::{BLOCK, later_in_first, parse, whole};
+use super::super::blocks::{BLOCK, Form, HEADER, later_in_first, parse, whole};
 use super::super::kept::maybe;
-use super::super::{Ending, Folder, Laid, Likeness, Placed, Sample, Summary, later_segments_prove, numbered};
+use super::super::{Ending, Folder, Laid, Likeness, Mend, Placed, Sample, Summary, later_segments_prove, numbered};
 use super::batch::Predecessor;
 use super::frame::types;
 use super::manifest::lowest_wanted;
 use super::walk::Own;
 use crate::disk::{Source, zero_prefix};
-use crate::model::{Damage, DamageKind, Facts, Look, Lsn, LsnRange, Proof, Span, Warning};
+use crate::model::{Damage, DamageKind, Facts, Look, Lsn, LsnRange, Place, Proof, Span, Warning};
 
 /// What the name of a file says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +81,27 @@ pub fn recognise(sample: &Sample<'_>) -> Likeness {
 /// A first frame of which the file holds only a part.
 fn begun(block: &[u8]) -> bool {
     block.len() < 7 || parse(types, block, 0, BLOCK as usize).is_some_and(|(frame, _)| frame.end() > block.len() as u64)
+}
+
+/// Whether a torn end may be cut. Every recovery mode but the strictest drops it too, where no older log lies behind it.
+pub fn mend(source: &Source, summaries: &[Summary], at: Place) -> Mend {
+    let index = at.segment.index();
+    let Some((segment, own)) = source.segments.get(index).zip(summaries.get(index).and_then(own)) else {
+        return Mend::Refuse("nothing is known of this file");
+    };
+    if own.manifest {
+        return Mend::Refuse("a MANIFEST is not cut: without the files that its end names the database is another one");
+    }
+    if segment.followed || index + 1 < source.segments.len() {
+        return Mend::Refuse("only the newest log may be cut: later ones go on with what its end held");
+    }
+    // What a torn frame says of itself counts too: it may be the first one.
+    let head = source.cursor_never_finished(segment).ok().and_then(|mut cursor| cursor.array::<HEADER>(at.offset));
+    let begun = head.and_then(|head| types(head[6])).is_some_and(|(_, form)| form == Form::Recycled);
+    match own.recycled || begun {
+        true => Mend::Refuse("the log is recycled: what an older log left in its file may stand behind any place; salvage it"),
+        false => Mend::Cut,
+    }
 }
 
 /// What the join reads of a file, as JSON.
