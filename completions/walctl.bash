@@ -404,7 +404,7 @@ _walctl() {
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb rivven allsource rocksdb leveldb pebble postgres sqlite" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb rivven allsource rocksdb leveldb pebble postgres sqlite etcd prometheus" -- "${cur}"))
                     return 0
                     ;;
                 --io)
@@ -523,7 +523,7 @@ _walctl() {
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb rivven allsource rocksdb leveldb pebble postgres sqlite" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb rivven allsource rocksdb leveldb pebble postgres sqlite etcd prometheus" -- "${cur}"))
                     return 0
                     ;;
                 --io)
@@ -654,7 +654,7 @@ _walctl() {
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb rivven allsource rocksdb leveldb pebble postgres sqlite" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb rivven allsource rocksdb leveldb pebble postgres sqlite etcd prometheus" -- "${cur}"))
                     return 0
                     ;;
                 --io)
@@ -707,7 +707,7 @@ _walctl() {
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb rivven allsource rocksdb leveldb pebble postgres sqlite" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb rivven allsource rocksdb leveldb pebble postgres sqlite etcd prometheus" -- "${cur}"))
                     return 0
                     ;;
                 --io)

@@ -49,7 +49,9 @@ rocksdb\t''
 leveldb\t''
 pebble\t''
 postgres\t''
-sqlite\t''"
+sqlite\t''
+etcd\t''
+prometheus\t''"
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l io -d 'How to read; auto maps finished segments into memory and reads the others' -r -f -a "auto\t'Finished segments through a mapping, the others with system calls'
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"
@@ -103,7 +105,9 @@ rocksdb\t''
 leveldb\t''
 pebble\t''
 postgres\t''
-sqlite\t''"
+sqlite\t''
+etcd\t''
+prometheus\t''"
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l io -d 'How to read; auto maps finished segments into memory and reads the others' -r -f -a "auto\t'Finished segments through a mapping, the others with system calls'
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"
@@ -132,7 +136,9 @@ rocksdb\t''
 leveldb\t''
 pebble\t''
 postgres\t''
-sqlite\t''"
+sqlite\t''
+etcd\t''
+prometheus\t''"
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -l io -d 'How to read; auto maps finished segments into memory and reads the others' -r -f -a "auto\t'Finished segments through a mapping, the others with system calls'
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"
@@ -229,7 +235,9 @@ rocksdb\t''
 leveldb\t''
 pebble\t''
 postgres\t''
-sqlite\t''"
+sqlite\t''
+etcd\t''
+prometheus\t''"
 complete -c walctl -n "__fish_walctl_using_subcommand stats" -l io -d 'How to read; auto maps finished segments into memory and reads the others' -r -f -a "auto\t'Finished segments through a mapping, the others with system calls'
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"

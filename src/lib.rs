@@ -242,6 +242,8 @@ pub mod formats {
     mod seen;
     mod summary;
     #[cfg(feature = "formats")]
+    mod zstandard;
+    #[cfg(feature = "formats")]
     #[doc = include_str!("formats/ironwal/FORMAT.md")]
     pub mod ironwal {
         mod diagnose;
@@ -314,18 +316,9 @@ pub mod formats {
         pub use walk::FORMAT;
     }
     #[cfg(feature = "formats")]
-    #[doc = include_str!("formats/pebble/FORMAT.md")]
-    pub mod pebble {
-        mod decode;
-        mod diagnose;
-        mod format;
-        mod frame;
-        mod log;
-        #[cfg(test)]
-        mod tests;
-        mod walk;
-        pub use format::FORMAT;
-    }
+    pub mod etcd;
+    #[cfg(feature = "formats")]
+    pub mod pebble;
     #[cfg(feature = "formats")]
     #[doc = include_str!("formats/postgres/FORMAT.md")]
     pub mod postgres {
@@ -341,6 +334,8 @@ pub mod formats {
         pub use format::FORMAT;
     }
     #[cfg(feature = "formats")]
+    pub mod prometheus;
+    #[cfg(feature = "formats")]
     #[doc = include_str!("formats/rocksdb/FORMAT.md")]
     pub mod rocksdb {
         mod batch;
@@ -353,7 +348,6 @@ pub mod formats {
         mod manifest;
         #[cfg(test)]
         mod tests;
-        mod unpack;
         mod walk;
         pub use format::FORMAT;
     }

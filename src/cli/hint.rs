@@ -137,6 +137,8 @@ pub fn advisor<'a>(input: &'a Input, report: &'a Report) -> impl Fn(&Damage) -> 
             _ if damage.facts.look == Look::Skipped => "compare with a backup or a replica: walctl verify BACKUP".into(),
             // What a copy beside the log gives back must not be cut.
             _ if ending && report.has_copy(damage) => format!("walctl repair {log} --from-dwb"),
+            // Where any damaged segment is cut, damage without bytes is not among what is cut.
+            (Verdict::Corrupt, _) if *cuts => format!("walctl repair {log}"),
             (Verdict::Torn, _) if ending => format!("walctl repair {log}"),
             (Verdict::Suspect, _) if ending => format!("walctl repair {log} --accept-suspect"),
             (Verdict::Torn | Verdict::Suspect, Some(_)) => format!("walctl dump {log}"),

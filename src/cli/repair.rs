@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::ValueHint;
 use walctl::disk::Disk;
-use walctl::model::{Error, Lsn, LsnRange, Time, Verdict};
+use walctl::model::{Acknowledged, Error, Lsn, LsnRange, Time, Verdict};
 use walctl::ops;
 use walctl::ops::mend::{MAX_CUT, Permit, Plan, Undo};
 
@@ -184,7 +184,8 @@ impl Job<'_> {
             let said = mend::json(out, &plan, &report, &self.typed(), dry, Some(&after));
             out.heard(said)?;
         } else {
-            let mut said = mend::after(out, &after, self.asks());
+            let lost = |cut: &ops::mend::Cut| cut.hole.is_none() && cut.acknowledged == Acknowledged::Yes;
+            let mut said = mend::after(out, &after, self.asks(), plan.cuts.iter().any(lost));
             if after.verdict != Verdict::Clean {
                 said = said
                     .and_then(|()| mend::do_it(out, &format!("walctl verify {}{}", show(&plan.log), self.args.input.typed())));
@@ -256,7 +257,7 @@ impl Job<'_> {
             let said = mend::undo_json(out, &plan, dry, after.as_ref());
             out.heard(said)?;
         } else if let Some(after) = &after {
-            let said = mend::after(out, after, false);
+            let said = mend::after(out, after, false, false);
             out.heard(said)?;
         }
         // What was asked for is done; that the tail is torn again is what was asked for.

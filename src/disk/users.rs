@@ -5,10 +5,9 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-
-use rustix::process::{Flock, FlockType, fcntl_getlk};
 
 /// A process that uses a file of a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,13 +71,26 @@ pub fn users_of(dir: &Path) -> Vec<User> {
 fn lock_on(path: &Path, name: &str) -> Option<User> {
     let file = File::open(path).ok()?;
     let user = |pid| Some(User { pid, program: String::new(), file: name.to_owned(), locked: true });
-    if let Ok(Some(held)) = fcntl_getlk(&file, &Flock::from(FlockType::WriteLock)) {
-        return user(held.pid.map_or(0, |pid| u32::try_from(pid.as_raw_nonzero().get()).unwrap_or(0)));
+    if let Some(pid) = posix_lock_on(&file) {
+        return user(pid);
     }
     match file.try_lock() {
         Err(fs::TryLockError::WouldBlock) => user(0),
         _ => None,
     }
+}
+
+/// The process that holds a POSIX lock on a file; 0 for a lock of an open file description, as etcd takes them, which belongs to none.
+///
+/// Not through rustix, which makes a process number of the -1 that the kernel then gives.
+fn posix_lock_on(file: &File) -> Option<u32> {
+    let write = libc::c_short::try_from(libc::F_WRLCK).expect("lock types are small");
+    let from_start = libc::c_short::try_from(libc::SEEK_SET).expect("origins are small");
+    let mut lock = libc::flock { l_type: write, l_whence: from_start, l_start: 0, l_len: 0, l_pid: 0 };
+    // SAFETY: the descriptor is open for as long as `file` is borrowed, and the kernel writes one `flock` into ours.
+    let asked = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETLK, &raw mut lock) };
+    let free = libc::c_short::try_from(libc::F_UNLCK).expect("lock types are small");
+    (asked == 0 && lock.l_type != free).then(|| u32::try_from(lock.l_pid).unwrap_or(0))
 }
 
 /// The processes that have one of the files open for writing.
@@ -139,6 +151,18 @@ mod tests {
             let expected = User { pid, program: "sh".into(), file: "a.wal".into(), locked: false };
             assert_eq!(users, if uses { vec![expected] } else { Vec::new() }, "{how}");
         }
+    }
+
+    #[test]
+    fn a_lock_of_an_open_file_description_is_seen_although_no_process_holds_it() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let held = File::create(dir.path().join("a.wal")).expect("room");
+        let write = libc::c_short::try_from(libc::F_WRLCK).expect("small");
+        let mut lock = libc::flock { l_type: write, l_whence: 0, l_start: 0, l_len: 0, l_pid: 0 };
+        // SAFETY: the descriptor is open, and the kernel reads one `flock`.
+        assert_eq!(unsafe { libc::fcntl(held.as_raw_fd(), libc::F_OFD_SETLK, &raw mut lock) }, 0);
+        let users = users_of(dir.path());
+        assert_eq!(users, [User { pid: 0, program: String::new(), file: "a.wal".into(), locked: true }]);
     }
 
     #[test]

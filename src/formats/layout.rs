@@ -41,7 +41,7 @@ impl<'a> Folder<'a> {
 pub struct Laid {
     /// What it is called where its folder holds several. The log that people mean by the folder itself has an empty name.
     pub name: String,
-    /// Its segments in order.
+    /// Its segments in order. A log with a name and without segments is one in a folder of that name, inside this one.
     pub segments: Vec<Placed>,
 }
 
@@ -119,6 +119,12 @@ impl Format {
 }
 
 impl Laid {
+    /// Whether it only says that a folder inside this one holds a log.
+    #[must_use]
+    pub fn is_inside(&self) -> bool {
+        self.segments.is_empty() && !self.name.is_empty()
+    }
+
     /// The log, to be read.
     #[must_use]
     pub fn source(self, disk: Arc<dyn Disk>, dir: &Path, entries: &[Entry]) -> Source {

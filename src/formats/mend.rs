@@ -29,7 +29,9 @@ impl Mending {
 pub enum Mend {
     /// Its own recovery would drop the same bytes.
     Cut,
-    /// The same, and what the function gives must be written at the cut: without it the system would drop whole records too.
+    /// The same of any damaged segment, whatever was promised: its own recovery would drop these bytes, and whole segments behind them.
+    CutEach,
+    /// The same as a cut, and what the function gives must be written at the cut: without it the system would drop whole records too.
     CutAndFill(fn(&Source, &Segment, u64) -> Result<Vec<u8>, Error>),
     /// It must not, and why.
     Refuse(&'static str),

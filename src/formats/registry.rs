@@ -4,7 +4,7 @@ use super::Numbers;
 use super::native;
 use super::{Format, Likeness, Sample};
 #[cfg(feature = "formats")]
-use super::{allsource, ironwal, nodedb, pebble, postgres, rivven, rocksdb, sqlite};
+use super::{allsource, etcd, ironwal, nodedb, pebble, postgres, prometheus, rivven, rocksdb, sqlite};
 
 /// Every format, ours first.
 pub const ALL: &[&Format] = &[
@@ -25,6 +25,10 @@ pub const ALL: &[&Format] = &[
     &postgres::FORMAT,
     #[cfg(feature = "formats")]
     &sqlite::FORMAT,
+    #[cfg(feature = "formats")]
+    &etcd::FORMAT,
+    #[cfg(feature = "formats")]
+    &prometheus::FORMAT,
 ];
 
 /// How the numbers of a format's records are shown.

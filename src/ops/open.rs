@@ -249,8 +249,15 @@ fn logs_in(disk: &Arc<dyn Disk>, dir: &Path, entries: &[Entry], choice: &Choice)
     };
     let nothing = [Laid { name: String::new(), segments: Vec::new() }];
     let laid = Some(layouts.logs(format)).filter(|logs| !logs.is_empty()).unwrap_or(&nothing);
-    let sources = laid.iter().map(|log| log.clone().source(disk.clone(), dir, entries).with_io(choice.io));
-    Ok(sources.map(|source| Input { source, format, keys: choice.keys.clone(), named: choice.format.is_some() }).collect())
+    let (inside, here): (Vec<&Laid>, Vec<&Laid>) = laid.iter().partition(|log| log.is_inside());
+    let sources = here.into_iter().map(|log| log.clone().source(disk.clone(), dir, entries).with_io(choice.io));
+    let input = |source| Input { source, format, keys: choice.keys.clone(), named: choice.format.is_some() };
+    let mut inputs: Vec<Input> = sources.map(input).collect();
+    for log in inside {
+        let (_, found) = logs_now(disk, &dir.join(&log.name), choice)?;
+        inputs.extend(found.into_iter().filter(|input| input.format == format && !input.source.segments.is_empty()));
+    }
+    Ok(inputs)
 }
 
 fn head_of(disk: &Arc<dyn Disk>, path: &Path) -> Result<Vec<u8>> {

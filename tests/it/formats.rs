@@ -153,26 +153,35 @@ pub fn cases(format: &str) -> Vec<(String, PathBuf)> {
     all
 }
 
+/// The files at and below a folder as they are stored, by their paths within it.
+fn stored_files(root: &Path, below: &Path, into: &mut Vec<(PathBuf, Vec<u8>)>) {
+    let mut entries = RealDisk.list(&root.join(below)).unwrap_or_default();
+    entries.sort_by(|a, b| a.name.cmp(&b.name));
+    for entry in entries {
+        let path = below.join(&entry.name);
+        match entry.kind {
+            EntryKind::Folder => stored_files(root, &path, into),
+            _ => into.push((path.clone(), std::fs::read(root.join(path)).expect("a fixture can be read"))),
+        }
+    }
+}
+
 /// A case as its system left it: files that are stored compressed are unpacked, once, into the folder of the build's scratch files.
 fn unpacked(dir: &Path) -> PathBuf {
-    let packed = |name: &str| name.strip_suffix(".gz").map(str::to_owned);
-    let entries = RealDisk.list(&dir.join("wal")).unwrap_or_default();
-    if !entries.iter().any(|e| packed(&e.name).is_some()) {
+    let mut files = Vec::new();
+    stored_files(&dir.join("wal"), Path::new(""), &mut files);
+    let is_packed = |path: &Path| path.extension().is_some_and(|extension| extension == "gz");
+    if !files.iter().any(|(path, _)| is_packed(path)) {
         return dir.to_owned();
     }
     let mut sum = crc32fast::Hasher::new();
-    let mut files = Vec::new();
-    for entry in entries {
-        let stored = std::fs::read(dir.join("wal").join(&entry.name)).expect("a fixture can be read");
-        sum.update(entry.name.as_bytes());
-        sum.update(&stored);
-        let mut content = Vec::new();
-        match packed(&entry.name) {
-            None => files.push((entry.name, stored)),
-            Some(name) => {
-                flate2::read::GzDecoder::new(&stored[..]).read_to_end(&mut content).expect("a fixture unpacks");
-                files.push((name, content));
-            }
+    for (path, stored) in &mut files {
+        sum.update(path.to_string_lossy().as_bytes());
+        sum.update(stored);
+        if is_packed(path) {
+            let mut content = Vec::new();
+            flate2::read::GzDecoder::new(&stored[..]).read_to_end(&mut content).expect("a fixture unpacks");
+            (*path, *stored) = (path.with_extension(""), content);
         }
     }
     let scratch = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fixtures");
@@ -180,9 +189,10 @@ fn unpacked(dir: &Path) -> PathBuf {
     let whole = scratch.join(format!("{}-{:08x}", dir.file_name().expect("a case has a name").display(), sum.finalize()));
     if !whole.exists() {
         let new = tempfile::tempdir_in(&scratch).expect("room for a folder").keep();
-        std::fs::create_dir(new.join("wal")).expect("room for a folder");
-        for (name, content) in files {
-            std::fs::write(new.join("wal").join(name), content).expect("room for a fixture");
+        for (path, content) in files {
+            let path = new.join("wal").join(path);
+            std::fs::create_dir_all(path.parent().expect("it is in a folder")).expect("room for a folder");
+            std::fs::write(path, content).expect("room for a fixture");
         }
         std::fs::copy(dir.join("expect.json"), new.join("expect.json")).expect("room for a file");
         // Another test may have been faster.

@@ -111,6 +111,8 @@ fn foreign(format: &str, claim: impl Fn(usize) -> usize) -> (&'static str, Vec<u
         "pebble" | "rocksdb" => "000004.log",
         "postgres" => "000000010000000000000001",
         "sqlite" => "app.db-wal",
+        "etcd" => "0000000000000001-0000000000000001.wal",
+        "prometheus" => "00000004",
         _ => "00000000000000000000.wal",
     };
     while bytes.len() < SIZE {
@@ -164,6 +166,26 @@ fn foreign(format: &str, claim: impl Fn(usize) -> usize) -> (&'static str, Vec<u
                 bytes.extend(length.to_le_bytes());
                 bytes.extend([9 + (bytes.len() % 4) as u8, 4, 0, 0, 0]);
             }
+            "etcd" => {
+                // Heads of records whose words agree with them.
+                let length = u64::from(length) / 8 * 8 + 7;
+                bytes.extend(((length + 10) | (0x87 << 56)).to_le_bytes());
+                bytes.extend([8, 2, 16, 5, 26]);
+                let mut rest = length;
+                while rest >= 0x80 {
+                    bytes.push(rest as u8 | 0x80);
+                    rest >>= 7;
+                }
+                bytes.push(rest as u8);
+                bytes.resize(bytes.len().next_multiple_of(8), 8);
+            }
+            "prometheus" => {
+                let left = 32_768 - bytes.len() % 32_768;
+                let length = u16::try_from(claim(left).min(left).saturating_sub(7)).expect("less than a page");
+                bytes.push(1 + (bytes.len() % 4) as u8);
+                bytes.extend(length.to_be_bytes());
+                bytes.extend(b"crc!");
+            }
             "rocksdb" => {
                 // As dense as headers can stand, each with all that is left of its block or a part of it.
                 let left = 32_768 - bytes.len() % 32_768;
@@ -200,7 +222,7 @@ fn foreign(format: &str, claim: impl Fn(usize) -> usize) -> (&'static str, Vec<u
 
 #[test]
 fn hostile_headers_of_other_systems_cost_a_small_multiple_of_their_length() {
-    for format in ["ironwal", "nodedb", "pebble", "postgres", "rivven", "rocksdb", "sqlite"] {
+    for format in ["etcd", "ironwal", "nodedb", "pebble", "postgres", "prometheus", "rivven", "rocksdb", "sqlite"] {
         type Claim = (&'static str, fn(usize) -> usize);
         let claims: [Claim; 3] = [("all", |left| left.saturating_sub(100)), ("half", |left| left / 2), ("64 KiB", |_| 64 << 10)];
         for (what, claim) in claims {

@@ -27,6 +27,7 @@ mod kept;
 mod keys;
 mod library;
 mod live_crates;
+mod live_servers;
 mod live_sqlite;
 mod mend;
 mod mutate;

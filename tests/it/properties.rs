@@ -417,6 +417,8 @@ fn check_untouched(case: &Case, files: &Files, seen: &Seen) -> Result<(), Fails>
     let headless = |file: &str| match case.base.format.name {
         "native" | "nodedb" => hits(file, &(0..88)),
         "rocksdb" => hits(file, &(0..11)),
+        // The sum that an etcd segment carries over is all that its next record is checked by.
+        "etcd" => hits(file, &(0..16)),
         _ => false,
     };
     // A line of allsource begins behind the end of another one.
@@ -545,7 +547,10 @@ fn check_repair(case: &Case, files: &Files, seen: &Seen, permit: Permit) -> Resu
     let again = reopen(&disk, dir, Some(case.base.format), &case.keys).map_err(|error| format!("not opened again: {error}"))?;
     let after = look(&again)?.ok_or("after the repair nobody knows its version")?;
     demand!(after.report.verdict == Verdict::Clean, "repaired, it is {}: {:?}", after.report.verdict, after.report.damage);
-    for got in &seen.records {
+    // Prometheus itself would drop more: what stands behind damage in its segment goes.
+    let cuts = planned.cuts.iter().filter(|_| case.base.format.name == "prometheus");
+    let cut: BTreeMap<&str, u64> = cuts.map(|cut| (cut.from.segment.as_str(), cut.from.offset)).collect();
+    for got in seen.records.iter().filter(|got| cut.get(got.file.as_str()).is_none_or(|at| got.offset < *at)) {
         let stays = case.base.is_native() && got.lsn.is_none_or(|lsn| lsn >= bound);
         demand!(stays || after.records.contains(got), "the repair took record {:?} of {}:{}", got.lsn, got.file, got.offset);
     }

@@ -61,6 +61,7 @@ fn what(cut: &Cut) -> String {
     let noun = match () {
         () if cut.kinds.is_empty() => return bytes,
         () if cut.verdict == Verdict::Suspect => "a frame that is torn or rotten",
+        () if cut.verdict > Verdict::Suspect => "damage and of what stands behind it",
         () if has(DamageKind::BrokenBatch) => "an unfinished batch",
         () => "an unfinished record",
     };
@@ -188,9 +189,13 @@ fn hole(out: &mut Out, plan: &Plan, cut: &Cut, known: &Hole, dry: bool) -> io::R
 
 /// The whole frames that go although nothing is wrong with them.
 fn whole(cut: &Cut, format: &str) -> Option<String> {
-    let range = cut.whole_lsns?;
     let are = if cut.whole == 1 { "is" } else { "are" };
     let frames = count(cut.whole, "whole frame");
+    let Some(range) = cut.whole_lsns else {
+        // Without numbers they are told by their count.
+        let numberless = cut.whole > 0 && cut.verdict > Verdict::Suspect;
+        return numberless.then(|| format!("  {frames} {are} removed with it, for a segment ends where its damage begins"));
+    };
     if on_purpose(cut) {
         return Some(format!("  {frames} {are} removed ({}), which may have been acknowledged", lsns(format, range)));
     }
@@ -250,12 +255,15 @@ pub fn do_it(out: &mut Out, command: &str) -> io::Result<()> {
     next(out, command)
 }
 
-/// How the log looks now.
-pub fn after(out: &mut Out, report: &Report, on_purpose: bool) -> io::Result<()> {
+/// How the log looks now. `lost` says that what was cut had been acknowledged.
+pub fn after(out: &mut Out, report: &Report, on_purpose: bool, lost: bool) -> io::Result<()> {
     let range = report.lsns.map(|range| format!(", {}", lsns(report.format, range))).unwrap_or_default();
     let verdict = out.paint(ink_of(report.verdict), report.verdict);
-    let promise =
-        if report.damage.is_empty() { "no acknowledged record is known to be missing" } else { promise(report.acknowledged()) };
+    let promise = match report.damage.is_empty() {
+        true if lost => "acknowledged records are lost with what was cut",
+        true => "no acknowledged record is known to be missing",
+        false => promise(report.acknowledged()),
+    };
     let log = escape::line(&report.log.display().to_string());
     writeln!(out, "{log}: {verdict}; {}{range}", count(report.records, "record"))?;
     if on_purpose { Ok(()) } else { writeln!(out, "  {promise}") }

@@ -2,11 +2,11 @@
 
 use super::super::again::Rereads;
 use super::super::blocks::{Frame, FrameSearch, Part, Pending, Stands, left_in_block, stands};
+use super::super::zstandard::Unpacker;
 use super::super::{Ending, Halt, Mark, Sink, Summary, Visit, Walk};
 use super::batch::{Predecessor, looks_like_edit};
 use super::frame::{NO_ROOM, types};
 use super::log;
-use super::unpack::Unpacker;
 use crate::disk::Cursor;
 use crate::model::{Damage, DamageKind, Facts, Look, Lsn, Proof, Span, Warning};
 

@@ -42,6 +42,8 @@ pub struct Provenance {
     pub fill: Vec<u8>,
     /// The segment was not there: what was written is all of it, and nothing was cut.
     pub added: bool,
+    /// The last segment of the log at that time, where others stood behind the cut on purpose.
+    pub newest: Option<String>,
     /// These LSNs became a known hole, and nothing was cut.
     pub hole: Option<LsnRange>,
     /// Their sum (CRC-32).
@@ -78,6 +80,7 @@ impl Provenance {
             removed: false,
             fill: Vec::new(),
             added: false,
+            newest: None,
             hole: None,
             sum: 0,
             context: 0,
@@ -103,6 +106,7 @@ impl Provenance {
             "removed": self.removed,
             "fill": hex(&self.fill),
             "added": self.added,
+            "newest": self.newest,
             "hole_first_lsn": self.hole.map(|l| l.first.0),
             "hole_last_lsn": self.hole.map(|l| l.last.0),
             "crc32": format!("{:08x}", self.sum),
@@ -141,6 +145,7 @@ impl Provenance {
             removed: value.get("removed")?.as_bool()?,
             fill: unhex(value.get("fill")?.as_str()?)?,
             added: value.get("added").and_then(Value::as_bool).unwrap_or(false),
+            newest: words("newest"),
             hole: range(number("hole_first_lsn"), number("hole_last_lsn")),
             sum: sum("crc32")?,
             context: sum("before_crc32")?,
@@ -356,6 +361,7 @@ mod tests {
             removed: false,
             fill: vec![1, 0xFF],
             added: true,
+            newest: Some("00000000000000000009.wal".into()),
             hole: LsnRange::new(Lsn(3), Lsn(4)),
             sum: crc32(0, b"bytes"),
             context: 7,

@@ -23,6 +23,12 @@ pub(super) fn each_frame(input: &Input, segment: &Segment, want: Want, take: &mu
     Ok(())
 }
 
+/// The last segment of a log in which any damaged segment is cut: what stands behind the cut was there before, so it is no growth.
+fn left_behind(input: &Input, report: &Report, at: Place) -> Option<String> {
+    let each = matches!(input.format.mend_at(&input.source, &report.summaries, at), Mend::CutEach);
+    input.source.segments.last().filter(|last| each && last.id != at.segment).map(|last| last.name.clone())
+}
+
 /// Looks at the bytes that would go.
 pub(super) fn describe(
     input: &Input,
@@ -63,6 +69,7 @@ pub(super) fn describe(
         removed,
         fill,
         added: false,
+        newest: left_behind(input, report, at),
         hole: None,
         sum,
         context,

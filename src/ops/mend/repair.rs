@@ -153,6 +153,9 @@ pub fn decide(input: &Input, report: &Report, permit: &Permit) -> Decision {
     let ours = input.format.ours.is_some();
     let Some(worst) = report.damage.iter().max_by_key(|d| d.verdict()) else { return Decision::Nothing };
     let verdict = worst.verdict();
+    if let Some(cut) = decide_each(input, report).and_then(|cuts| cuts.into_iter().next()) {
+        return cut;
+    }
     if verdict > Verdict::Suspect {
         return refuse(Obstacle::Damage, reason(report, worst));
     }
@@ -190,6 +193,24 @@ pub fn decide(input: &Input, report: &Report, permit: &Permit) -> Decision {
             None => Decision::Nothing,
         },
     }
+}
+
+/// The cuts of all damaged segments, newest first, where the format allows any of them: its system would drop more. `None` where some damage
+/// has no bytes that could be cut.
+fn decide_each(input: &Input, report: &Report) -> Option<Vec<Decision>> {
+    let cut = |index: usize| {
+        let segment = input.source.segments.get(index)?;
+        let of_it = || report.damage.iter().filter(|d| d.span.place.segment == segment.id);
+        let offset = of_it().map(|d| d.span.start()).min()?;
+        let at = Place { segment: segment.id, offset };
+        let whole = of_it().any(|d| d.span.length == 0 || d.verdict() == Verdict::Unreadable);
+        Some(match input.format.mend_at(&input.source, &report.summaries, at) {
+            Mend::CutEach if !whole => Some(Decision::Cut(index, offset)),
+            _ => None,
+        })
+    };
+    let cuts: Option<Vec<Decision>> = (0..report.segments.len()).rev().filter_map(cut).collect();
+    cuts.filter(|cuts| !cuts.is_empty() && report.beyond == 0)
 }
 
 /// Whether a repair that may also cut suspect tails would cut anything: where it would refuse, it is no advice.
@@ -253,7 +274,7 @@ pub fn plan(input: &Input, report: &Report, permit: &Permit) -> Result<Plan> {
             restored = copies;
             vec![decision]
         }
-        None => vec![decide(input, report, permit)],
+        None => decide_each(input, report).unwrap_or_else(|| vec![decide(input, report, permit)]),
     };
     for decision in decisions {
         let (index, offset, removed) = match decision {

@@ -49,7 +49,8 @@ pub fn plan_undo(input: &Input) -> Result<Undo> {
     }
     let listed = |name: &str| source.segments.iter().find(|s| s.name == name).map(|s| s.sequence);
     let number = |name: &str| listed(name).or_else(|| input.format.number_of(name));
-    let newest_cut = cuts.iter().filter_map(|c| number(&c.from.segment)).max();
+    let behind = cuts.iter().filter_map(|c| c.from.newest.as_deref());
+    let newest_cut = cuts.iter().map(|c| c.from.segment.as_str()).chain(behind).filter_map(number).max();
     // Nothing was written to a segment without a byte, or, where systems make files ahead of need, to one of zeros.
     let foreign = input.format.ours.is_none();
     let ahead = |segment: &Segment| {

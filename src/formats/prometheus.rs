@@ -1,0 +1,16 @@
+//! Prometheus: the files of its format, and its page.
+#![doc = include_str!("prometheus/FORMAT.md")]
+
+mod deliver;
+mod diagnose;
+mod format;
+mod frame;
+mod log;
+mod meaning;
+mod pieces;
+mod records;
+mod snappy;
+#[cfg(test)]
+mod tests;
+mod walk;
+pub use format::FORMAT;

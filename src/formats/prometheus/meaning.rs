@@ -1,0 +1,241 @@
+//! What records of Prometheus mean: which series, which samples, from when to when.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+
+use super::super::{Decoded, Decoder, Halt, Item, Sink, Visit, Want, plain, words};
+use super::log::checkpoint_of;
+use super::records::{Logged, each};
+use crate::disk::Source;
+use crate::model::{Keys, Time};
+
+/// This value says that a series ended there, and is no number.
+const STALE: u64 = 0x7FF0_0000_0000_0002;
+/// So many things of a record are named in its sentence.
+const NAMED: usize = 3;
+/// Labels of no more series are kept, and a record lists no more things: both are bounded by what a server keeps in memory.
+const MOST: usize = 1 << 20;
+
+/// Names of series by their numbers, as `name{label="value"}`.
+type Names = HashMap<u64, String>;
+
+/// The decoder of one log.
+pub fn decode(source: &Source) -> Decoder {
+    let source = source.clone();
+    let mut names: Option<Names> = None;
+    Box::new(move |record, payload, decoded| {
+        if record.kind == "unknown" {
+            return;
+        }
+        let names = names.get_or_insert_with(|| names_of(&source));
+        let mut things = Vec::new();
+        let whole = each(payload, &mut |thing| {
+            if things.len() < MOST {
+                things.push(thing);
+            }
+        });
+        if whole == Some(true) {
+            say(record.kind, &things, names, decoded);
+        }
+    })
+}
+
+/// Labels in the form in which people query them; everything that could break out of it is escaped.
+fn name(labels: &[(&[u8], &[u8])]) -> String {
+    let metric = labels.iter().find(|(label, _)| *label == b"__name__").map_or(&[][..], |(_, value)| *value);
+    let quoted = |value: &[u8]| words(value).replace('\\', "\\\\").replace('"', "\\\"");
+    let rest: Vec<String> = labels
+        .iter()
+        .filter(|(label, _)| *label != b"__name__")
+        .map(|(label, value)| format!("{}=\"{}\"", words(label), quoted(value)))
+        .collect();
+    if rest.is_empty() && !metric.is_empty() { words(metric) } else { format!("{}{{{}}}", words(metric), rest.join(",")) }
+}
+
+/// The series of a log and, for a `wal`, those of its newest checkpoint; for a `wbl`, those of the `wal` beside it.
+fn names_of(source: &Source) -> Names {
+    let mut names = Names::new();
+    let folder = source.dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    if folder == "wbl" {
+        if let Some(beside) = source.dir.parent().and_then(|data| open(source, &data.join("wal"))) {
+            with_checkpoint(&beside, &mut names);
+        }
+    } else if checkpoint_of(&folder).is_none() {
+        with_checkpoint(source, &mut names);
+    }
+    collect(source, &mut names);
+    names
+}
+
+fn open(source: &Source, dir: &std::path::Path) -> Option<Source> {
+    super::format::FORMAT.log_in(source.disk.clone(), dir).ok()
+}
+
+fn with_checkpoint(source: &Source, names: &mut Names) {
+    let newest = source.others.iter().filter_map(|name| Some((checkpoint_of(name)?, name))).max();
+    if let Some(checkpoint) = newest.and_then(|(_, name)| open(source, &source.dir.join(name))) {
+        collect(&checkpoint, names);
+    }
+    collect(source, names);
+}
+
+/// Adds the series of one log; what cannot be read is left out.
+fn collect(source: &Source, names: &mut Names) {
+    for segment in source.segments.iter().chain(&source.beyond) {
+        // A stream is read once, and its reader is under way.
+        if source.file(segment).ok().and_then(|file| file.identity()).is_none() {
+            return;
+        }
+        let mut take = |item: Item<'_>| -> Result<(), Halt> {
+            if let Item::Record(record) = item
+                && record.kind == "series"
+                && let Some(bytes) = record.payload.whole()
+            {
+                each(bytes, &mut |thing| {
+                    if let Logged::Series(number, labels) = thing
+                        && names.len() < MOST
+                    {
+                        names.insert(number, name(&labels));
+                    }
+                });
+            }
+            Ok(())
+        };
+        let visit = Visit { source, segment, keys: &Keys::default(), want: Want::default() };
+        let _ = super::format::FORMAT.walk(&visit, &mut Sink::new(&mut take));
+    }
+}
+
+/// A time as people read it, and as it is stored where it lies before 1970.
+fn time(milliseconds: i64) -> String {
+    let micros = u64::try_from(milliseconds).ok().and_then(|ms| ms.checked_mul(1000));
+    micros.map_or_else(|| format!("{milliseconds} ms"), |micros| Time(micros).to_string())
+}
+
+fn number(value: f64) -> (Value, String) {
+    match value.to_bits() {
+        STALE => ("stale".into(), "stale".to_owned()),
+        // JSON has no such numbers.
+        _ if !value.is_finite() => (value.to_string().into(), value.to_string()),
+        _ => (value.into(), value.to_string()),
+    }
+}
+
+/// What a series is called; `None` where no record before says it, so that the server drops its samples.
+struct Called<'n> {
+    known: Option<&'n str>,
+    number: u64,
+}
+
+impl Called<'_> {
+    fn fact(&self) -> (&'static str, Value) {
+        match self.known {
+            Some(name) => ("series", name.into()),
+            None => ("unknown_ref", self.number.into()),
+        }
+    }
+
+    fn words(&self) -> String {
+        self.known.map_or_else(|| format!("unknown series {}", self.number), str::to_owned)
+    }
+}
+
+fn object(pairs: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
+    Value::Object(pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+}
+
+/// One thing of a record: as JSON, and in words.
+fn one(thing: &Logged<'_>, names: &Names) -> (Value, String) {
+    let called = |number: u64| Called { known: names.get(&number).map(String::as_str), number };
+    let texts = |labels: &[(&[u8], &[u8])]| -> Value {
+        Value::Array(labels.iter().map(|(name, value)| json!([plain(name), plain(value)])).collect())
+    };
+    match thing {
+        Logged::Series(number, labels) => {
+            let name = name(labels);
+            (json!({"ref": number, "series": name, "labels": texts(labels)}), name)
+        }
+        Logged::Sample(series, at, value) => {
+            let (called, (fact, shown)) = (called(*series), number(*value));
+            let words = format!("{} {shown} {}", called.words(), time(*at));
+            (object([called.fact(), ("value", fact), ("time", time(*at).into())]), words)
+        }
+        Logged::Tombstone(series, from, to) => {
+            let called = called(*series);
+            let words = format!("{} deleted from {} to {}", called.words(), time(*from), time(*to));
+            (object([called.fact(), ("from", time(*from).into()), ("to", time(*to).into())]), words)
+        }
+        Logged::Exemplar(series, at, value, labels) => {
+            let (called, (fact, shown)) = (called(*series), number(*value));
+            let words = format!("{} {} {shown} {}", called.words(), name(labels), time(*at));
+            (object([called.fact(), ("labels", texts(labels)), ("value", fact), ("time", time(*at).into())]), words)
+        }
+        Logged::Marker(series, chunk) => {
+            let (called, file, offset) = (called(*series), chunk >> 32, chunk & 0xFFFF_FFFF);
+            let words = format!("{} in chunk file {file} at {offset}", called.words());
+            (object([called.fact(), ("chunk_file", file.into()), ("chunk_offset", offset.into())]), words)
+        }
+        Logged::Metadata(series, kind, labels) => {
+            const KINDS: [&str; 8] =
+                ["unknown", "counter", "gauge", "histogram", "gauge histogram", "summary", "info", "state set"];
+            let (called, kind) = (called(*series), KINDS.get(usize::from(*kind)).copied().unwrap_or("unknown"));
+            let said: Vec<String> = labels.iter().map(|(name, value)| format!("{} {}", words(name), words(value))).collect();
+            let words = format!("{} is a {kind} {}", called.words(), said.join(", "));
+            (object([called.fact(), ("metric_type", kind.into()), ("metadata", texts(labels))]), words)
+        }
+        Logged::Histogram(series, at, outline) => {
+            let (called, (count, shown), (sum, total)) = (called(*series), number(outline.count), number(outline.sum));
+            let words = format!(
+                "{} histogram of {shown}, sum {total}, schema {}, {} buckets {}",
+                called.words(),
+                outline.schema,
+                outline.buckets,
+                time(*at)
+            );
+            let facts = [
+                called.fact(),
+                ("count", count),
+                ("sum", sum),
+                ("schema", outline.schema.into()),
+                ("buckets", outline.buckets.into()),
+                ("time", time(*at).into()),
+            ];
+            (object(facts), words)
+        }
+    }
+}
+
+fn say(kind: &str, things: &[Logged<'_>], names: &Names, decoded: &mut Decoded<'_>) {
+    let times = || {
+        things.iter().filter_map(|thing| match thing {
+            Logged::Sample(_, at, _) | Logged::Exemplar(_, at, ..) | Logged::Histogram(_, at, _) => Some(*at),
+            Logged::Series(..) | Logged::Tombstone(..) | Logged::Marker(..) | Logged::Metadata(..) => None,
+        })
+    };
+    let dropped = things
+        .iter()
+        .filter(|thing| match thing {
+            Logged::Sample(series, ..) | Logged::Exemplar(series, ..) | Logged::Histogram(series, ..) => {
+                !names.contains_key(series)
+            }
+            Logged::Series(..) | Logged::Tombstone(..) | Logged::Marker(..) | Logged::Metadata(..) => false,
+        })
+        .count();
+    decoded.fact("items", things.len());
+    let mut sentence = format!("{} {}", things.len(), kind.replace('_', " "));
+    if let (Some(first), Some(last)) = (times().min(), times().max()) {
+        decoded.fact("first_time", time(first));
+        decoded.fact("last_time", time(last));
+    }
+    if dropped > 0 {
+        decoded.fact("unknown_series", dropped);
+        sentence += &format!(", {dropped} of unknown series, which Prometheus drops");
+    }
+    let mut said: Vec<String> = things.iter().take(NAMED).map(|thing| one(thing, names).1).collect();
+    if things.len() > NAMED {
+        said.push(format!("{} more", things.len() - NAMED));
+    }
+    decoded.sentence = format!("{sentence}: {}", said.join("; "));
+    decoded.fact("list", Value::Array(things.iter().map(|thing| one(thing, names).0).collect()));
+}
