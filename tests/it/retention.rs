@@ -61,6 +61,18 @@ fn old_segments_go_while_the_log_grows_and_the_rule_is_that_of_rotate() {
 }
 
 #[test]
+fn a_closed_log_has_let_go_of_all_that_may_go_whatever_its_thread_had_come_to() {
+    for turn in 0..50 {
+        let disk = SimDisk::new();
+        let options = Options::new().disk(Arc::new(disk.clone())).preallocate(walctl::Preallocate::None);
+        let log = options.segment_records(10).retain(Retain::new().segments(2)).open(DIR).expect("a new log");
+        append(&log, 45);
+        log.close().expect("the disk is well");
+        assert_eq!(there(&disk), [31, 41], "turn {turn}");
+    }
+}
+
+#[test]
 fn a_log_that_is_opened_with_a_rule_lets_go_at_once() {
     let disk = SimDisk::new();
     append(&open(&disk, Retain::new()).expect("a new log"), 45);
