@@ -27,6 +27,7 @@ pub const FORMAT: Format = Format {
     ours: None,
     decode: None,
     drawing: |_| &[("sequence", 0, 12)],
+    private: None,
     unprotected: "the checksum covers sequence, append time and event id alone: a payload, entity, tenant, type, metadata, event time or \
                   version that changed and is still JSON looks as good",
     words: &["missing-final-newline", "nested-too-deep", "invalid-utf8-line", "entry-inside-bad-line", "sequences-jump"],

@@ -27,6 +27,7 @@ pub const FORMAT: Format = Format {
     trailer: None,
     ours: None,
     drawing,
+    private: Some(8),
     unprotected: "the type of a record, its length word and its padding: a wrong length shows in what follows, a wrong type mostly in what the \
                   record holds, and nothing reads padding",
     words: &[

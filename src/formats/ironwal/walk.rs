@@ -40,6 +40,7 @@ pub const FORMAT: Format = Format {
             ("reserved", 29, 3),
         ]
     },
+    private: None,
     // Magic and uncompressed size are compared with what is there, and nothing is in the reserved bytes.
     unprotected: "",
     words: &[

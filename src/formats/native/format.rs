@@ -49,6 +49,7 @@ pub const FORMAT: Format = Format {
             ("tag", 32, 8),
         ]
     },
+    private: None,
     unprotected: "",
     words: &["padding-not-zero", "header-reserve-not-zero", "unfinished-write"],
     write_own,

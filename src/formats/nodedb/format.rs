@@ -29,6 +29,7 @@ pub const FORMAT: Format = Format {
     ours: None,
     decode: None,
     drawing,
+    private: None,
     // Padding bears nothing, and a changed preamble opens no payload.
     unprotected: "",
     words: &[

@@ -29,6 +29,7 @@ pub const FORMAT: Format = Format {
     ours: None,
     decode: Some(decode::decode),
     drawing,
+    private: Some(11),
     unprotected: "",
     words: &[
         "repeated",

@@ -30,6 +30,7 @@ pub const FORMAT: Format = Format {
     drawing: |_| {
         &[("length", 0, 4), ("xid", 4, 4), ("prev", 8, 8), ("info", 16, 1), ("manager", 17, 1), ("zero", 18, 2), ("crc", 20, 4)]
     },
+    private: Some(RECORD_HEADER as u64),
     unprotected: "page headers: a system identifier and flags can change unseen; padding behind records, and what follows a switch, is read by \
                   nobody",
     words: &[

@@ -24,6 +24,7 @@ pub const FORMAT: Format = Format {
     trailer: None,
     ours: None,
     drawing: |_| &[("kind", 0, 1), ("length", 1, 2), ("crc", 3, 4)],
+    private: None,
     unprotected: "the kind, flags and length of a frame, as far as they fit its page and its sum; and nothing links records or segments, so a \
                   cut between two records of any segment cannot be seen",
     words: &[

@@ -30,6 +30,7 @@ pub const FORMAT: Format = Format {
     ours: None,
     decode: None,
     drawing: |_| &[("magic", 0, 4), ("crc", 4, 4), ("length", 8, 4), ("type", 12, 1), ("flags", 13, 1)],
+    private: None,
     unprotected: "a record's type and flags can change to others that a writer may use; LSNs are not written, so records that are \
                   swapped, or an older version of a file, look as good",
     words: &[

@@ -26,6 +26,7 @@ pub const FORMAT: Format = Format {
     ours: None,
     decode: Some(decode::decode),
     drawing,
+    private: Some(7),
     unprotected: "",
     words: &[
         "sequence-skipped",

@@ -44,6 +44,7 @@ static LINES: Format = Format {
     ours: None,
     decode: None,
     drawing: |_| &[],
+    private: None,
     unprotected: "",
     words: &[],
     write_own: |_| None,

@@ -226,8 +226,15 @@ fn acknowledged(damage: &Damage) -> String {
 /// The bytes around the start of the damage, as far as there are any.
 fn bytes(out: &mut Out, input: &Input, damage: &Damage) -> io::Result<()> {
     let (start, around) = bytes_around(&input.source, damage);
-    for line in hex::lines(&around, start, damage.span.start()..damage.span.end()) {
+    let (from, to) = (damage.span.start(), damage.span.end());
+    // The output of verify goes into tickets: of a payload that may be secret no byte is in it.
+    let shown = input.format.private.map(|header| from..from.saturating_add(header));
+    let lines = hex::lines(&around, start, from..to, shown);
+    for line in &lines {
         writeln!(out, "  {line}")?;
+    }
+    if lines.iter().any(|line| line.contains(hex::HIDDEN)) {
+        writeln!(out, "  {} stands for content, which may be secret; walctl dump --hex shows it", hex::HIDDEN)?;
     }
     Ok(())
 }
