@@ -40,8 +40,8 @@ pub fn for_error(command: &str, error: &anyhow::Error) -> Option<String> {
             show(path)
         )),
         Error::Locked { path, .. } if command == "rotate" => Some(format!(
-            "wait for it, or start the writer so that it removes old segments itself: walctl append {} --keep-segments N (or --keep-bytes, \
-             --keep-for)",
+            "wait for it, or start the writer with --keep-bytes, --keep-for or --keep-segments, and it removes old segments itself: walctl append {} \
+             --keep-segments N",
             show(path)
         )),
         Error::Locked { path, .. } => Some(format!("wait for it; reading needs no lock: walctl verify {}", show(path))),

@@ -60,6 +60,6 @@ mod tests {
     #[test]
     fn what_is_hidden_shows_only_where_zeros_stand() {
         let lines = lines(b"\x04\0\0\0secret\0\0", 8, 8..16, Some(8..12));
-        assert_eq!(lines, ["> 8  04 00 00 00 xx xx xx xx  xx xx 00 00              |............|"]);
+        assert_eq!(lines, [">  8  04 00 00 00 xx xx xx xx  xx xx 00 00              |............|"]);
     }
 }
