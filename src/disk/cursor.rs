@@ -176,6 +176,15 @@ impl Cursor {
         &all[from..from.saturating_add(want).min(all.len())]
     }
 
+    /// Whether bytes were read before and [`bytes`](Cursor::bytes) gives them as they were then, up to the end of the file. What is
+    /// mapped is read anew each time.
+    #[must_use]
+    pub fn holds(&self, offset: u64, want: usize) -> bool {
+        let window = self.window.start..self.window.start + self.window.filled as u64;
+        let end = offset.saturating_add(want as u64).min(self.length);
+        self.mapping.is_none() && window.start <= offset && end <= window.end
+    }
+
     /// The `N` bytes at `offset`, if they are all there.
     #[inline]
     pub fn array<const N: usize>(&mut self, offset: u64) -> Option<[u8; N]> {
