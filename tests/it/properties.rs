@@ -299,7 +299,8 @@ fn check_alone(disk: &Arc<dyn Disk>, input: &Input) -> Result<(), Fails> {
     Ok(())
 }
 
-/// A cut behind an LSN leaves everything up to it and nothing else, and is undone byte for byte.
+/// A cut behind an LSN leaves everything up to it and nothing else, and is undone byte for byte. Records without a number that stand in
+/// front of the first one that has one stay.
 fn check_at(case: &Case, files: &Files, seen: &Seen) -> Result<(), Fails> {
     let lsns: Vec<u64> = seen.records.iter().filter_map(|got| got.lsn).collect();
     let Some(at) = lsns.get(lsns.len() / 2).copied() else { return Ok(()) };
@@ -313,7 +314,7 @@ fn check_at(case: &Case, files: &Files, seen: &Seen) -> Result<(), Fails> {
     let dir = Path::new("/log");
     let again = reopen(&disk, dir, Some(case.base.format), &case.keys).map_err(|error| format!("not opened again: {error}"))?;
     let after = look(&again)?.ok_or("after the repair nobody knows its version")?;
-    let kept: Vec<&Got> = seen.records.iter().filter(|got| got.lsn.is_some_and(|lsn| lsn <= at)).collect();
+    let kept: Vec<&Got> = seen.records.iter().filter(|got| got.lsn.is_none_or(|lsn| lsn <= at)).collect();
     let sorted = seen.records.is_sorted_by_key(|got| got.lsn);
     demand!(
         !sorted || after.records.iter().eq(kept.iter().copied()),
