@@ -95,13 +95,17 @@ impl Rereads {
     }
 
     /// A whole record follows the stop: whether the stop shall be read once more, now that everything before that record must be there.
-    pub fn hole_again(&mut self, cursor: &mut Cursor) -> Result<bool> {
-        if self.holes >= HOLES || cursor.length() == u64::MAX {
+    /// A writer can be met often, where it goes over what it wrote before; what stands still is read again a few times only.
+    pub fn hole_again(&mut self, stop: &Stop, cursor: &mut Cursor) -> Result<bool> {
+        if self.holes >= HOLES || self.returns >= RETURNS || cursor.length() == u64::MAX {
             return Ok(false);
         }
-        self.holes += 1;
         cursor.unmap();
-        cursor.refresh()?;
+        if stop.moved(cursor)? {
+            self.returns += 1;
+        } else {
+            self.holes += 1;
+        }
         Ok(true)
     }
 }
@@ -151,6 +155,22 @@ mod tests {
             let stop = rereads.stop(&mut cursor, 8);
             assert_eq!(rereads.tail_moves(&stop, &mut cursor, false).expect("it can be read"), moves);
         }
+    }
+
+    #[test]
+    fn holes_that_a_writer_fills_are_looked_at_again_and_again_and_others_are_not() {
+        let (_dir, writer, mut cursor) = log();
+        let mut rereads = Rereads::default();
+        for step in 0..3 * u64::from(HOLES) {
+            let stop = rereads.stop(&mut cursor, step * 24);
+            writer.write_all_at(b"a whole frame", step * 24).expect("room for it");
+            assert!(rereads.hole_again(&stop, &mut cursor).expect("it can be read"), "hole {step} was being filled");
+        }
+        let again = (0..3 * u64::from(HOLES)).filter(|step| {
+            let stop = rereads.stop(&mut cursor, LENGTH / 2 + step * 24);
+            rereads.hole_again(&stop, &mut cursor).expect("it can be read")
+        });
+        assert_eq!(again.count(), 16, "what stands still is damage");
     }
 
     #[test]

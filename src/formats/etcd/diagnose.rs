@@ -60,7 +60,7 @@ impl Walker<'_, '_> {
         let bad = self.look_at(start);
         let next = self.next_frame(&bad);
         let moved = match next {
-            Some(_) => self.rereads.hole_again(&mut self.cursor)? && self.reads(start),
+            Some(_) => self.rereads.hole_again(&seen, &mut self.cursor)? && self.reads(start),
             None => self.rereads.tail_moves(&seen, &mut self.cursor, self.visit.want.live)?,
         };
         if moved {

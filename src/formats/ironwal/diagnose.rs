@@ -95,7 +95,7 @@ impl Walker<'_, '_> {
     fn written_meanwhile(&mut self, stop: &Stop, start: u64, followed: bool) -> Result<bool, Halt> {
         let moved = if followed {
             // What a later segment follows is finished but for its end, which may still be in its writer's memory.
-            !self.visit.segment.followed && self.rereads.hole_again(&mut self.cursor)? && self.whole_at(start).is_some()
+            !self.visit.segment.followed && self.rereads.hole_again(stop, &mut self.cursor)? && self.whole_at(start).is_some()
         } else {
             self.rereads.tail_moves(stop, &mut self.cursor, self.visit.want.live)?
         };

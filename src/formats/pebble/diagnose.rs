@@ -59,7 +59,7 @@ impl Walker<'_, '_> {
         let found = self.next_chunk(start);
         let moved = match found {
             Some(_) => {
-                self.rereads.hole_again(&mut self.cursor)?
+                self.rereads.hole_again(&stop, &mut self.cursor)?
                     && (self.reads(start) || self.rereads.tail_moves(&stop, &mut self.cursor, self.visit.want.live)?)
             }
             None if here == Stands::Zeros && self.pending.is_none() => false,
@@ -239,7 +239,8 @@ impl Walker<'_, '_> {
 
     /// A record is begun where the end of another one was due. True when reading goes on with it.
     pub(super) fn unfinished(&mut self, pending: Pending) -> Result<bool, Halt> {
-        if self.rereads.hole_again(&mut self.cursor)? {
+        let stop = self.rereads.stop(&mut self.cursor, self.at);
+        if self.rereads.hole_again(&stop, &mut self.cursor)? {
             // Read again from its beginning.
             self.search.forget();
             (self.at, self.pending, self.promise) = (pending.start, None, None);

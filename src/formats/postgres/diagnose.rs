@@ -3,6 +3,7 @@
 //! The server has no mark for the end: it stops at the first record that is not valid, whatever the cause. What stands behind the stop
 //! tells: a page that bears the position at which it stands was written when the log had gone on.
 
+use super::super::again::Stop;
 use super::super::{Ending, Halt, looks_interrupted};
 use super::log::{MADE_IN_FULL, WENT_ON, WRITTEN_AFTER};
 use super::page::{ALIGN, PAGE, RECORD_HEADER};
@@ -36,7 +37,7 @@ impl Walker<'_, '_> {
         let again = match behind {
             Behind::Nothing { .. } if self.is_end(stop, start)? => false,
             Behind::Nothing { .. } => self.rereads.tail_moves(&seen, &mut self.pages.cursor, self.visit.want.live)?,
-            Behind::Record(_) | Behind::Pages => self.changed_meanwhile(start)?,
+            Behind::Record(_) | Behind::Pages => self.changed_meanwhile(&seen, start)?,
         };
         if again {
             self.pages.forget();
@@ -70,8 +71,8 @@ impl Walker<'_, '_> {
     }
 
     /// Whether a server wrote on here since it was read.
-    fn changed_meanwhile(&mut self, start: u64) -> Result<bool, Halt> {
-        if !self.rereads.hole_again(&mut self.pages.cursor)? {
+    fn changed_meanwhile(&mut self, stop: &Stop, start: u64) -> Result<bool, Halt> {
+        if !self.rereads.hole_again(stop, &mut self.pages.cursor)? {
             return Ok(false);
         }
         self.pages.forget();

@@ -16,7 +16,9 @@ impl Walker<'_, '_> {
         let stop = self.rereads.stop(&mut self.cursor, start);
         let found = self.next_frame(start);
         let moved = match found {
-            Some(_) => self.rereads.hole_again(&mut self.cursor)? && matches!(stands(&mut self.cursor, start), OnPage::Frame(_)),
+            Some(_) => {
+                self.rereads.hole_again(&stop, &mut self.cursor)? && matches!(stands(&mut self.cursor, start), OnPage::Frame(_))
+            }
             None => self.rereads.tail_moves(&stop, &mut self.cursor, self.visit.want.live)?,
         };
         if moved {

@@ -75,7 +75,7 @@ impl Walker<'_, '_> {
     /// Whether a writer was in the middle of this: the stop is read again before it means anything.
     fn written_meanwhile(&mut self, stop: &Stop, start: u64, followed: bool) -> Result<bool, Halt> {
         let moved = if followed {
-            self.rereads.hole_again(&mut self.cursor)? && matches!(self.at_offset(start), AtOffset::Record(_))
+            self.rereads.hole_again(stop, &mut self.cursor)? && matches!(self.at_offset(start), AtOffset::Record(_))
         } else {
             self.rereads.tail_moves(stop, &mut self.cursor, self.visit.want.live)?
         };

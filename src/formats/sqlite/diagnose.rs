@@ -41,7 +41,7 @@ impl Walker<'_, '_> {
             Some(TailKind::Zeros | TailKind::Other) => false,
             // A commit that is just being written puts the sums of its transaction right from its first frame on.
             None => {
-                self.rereads.hole_again(&mut self.cursor)?
+                self.rereads.hole_again(&stop, &mut self.cursor)?
                     && self.rereads.tail_moves(&stop, &mut self.cursor, self.visit.want.live)?
             }
             Some(_) => self.rereads.tail_moves(&stop, &mut self.cursor, self.visit.want.live)?,

@@ -75,7 +75,7 @@ impl Walker<'_, '_, '_> {
             self.reader.forget_sums();
             return Ok(moved);
         }
-        if self.visit.segment.followed || !self.rereads.hole_again(cursor)? {
+        if self.visit.segment.followed || !self.rereads.hole_again(stop, cursor)? {
             return Ok(false);
         }
         self.reader.forget_sums();
