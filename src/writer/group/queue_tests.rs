@@ -299,3 +299,37 @@ fn numbers_end_at_the_last_one_and_a_record_of_many_frames_needs_room_for_all() 
         assert_eq!(push(&mut queue, &[draft], &options).is_ok(), fits, "two frames from {pinned} on");
     }
 }
+
+#[test]
+fn tasks_are_company_until_their_group_is_taken_and_a_part_of_the_crowd_when_it_is_over() {
+    let options = Settings::default();
+    let mut queue = queue();
+    push(&mut queue, &[Draft::of(b"x")], &options).expect("nothing is pinned");
+    let callers = queue.company();
+    queue.expect_task();
+    queue.expect_task();
+    assert_eq!(queue.company(), callers + 2);
+    let group = queue.take().expect("a record waits");
+    assert_eq!((queue.company(), group.tasks), (0, 2));
+    queue.over(group, 0, false);
+    assert_eq!(queue.crowd, callers + 2);
+}
+
+#[test]
+fn the_room_of_a_group_that_is_over_is_used_again() {
+    let options = Settings::default();
+    let mut queue = queue();
+    let large = [1; 100_000];
+    push(&mut queue, &[Draft::of(&large)], &options).expect("nothing is pinned");
+    let group = queue.take().expect("a record waits");
+    let room = group.frames.bytes.bytes().as_ptr();
+    queue.over(group, 0, false);
+    for _ in 0..2 {
+        push(&mut queue, &[Draft::of(b"x")], &options).expect("nothing is pinned");
+        let small = queue.take().expect("a record waits");
+        if small.frames.bytes.bytes().as_ptr() == room {
+            return;
+        }
+    }
+    panic!("the room lies about, and new room is made for each group");
+}

@@ -78,3 +78,68 @@ impl RoomWakers {
         std::mem::take(&mut self.wakers)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+    use std::task::Wake;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Relaxed);
+        }
+    }
+
+    fn task() -> (Arc<Woken>, Waker) {
+        let woken = Arc::new(Woken::default());
+        (woken.clone(), woken.into())
+    }
+
+    fn wake_all(room: &mut RoomWakers) {
+        room.take().into_iter().flatten().for_each(Waker::wake);
+    }
+
+    #[test]
+    fn a_task_that_looks_twice_in_a_turn_has_one_seat_and_its_last_waker_counts() {
+        let (mut room, mut seat) = (RoomWakers::default(), None);
+        let ((first, first_waker), (second, second_waker)) = (task(), task());
+        for waker in [&first_waker, &first_waker, &second_waker] {
+            room.keep(&mut seat, waker);
+            assert_eq!(room.wakers.len(), 1);
+        }
+        wake_all(&mut room);
+        assert_eq!((first.0.load(Relaxed), second.0.load(Relaxed)), (0, 1));
+        assert!(room.is_empty());
+    }
+
+    #[test]
+    fn a_seat_of_an_earlier_turn_is_somebody_elses_now() {
+        let (mut room, mut old, mut new) = (RoomWakers::default(), None, None);
+        let ((late, late_waker), (other, other_waker)) = (task(), task());
+        room.keep(&mut old, &late_waker);
+        wake_all(&mut room);
+        room.keep(&mut new, &other_waker);
+        // It leaves a turn that is over: nobody loses a waker.
+        assert!(room.leave(old.expect("it had a seat")).is_none());
+        room.keep(&mut old, &late_waker);
+        assert_eq!(room.wakers.len(), 2);
+        wake_all(&mut room);
+        assert_eq!((late.0.load(Relaxed), other.0.load(Relaxed)), (2, 1));
+    }
+
+    #[test]
+    fn who_leaves_in_time_is_not_woken() {
+        let (mut room, mut seat) = (RoomWakers::default(), None);
+        let (woken, waker) = task();
+        room.keep(&mut seat, &waker);
+        assert!(room.leave(seat.expect("it had a seat")).is_some_and(|left| left.will_wake(&waker)));
+        wake_all(&mut room);
+        assert_eq!(woken.0.load(Relaxed), 0);
+    }
+}

@@ -513,6 +513,33 @@ fn a_caller_without_room_goes_on_when_there_is_some() {
 }
 
 #[test]
+fn a_task_that_no_longer_waits_for_room_leaves_no_waker_behind() {
+    let (_, log) = sim(Settings { queue_bytes: 100, ..Settings::default() });
+    while_one_leads(
+        &log,
+        || {
+            let _ = log.append(&[1; 50][..]).expect("the disk is well");
+        },
+        || {
+            let task = Arc::new(NobodyIsWoken);
+            let waker: std::task::Waker = task.clone().into();
+            let mut future = Box::pin(log.submit_async([2; 50]));
+            assert!(future.as_mut().poll(&mut std::task::Context::from_waker(&waker)).is_pending(), "there is no room");
+            drop(waker);
+            assert_eq!(Arc::strong_count(&task), 2, "the writer keeps a waker");
+            drop(future);
+            assert_eq!(Arc::strong_count(&task), 1, "of a task that is gone");
+        },
+    );
+}
+
+struct NobodyIsWoken;
+
+impl std::task::Wake for NobodyIsWoken {
+    fn wake(self: Arc<Self>) {}
+}
+
+#[test]
 fn records_behind_a_rotation_fill_the_new_segment() {
     let (sim, log) = sim(Settings { segment_records: Some(10), ..quiet() });
     for _ in 0..6 {
