@@ -31,7 +31,6 @@ pub const FORMAT: Format = Format {
     unprotected: "the type of a record, its length word and its padding: a wrong length shows in what follows, a wrong type mostly in what the \
                   record holds, and nothing reads padding",
     words: &[
-        "next-start",
         "unknown-type",
         "a frame that continues it",
         "stands behind it and was written after it",

@@ -9,7 +9,7 @@ use super::super::{Ending, Folder, Laid, Likeness, Mend, Sample, Summary, later_
 use super::frame::{Claim, claim, parse_word};
 use super::raft::Member;
 use crate::disk::{PrefixSums, Source};
-use crate::model::{Damage, DamageKind, Facts, Look, LsnRange, Place, Proof, Span, Verdict, Warning};
+use crate::model::{Damage, DamageKind, Facts, Look, LsnRange, Place, Proof, Span, Verdict};
 
 /// What the join needs to know of a file besides its summary.
 #[derive(Debug, Default)]
@@ -259,28 +259,32 @@ fn other_member(source: &Source, later: usize, was: Member, is: Member) -> Damag
 
 /// What etcd will do with a damaged log when it is started. Its own way is dangerous in one case: it looks at the bad frame alone.
 fn what_the_server_does(source: &Source, summaries: &mut [Summary], between: &[Damage]) {
-    let hurt = summaries.iter().position(|summary| !summary.damage.is_empty());
-    let last = summaries.len().saturating_sub(1);
-    let silent = hurt == Some(last) && between.is_empty() && source.segments.last().is_some_and(|segment| !segment.followed);
-    let Some((own, damage)) = summaries.get(last).filter(|_| silent).and_then(|s| own(s).zip(s.damage.kept().first())) else {
+    const WAY_OUT: &str = "take the member out of the cluster and add it anew, or restore a snapshot on all members";
+    let Some(hurt) = summaries.iter().position(|summary| !summary.damage.is_empty()).or(between.first().map(|_| summaries.len()))
+    else {
         return;
     };
-    let at = damage.span;
-    let text = match (own.cut_by_server, own.behind) {
-        (true, 0) if damage.verdict() <= Verdict::Suspect => {
-            "etcd itself cuts the segment here when it is started next, and keeps a copy of it with the ending .broken".to_owned()
-        }
-        (true, behind) => format!(
-            "do not start etcd on this log: it would take this for a torn end, cut the {behind} whole frames behind it too, and start without \
-             a word about it; take the member out of the cluster and add it anew, or restore a snapshot on all members"
+    let last = summaries.len().saturating_sub(1);
+    // A segment that was named alone may have later ones.
+    let may_cut = hurt == last && between.is_empty() && source.segments.last().is_some_and(|segment| !segment.followed);
+    let Some(summary) = summaries.last_mut() else { return };
+    let seen = own(summary).zip(summary.damage.kept().first()).filter(|_| may_cut);
+    let text = match seen.filter(|(own, _)| own.cut_by_server).zip(source.segments.last()) {
+        Some(((own, damage), segment)) if own.behind == 0 && damage.verdict() <= Verdict::Suspect => format!(
+            "etcd cuts {} at byte {} itself, keeps a copy of it with the ending .broken, and starts",
+            segment.name,
+            damage.span.start()
         ),
-        (false, _) => {
-            "etcd refuses to start on this log: take the member out of the cluster and add it anew, or restore a snapshot on all \
-                       members"
-                .to_owned()
-        }
+        Some(((own, damage), segment)) => format!(
+            "etcd takes this for a torn end, cuts {} at byte {} with the {} whole frames behind it, and starts without a word about it; do not \
+             start it: {WAY_OUT}",
+            segment.name,
+            damage.span.start(),
+            own.behind
+        ),
+        None => format!("etcd refuses to start; {WAY_OUT}"),
     };
-    summaries[last].warnings.push(Warning { name: "next-start", span: at, text });
+    summary.recovery = Some(text);
 }
 
 /// Whether a log may be cut: the torn end of the last segment, as the server itself would cut it, and nothing else.

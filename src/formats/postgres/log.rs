@@ -159,7 +159,30 @@ pub fn join(source: &Source, summaries: &mut [Summary]) -> Vec<Damage> {
     for pair in filled.windows(2) {
         between.extend(gap(source, summaries, pair[0], pair[1]));
     }
+    let words = recovery(source, summaries, &between);
+    if let Some(last) = summaries.last_mut() {
+        last.recovery = words;
+    }
     between
+}
+
+/// What a server makes of a damaged log, if its checkpoint lies in front of the damage: the end of the log.
+fn recovery(source: &Source, summaries: &[Summary], between: &[Damage]) -> Option<String> {
+    let first =
+        summaries.iter().flat_map(|summary| summary.damage.kept()).chain(between).min_by_key(|damage| damage.span.place)?;
+    let index = first.span.place.segment.index();
+    let at = own(summaries.get(index)?)?.base.saturating_add(first.span.start());
+    let (position, name) = (show(first.lsn.map_or(at, |lsn| lsn.0)), &source.segments.get(index)?.name);
+    Some(match first.kind {
+        DamageKind::MissingSegment => {
+            format!(
+                "PostgreSQL takes {position}, in front of {name}, for the end of the log, says so in a line of its own log, and never reads what follows"
+            )
+        }
+        _ => format!(
+            "PostgreSQL takes {position}, in {name}, for the end of the log, says so in a line of its own log, starts, and writes over what follows"
+        ),
+    })
 }
 
 fn own(summary: &Summary) -> Option<&Own> {

@@ -28,7 +28,6 @@ pub const FORMAT: Format = Format {
     unprotected: "the kind, flags and length of a frame, as far as they fit its page and its sum; and nothing links records or segments, so a \
                   cut between two records of any segment cannot be seen",
     words: &[
-        "next-start",
         "compressed",
         "page-left-early",
         "a whole frame",

@@ -8,7 +8,7 @@ use super::super::kept::maybe;
 use super::super::{Folder, Laid, Likeness, Mend, Sample, Summary, numbered};
 use super::frame::{FRAME_HEADER, PAGE, Packed, PieceOf, parse_header};
 use crate::disk::{EntryKind, Source, crc32c, zero_prefix};
-use crate::model::{Damage, DamageKind, Facts, Look, Place, Proof, Span, Warning};
+use crate::model::{Damage, DamageKind, Facts, Look, Place, Proof, Span};
 
 /// What the join needs to know of a file besides its summary.
 #[derive(Debug, Default)]
@@ -119,14 +119,17 @@ fn what_the_server_does(source: &Source, summaries: &mut [Summary]) {
     let Some((at, behind)) = hurt(&summaries[index]).filter(|_| !source.alone && !is_checkpoint(source)) else { return };
     let later: u64 = summaries[index + 1..].iter().map(|summary| summary.records).sum();
     let mine: u64 = summaries[index + 1..].iter().filter_map(hurt).map(|(_, behind)| behind).sum::<u64>() + behind;
+    let place = format!("{} at byte {at}", source.segments[index].name);
     let text = match behind + later {
-        0 => "Prometheus itself cuts the segment here when it is started next".to_owned(),
+        0 => format!("Prometheus cuts {place} itself, and starts"),
         lost => format!(
-            "when it is started next, Prometheus keeps what stands in front of this and deletes the {lost} whole records behind it, later segments \
-             included; walctl repair cuts only damaged segments, and {mine} whole records go"
+            "Prometheus keeps what stands in front of {place}, deletes the {lost} whole records behind it, later segments included, and starts; \
+             walctl repair cuts only damaged segments, and {mine} whole records go"
         ),
     };
-    summaries[index].warnings.push(Warning { name: "next-start", span: Span::new(source.segments[index].id, at, at), text });
+    if let Some(last) = summaries.last_mut() {
+        last.recovery = Some(text);
+    }
 }
 
 fn is_checkpoint(source: &Source) -> bool {

@@ -137,6 +137,33 @@ pub fn join(source: &Source, summaries: &mut [Summary]) -> Vec<Damage> {
     if summaries.iter().any(|summary| own(summary).is_some_and(|own| own.manifest)) {
         return Vec::new();
     }
+    let between = between(source, summaries);
+    let words = recovery(source, summaries, &between);
+    if let Some(last) = summaries.last_mut() {
+        last.recovery = words;
+    }
+    between
+}
+
+/// What RocksDB makes of a damaged log in its default mode, and LevelDB of one of its own.
+fn recovery(source: &Source, summaries: &[Summary], between: &[Damage]) -> Option<String> {
+    let first =
+        summaries.iter().flat_map(|summary| summary.damage.kept()).chain(between).min_by_key(|damage| damage.span.place)?;
+    let place = format!("{} at byte {}", source.segments.get(first.span.place.segment.index())?.name, first.span.start());
+    // What names the log before it tells on one that is gone or too short.
+    let told = summaries.iter().any(|summary| own(summary).is_some_and(|own| own.predecessor.is_some()));
+    Some(match first.kind {
+        DamageKind::MissingSegment if told => {
+            format!("RocksDB goes by what {place} says of the log before it, and refuses to open")
+        }
+        DamageKind::MissingSegment => format!("RocksDB opens without what is missing in front of {place}, and says nothing"),
+        _ => format!(
+            "RocksDB in its default mode opens, and drops what follows {place} without a word; LevelDB leaves out the damaged block and goes on"
+        ),
+    })
+}
+
+fn between(source: &Source, summaries: &mut [Summary]) -> Vec<Damage> {
     // Asked for only where something is missing: the log was read first, as it may be newer than its MANIFEST.
     let mut wanted = None;
     let mut wanted = || *wanted.get_or_insert_with(|| lowest_wanted(source).unwrap_or(None));
