@@ -153,7 +153,7 @@ impl Log {
     /// own. Ten thousand of them may be under way.
     ///
     /// Dropped before it was polled, it appends nothing. Dropped later, the record may become durable all the same, as a write that was
-    /// sent may arrive although nobody waits for the answer; nothing hangs and no other record is touched.
+    /// sent may arrive although its sender no longer waits for the answer; nothing hangs and no other record is touched.
     ///
     /// ```
     /// # let dir = tempfile::tempdir().expect("a temporary folder");

@@ -48,7 +48,7 @@ pub enum Repair {
     /// What was never acknowledged, as far as the bytes can show, is cut off and saved in a file beside the segment.
     #[default]
     Torn,
-    /// Also a last record that is all there and whose checksum is wrong: written badly or rotten, which nobody can tell.
+    /// Also a last record that is all there and whose checksum is wrong: written badly or rotten; its bytes cannot show which.
     Suspect,
 }
 

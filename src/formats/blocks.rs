@@ -60,7 +60,7 @@ pub enum Part {
     Timestamps,
     /// Which log came before.
     Predecessor,
-    /// A type that nobody has to know.
+    /// A type that readers may pass over.
     Unknown,
 }
 

@@ -51,8 +51,8 @@ pub struct Format {
     pub decode: Option<Decode>,
     /// The fields of a record's header, for drawing them over its bytes. The payload follows the last one.
     pub drawing: fn(&Record<'_>) -> Drawing,
-    /// How long the header of a frame is, where payloads may hold what nobody should paste into a ticket: then the bytes behind it are not
-    /// shown unless somebody asks for them. `None` where the log's own user decides.
+    /// How long the header of a frame is, where payloads may be secret: then the bytes behind it are not shown unless the user
+    /// asks for them. `None` where the log's own user decides.
     pub private: Option<u64>,
     /// Which bytes of whole records can change without any check of this format seeing it, in words; empty when there are none.
     pub unprotected: &'static str,

@@ -31,8 +31,8 @@ pub const FORMAT: Format = Format {
         &[("length", 0, 4), ("xid", 4, 4), ("prev", 8, 8), ("info", 16, 1), ("manager", 17, 1), ("zero", 18, 2), ("crc", 20, 4)]
     },
     private: Some(RECORD_HEADER as u64),
-    unprotected: "page headers: a system identifier and flags can change unseen; padding behind records, and what follows a switch, is read by \
-                  nobody",
+    unprotected: "page headers: a system identifier and flags can change unseen; no reader looks at padding behind records, or at \
+                  what follows a switch",
     words: &[
         "goes-on-elsewhere",
         "a later page",

@@ -150,8 +150,8 @@ fn labels<'a>(bytes: &mut Bytes<'a>) -> Option<Vec<(&'a [u8], &'a [u8])>> {
     (0..count).map(|_| Some((bytes.text()?, bytes.text()?))).collect()
 }
 
-/// Reads a record to its last byte, and hands over what it holds. `None` when it is not what its type says; `Some(false)` when nobody here
-/// knows its type.
+/// Reads a record to its last byte, and hands over what it holds. `None` when it is not what its type says; `Some(false)` when
+/// walctl does not know its type.
 pub fn each<'a>(record: &'a [u8], take: &mut dyn FnMut(Logged<'a>)) -> Option<bool> {
     let (kind, rest) = record.split_first()?;
     let mut bytes = Bytes(rest);

@@ -23,7 +23,7 @@ pub const FORMAT: Format = Format {
          gone; copy the database, its -wal and its -shm together before any program opens the database: opening it lets the next checkpoint or \
          write destroy what stands behind the damage",
     ),
-    // Who has the database open holds a lock on it and, unless nobody else may open it, on the index of the log.
+    // A process that has the database open holds a lock on it and, unless it has it for itself alone, on the index of the log.
     lock: Some(Lock { name: "-shm", kind: LockKind::FcntlBeside { ending: "-wal" } }),
     restore: None,
     header: None,

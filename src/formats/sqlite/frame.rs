@@ -88,7 +88,7 @@ pub enum BadHead {
     Magic(u32),
     /// Its sum does not fit.
     Sum(RunningSum, RunningSum),
-    /// Its sum fits, and it is of a version that nobody knows.
+    /// Its sum fits, and its version is unknown.
     Version(u32),
     /// Its sum fits, and pages cannot be that long.
     PageSize(u32),

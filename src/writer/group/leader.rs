@@ -42,17 +42,17 @@ use crate::writer::sync::Window;
 /// | event | word | who looks again, and at what |
 /// |---|---|---|
 /// | a group is over | its completion, all sleepers | its callers, `sync`, `rotate`, `close`: at the outcome |
-/// | the leader is done, the next group has callers | that group's completion, one sleeper | that caller: nobody leads, so it does |
-/// | the leader is done, the next group has only tickets | `committer_word` | the committer: nobody leads, so it does |
-/// | a ticket is handed over while nobody leads | `committer_word` | the committer: the same |
+/// | the leader is done, the next group has callers | that group's completion, one sleeper | that caller: no thread leads, so it does |
+/// | the leader is done, the next group has only tickets | `committer_word` | the committer: no thread leads, so it does |
+/// | a ticket is handed over while no thread leads | `committer_word` | the committer: the same |
 /// | the leader is done and callers wait for room | `room`, all | they: at the bytes that are queued, and at who leads |
 /// | a group is over that tasks await | the wakers of its completion | they: at the outcome, which was set before the wakers were taken |
 /// | the leader is done and tasks wait for room | the wakers in `queue` | they: at the bytes that are queued |
 /// | a record completes a group, or the last thread that could come has come | `company` | the leader in its window: at the same |
-/// | a handle is dropped | `company` | the leader in its window: whether anybody else can come |
-/// | a task finds no room | `company`, `committer_word` | the leader in its window, or the committer if nobody leads: there is something to write |
+/// | a handle is dropped | `company` | the leader in its window: whether another thread can come |
+/// | a task finds no room | `company`, `committer_word` | the leader in its window, or the committer if no thread leads: there is something to write |
 /// | `sync`, `rotate`, `close`, or a caller without room | `company` | the leader in its window: whether its group is wanted at once |
-/// | the log failed, or a leader panicked | all completions, `room`, `company`, all wakers | everybody: at the failure |
+/// | the log failed, or a leader panicked | all completions, `room`, `company`, all wakers | all of them: at the failure |
 /// | the log is closed | `room`, the wakers in `queue` | callers and tasks without room: at `closed` |
 /// | a segment was sealed, a checkpoint written, a pin moved | `let_go` | the thread that lets segments go: at what is due |
 /// | the writer stops | `committer_word`, `time`, `let_go` | the threads: at `stop` |
