@@ -16,6 +16,7 @@ mod cli {
     pub mod presets;
     pub mod verify_with_bar;
 
+    pub mod about;
     pub mod append;
     pub mod bench;
     pub mod dump;

@@ -5,7 +5,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use super::args::Global;
 use super::exit::Exit;
 use super::render::out::{Out, say_json};
-use super::{append, bench, dump, generate, interrupt, repair, rotate, stats, verify};
+use super::{about, append, bench, dump, generate, interrupt, repair, rotate, stats, verify};
 
 const AFTER_HELP: &str = "\
 A log is named by its folder. Reading never writes and needs no lock. Exit codes: 0 clean, 1 could not do it, 2 wrong usage, 3 torn \
@@ -34,6 +34,10 @@ enum Command {
     Rotate(rotate::RotateArgs),
     Stats(stats::StatsArgs),
     Bench(Box<bench::BenchArgs>),
+    Explain(about::ExplainArgs),
+    Completions(about::CompletionsArgs),
+    Man(about::ManArgs),
+    Help(about::HelpArgs),
 }
 
 impl Command {
@@ -46,6 +50,10 @@ impl Command {
             Command::Rotate(args) => rotate::run(args, out),
             Command::Stats(args) => stats::run(args, out),
             Command::Bench(args) => bench::run(args, out),
+            Command::Explain(args) => about::explain(args, out),
+            Command::Completions(args) => about::completions(args, out, command()),
+            Command::Man(args) => about::man(args, out, command()),
+            Command::Help(args) => about::help(args, out, command()),
         }
     }
 }

@@ -60,16 +60,26 @@ fn completions(dir: &Path, mut top: Command) -> anyhow::Result<()> {
 fn man(dir: &Path, mut top: Command) -> anyhow::Result<()> {
     fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
     top.build();
-    let names: Vec<String> = top.get_subcommands().map(|sub| format!("walctl-{}", sub.get_name())).collect();
-    for sub in top.get_subcommands() {
-        page(dir, sub, &names)?;
+    let names = names(&top);
+    for command in top.get_subcommands().chain([&top]) {
+        let path = dir.join(of(command).get_filename());
+        fs::write(&path, page(command, &names)?).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    page(dir, &top, &names)
+    Ok(())
 }
 
-fn page(dir: &Path, command: &Command, names: &[String]) -> anyhow::Result<()> {
-    let man = Man::new(command.clone()).manual("walctl").source(format!("walctl {}", env!("CARGO_PKG_VERSION")));
-    let path = dir.join(man.get_filename());
+/// The names of all pages but that of walctl itself.
+pub fn names(top: &Command) -> Vec<String> {
+    top.get_subcommands().map(|sub| format!("walctl-{}", sub.get_name())).collect()
+}
+
+fn of(command: &Command) -> Man {
+    Man::new(command.clone()).manual("walctl").source(format!("walctl {}", env!("CARGO_PKG_VERSION")))
+}
+
+/// The page of a command that was built; `names` are those of all pages.
+pub fn page(command: &Command, names: &[String]) -> anyhow::Result<Vec<u8>> {
+    let man = of(command);
     let mut text = Vec::new();
     man.render_title(&mut text)?;
     man.render_name_section(&mut text)?;
@@ -81,7 +91,7 @@ fn page(dir: &Path, command: &Command, names: &[String]) -> anyhow::Result<()> {
     }
     let mut more = Roff::new();
     exit_codes(&mut more);
-    if !matches!(command.get_name(), "append" | "rotate" | "bench") {
+    if !matches!(command.get_name(), "append" | "rotate" | "bench" | "explain" | "completions" | "man" | "help") {
         damage(&mut more);
     }
     environment(&mut more);
@@ -90,7 +100,7 @@ fn page(dir: &Path, command: &Command, names: &[String]) -> anyhow::Result<()> {
     }
     see_also(&mut more, man.get_filename().trim_end_matches(".1"), names);
     text.write_all(more.to_roff().as_bytes())?;
-    fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+    Ok(text)
 }
 
 fn exit_codes(roff: &mut Roff) {

@@ -1,0 +1,199 @@
+//! Commands about walctl itself: what a word of its output means, its help, its manual, completions for a shell.
+
+use std::io::{self, Write};
+use std::process::{Command as Process, Stdio};
+
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Command};
+use clap_complete::Shell;
+use serde_json::{Value, json};
+use walctl::model::{CATALOGUE, Verdict};
+
+use super::exit::{Exit, usage};
+use super::generate;
+use super::render::out::Out;
+
+/// Say what a word of the output means: a kind of damage, a verdict or an exit code
+#[derive(Args, Debug)]
+#[command(after_help = "Without a name every one is listed. The same texts stand in the manual: walctl man verify.")]
+pub struct ExplainArgs {
+    /// The name of a kind of damage, a verdict, or the number of an exit code
+    #[arg(value_name = "NAME", value_parser = PossibleValuesParser::new(names()), hide_possible_values = true)]
+    names: Vec<String>,
+}
+
+/// Print the completions for a shell
+#[derive(Args, Debug)]
+#[command(after_help = "\
+bash: walctl completions bash > ~/.local/share/bash-completion/completions/walctl
+zsh:  walctl completions zsh > ~/.zfunc/_walctl, where ~/.zfunc is in fpath before compinit runs
+fish: walctl completions fish > ~/.config/fish/completions/walctl.fish")]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    shell: Shell,
+}
+
+/// Show the manual page of walctl or of a command
+#[derive(Args, Debug)]
+#[command(
+    after_help = "On a terminal the page is shown by man, if there is one. Into a pipe or a file its source is written: walctl man dump > \
+                        walctl-dump.1"
+)]
+pub struct ManArgs {
+    /// The command; without one the page about walctl
+    #[arg(value_name = "COMMAND")]
+    command: Option<String>,
+}
+
+/// Show the help of walctl or of a command
+#[derive(Args, Debug)]
+pub struct HelpArgs {
+    /// The command; without one the help of walctl
+    #[arg(value_name = "COMMAND")]
+    command: Option<String>,
+}
+
+/// What can be explained.
+enum Word {
+    Damage(usize),
+    Verdict(Verdict),
+    Exit(Exit),
+}
+
+impl Word {
+    fn all() -> impl Iterator<Item = Word> {
+        let damage = (0..CATALOGUE.len()).map(Word::Damage);
+        damage.chain(Verdict::ALL.into_iter().map(Word::Verdict)).chain(Exit::ALL.into_iter().map(Word::Exit))
+    }
+
+    fn name(&self) -> String {
+        match self {
+            Word::Damage(index) => CATALOGUE[*index].name.to_owned(),
+            Word::Verdict(verdict) => verdict.name().to_owned(),
+            Word::Exit(exit) => exit.code().to_string(),
+        }
+    }
+
+    fn class(&self) -> &'static str {
+        match self {
+            Word::Damage(_) => "damage",
+            Word::Verdict(_) => "verdict",
+            Word::Exit(_) => "exit code",
+        }
+    }
+
+    fn meaning(&self) -> &'static str {
+        match self {
+            Word::Damage(index) => CATALOGUE[*index].words,
+            Word::Verdict(verdict) => verdict.words(),
+            Word::Exit(exit) => exit.sentence(),
+        }
+    }
+
+    /// What is said besides, with what it is.
+    fn more(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Word::Damage(index) => {
+                let entry = &CATALOGUE[*index];
+                vec![("usual cause", entry.cause.to_owned()), ("what helps", entry.remedy.to_owned())]
+            }
+            Word::Verdict(verdict) => vec![("exit code", Exit::from(*verdict).code().to_string())],
+            Word::Exit(exit) => {
+                let verdicts: Vec<&str> =
+                    Verdict::ALL.into_iter().filter(|verdict| Exit::from(*verdict) == *exit).map(Verdict::name).collect();
+                if verdicts.is_empty() { Vec::new() } else { vec![("verdicts", verdicts.join(", "))] }
+            }
+        }
+    }
+
+    fn json(&self) -> Value {
+        let mut value = json!({"name": self.name(), "class": self.class(), "meaning": self.meaning()});
+        for (what, text) in self.more() {
+            value[what.replace(' ', "_")] = json!(text);
+        }
+        value
+    }
+}
+
+fn names() -> Vec<String> {
+    Word::all().map(|word| word.name()).collect()
+}
+
+/// Says what words mean.
+pub fn explain(args: &ExplainArgs, out: &mut Out) -> anyhow::Result<Exit> {
+    let chosen: Vec<Word> = Word::all().filter(|word| args.names.is_empty() || args.names.contains(&word.name())).collect();
+    for (index, word) in chosen.iter().enumerate() {
+        if out.json() {
+            writeln!(out, "{}", word.json())?;
+        } else if args.names.is_empty() {
+            writeln!(out, "{:<10} {:<18} {}", word.class(), word.name(), word.meaning())?;
+        } else {
+            if index > 0 {
+                writeln!(out)?;
+            }
+            writeln!(out, "{} ({}): {}", word.name(), word.class(), word.meaning())?;
+            for (what, text) in word.more() {
+                writeln!(out, "  {what}: {text}")?;
+            }
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// Writes the completions for a shell.
+pub fn completions(args: &CompletionsArgs, out: &mut Out, mut top: Command) -> anyhow::Result<Exit> {
+    let mut text = Vec::new();
+    clap_complete::generate(args.shell, &mut top, "walctl", &mut text);
+    out.write_all(&text)?;
+    Ok(Exit::Done)
+}
+
+/// Shows a page of the manual.
+pub fn man(args: &ManArgs, out: &mut Out, mut top: Command) -> anyhow::Result<Exit> {
+    top.build();
+    let command = chosen(&mut top, args.command.as_deref())?.clone();
+    let page = generate::page(&command, &generate::names(&top))?;
+    if !out.is_terminal() {
+        out.write_all(&page)?;
+        return Ok(Exit::Done);
+    }
+    // Where there is no man, its page is of no use on a terminal, and the help says the same.
+    if !shown_by_man(&page)? {
+        let help = command.clone().render_long_help();
+        writeln!(out, "{help}")?;
+    }
+    Ok(Exit::Done)
+}
+
+/// Whether `man` could be started and took the page.
+fn shown_by_man(page: &[u8]) -> io::Result<bool> {
+    let mut process = match Process::new("man").args(["-l", "-"]).stdin(Stdio::piped()).spawn() {
+        Ok(process) => process,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    if let Some(mut stdin) = process.stdin.take() {
+        // It may end before it has read everything: its status tells.
+        let _ = stdin.write_all(page);
+    }
+    Ok(process.wait()?.success())
+}
+
+/// Shows the help of a command.
+pub fn help(args: &HelpArgs, out: &mut Out, mut top: Command) -> anyhow::Result<Exit> {
+    top.build();
+    let help = chosen(&mut top, args.command.as_deref())?.render_long_help();
+    if out.colour() {
+        writeln!(out, "{}", help.ansi())?;
+    } else {
+        writeln!(out, "{help}")?;
+    }
+    Ok(Exit::Done)
+}
+
+fn chosen<'a>(top: &'a mut Command, name: Option<&str>) -> anyhow::Result<&'a mut Command> {
+    let Some(name) = name else { return Ok(top) };
+    let known: Vec<String> = top.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
+    top.find_subcommand_mut(name).ok_or_else(|| usage(format!("no command {name}; there are {}", known.join(", "))))
+}
