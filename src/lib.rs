@@ -367,6 +367,8 @@ pub mod formats {
         mod walk;
         pub use format::FORMAT;
     }
+    #[cfg(feature = "formats")]
+    pub mod zookeeper;
     pub use crate::native::{BUCKETS, IndexEntry, Tally, bucket};
     pub use capped::Capped;
     pub use decoded::{Decode, Decoded, Decoder, LONGEST_DECODED, Secrets, decode, plain, words};

@@ -222,6 +222,11 @@ fn etcd_fixtures_hold_what_its_own_reader_gives() {
     run("etcd", 15);
 }
 
+#[test]
+fn zookeeper_fixtures_hold_what_their_maker_lists() {
+    run("zookeeper", 9);
+}
+
 /// Behind damage each frame that continues a stored sum is given, and the one that only begins a chain.
 #[test]
 fn what_stands_behind_damage_in_an_etcd_log_is_given_too() {

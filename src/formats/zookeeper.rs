@@ -1,0 +1,12 @@
+//! ZooKeeper: the files of its format, and its page.
+#![doc = include_str!("zookeeper/FORMAT.md")]
+
+mod diagnose;
+mod format;
+mod frame;
+mod log;
+mod meaning;
+#[cfg(test)]
+mod tests;
+mod walk;
+pub use format::FORMAT;

@@ -1,0 +1,100 @@
+//! Logs made here, transaction by transaction, and hurt: what is said of them.
+
+use super::FORMAT;
+use super::frame::adler32;
+use crate::formats::Ending;
+use crate::formats::seen::{WholeRead, read_files};
+use crate::model::{DamageKind, Verdict};
+
+fn transaction(zxid: u64, kind: i32, record: &[u8]) -> Vec<u8> {
+    let mut body = 0x1234u64.to_be_bytes().to_vec();
+    body.extend(7u32.to_be_bytes());
+    body.extend(zxid.to_be_bytes());
+    body.extend(1_700_000_000_000u64.to_be_bytes());
+    body.extend(kind.to_be_bytes());
+    body.extend(record);
+    let mut bytes = u64::from(adler32(1, &body)).to_be_bytes().to_vec();
+    bytes.extend((body.len() as u32).to_be_bytes());
+    bytes.extend(body);
+    bytes.push(b'B');
+    bytes
+}
+
+fn file(transactions: &[Vec<u8>], zeros: usize) -> Vec<u8> {
+    let mut bytes = b"ZKLG\0\0\0\x02\0\0\0\0\0\0\0\0".to_vec();
+    bytes.extend(transactions.concat());
+    bytes.resize(bytes.len() + zeros, 0);
+    bytes
+}
+
+fn small() -> Vec<Vec<u8>> {
+    (1..=5).map(|zxid| transaction(zxid, 5, b"\0\0\0\x02/a\0\0\0\x03abc\0\0\0\x01")).collect()
+}
+
+fn read(bytes: &[u8]) -> WholeRead {
+    read_files(&FORMAT, &[("log.1", bytes)])
+}
+
+#[test]
+fn a_file_ends_at_a_transaction_or_in_zeros() {
+    for (zeros, ending) in [(0, Ending::FileEnds), (4096, Ending::Zeros), (3, Ending::Zeros)] {
+        let seen = read(&file(&small(), zeros));
+        assert_eq!((seen.verdict(), seen.endings, &seen.lsns[..]), (Verdict::Clean, vec![ending], &[1, 2, 3, 4, 5][..]));
+    }
+}
+
+#[test]
+fn each_flipped_bit_is_noticed_but_for_the_number_of_the_database() {
+    let whole = file(&small(), 600);
+    let data = whole.len() - 600;
+    for at in (0..8).chain(16..data) {
+        for bit in 0..8 {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 1 << bit;
+            let version = (4..8).contains(&at);
+            if version {
+                continue;
+            }
+            let seen = read(&bytes);
+            assert!(seen.verdict() > Verdict::Clean, "bit {bit} of byte {at}");
+            let least = if at < 16 { 5 } else { 4 };
+            assert!(seen.lsns.len() >= least, "bit {bit} of byte {at}: {:?}", seen.lsns);
+        }
+    }
+}
+
+#[test]
+fn a_cut_inside_a_transaction_is_torn_with_and_without_zeros_behind_it() {
+    let whole = file(&small(), 0);
+    let one = small()[0].len();
+    for length in 0..whole.len() {
+        let at_end = length >= 16 && (length - 16).is_multiple_of(one);
+        let seen = read(&whole[..length]);
+        assert_eq!(seen.verdict(), if at_end { Verdict::Clean } else { Verdict::Torn }, "cut to {length}: {:?}", seen.damage);
+        if length > 16 {
+            let mut zeros = whole[..length].to_vec();
+            zeros.resize(4096, 0);
+            let seen = read(&zeros);
+            assert!(seen.verdict() <= Verdict::Torn, "zeros from {length} on: {:?}", seen.damage);
+        }
+    }
+}
+
+#[test]
+fn what_is_missing_between_files_is_told_unless_a_snapshot_holds_it() {
+    let all = small();
+    let (first, second) = (file(&all[..2], 64), file(&all[3..], 64));
+    let seen = read_files(&FORMAT, &[("log.1", &first), ("log.4", &second)]);
+    let kinds: Vec<DamageKind> = seen.damage.iter().map(|damage| damage.kind).collect();
+    assert_eq!((seen.verdict(), kinds), (Verdict::Missing, vec![DamageKind::MissingSegment]));
+    let snapshot = b"ZKSN".to_vec();
+    let seen = read_files(&FORMAT, &[("log.1", &first), ("log.4", &second), ("snapshot.3", &snapshot)]);
+    assert_eq!(seen.verdict(), Verdict::Clean);
+    // The server took the torn end for the end, and gave its zxid again.
+    let mut torn = file(&all[..3], 0);
+    torn.truncate(torn.len() - 9);
+    let seen = read_files(&FORMAT, &[("log.1", &torn), ("log.3", &file(&all[2..], 0))]);
+    assert_eq!(seen.verdict(), Verdict::Torn);
+    let seen = read_files(&FORMAT, &[("log.1", &torn), ("log.4", &second)]);
+    assert_eq!((seen.verdict(), seen.damage.len()), (Verdict::Corrupt, 1));
+}
