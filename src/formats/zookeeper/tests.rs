@@ -68,7 +68,8 @@ fn a_cut_inside_a_transaction_is_torn_with_and_without_zeros_behind_it() {
     let whole = file(&small(), 0);
     let one = small()[0].len();
     for length in 0..whole.len() {
-        let at_end = length >= 16 && (length - 16).is_multiple_of(one);
+        // A sum has 32 bits of 64, so its first bytes look like the zeros behind the end.
+        let at_end = length >= 16 && (length - 16) % one <= 4;
         let seen = read(&whole[..length]);
         assert_eq!(seen.verdict(), if at_end { Verdict::Clean } else { Verdict::Torn }, "cut to {length}: {:?}", seen.damage);
         if length > 16 {
