@@ -2,7 +2,7 @@
 
 use super::super::resync::last_content;
 use super::super::{Ending, Halt, looks_interrupted};
-use super::frame::{AROUND, Claim, END, FILE_HEADER, HEADER, LIMIT, Txn, kind_of};
+use super::frame::{AROUND, Claim, END, HEADER, LIMIT, Txn, kind_of};
 use super::walk::{Walker, Whole};
 use crate::disk::zero_prefix;
 use crate::model::{Damage, DamageKind, Facts, Look, Lsn, Proof, Verdict};
