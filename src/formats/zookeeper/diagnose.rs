@@ -167,7 +167,7 @@ impl Walker<'_, '_> {
                     look,
                     "a length of zero, at which the server stops reading this file without a word".to_owned(),
                 ),
-                other => (DamageKind::NotAFrame, look, format!("a length of {other}, or a sum of more than 32 bits")),
+                other => (DamageKind::NotAFrame, look, format!("a length of {other}")),
             };
         };
         let end = start + AROUND + bytes + 1;
