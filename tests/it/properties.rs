@@ -299,8 +299,7 @@ fn check_alone(disk: &Arc<dyn Disk>, input: &Input) -> Result<(), Fails> {
     Ok(())
 }
 
-/// A cut behind an LSN leaves everything up to it and nothing else, and is undone byte for byte. Records without a number that stand in
-/// front of the first one that has one stay.
+/// A cut behind an LSN leaves everything up to it and nothing else, and is undone byte for byte. What has no number stays too.
 fn check_at(case: &Case, files: &Files, seen: &Seen) -> Result<(), Fails> {
     let lsns: Vec<u64> = seen.records.iter().filter_map(|got| got.lsn).collect();
     let Some(at) = lsns.get(lsns.len() / 2).copied() else { return Ok(()) };

@@ -8,7 +8,7 @@ use super::super::kept::maybe;
 use super::super::{Ending, Folder, Laid, Likeness, Mend, Sample, Summary, numbered};
 use super::frame::{FILE_HEADER, MAGIC, show};
 use crate::disk::{EntryKind, Source};
-use crate::model::{Damage, DamageKind, Facts, Look, Lsn, LsnRange, Place, Proof, Span, Verdict};
+use crate::model::{Damage, DamageKind, Facts, Look, Lsn, LsnRange, Place, Proof, Span};
 
 /// What the join needs to know of a file besides its summary.
 #[derive(Debug, Default)]
@@ -200,9 +200,7 @@ pub fn mend(source: &Source, summaries: &[Summary], at: Place) -> Mend {
     if at.offset < FILE_HEADER {
         return Mend::Refuse(HEADLESS);
     }
-    let torn = summary.end == at.offset
-        && summary.own::<Own>().is_some_and(|own| own.torn_end)
-        && summary.damage.kept().last().is_some_and(|damage| damage.verdict() <= Verdict::Suspect);
+    let torn = summary.end == at.offset && summary.own::<Own>().is_some_and(|own| own.torn_end);
     if torn { Mend::Cut } else { Mend::Refuse(REFUSED) }
 }
 
