@@ -22,8 +22,20 @@ _walctl() {
             walctl,bench)
                 cmd="walctl__subcmd__bench"
                 ;;
+            walctl,completions)
+                cmd="walctl__subcmd__completions"
+                ;;
             walctl,dump)
                 cmd="walctl__subcmd__dump"
+                ;;
+            walctl,explain)
+                cmd="walctl__subcmd__explain"
+                ;;
+            walctl,help)
+                cmd="walctl__subcmd__help"
+                ;;
+            walctl,man)
+                cmd="walctl__subcmd__man"
                 ;;
             walctl,repair)
                 cmd="walctl__subcmd__repair"
@@ -44,7 +56,7 @@ _walctl() {
 
     case "${cmd}" in
         walctl)
-            opts="-q -h -V --json --quiet --color --help --version dump verify repair append rotate stats bench"
+            opts="-q -h -V --json --quiet --color --help --version dump verify repair append rotate stats bench explain completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -396,6 +408,24 @@ _walctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        walctl__subcmd__completions)
+            opts="-q -h -V --json --quiet --color --help --version bash elvish fish powershell zsh"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         walctl__subcmd__dump)
             opts="-C -n -f -q -h -V --format --io --key-file --lsn --since --until --kind --tag --grep --context --limit --tail --reverse --fail-empty --follow --cursor --decode --show-values --payload --redact --frames --hex --csv --raw --delimiter --out-dir --json --quiet --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -404,7 +434,7 @@ _walctl() {
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb rivven allsource rocksdb leveldb pebble postgres sqlite etcd prometheus" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb rivven allsource rocksdb leveldb pebble postgres sqlite etcd prometheus zookeeper" -- "${cur}"))
                     return 0
                     ;;
                 --io)
@@ -515,6 +545,60 @@ _walctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        walctl__subcmd__explain)
+            opts="-q -h -V --json --quiet --color --help --version bad-checksum cut-short zeroed not-a-frame bad-header unfinished-segment broken-batch broken-record bad-payload bad-seal lsn-gap lsn-back missing-segment other-log broken-chain wrong-name read-error ledger-lost plaintext-frame downgraded clean torn suspect unreadable foreign missing corrupt 0 1 2 3 4 5 6 7 130"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        walctl__subcmd__help)
+            opts="-q -h -V --json --quiet --color --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        walctl__subcmd__man)
+            opts="-q -h -V --json --quiet --color --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         walctl__subcmd__repair)
             opts="-n -q -h -V --format --io --key-file --dry-run --accept-suspect --accept-running --max-cut --at --accept-hole --yes --from-dwb --undo --salvage --json --quiet --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -523,7 +607,7 @@ _walctl() {
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb rivven allsource rocksdb leveldb pebble postgres sqlite etcd prometheus" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb rivven allsource rocksdb leveldb pebble postgres sqlite etcd prometheus zookeeper" -- "${cur}"))
                     return 0
                     ;;
                 --io)
@@ -654,7 +738,7 @@ _walctl() {
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb rivven allsource rocksdb leveldb pebble postgres sqlite etcd prometheus" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb rivven allsource rocksdb leveldb pebble postgres sqlite etcd prometheus zookeeper" -- "${cur}"))
                     return 0
                     ;;
                 --io)
@@ -707,7 +791,7 @@ _walctl() {
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb rivven allsource rocksdb leveldb pebble postgres sqlite etcd prometheus" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb rivven allsource rocksdb leveldb pebble postgres sqlite etcd prometheus zookeeper" -- "${cur}"))
                     return 0
                     ;;
                 --io)

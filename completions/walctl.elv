@@ -33,6 +33,10 @@ set edit:completion:arg-completer[walctl] = {|@words|
             cand rotate 'Seal the active segment and begin the next one; remove old segments by rule'
             cand stats 'Count and measure what is in logs'
             cand bench 'Measure how fast records become durable, and how to tune it'
+            cand explain 'Say what a word of the output means: a kind of damage, a verdict or an exit code'
+            cand completions 'Print the completions for a shell'
+            cand man 'Show the manual page of walctl or of a command'
+            cand help 'Show the help of walctl or of a command'
         }
         &'walctl;dump'= {
             cand --format 'Format of the log; auto recognises it by content and name, list prints all formats'
@@ -227,6 +231,46 @@ set edit:completion:arg-completer[walctl] = {|@words|
             cand --csv 'Print the figures as CSV'
             cand --markdown 'Print the figures as a Markdown table'
             cand --unlike 'Allow a baseline from another kind of machine'
+            cand --json 'Results as JSON, one object a line; failures as one JSON object on standard error'
+            cand -q 'Print no results and no progress; only the exit code answers'
+            cand --quiet 'Print no results and no progress; only the exit code answers'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand -V 'Print version'
+            cand --version 'Print version'
+        }
+        &'walctl;explain'= {
+            cand --color 'When to use colours; auto means on a terminal and without NO_COLOR'
+            cand --json 'Results as JSON, one object a line; failures as one JSON object on standard error'
+            cand -q 'Print no results and no progress; only the exit code answers'
+            cand --quiet 'Print no results and no progress; only the exit code answers'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand -V 'Print version'
+            cand --version 'Print version'
+        }
+        &'walctl;completions'= {
+            cand --color 'When to use colours; auto means on a terminal and without NO_COLOR'
+            cand --json 'Results as JSON, one object a line; failures as one JSON object on standard error'
+            cand -q 'Print no results and no progress; only the exit code answers'
+            cand --quiet 'Print no results and no progress; only the exit code answers'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand -V 'Print version'
+            cand --version 'Print version'
+        }
+        &'walctl;man'= {
+            cand --color 'When to use colours; auto means on a terminal and without NO_COLOR'
+            cand --json 'Results as JSON, one object a line; failures as one JSON object on standard error'
+            cand -q 'Print no results and no progress; only the exit code answers'
+            cand --quiet 'Print no results and no progress; only the exit code answers'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand -V 'Print version'
+            cand --version 'Print version'
+        }
+        &'walctl;help'= {
+            cand --color 'When to use colours; auto means on a terminal and without NO_COLOR'
             cand --json 'Results as JSON, one object a line; failures as one JSON object on standard error'
             cand -q 'Print no results and no progress; only the exit code answers'
             cand --quiet 'Print no results and no progress; only the exit code answers'

@@ -38,6 +38,10 @@ complete -c walctl -n "__fish_walctl_needs_command" -f -a "append" -d 'Append re
 complete -c walctl -n "__fish_walctl_needs_command" -f -a "rotate" -d 'Seal the active segment and begin the next one; remove old segments by rule'
 complete -c walctl -n "__fish_walctl_needs_command" -f -a "stats" -d 'Count and measure what is in logs'
 complete -c walctl -n "__fish_walctl_needs_command" -f -a "bench" -d 'Measure how fast records become durable, and how to tune it'
+complete -c walctl -n "__fish_walctl_needs_command" -f -a "explain" -d 'Say what a word of the output means: a kind of damage, a verdict or an exit code'
+complete -c walctl -n "__fish_walctl_needs_command" -f -a "completions" -d 'Print the completions for a shell'
+complete -c walctl -n "__fish_walctl_needs_command" -f -a "man" -d 'Show the manual page of walctl or of a command'
+complete -c walctl -n "__fish_walctl_needs_command" -f -a "help" -d 'Show the help of walctl or of a command'
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l format -d 'Format of the log; auto recognises it by content and name, list prints all formats' -r -f -a "auto\t''
 list\t''
 native\t''
@@ -51,7 +55,8 @@ pebble\t''
 postgres\t''
 sqlite\t''
 etcd\t''
-prometheus\t''"
+prometheus\t''
+zookeeper\t''"
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l io -d 'How to read; auto maps finished segments into memory and reads the others' -r -f -a "auto\t'Finished segments through a mapping, the others with system calls'
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"
@@ -107,7 +112,8 @@ pebble\t''
 postgres\t''
 sqlite\t''
 etcd\t''
-prometheus\t''"
+prometheus\t''
+zookeeper\t''"
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l io -d 'How to read; auto maps finished segments into memory and reads the others' -r -f -a "auto\t'Finished segments through a mapping, the others with system calls'
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"
@@ -138,7 +144,8 @@ pebble\t''
 postgres\t''
 sqlite\t''
 etcd\t''
-prometheus\t''"
+prometheus\t''
+zookeeper\t''"
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -l io -d 'How to read; auto maps finished segments into memory and reads the others' -r -f -a "auto\t'Finished segments through a mapping, the others with system calls'
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"
@@ -237,7 +244,8 @@ pebble\t''
 postgres\t''
 sqlite\t''
 etcd\t''
-prometheus\t''"
+prometheus\t''
+zookeeper\t''"
 complete -c walctl -n "__fish_walctl_using_subcommand stats" -l io -d 'How to read; auto maps finished segments into memory and reads the others' -r -f -a "auto\t'Finished segments through a mapping, the others with system calls'
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"
@@ -287,3 +295,31 @@ complete -c walctl -n "__fish_walctl_using_subcommand bench" -l json -d 'Results
 complete -c walctl -n "__fish_walctl_using_subcommand bench" -s q -l quiet -d 'Print no results and no progress; only the exit code answers'
 complete -c walctl -n "__fish_walctl_using_subcommand bench" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c walctl -n "__fish_walctl_using_subcommand bench" -s V -l version -d 'Print version'
+complete -c walctl -n "__fish_walctl_using_subcommand explain" -l color -d 'When to use colours; auto means on a terminal and without NO_COLOR' -r -f -a "auto\t'On a terminal and without NO_COLOR'
+always\t'Also into files and pipes'
+never\t'Nowhere'"
+complete -c walctl -n "__fish_walctl_using_subcommand explain" -l json -d 'Results as JSON, one object a line; failures as one JSON object on standard error'
+complete -c walctl -n "__fish_walctl_using_subcommand explain" -s q -l quiet -d 'Print no results and no progress; only the exit code answers'
+complete -c walctl -n "__fish_walctl_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c walctl -n "__fish_walctl_using_subcommand explain" -s V -l version -d 'Print version'
+complete -c walctl -n "__fish_walctl_using_subcommand completions" -l color -d 'When to use colours; auto means on a terminal and without NO_COLOR' -r -f -a "auto\t'On a terminal and without NO_COLOR'
+always\t'Also into files and pipes'
+never\t'Nowhere'"
+complete -c walctl -n "__fish_walctl_using_subcommand completions" -l json -d 'Results as JSON, one object a line; failures as one JSON object on standard error'
+complete -c walctl -n "__fish_walctl_using_subcommand completions" -s q -l quiet -d 'Print no results and no progress; only the exit code answers'
+complete -c walctl -n "__fish_walctl_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c walctl -n "__fish_walctl_using_subcommand completions" -s V -l version -d 'Print version'
+complete -c walctl -n "__fish_walctl_using_subcommand man" -l color -d 'When to use colours; auto means on a terminal and without NO_COLOR' -r -f -a "auto\t'On a terminal and without NO_COLOR'
+always\t'Also into files and pipes'
+never\t'Nowhere'"
+complete -c walctl -n "__fish_walctl_using_subcommand man" -l json -d 'Results as JSON, one object a line; failures as one JSON object on standard error'
+complete -c walctl -n "__fish_walctl_using_subcommand man" -s q -l quiet -d 'Print no results and no progress; only the exit code answers'
+complete -c walctl -n "__fish_walctl_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c walctl -n "__fish_walctl_using_subcommand man" -s V -l version -d 'Print version'
+complete -c walctl -n "__fish_walctl_using_subcommand help" -l color -d 'When to use colours; auto means on a terminal and without NO_COLOR' -r -f -a "auto\t'On a terminal and without NO_COLOR'
+always\t'Also into files and pipes'
+never\t'Nowhere'"
+complete -c walctl -n "__fish_walctl_using_subcommand help" -l json -d 'Results as JSON, one object a line; failures as one JSON object on standard error'
+complete -c walctl -n "__fish_walctl_using_subcommand help" -s q -l quiet -d 'Print no results and no progress; only the exit code answers'
+complete -c walctl -n "__fish_walctl_using_subcommand help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c walctl -n "__fish_walctl_using_subcommand help" -s V -l version -d 'Print version'

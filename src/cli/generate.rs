@@ -91,7 +91,7 @@ pub fn page(command: &Command, names: &[String]) -> anyhow::Result<Vec<u8>> {
     }
     let mut more = Roff::new();
     exit_codes(&mut more);
-    if !matches!(command.get_name(), "append" | "rotate" | "bench" | "explain" | "completions" | "man" | "help") {
+    if matches!(command.get_name(), "walctl" | "dump" | "verify" | "repair" | "stats") {
         damage(&mut more);
     }
     environment(&mut more);

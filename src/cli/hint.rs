@@ -113,7 +113,7 @@ fn for_poisoned(path: &Path, cause: &str) -> String {
 
 /// Whether a command reads logs of every format, and can be told which one.
 fn takes_format(command: &str) -> bool {
-    !matches!(command, "append" | "rotate" | "bench")
+    matches!(command, "dump" | "verify" | "repair" | "stats")
 }
 
 /// What to do next about each piece of a log's damage. What is the same for all of them is found out once, and only if it is needed.

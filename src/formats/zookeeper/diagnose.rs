@@ -2,7 +2,7 @@
 
 use super::super::resync::last_content;
 use super::super::{Ending, Halt, looks_interrupted};
-use super::frame::{AROUND, Claim, END, HEADER, LIMIT, Txn, kind_of};
+use super::frame::{AROUND, END, HEADER, LIMIT, Txn, TxnClaim, kind_of};
 use super::walk::{Walker, Whole};
 use crate::disk::zero_prefix;
 use crate::model::{Damage, DamageKind, Facts, Look, Lsn, Proof, Verdict};
@@ -65,7 +65,7 @@ impl Walker<'_, '_> {
     }
 
     fn next_transaction(&mut self, start: u64) -> Option<(u64, Whole)> {
-        if let Some(length) = self.cursor.array(start).and_then(|bytes| Claim::parse(&bytes).bytes()) {
+        if let Some(length) = self.cursor.array(start).and_then(|bytes| TxnClaim::parse(&bytes).bytes()) {
             // Where its length is to be believed, nothing inside it is tried.
             let end = start + AROUND + length + 1;
             if let Some(whole) = self.whole_at(end).filter(|whole| self.follows(whole)) {
@@ -149,7 +149,7 @@ impl Walker<'_, '_> {
 
     fn wrong(&mut self, start: u64, next: Option<u64>, content: u64) -> (DamageKind, Look, String) {
         let length = self.cursor.length();
-        let Some(claim) = self.cursor.array(start).map(|bytes| Claim::parse(&bytes)) else {
+        let Some(claim) = self.cursor.array(start).map(|bytes| TxnClaim::parse(&bytes)) else {
             return (
                 DamageKind::CutShort,
                 Look::Interrupted,

@@ -36,15 +36,15 @@ impl Txn {
 
 /// What stands in front of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Claim {
+pub struct TxnClaim {
     pub sum: u64,
     pub length: i32,
 }
 
-impl Claim {
-    pub fn parse(bytes: &[u8; AROUND as usize]) -> Claim {
+impl TxnClaim {
+    pub fn parse(bytes: &[u8; AROUND as usize]) -> TxnClaim {
         let (sum, length) = bytes.split_at(8);
-        Claim {
+        TxnClaim {
             sum: u64::from_be_bytes(sum.try_into().expect("eight bytes")),
             length: i32::from_be_bytes(length.try_into().expect("four bytes")),
         }

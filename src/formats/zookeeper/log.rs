@@ -167,18 +167,20 @@ fn recovery(source: &Source, summaries: &mut [Summary], between: &[Damage]) {
                     format!("ZooKeeper refuses to start because of {name} (versions of 2024 on delete a file of length 0)")
                 }
                 DamageKind::BadChecksum => format!(
-                    "ZooKeeper refuses to start (CRC check failed in {name} at {at}), unless a snapshot holds what stands there; do not let \
+                    "ZooKeeper refuses to start (CRC check failed in {name} at byte {at}), unless a snapshot holds what stands there; do not let \
                      TxnLogToolkit -r recover it: that writes new sums over rotten bytes"
                 ),
                 _ if silent => format!(
-                    "do not start ZooKeeper on this log: it would take {at} for the end of {name}, forget what stands behind it without a word, \
-                     and go on with the next file"
+                    "ZooKeeper takes byte {at} for the end of {name}, forgets what stands behind it without a word, and goes on with the next \
+                     file; do not start it"
                 ),
                 _ if torn && !refused => format!(
-                    "ZooKeeper takes {at} for the end of {name} and starts; its next transaction goes into a new file, which can have the \
+                    "ZooKeeper takes byte {at} for the end of {name} and starts; its next transaction goes into a new file, which can have the \
                      name of this one and replace it: copy it first"
                 ),
-                _ => format!("ZooKeeper may refuse to start because of {name} at {at}, or forget what stands behind that place"),
+                _ => format!(
+                    "ZooKeeper may refuse to start because of {name} at byte {at}, or forget what stands behind that place"
+                ),
             }
         }
     };

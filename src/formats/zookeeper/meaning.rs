@@ -18,7 +18,7 @@ pub fn decode(_: &Source) -> Decoder {
         };
         decoded.sentence = match txn.kind {
             -10 | -11 => format!("{} {}{}", kind_of(txn.kind), show(txn.session), told.words),
-            _ => format!("{}{}, session {}", kind_of(txn.kind), told.words, show(txn.session)),
+            _ => format!("{}{}", kind_of(txn.kind), told.words),
         };
         decoded.fact("operation", kind_of(txn.kind));
         for (name, value) in told.facts {
@@ -28,12 +28,12 @@ pub fn decode(_: &Source) -> Decoder {
 }
 
 /// Facts, and what comes behind the name of the operation.
-struct Told {
+struct TxnMeaning {
     facts: Vec<(&'static str, Value)>,
     words: String,
 }
 
-fn operation(kind: i32, record: &[u8], decoded: &Decoded<'_>) -> Option<Told> {
+fn operation(kind: i32, record: &[u8], decoded: &Decoded<'_>) -> Option<TxnMeaning> {
     let mut jute = Jute(record);
     let mut facts = Vec::new();
     let mut words = String::new();
@@ -98,7 +98,7 @@ fn operation(kind: i32, record: &[u8], decoded: &Decoded<'_>) -> Option<Told> {
         }
         _ => return None,
     }
-    Some(Told { facts, words })
+    Some(TxnMeaning { facts, words })
 }
 
 fn version(jute: &mut Jute<'_>, facts: &mut Vec<(&'static str, Value)>, words: &mut String) -> Option<()> {
@@ -136,14 +136,14 @@ fn closed_paths(record: &[u8]) -> Option<Vec<String>> {
     matches!(jute.0.len(), 0 | 12).then_some(paths)
 }
 
-fn multi(jute: &mut Jute<'_>, decoded: &Decoded<'_>) -> Option<Told> {
+fn multi(jute: &mut Jute<'_>, decoded: &Decoded<'_>) -> Option<TxnMeaning> {
     let (mut all, mut words, mut failed) = (Vec::new(), Vec::new(), false);
     for _ in 0..jute.int()?.max(0) {
         let (kind, record) = (jute.int()?, jute.buffer()?.unwrap_or_default());
         failed |= kind == -1;
         // A multi in a multi is not written by any server.
         let told = if kind == 14 { None } else { operation(kind, record, decoded) };
-        let told = told.unwrap_or(Told { facts: Vec::new(), words: format!(" of {} bytes", record.len()) });
+        let told = told.unwrap_or(TxnMeaning { facts: Vec::new(), words: format!(" of {} bytes", record.len()) });
         let mut one = serde_json::Map::from_iter([("operation".to_owned(), Value::from(kind_of(kind)))]);
         one.extend(told.facts.into_iter().map(|(name, value)| (name.to_owned(), value)));
         all.push(Value::Object(one));
@@ -151,5 +151,5 @@ fn multi(jute: &mut Jute<'_>, decoded: &Decoded<'_>) -> Option<Told> {
     }
     let nothing = if failed { " (failed, nothing was done)" } else { "" };
     let words = format!("{nothing}: {}", words.join("; "));
-    Some(Told { facts: vec![("failed", failed.into()), ("operations", all.into())], words })
+    Some(TxnMeaning { facts: vec![("failed", failed.into()), ("operations", all.into())], words })
 }

@@ -2,7 +2,7 @@
 
 use super::super::again::Rereads;
 use super::super::{Ending, Halt, Mark, Sink, Summary, Visit, Walk};
-use super::frame::{AROUND, Claim, END, FILE_HEADER, HEADER, MAGIC, Txn, VERSION, adler32, kind_of, path_of, show};
+use super::frame::{AROUND, END, FILE_HEADER, HEADER, MAGIC, Txn, TxnClaim, VERSION, adler32, kind_of, path_of, show};
 use super::log::{Own, name_of};
 use crate::disk::{Cursor, pieces};
 use crate::model::{Damage, DamageKind, Error, Facts, Field, Look, Lsn, LsnRange, Payload, Record, Result, Span, Time, Value};
@@ -135,7 +135,7 @@ impl Walker<'_, '_> {
 
     /// A whole transaction at an offset.
     pub(super) fn whole_at(&mut self, at: u64) -> Option<Whole> {
-        let claim = Claim::parse(&self.cursor.array(at)?);
+        let claim = TxnClaim::parse(&self.cursor.array(at)?);
         let length = claim.bytes()?;
         let end = at + AROUND + length + 1;
         if end > self.cursor.length() || self.cursor.bytes(end - 1, 1) != [END] {
