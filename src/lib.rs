@@ -318,6 +318,10 @@ pub mod formats {
     #[cfg(feature = "formats")]
     pub mod etcd;
     #[cfg(feature = "formats")]
+    pub mod mysql;
+    #[cfg(feature = "formats")]
+    pub mod nats;
+    #[cfg(feature = "formats")]
     pub mod pebble;
     #[cfg(feature = "formats")]
     #[doc = include_str!("formats/postgres/FORMAT.md")]
@@ -335,6 +339,8 @@ pub mod formats {
     }
     #[cfg(feature = "formats")]
     pub mod prometheus;
+    #[cfg(feature = "formats")]
+    pub mod raft_engine;
     #[cfg(feature = "formats")]
     #[doc = include_str!("formats/rocksdb/FORMAT.md")]
     pub mod rocksdb {

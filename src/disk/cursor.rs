@@ -167,7 +167,9 @@ impl Cursor {
             let from = usize::try_from(offset).unwrap_or(usize::MAX).min(all.len());
             return &all[from..from.saturating_add(want).min(all.len())];
         }
-        if offset < self.window.start || self.window.start + (self.window.filled as u64) < offset.saturating_add(want as u64) {
+        // A window that reaches the end of the file holds all there is.
+        let end = self.window.start + self.window.filled as u64;
+        if offset < self.window.start || end < offset.saturating_add(want as u64).min(self.length) {
             self.fill(offset, want);
         }
         let window = &self.window;

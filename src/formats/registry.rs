@@ -4,7 +4,10 @@ use super::Numbers;
 use super::native;
 use super::{Format, Likeness, Sample};
 #[cfg(feature = "formats")]
-use super::{allsource, etcd, ironwal, nodedb, pebble, postgres, prometheus, rivven, rocksdb, sqlite, zookeeper};
+use super::{
+    allsource, etcd, ironwal, mysql, nats, nodedb, pebble, postgres, prometheus, raft_engine, rivven, rocksdb, sqlite,
+    zookeeper,
+};
 
 /// Every format, ours first.
 pub const ALL: &[&Format] = &[
@@ -31,6 +34,12 @@ pub const ALL: &[&Format] = &[
     &prometheus::FORMAT,
     #[cfg(feature = "formats")]
     &zookeeper::FORMAT,
+    #[cfg(feature = "formats")]
+    &nats::FORMAT,
+    #[cfg(feature = "formats")]
+    &raft_engine::FORMAT,
+    #[cfg(feature = "formats")]
+    &mysql::FORMAT,
 ];
 
 /// How the numbers of a format's records are shown.

@@ -239,7 +239,7 @@ fn logs_in(disk: &Arc<dyn Disk>, dir: &Path, entries: &[Entry], choice: &Choice)
         }
         match choice.format.or(left) {
             Some(format) => format,
-            None => return Ok(Vec::new()),
+            None => return logs_inside(disk, dir, choice, &layouts),
         }
     } else {
         match decide(dir, &samples, choice, &layouts) {
@@ -256,6 +256,18 @@ fn logs_in(disk: &Arc<dyn Disk>, dir: &Path, entries: &[Entry], choice: &Choice)
     for log in inside {
         let (_, found) = logs_now(disk, &dir.join(&log.name), choice)?;
         inputs.extend(found.into_iter().filter(|input| input.format == format && !input.source.segments.is_empty()));
+    }
+    Ok(inputs)
+}
+
+/// A folder without segments, of which formats say that its logs are in folders of certain names.
+fn logs_inside(disk: &Arc<dyn Disk>, dir: &Path, choice: &Choice, layouts: &Layouts) -> Result<Vec<Input>> {
+    let mut inputs = Vec::new();
+    for (format, logs) in &layouts.0 {
+        for log in logs.iter().filter(|log| log.is_inside()) {
+            let (_, found) = logs_now(disk, &dir.join(&log.name), choice)?;
+            inputs.extend(found.into_iter().filter(|input| input.format == *format && !input.source.segments.is_empty()));
+        }
     }
     Ok(inputs)
 }

@@ -111,7 +111,7 @@ pub fn try_read(format: &Format, source: &Source, keys: &Keys, prefix: &str, int
             Ok(())
         };
         let visit = Visit { source, segment, keys, want };
-        let summary = (format.walk)(&visit, &mut Sink::new(&mut take))?;
+        let summary = format.walk(&visit, &mut Sink::new(&mut take))?;
         assert_eq!(summary.records, records, "{prefix}{}: as many records as were delivered", segment.name);
         summaries.push(summary);
     }

@@ -113,6 +113,9 @@ fn foreign(format: &str, claim: impl Fn(usize) -> usize) -> (&'static str, Vec<u
         "sqlite" => "app.db-wal",
         "etcd" => "0000000000000001-0000000000000001.wal",
         "prometheus" => "00000004",
+        "nats" => "1.blk",
+        "raft-engine" => "0000000000000004.raftlog",
+        "mysql" => "binlog.000001",
         _ => "00000000000000000000.wal",
     };
     while bytes.len() < SIZE {
@@ -186,6 +189,33 @@ fn foreign(format: &str, claim: impl Fn(usize) -> usize) -> (&'static str, Vec<u
                 bytes.extend(length.to_be_bytes());
                 bytes.extend(b"crc!");
             }
+            "nats" => {
+                // Headers with a subject of one letter, each of a later sequence than the one before.
+                let sequence = bytes.len() as u64 + 1;
+                bytes.extend(length.max(40).to_le_bytes());
+                bytes.extend(sequence.to_le_bytes());
+                bytes.extend(1_795_192_805_315_665_108u64.to_le_bytes());
+                bytes.extend([1, 0, b'a']);
+            }
+            "raft-engine" => {
+                // Batches in each other, whose items begin as items do.
+                if bytes.is_empty() {
+                    bytes.extend(b"RAFT-LOG-FILE-HEADER-9986AB3E47F320B394C8E84916EB0ED5");
+                    bytes.extend([2u64.to_be_bytes(), [0; 8]].concat());
+                }
+                bytes.extend((u64::from(length) << 8).to_be_bytes());
+                bytes.extend(16u64.to_be_bytes());
+                bytes.extend([1, 17, 2, 1]);
+            }
+            "mysql" => {
+                // As dense as headers can stand, of a known type.
+                if bytes.is_empty() {
+                    bytes.extend(b"\xfebin");
+                }
+                bytes.extend([1, 2, 3, 4, 16, 7, 0, 0, 0]);
+                bytes.extend(length.to_le_bytes());
+                bytes.extend([0; 6]);
+            }
             "rocksdb" => {
                 // As dense as headers can stand, each with all that is left of its block or a part of it.
                 let left = 32_768 - bytes.len() % 32_768;
@@ -222,7 +252,20 @@ fn foreign(format: &str, claim: impl Fn(usize) -> usize) -> (&'static str, Vec<u
 
 #[test]
 fn hostile_headers_of_other_systems_cost_a_small_multiple_of_their_length() {
-    for format in ["etcd", "ironwal", "nodedb", "pebble", "postgres", "prometheus", "rivven", "rocksdb", "sqlite"] {
+    for format in [
+        "etcd",
+        "ironwal",
+        "mysql",
+        "nats",
+        "nodedb",
+        "pebble",
+        "postgres",
+        "prometheus",
+        "raft-engine",
+        "rivven",
+        "rocksdb",
+        "sqlite",
+    ] {
         type Claim = (&'static str, fn(usize) -> usize);
         let claims: [Claim; 3] = [("all", |left| left.saturating_sub(100)), ("half", |left| left / 2), ("64 KiB", |_| 64 << 10)];
         for (what, claim) in claims {

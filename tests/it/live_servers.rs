@@ -1,10 +1,10 @@
 //! Other systems' servers: beside them while they write, behind them when they were killed, and before them after a repair.
 //!
-//! They are Debian packages (etcd-server, prometheus), which `.ci/run` installs; where one is missing its test says so and ends.
+//! They are Debian packages (etcd-server, prometheus, nats-server), which `.ci/run` installs; where one is missing its test says so and ends.
 
 use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -236,4 +236,108 @@ fn prometheus_is_read_beside_killed_torn_repaired_and_starts_again_without_a_rep
     assert!(series > 100.0, "only {series} series are there after the repair");
     drop(server);
     assert_eq!(sandbox.run(&["verify", "data"]).code, 0, "what Prometheus writes behind a repair is whole");
+}
+
+/// A client of a NATS server: it asks and waits for the answer.
+struct Nats {
+    stream: BufReader<TcpStream>,
+    asked: u32,
+}
+
+impl Nats {
+    fn connect(port: u16) -> Option<Nats> {
+        let stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
+        let mut nats = Nats { stream: BufReader::new(stream), asked: 0 };
+        nats.send(b"CONNECT {\"verbose\":false}\r\nSUB _I.* 1\r\n")?;
+        Some(nats)
+    }
+
+    fn send(&mut self, bytes: &[u8]) -> Option<()> {
+        self.stream.get_mut().write_all(bytes).ok()
+    }
+
+    fn ask(&mut self, subject: &str, body: &str) -> Option<Json> {
+        self.asked += 1;
+        let inbox = format!("_I.{}", self.asked);
+        self.send(format!("PUB {subject} {inbox} {}\r\n{body}\r\n", body.len()).as_bytes())?;
+        loop {
+            let mut line = String::new();
+            self.stream.read_line(&mut line).ok()?;
+            let words: Vec<&str> = line.split_whitespace().collect();
+            match words[..] {
+                ["PING"] => self.send(b"PONG\r\n")?,
+                ["MSG", to, _, length] => {
+                    let mut answer = vec![0; length.parse::<usize>().ok()? + 2];
+                    self.stream.read_exact(&mut answer).ok()?;
+                    if to == inbox {
+                        return serde_json::from_slice(&answer).ok();
+                    }
+                }
+                [] => return None,
+                _ => {}
+            }
+        }
+    }
+}
+
+fn nats(sandbox: &Sandbox, port: u16) -> (Server, Nats) {
+    let store = sandbox.path().join("data").display().to_string();
+    let args = ["-js", "-sd", &store, "-a", "127.0.0.1", "-p", &port.to_string()].map(str::to_owned);
+    let server = Server::start("nats-server", &args, sandbox.path());
+    let client = until("NATS", || {
+        let mut client = Nats::connect(port)?;
+        client.ask("$JS.API.INFO", "").map(|_| client)
+    });
+    (server, client)
+}
+
+#[test]
+#[ignore = "starts a NATS server"]
+fn nats_is_read_beside_killed_torn_repaired_and_gives_lost_numbers_again() {
+    if !found("nats-server") {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let log = "data/jetstream/$G/streams/ORDERS/msgs";
+    let [port] = ports();
+    let (server, mut client) = nats(&sandbox, port);
+    let stream = json!({"name": "ORDERS", "subjects": ["orders.>"], "storage": "file", "retention": "limits", "max_msgs": 1500})
+        .to_string();
+    let made = client.ask("$JS.API.STREAM.CREATE.ORDERS", &stream).expect("the server answers");
+    assert_eq!(made["config"]["name"], "ORDERS", "{made}");
+    let mut last = 0;
+    let mut publish = |client: &mut Nats| {
+        let ack = client.ask("orders.paid", "a message that nobody sees").expect("the server answers");
+        last = ack["seq"].as_u64().unwrap_or_else(|| panic!("an acknowledgement: {ack}"));
+        last
+    };
+    publish(&mut client);
+    std::thread::scope(|scope| {
+        let beside = scope.spawn(|| look_beside(&sandbox, log));
+        while !beside.is_finished() {
+            let sequence = publish(&mut client);
+            if sequence % 7 == 0 {
+                let erase = json!({"seq": sequence - 3}).to_string();
+                client.ask("$JS.API.STREAM.MSG.DELETE.ORDERS", &erase).expect("the server answers");
+            }
+        }
+        beside.join().expect("no look failed");
+    });
+    drop(server);
+    let before = report(&sandbox.run(&["verify", log, "--json"]));
+    assert_eq!((before["verdict"].as_str(), before["last_lsn"].as_u64()), (Some("clean"), Some(last)), "{before}");
+    tear(&sandbox, log, 11);
+    let torn = sandbox.run(&["verify", log]);
+    assert!(torn.code == 3 && torn.stdout.contains("given out again"), "{}{}", torn.stdout, torn.stderr);
+    let repaired = sandbox.run(&["repair", log]);
+    assert_eq!(repaired.code, 0, "{}{}", repaired.stdout, repaired.stderr);
+    let [port] = ports();
+    let (server, mut client) = nats(&sandbox, port);
+    let info = client.ask("$JS.API.STREAM.INFO.ORDERS", "").expect("the server answers");
+    assert_eq!(info["state"]["last_seq"], last - 1, "{info}");
+    let ack = client.ask("orders.paid", "another message").expect("the server answers");
+    assert_eq!(ack["seq"], last, "the number of the lost message is given again: {ack}");
+    drop(server);
+    assert_eq!(sandbox.run(&["verify", log]).code, 0, "what NATS writes behind a repair is whole");
 }

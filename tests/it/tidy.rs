@@ -210,7 +210,8 @@ fn each_format_is_complete() {
     for format in walctl::formats::ALL {
         let name = format.name;
         let own = name == "native";
-        let page = if own { "src/native/FORMAT.md".to_owned() } else { format!("src/formats/{name}/FORMAT.md") };
+        let page =
+            if own { "src/native/FORMAT.md".to_owned() } else { format!("src/formats/{}/FORMAT.md", name.replace('-', "_")) };
         if !root().join(&page).exists() {
             broken.push(format!("{page} is missing: draw the bytes, and say what is valid"));
         }

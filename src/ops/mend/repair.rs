@@ -171,7 +171,9 @@ pub fn decide(input: &Input, report: &Report, permit: &Permit) -> Decision {
     let start = report.damage.iter().map(|d| d.span.start()).min();
     let at = input.source.segments.get(last).zip(start).map(|(segment, offset)| Place { segment: segment.id, offset });
     if let Some(Mend::Refuse(why)) = at.map(|at| input.format.mend_at(&input.source, &report.summaries, at)) {
-        return refuse(Obstacle::Format, why);
+        // What the system itself would do instead, with the places that it goes by.
+        let itself = report.recovery.as_ref().map_or_else(String::new, |words| format!("; if it is opened now: {words}"));
+        return refuse(Obstacle::Format, format!("{why}{itself}"));
     }
     // A hole has no bytes that could be cut.
     if let Some(hole) = report.damage.iter().find(|d| d.facts.look == Look::Skipped) {

@@ -1,0 +1,239 @@
+//! Logs made here, byte by byte, and hurt: what is said of them.
+
+use super::FORMAT;
+use crate::disk::crc32;
+use crate::formats::Ending;
+use crate::formats::seen::{WholeRead, read_files};
+use crate::model::{DamageKind, Verdict};
+
+/// Writes files as the page describes them, and shares no code with what reads them.
+#[derive(Clone)]
+struct Made {
+    bytes: Vec<u8>,
+    sums: bool,
+    relay: bool,
+    /// Where each event begins.
+    starts: Vec<usize>,
+}
+
+impl Made {
+    fn by(version: &str, sums: bool, in_use: bool) -> Made {
+        let mut made = Made { bytes: b"\xfebin".to_vec(), sums: true, relay: false, starts: Vec::new() };
+        let mut body = vec![4, 0];
+        body.extend(version.as_bytes());
+        body.resize(56, 0);
+        body.push(19);
+        body.extend([0; 170]);
+        body.push(u8::from(sums));
+        made = made.event(15, 0, &body);
+        made.sums = sums;
+        made.bytes[4 + 17] |= u8::from(in_use);
+        made
+    }
+
+    fn mariadb() -> Made {
+        Made::by("10.11.19-MariaDB", true, true)
+    }
+
+    fn event(mut self, kind: u8, flags: u16, body: &[u8]) -> Made {
+        let at = self.bytes.len();
+        self.starts.push(at);
+        let length = u32::try_from(19 + body.len() + if self.sums { 4 } else { 0 }).expect("small");
+        let next = if self.relay { 0 } else { u32::try_from(at).expect("small") + length };
+        self.bytes.extend([1, 2, 3, 4, kind, 7, 0, 0, 0]);
+        self.bytes.extend(length.to_le_bytes());
+        self.bytes.extend(next.to_le_bytes());
+        self.bytes.extend(flags.to_le_bytes());
+        self.bytes.extend(body);
+        if self.sums {
+            let sum = crc32(0, &self.bytes[at..]);
+            self.bytes.extend(sum.to_le_bytes());
+        }
+        self
+    }
+
+    fn gtid(self, number: u64) -> Made {
+        let body = [&number.to_le_bytes()[..], &[0; 5], &[0; 6]].concat();
+        self.event(162, 8, &body)
+    }
+
+    fn query(self, text: &str) -> Made {
+        let mut body = vec![0; 8];
+        body.extend([4, 0, 0, 0, 0]);
+        body.extend(b"shop\0");
+        body.extend(text.as_bytes());
+        self.event(2, 0, &body)
+    }
+
+    fn transaction(self, number: u64) -> Made {
+        self.gtid(number).query("INSERT INTO t VALUES (1)").event(16, 0, &[9; 8])
+    }
+
+    fn rotate(self, name: &str) -> Made {
+        let mut made = self.event(4, 0, &[&4u64.to_le_bytes()[..], name.as_bytes()].concat());
+        made.bytes[4 + 17] &= !1;
+        made
+    }
+
+    fn stop(self) -> Made {
+        let mut made = self.event(3, 0, &[]);
+        made.bytes[4 + 17] &= !1;
+        made
+    }
+
+    fn end(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+}
+
+fn read(bytes: &[u8]) -> WholeRead {
+    read_files(&FORMAT, &[("binlog.000001", bytes)])
+}
+
+fn pair(first: &[u8], second: &[u8]) -> WholeRead {
+    read_files(&FORMAT, &[("binlog.000001", first), ("binlog.000002", second)])
+}
+
+#[test]
+fn a_closed_file_is_clean_and_one_that_was_not_closed_is_told_so() {
+    let open = Made::mariadb().transaction(1);
+    let seen = read(&open.bytes);
+    assert_eq!((seen.verdict(), seen.warnings, seen.kinds.len()), (Verdict::Clean, vec!["not-closed"], 4));
+    let seen = read(&open.clone().stop().bytes);
+    assert_eq!((seen.verdict(), seen.warnings, seen.endings), (Verdict::Clean, vec![], vec![Ending::Closed]));
+    let seen = read(&open.gtid(2).bytes);
+    assert_eq!((seen.verdict(), seen.warnings), (Verdict::Clean, vec!["uncommitted", "not-closed"]));
+}
+
+#[test]
+fn a_flipped_bit_costs_its_event_alone_and_is_never_clean() {
+    let made = Made::mariadb().transaction(1).transaction(2).stop();
+    let whole = read(&made.bytes);
+    for at in 4..made.bytes.len() {
+        for bit in 0..8 {
+            // No sum covers the flag of a file that was not closed.
+            if (at, bit) == (4 + 17, 0) {
+                continue;
+            }
+            let mut bytes = made.bytes.clone();
+            bytes[at] ^= 1 << bit;
+            let seen = read(&bytes);
+            let what = format!("bit {bit} of byte {at}: {:?}", seen.damage);
+            let index = made.starts.partition_point(|start| *start <= at) - 1;
+            let mut expected = whole.payloads.clone();
+            expected.remove(index);
+            assert!(
+                seen.verdict() == Verdict::Corrupt || index + 1 == made.starts.len() && seen.verdict() > Verdict::Clean,
+                "{what}"
+            );
+            assert_eq!(seen.payloads, expected, "{what}");
+            assert_eq!(seen.damage[0].span.start(), made.starts[index] as u64, "{what}");
+        }
+    }
+    for at in 0..4 {
+        let mut bytes = made.bytes.clone();
+        bytes[at] ^= 1 << 4;
+        let seen = read(&bytes);
+        assert_eq!((seen.verdict(), seen.damage[0].kind), (Verdict::Corrupt, DamageKind::BadHeader));
+        assert_eq!(seen.payloads, whole.payloads);
+    }
+}
+
+#[test]
+fn a_cut_is_torn_unless_it_is_made_at_an_event() {
+    let made = Made::mariadb().transaction(1).transaction(2);
+    for length in 0..made.bytes.len() {
+        let seen = read(&made.bytes[..length]);
+        let at_event = made.starts[1..].contains(&length);
+        let verdict = if at_event { Verdict::Clean } else { Verdict::Torn };
+        assert_eq!(seen.verdict(), verdict, "cut to {length}: {:?}", seen.damage);
+    }
+    let mut zeros = made.bytes.clone();
+    zeros.resize(zeros.len() + 3000, 0);
+    let seen = read(&zeros);
+    assert_eq!(
+        (seen.verdict(), seen.damage[0].kind, seen.damage[0].span.start()),
+        (Verdict::Torn, DamageKind::Zeroed, made.end())
+    );
+}
+
+#[test]
+fn a_file_that_was_closed_lacks_nothing_and_one_that_crashed_may_be_torn() {
+    let next = Made::mariadb().transaction(3);
+    let open = Made::mariadb().transaction(1).transaction(2);
+    let closed = open.clone().rotate("./binlog.000002");
+    assert_eq!(pair(&closed.bytes, &next.bytes).verdict(), Verdict::Clean);
+    // Cut at its last event, at an earlier one, and inside one.
+    let last = *closed.starts.last().expect("it has some");
+    let seen = pair(&closed.bytes[..last], &next.bytes);
+    assert_eq!((seen.verdict(), seen.damage[0].kind), (Verdict::Missing, DamageKind::MissingSegment));
+    assert_eq!(pair(&closed.bytes[..last - 5], &next.bytes).verdict(), Verdict::Corrupt);
+    // The server crashed and began another file.
+    assert_eq!(pair(&open.bytes, &next.bytes).verdict(), Verdict::Clean);
+    assert_eq!(pair(&open.bytes[..open.bytes.len() - 5], &next.bytes).verdict(), Verdict::Torn);
+    // A file between them is gone.
+    let seen = read_files(&FORMAT, &[("binlog.000001", &closed.bytes), ("binlog.000003", &next.bytes)]);
+    let [damage] = &seen.damage[..] else { panic!("{:?}", seen.damage) };
+    assert_eq!((damage.verdict(), damage.span.place.segment.0, damage.span.length), (Verdict::Missing, 1, 0));
+}
+
+#[test]
+fn mysql_cuts_a_crashed_file_behind_a_transaction_and_calls_it_closed() {
+    let next = Made::by("9.7.4", true, true).query("BEGIN").event(16, 0, &[1; 8]);
+    let cut = Made::by("9.7.4", true, false).query("BEGIN").event(16, 0, &[1; 8]);
+    let seen = pair(&cut.bytes, &next.bytes);
+    assert_eq!((seen.verdict(), seen.warnings), (Verdict::Clean, vec!["not-rotated", "not-closed"]));
+    let seen = pair(&cut.query("BEGIN").bytes, &next.bytes);
+    assert_eq!(seen.verdict(), Verdict::Missing);
+}
+
+#[test]
+fn without_sums_lengths_are_checked_and_content_is_not() {
+    let made = Made::by("10.11.19-MariaDB", false, false).transaction(1).transaction(2).stop();
+    let seen = read(&made.bytes);
+    assert_eq!((seen.verdict(), seen.warnings, seen.kinds.len()), (Verdict::Clean, vec!["no-checksums"], 8));
+    for event in 1..made.starts.len() - 1 {
+        for bit in 0..32 {
+            let mut bytes = made.bytes.clone();
+            bytes[made.starts[event] + 9 + bit / 8] ^= 1 << (bit % 8);
+            let seen = read(&bytes);
+            assert_eq!(seen.verdict(), Verdict::Corrupt, "event {event}, bit {bit}: {:?}", seen.damage);
+            assert_eq!(seen.kinds.len(), 7, "event {event}, bit {bit}: {:?}", seen.damage);
+        }
+    }
+}
+
+#[test]
+fn encrypted_events_are_walked_by_their_lengths_and_end_where_a_length_leads() {
+    let mut made = Made::mariadb().event(164, 0, &[1, 1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+    let plain = made.bytes.len();
+    for number in 0..6u8 {
+        made.starts.push(made.bytes.len());
+        made.bytes.extend([0xA5 ^ number; 9]);
+        made.bytes.extend((40 + u32::from(number)).to_le_bytes());
+        made.bytes.extend(vec![0x5A ^ number; 27 + usize::from(number)]);
+    }
+    let seen = read(&made.bytes);
+    assert_eq!((seen.verdict(), seen.kinds.len(), seen.kinds[3].as_str()), (Verdict::Clean, 8, "Encrypted"));
+    assert!(seen.warnings.contains(&"encrypted"));
+    let seen = read(&made.bytes[..made.bytes.len() - 7]);
+    assert_eq!((seen.verdict(), seen.kinds.len()), (Verdict::Torn, 7));
+    // A length that leads nowhere, and others behind it that lead to the end.
+    let mut bytes = made.bytes.clone();
+    bytes[plain + 9 + 3] = 0x40;
+    let seen = read(&bytes);
+    assert_eq!((seen.verdict(), seen.damage[0].span.start(), seen.kinds.len()), (Verdict::Corrupt, plain as u64, 7));
+}
+
+#[test]
+fn a_relay_log_goes_on_behind_a_rotation_of_its_source() {
+    let mut made = Made::mariadb();
+    made.relay = true;
+    let made = made
+        .event(4, 0x20, &[&4u64.to_le_bytes()[..], b"source-bin.000009"].concat())
+        .transaction(1)
+        .event(4, 0, &[&4u64.to_le_bytes()[..], b"source-bin.000010"].concat())
+        .transaction(2);
+    let seen = read_files(&FORMAT, &[("relay-bin.000001", &made.bytes)]);
+    assert_eq!((seen.verdict(), seen.kinds.len(), seen.endings), (Verdict::Clean, 9, vec![Ending::FileEnds]));
+}
