@@ -4,7 +4,7 @@ use super::Numbers;
 use super::native;
 use super::{Format, Likeness, Sample};
 #[cfg(feature = "formats")]
-use super::{allsource, etcd, ironwal, nodedb, pebble, postgres, prometheus, rivven, rocksdb, sqlite, zookeeper};
+use super::{allsource, etcd, ironwal, kafka, nodedb, pebble, postgres, prometheus, rivven, rocksdb, sqlite, zookeeper};
 
 /// Every format, ours first.
 pub const ALL: &[&Format] = &[
@@ -29,6 +29,8 @@ pub const ALL: &[&Format] = &[
     &etcd::FORMAT,
     #[cfg(feature = "formats")]
     &prometheus::FORMAT,
+    #[cfg(feature = "formats")]
+    &kafka::FORMAT,
     #[cfg(feature = "formats")]
     &zookeeper::FORMAT,
 ];

@@ -65,6 +65,7 @@ fn listed(format: &str, expect: &Json) -> Vec<Listed> {
             kind,
             // Of etcd's records the entries have a number.
             lsn: number(record, "seq")
+                .or_else(|| number(record, "base_offset"))
                 .or_else(|| position(text(record, "lsn")))
                 .or_else(|| number(record, "index").filter(|_| text(record, "kind") == "entry")),
             payload: bytes.map(|bytes| (bytes, text(record, "payload_crc32").to_owned())),
@@ -248,4 +249,9 @@ fn what_stands_behind_damage_in_an_etcd_log_is_given_too() {
 #[test]
 fn prometheus_fixtures_hold_what_its_own_reader_gives() {
     run("prometheus", 19);
+}
+
+#[test]
+fn kafka_fixtures_hold_what_independent_readers_list() {
+    run("kafka", 9);
 }

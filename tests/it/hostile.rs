@@ -113,6 +113,7 @@ fn foreign(format: &str, claim: impl Fn(usize) -> usize) -> (&'static str, Vec<u
         "sqlite" => "app.db-wal",
         "etcd" => "0000000000000001-0000000000000001.wal",
         "prometheus" => "00000004",
+        "kafka" => "00000000000000000000.log",
         _ => "00000000000000000000.wal",
     };
     while bytes.len() < SIZE {
@@ -186,6 +187,13 @@ fn foreign(format: &str, claim: impl Fn(usize) -> usize) -> (&'static str, Vec<u
                 bytes.extend(length.to_be_bytes());
                 bytes.extend(b"crc!");
             }
+            "kafka" => {
+                bytes.extend([0, 0, 0, 0, 0, 0, 0, 9]);
+                bytes.extend(length.max(100).to_be_bytes());
+                bytes.extend([0, 0, 0, 0, 2, b'c', b'r', b'c', b'!']);
+                bytes.extend([0; 39]);
+                bytes.push(1);
+            }
             "rocksdb" => {
                 // As dense as headers can stand, each with all that is left of its block or a part of it.
                 let left = 32_768 - bytes.len() % 32_768;
@@ -222,7 +230,7 @@ fn foreign(format: &str, claim: impl Fn(usize) -> usize) -> (&'static str, Vec<u
 
 #[test]
 fn hostile_headers_of_other_systems_cost_a_small_multiple_of_their_length() {
-    for format in ["etcd", "ironwal", "nodedb", "pebble", "postgres", "prometheus", "rivven", "rocksdb", "sqlite"] {
+    for format in ["etcd", "ironwal", "kafka", "nodedb", "pebble", "postgres", "prometheus", "rivven", "rocksdb", "sqlite"] {
         type Claim = (&'static str, fn(usize) -> usize);
         let claims: [Claim; 3] = [("all", |left| left.saturating_sub(100)), ("half", |left| left / 2), ("64 KiB", |_| 64 << 10)];
         for (what, claim) in claims {
