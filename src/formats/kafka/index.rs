@@ -124,3 +124,59 @@ fn read(source: &Source, name: &str) -> Vec<u8> {
     };
     source.sibling(name).ok().flatten().map(bytes).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The index files of a segment that begins with offset 100: places by offset, and offsets by time.
+    fn index(places: &[(u32, u32)], times: &[(i64, u32)]) -> Index {
+        let bytes = places.iter().flat_map(|(offset, at)| [offset.to_be_bytes(), at.to_be_bytes()].concat()).collect();
+        let time_bytes =
+            times.iter().flat_map(|(time, offset)| [&time.to_be_bytes()[..], &offset.to_be_bytes()].concat()).collect();
+        let (name, times) = ("100.index".to_owned(), "100.timeindex".to_owned());
+        Index { name, times, bytes, time_bytes, base: 100, next: 0, last: 0, wrong: None }
+    }
+
+    #[test]
+    fn an_entry_points_to_where_its_batch_begins() {
+        let said = |places: &[(u32, u32)]| {
+            let mut index = index(places, &[]);
+            for (at, first) in [(0, 100), (70, 104), (150, 109), (220, 112)] {
+                index.batch(at, first);
+            }
+            (index.wrong.unwrap_or_default(), index.next / ENTRY)
+        };
+        assert_eq!(said(&[(4, 70), (14, 220)]), (String::new(), 2));
+        // Room that was made ahead ends it.
+        assert_eq!(said(&[(4, 70), (0, 0), (7, 71)]), (String::new(), 1));
+        for (places, words) in [
+            (&[(4, 70), (9, 151)][..], "entry 1 points to byte 151, where no batch begins"),
+            (&[(3, 70)], "entry 0 says that offset 103 stands at byte 70, and 104 does"),
+            (&[(20, 70), (14, 220)], "entry 1 has offset 114 behind 120"),
+        ] {
+            assert_eq!(said(places).0, format!("100.index: {words}"));
+        }
+    }
+
+    #[test]
+    fn entries_into_damage_are_not_to_blame() {
+        let mut index = index(&[(4, 71), (12, 220)], &[]);
+        index.pass(220);
+        index.batch(220, 112);
+        assert_eq!((index.wrong, index.next), (None, 2 * ENTRY));
+    }
+
+    #[test]
+    fn times_and_their_offsets_go_on_up_to_the_end_of_the_segment() {
+        let said = |times: &[(i64, u32)]| index(&[], times).times_wrong(116).unwrap_or_default();
+        assert_eq!(said(&[(1000, 3), (1000, 8), (1009, 15), (0, 0), (5, 99)]), "");
+        for (times, words) in [
+            (&[(1000, 3), (999, 8)][..], "entry 1 goes back, to time 999 and offset 108"),
+            (&[(1000, 8), (1001, 3)], "entry 1 goes back, to time 1001 and offset 103"),
+            (&[(1000, 16)], "entry 0 has offset 116, and the segment ends before 116"),
+        ] {
+            assert_eq!(said(times), format!("100.timeindex: {words}"));
+        }
+    }
+}
