@@ -8,6 +8,8 @@ mod index;
 mod log;
 mod meaning;
 mod records;
+#[cfg(test)]
+mod tests;
 mod unpack;
 mod walk;
 pub use format::FORMAT;

@@ -5,11 +5,18 @@ use super::super::{Ending, Halt, looks_interrupted};
 use super::batch::{BatchHeader, COVERED, HEADER};
 use super::walk::Walker;
 use crate::disk::zero_prefix;
-use crate::model::{Damage, DamageKind, Facts, Look, Lsn, LsnRange, Proof};
+use crate::model::{Damage, DamageKind, Facts, Look, Lsn, LsnRange};
 
-const WRITTEN_AFTER: Proof = Proof::Told { by: "a whole batch", words: "stands behind it and was written after it" };
 /// How much is searched at a time.
 const PIECE: usize = 64 << 10;
+
+/// What a look becomes where more stands behind: that was written later, which does not say that this had been synced.
+pub(super) fn followed(look: Look) -> Look {
+    match look {
+        Look::Interrupted | Look::Wrong => Look::Followed,
+        other => other,
+    }
+}
 
 impl Walker<'_, '_> {
     /// No whole batch stands at the place that was reached. True when reading goes on, here or behind damage.
@@ -34,9 +41,7 @@ impl Walker<'_, '_> {
             return Ok(false);
         };
         let mut damage = self.diagnose(start, at, header);
-        if damage.facts.look != Look::Refused {
-            damage.facts.proof = Some(WRITTEN_AFTER);
-        }
+        damage.facts.look = followed(damage.facts.look);
         damage.doubt = self.due.zip(behind.base.checked_sub(1)).and_then(|(due, last)| LsnRange::new(Lsn(due), Lsn(last)));
         self.hurt(damage)?;
         if let Some(index) = &mut self.index {

@@ -46,14 +46,7 @@ pub const FORMAT: Format = Format {
     private: Some(super::batch::HEADER as u64),
     unprotected: "the leader epoch of a batch, and its base offset as far as it fits those around it; and a cut between two records at the end \
                   of the log cannot be seen",
-    words: &[
-        "sequence-gap",
-        "index-mismatch",
-        "a whole batch",
-        "stands behind it and was written after it",
-        "a later segment",
-        "stands, and was begun when this one was finished",
-    ],
+    words: &["sequence-gap", "index-mismatch"],
     write_own: log::write_own,
     read_own: log::read_own,
 };

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use super::super::kept::maybe;
 use super::super::{Likeness, Sample, Summary, gap_between};
 use super::batch::{BatchHeader, COVERED, HEADER};
+use super::diagnose;
 use crate::disk::{Source, crc32c};
-use crate::model::{Damage, DamageKind, Facts, Look, LsnRange, Proof, Span, Warning};
+use crate::model::{Damage, DamageKind, Facts, Look, LsnRange, Span, Warning};
 
 /// What the join needs to know of a segment besides its summary.
 #[derive(Debug, Default)]
@@ -62,14 +63,12 @@ pub fn recognise(sample: &Sample<'_>) -> Likeness {
     }
 }
 
-const BEGUN_LATER: Proof = Proof::Told { by: "a later segment", words: "stands, and was begun when this one was finished" };
-
 pub fn join(source: &Source, summaries: &mut [Summary]) -> Vec<Damage> {
     let mut followed = source.segments.last().is_some_and(|segment| segment.followed);
     for summary in summaries.iter_mut().rev() {
         if followed {
             for damage in summary.damage.kept_mut().iter_mut().filter(|damage| damage.span.length > 0) {
-                damage.facts.proof.get_or_insert(BEGUN_LATER);
+                damage.facts.look = diagnose::followed(damage.facts.look);
             }
         }
         followed = true;

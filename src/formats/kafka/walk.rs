@@ -193,7 +193,8 @@ impl Walker<'_, '_> {
                 "base offset {}, and the batch behind it goes on with {should_end}: the number of this batch changed; its records are as they were",
                 header.base
             );
-            return self.misplaced(DamageKind::BadHeader, Look::Followed, due, found);
+            let kind = if header.base > due { DamageKind::LsnGap } else { DamageKind::LsnBack };
+            return self.misplaced(kind, Look::Followed, due, found);
         }
         if header.base > due {
             self.own.compacted = true;
