@@ -434,7 +434,7 @@ _walctl() {
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb rivven allsource rocksdb leveldb pebble postgres sqlite etcd prometheus zookeeper nats jetstream nats-jetstream raft-engine tikv mysql mariadb redis valkey" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb rivven allsource rocksdb leveldb pebble postgres sqlite etcd prometheus kafka zookeeper nats jetstream nats-jetstream raft-engine tikv mysql mariadb" -- "${cur}"))
                     return 0
                     ;;
                 --io)
@@ -607,7 +607,7 @@ _walctl() {
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb rivven allsource rocksdb leveldb pebble postgres sqlite etcd prometheus zookeeper nats jetstream nats-jetstream raft-engine tikv mysql mariadb redis valkey" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb rivven allsource rocksdb leveldb pebble postgres sqlite etcd prometheus kafka zookeeper nats jetstream nats-jetstream raft-engine tikv mysql mariadb" -- "${cur}"))
                     return 0
                     ;;
                 --io)
@@ -738,7 +738,7 @@ _walctl() {
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb rivven allsource rocksdb leveldb pebble postgres sqlite etcd prometheus zookeeper nats jetstream nats-jetstream raft-engine tikv mysql mariadb redis valkey" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb rivven allsource rocksdb leveldb pebble postgres sqlite etcd prometheus kafka zookeeper nats jetstream nats-jetstream raft-engine tikv mysql mariadb" -- "${cur}"))
                     return 0
                     ;;
                 --io)
@@ -791,7 +791,7 @@ _walctl() {
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb rivven allsource rocksdb leveldb pebble postgres sqlite etcd prometheus zookeeper nats jetstream nats-jetstream raft-engine tikv mysql mariadb redis valkey" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb rivven allsource rocksdb leveldb pebble postgres sqlite etcd prometheus kafka zookeeper nats jetstream nats-jetstream raft-engine tikv mysql mariadb" -- "${cur}"))
                     return 0
                     ;;
                 --io)

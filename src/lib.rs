@@ -240,6 +240,8 @@ pub mod formats {
     mod resync;
     #[cfg(test)]
     mod seen;
+    #[cfg(feature = "formats")]
+    mod snappy;
     mod summary;
     #[cfg(feature = "formats")]
     mod zstandard;
@@ -317,6 +319,8 @@ pub mod formats {
     }
     #[cfg(feature = "formats")]
     pub mod etcd;
+    #[cfg(feature = "formats")]
+    pub mod kafka;
     #[cfg(feature = "formats")]
     pub mod mysql;
     #[cfg(feature = "formats")]

@@ -9,7 +9,6 @@ mod log;
 mod meaning;
 mod pieces;
 mod records;
-mod snappy;
 #[cfg(test)]
 mod tests;
 mod walk;

@@ -5,7 +5,7 @@ use super::native;
 use super::{Format, Likeness, Sample};
 #[cfg(feature = "formats")]
 use super::{
-    allsource, etcd, ironwal, mysql, nats, nodedb, pebble, postgres, prometheus, raft_engine, rivven, rocksdb, sqlite,
+    allsource, etcd, ironwal, kafka, mysql, nats, nodedb, pebble, postgres, prometheus, raft_engine, rivven, rocksdb, sqlite,
     zookeeper,
 };
 
@@ -32,6 +32,8 @@ pub const ALL: &[&Format] = &[
     &etcd::FORMAT,
     #[cfg(feature = "formats")]
     &prometheus::FORMAT,
+    #[cfg(feature = "formats")]
+    &kafka::FORMAT,
     #[cfg(feature = "formats")]
     &zookeeper::FORMAT,
     #[cfg(feature = "formats")]

@@ -5,7 +5,7 @@
 
 use memchr::memmem;
 
-use crate::disk::{Cursor, PREFIX_BLOCK, PrefixSums, crc32, read_full};
+use crate::disk::{Cursor, PREFIX_BLOCK, PrefixSums, crc32, crc32c, read_full};
 
 /// How much is searched at a time.
 const PIECE: usize = 128 << 10;
@@ -48,10 +48,11 @@ pub fn find<T>(
     }
 }
 
-/// CRC-32 sums of ranges of a segment, none of which begins before a base.
+/// Sums of ranges of a segment, none of which begins before a base.
 #[derive(Debug)]
 pub struct Sums {
     prefixes: PrefixSums,
+    castagnoli: bool,
     /// The block in which a claim ends, apart from the cursor's window, which stays where the search is.
     room: Vec<u8>,
     skip: usize,
@@ -59,19 +60,30 @@ pub struct Sums {
 }
 
 impl Sums {
-    /// For ranges at or after `base`.
+    /// CRC-32 of ranges at or after `base`.
     #[must_use]
     pub fn from(base: u64) -> Sums {
+        Sums::over(PrefixSums::from(base - base % PREFIX_BLOCK), false)
+    }
+
+    /// The same with CRC-32C.
+    #[must_use]
+    pub fn castagnoli_from(base: u64) -> Sums {
+        Sums::over(PrefixSums::castagnoli_from(base - base % PREFIX_BLOCK), true)
+    }
+
+    fn over(prefixes: PrefixSums, castagnoli: bool) -> Sums {
         let room = vec![0; 2 * BLOCK];
         // Reads past the page cache need an aligned place.
         let skip = room.as_ptr().align_offset(BLOCK).min(BLOCK);
-        Sums { prefixes: PrefixSums::from(base - base % PREFIX_BLOCK), room, skip, block: None }
+        Sums { prefixes, castagnoli, room, skip, block: None }
     }
 
-    /// CRC-32, continued from `seed`, of `length` bytes at `offset`; `None` when they are not all there.
-    pub fn crc32(&mut self, cursor: &mut Cursor, seed: u32, offset: u64, length: u64) -> Option<u32> {
+    /// The sum, continued from `seed`, of `length` bytes at `offset`; `None` when they are not all there.
+    pub fn sum(&mut self, cursor: &mut Cursor, seed: u32, offset: u64, length: u64) -> Option<u32> {
+        let of = if self.castagnoli { crc32c } else { crc32 };
         if length <= 2 * PREFIX_BLOCK {
-            return cursor.fold(offset, length, seed, crc32);
+            return cursor.fold(offset, length, seed, of);
         }
         let end = offset.checked_add(length).filter(|end| *end <= cursor.length())?;
         self.extend(cursor, end);
@@ -80,10 +92,11 @@ impl Sums {
             return None;
         }
         let rest = usize::try_from(end - known).expect("at most a block");
-        let last = crc32(sum, self.block(cursor, known).get(..rest)?);
+        let last = of(sum, self.block(cursor, known).get(..rest)?);
         let (known, sum) = self.prefixes.below(offset);
-        let first = cursor.fold(known, offset - known, sum, crc32)?;
-        Some(PrefixSums::range(seed, first, last, length))
+        let first = cursor.fold(known, offset - known, sum, of)?;
+        let range = if self.castagnoli { PrefixSums::castagnoli_range } else { PrefixSums::range };
+        Some(range(seed, first, last, length))
     }
 
     /// Takes sums up to the last block that ends at or before `end`, and somewhat further.

@@ -116,6 +116,7 @@ fn foreign(format: &str, claim: impl Fn(usize) -> usize) -> (&'static str, Vec<u
         "nats" => "1.blk",
         "raft-engine" => "0000000000000004.raftlog",
         "mysql" => "binlog.000001",
+        "kafka" => "00000000000000000000.log",
         _ => "00000000000000000000.wal",
     };
     while bytes.len() < SIZE {
@@ -216,6 +217,13 @@ fn foreign(format: &str, claim: impl Fn(usize) -> usize) -> (&'static str, Vec<u
                 bytes.extend(length.to_le_bytes());
                 bytes.extend([0; 6]);
             }
+            "kafka" => {
+                bytes.extend([0, 0, 0, 0, 0, 0, 0, 9]);
+                bytes.extend(length.max(100).to_be_bytes());
+                bytes.extend([0, 0, 0, 0, 2, b'c', b'r', b'c', b'!']);
+                bytes.extend([0; 39]);
+                bytes.push(1);
+            }
             "rocksdb" => {
                 // As dense as headers can stand, each with all that is left of its block or a part of it.
                 let left = 32_768 - bytes.len() % 32_768;
@@ -255,6 +263,7 @@ fn hostile_headers_of_other_systems_cost_a_small_multiple_of_their_length() {
     for format in [
         "etcd",
         "ironwal",
+        "kafka",
         "mysql",
         "nats",
         "nodedb",

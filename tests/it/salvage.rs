@@ -9,7 +9,7 @@ use crate::advice::{MORE, copy};
 use crate::mend::HURT;
 use crate::support::sandbox::Sandbox;
 
-const FORMATS: [&str; 4] = ["ironwal", "nodedb", "rivven", "allsource"];
+const FORMATS: [&str; 5] = ["ironwal", "kafka", "nodedb", "rivven", "allsource"];
 
 fn lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{line}: {e}"))).collect()
@@ -27,7 +27,7 @@ fn fixtures(format: &str) -> Vec<PathBuf> {
 fn content(record: &Value) -> String {
     let mut record = record.clone();
     let all = record.as_object_mut().expect("an object");
-    for place in ["file", "offset", "length", "lsn", "after_damage"] {
+    for place in ["file", "offset", "length", "lsn", "after_damage", "decoded"] {
         all.remove(place);
     }
     if let Some(meta) = all.get_mut("meta").and_then(Value::as_object_mut) {

@@ -142,11 +142,11 @@ impl Walker<'_, '_> {
             if let Some(bad) = leads_to_end {
                 let payload = start + HEADER as u64;
                 let distance = u32::try_from(at.checked_sub(payload)?).ok()?;
-                if sums.crc32(cursor, bad.seed_with(distance), payload, u64::from(distance))? != bad.crc {
+                if sums.sum(cursor, bad.seed_with(distance), payload, u64::from(distance))? != bad.crc {
                     return None;
                 }
             }
-            let sum = sums.crc32(cursor, header.seed, at + HEADER as u64, u64::from(header.stored))?;
+            let sum = sums.sum(cursor, header.seed, at + HEADER as u64, u64::from(header.stored))?;
             (sum == header.crc).then_some(header)
         });
         self.sums = Some(sums);

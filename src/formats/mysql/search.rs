@@ -72,7 +72,7 @@ impl EventSearch {
         match guard {
             Guard::Summed => {
                 let sums = self.sums.get_or_insert_with(|| Sums::from(event.at));
-                sums.crc32(cursor, 0, event.at, u64::from(event.length)) == Some(WITH_ITS_SUM)
+                sums.sum(cursor, 0, event.at, u64::from(event.length)) == Some(WITH_ITS_SUM)
             }
             // Where no sum says so, it must note its own end, or others must follow it.
             Guard::Plain if counted => event.counts_well(),

@@ -4,11 +4,11 @@ use std::io::Read;
 use std::sync::Arc;
 
 use super::super::Halt;
+use super::super::snappy;
 use super::super::zstandard::{Unpacked, Unpacker};
 use super::frame::{FRAME_HEADER, Packed};
 use super::pieces::PieceReader;
 use super::records::{Extent, extent, kind_of};
-use super::snappy;
 use super::walk::{HELD, OpenRecord, Walker};
 use crate::disk::File;
 use crate::model::{DamageKind, Error, Field, Payload, Proof, Record, Result, Span, Value};

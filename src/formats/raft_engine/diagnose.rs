@@ -137,12 +137,12 @@ impl Walker<'_, '_> {
             return None;
         }
         let stored = u32::from_le_bytes(self.small(batch.items_sum(), 4).try_into().ok()?);
-        let key = stored ^ sums.crc32(&mut self.cursor, 0, from, length)?;
+        let key = stored ^ sums.sum(&mut self.cursor, 0, from, length)?;
         // Whatever stands there has some signature; what is small is one, and entries prove it.
         let entries = match batch.entries_sum() {
             Some(sum) if Some(key) != self.key => {
                 let stored = u32::from_le_bytes(self.small(sum, 4).try_into().ok()?);
-                sums.crc32(&mut self.cursor, 0, at + BATCH_HEADER, sum - at - BATCH_HEADER)? == stored
+                sums.sum(&mut self.cursor, 0, at + BATCH_HEADER, sum - at - BATCH_HEADER)? == stored
             }
             _ => true,
         };

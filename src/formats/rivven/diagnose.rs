@@ -127,12 +127,12 @@ impl Walker<'_, '_> {
             }
             if let Some(bad) = leads_to_end {
                 let data = start + HEADER as u64;
-                let sum = sums.crc32(cursor, 0, data, at.checked_sub(data).filter(|length| *length > 0)?)?;
+                let sum = sums.sum(cursor, 0, data, at.checked_sub(data).filter(|length| *length > 0)?)?;
                 if sum != bad.crc {
                     return None;
                 }
             }
-            let sum = sums.crc32(cursor, 0, at + HEADER as u64, u64::from(header.data))?;
+            let sum = sums.sum(cursor, 0, at + HEADER as u64, u64::from(header.data))?;
             (sum == header.crc).then_some(())
         });
         self.sums = Some(sums);
