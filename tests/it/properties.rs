@@ -278,9 +278,9 @@ fn check_alone(disk: &Arc<dyn Disk>, input: &Input) -> Result<(), Fails> {
     for segment in &input.source.segments {
         let alone = reopen(disk, &segment.path, Some(input.format), &input.keys).map_err(|e| format!("alone: {e}"))?;
         let Some(seen) = look(&alone).map_err(|why| format!("{} alone: {why}", segment.name))? else { continue };
-        // A name tells where the numbers of a segment begin; a stream has none. Frames of a recycled RocksDB log hold its number: under
-        // another name they are the remains of an older log.
-        let another = ["pebble", "rocksdb"].contains(&input.format.name) && seen.records.is_empty();
+        // A name tells where the numbers of a segment begin; a stream has none. Frames of a recycled RocksDB log hold its number, and sums
+        // of raft-engine do: under another name they are the remains of an older log.
+        let another = ["pebble", "raft-engine", "rocksdb"].contains(&input.format.name) && seen.records.is_empty();
         if seen.report.verdict != Verdict::Clean || another {
             continue;
         }

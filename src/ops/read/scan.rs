@@ -3,7 +3,7 @@
 use super::seek::{Chosen, segments_of_use};
 use crate::disk::{EntryKind, Segment, Source};
 use crate::formats::{Format, Halt, Item, Mark, Summary, Want};
-use crate::model::{Damage, Keys, Lsn, LsnRange, Record, Result};
+use crate::model::{Damage, Keys, Lsn, LsnRange, Record, Result, SegmentId};
 use crate::ops::open::is_gone;
 use crate::ops::read::{Position, Selection};
 use crate::ops::settle::settle;
@@ -163,6 +163,8 @@ impl<'a> Scan<'a> {
             take,
             last_wanted: self.selection.lsns.filter(|_| chosen.ascending).map(|range| range.last),
             last_seen: None,
+            run_in: None,
+            astray: false,
             begun_after: begin.after,
             position: begin.after.cloned(),
             after_damage: begin.after_damage || begin.after.is_some_and(|p| p.after_damage),
@@ -314,6 +316,9 @@ struct ScanReader<'a, 't> {
     last_wanted: Option<Lsn>,
     /// The LSN that was read last.
     last_seen: Option<Lsn>,
+    /// The segment of that record, and whether numbers have jumped in it.
+    run_in: Option<SegmentId>,
+    astray: bool,
     /// Where the scan before this one ended.
     begun_after: Option<&'a Position>,
     position: Option<Position>,
@@ -391,9 +396,13 @@ impl ScanReader<'_, '_> {
             self.let_out(segment)?;
         }
         // A single record that jumps ahead may be a copy in a wrong place: what is wanted can still follow it.
+        // So can it behind several, until the next segment, whose name says where it belongs.
         let follows = record.lsn.is_some() && record.lsn == self.last_seen.map(Lsn::next);
+        let elsewhere = self.run_in != Some(record.span.place.segment);
+        self.astray = !elsewhere && (self.astray || !follows && record.lsn.is_some());
+        self.run_in = Some(record.span.place.segment);
         self.last_seen = record.lsns().map(|lsns| lsns.last).or(self.last_seen);
-        if follows && self.last_wanted.is_some_and(|last| record.lsn > Some(last)) {
+        if follows && !self.astray && self.last_wanted.is_some_and(|last| record.lsn > Some(last)) {
             return self.stop(Stopped::Past);
         }
         if self.scan.selection.head(record) {
