@@ -1,9 +1,10 @@
 //! Reading a log from a place on: the records that are wanted, the damage between them, and what was established at the end.
 
 use super::seek::{Chosen, segments_of_use};
+use super::select::Ascent;
 use crate::disk::{EntryKind, Segment, Source};
 use crate::formats::{Format, Halt, Item, Mark, Summary, Want};
-use crate::model::{Damage, Keys, Lsn, LsnRange, Record, Result, SegmentId};
+use crate::model::{Damage, Keys, Lsn, LsnRange, Record, Result};
 use crate::ops::open::is_gone;
 use crate::ops::read::{Position, Selection};
 use crate::ops::settle::settle;
@@ -161,10 +162,7 @@ impl<'a> Scan<'a> {
         let mut reader = ScanReader {
             scan: self,
             take,
-            last_wanted: self.selection.lsns.filter(|_| chosen.ascending).map(|range| range.last),
-            last_seen: None,
-            run_in: None,
-            astray: false,
+            ascent: Ascent::up_to(self.selection.lsns.filter(|_| chosen.ascending).map(|range| range.last)),
             begun_after: begin.after,
             position: begin.after.cloned(),
             after_damage: begin.after_damage || begin.after.is_some_and(|p| p.after_damage),
@@ -312,13 +310,7 @@ impl<'a> Scan<'a> {
 struct ScanReader<'a, 't> {
     scan: &'a Scan<'a>,
     take: &'t mut Take<'t>,
-    /// Where LSNs ascend: nothing after this one is wanted.
-    last_wanted: Option<Lsn>,
-    /// The LSN that was read last.
-    last_seen: Option<Lsn>,
-    /// The segment of that record, and whether numbers have jumped in it.
-    run_in: Option<SegmentId>,
-    astray: bool,
+    ascent: Ascent,
     /// Where the scan before this one ended.
     begun_after: Option<&'a Position>,
     position: Option<Position>,
@@ -395,14 +387,7 @@ impl ScanReader<'_, '_> {
         if !self.held_back.is_empty() {
             self.let_out(segment)?;
         }
-        // A single record that jumps ahead may be a copy in a wrong place: what is wanted can still follow it.
-        // So can it behind several, until the next segment, whose name says where it belongs.
-        let follows = record.lsn.is_some() && record.lsn == self.last_seen.map(Lsn::next);
-        let elsewhere = self.run_in != Some(record.span.place.segment);
-        self.astray = !elsewhere && (self.astray || !follows && record.lsn.is_some());
-        self.run_in = Some(record.span.place.segment);
-        self.last_seen = record.lsns().map(|lsns| lsns.last).or(self.last_seen);
-        if follows && !self.astray && self.last_wanted.is_some_and(|last| record.lsn > Some(last)) {
+        if self.ascent.is_past(record) {
             return self.stop(Stopped::Past);
         }
         if self.scan.selection.head(record) {

@@ -7,7 +7,7 @@ use super::scan::Scan;
 use crate::disk::Source;
 use crate::formats::{ALL, Format, Numbers};
 use crate::model::units::nanos_of;
-use crate::model::{Keys, Lsn, LsnRange, Record, Result, Time};
+use crate::model::{Keys, Lsn, LsnRange, Record, Result, SegmentId, Time};
 
 /// Conditions on a record. An empty one lets everything through.
 #[derive(Default)]
@@ -215,6 +215,33 @@ impl<'a> Scan<'a> {
     #[must_use]
     pub const fn of(source: &'a Source, format: &'static Format, keys: &'a Keys, selection: &'a Selection) -> Scan<'a> {
         Scan { source, format, keys, selection, payloads: true, frames: false, neighbours: false, growing: false, live: false }
+    }
+}
+
+/// Whether a scan has come past the last number that is wanted.
+#[derive(Debug, Default)]
+pub(super) struct Ascent {
+    /// Where LSNs ascend: nothing after this one is wanted.
+    last_wanted: Option<Lsn>,
+    last_seen: Option<Lsn>,
+    /// The segment of the last record, and whether numbers have jumped in it.
+    run: (Option<SegmentId>, bool),
+}
+
+impl Ascent {
+    pub(super) fn up_to(last_wanted: Option<Lsn>) -> Ascent {
+        Ascent { last_wanted, ..Ascent::default() }
+    }
+
+    /// Records that jump ahead inside a segment may be copies in a wrong place: what is wanted can still follow them, in it or in the next
+    /// one, whose name says where it belongs.
+    pub(super) fn is_past(&mut self, record: &Record<'_>) -> bool {
+        let follows = record.lsn.is_some() && record.lsn == self.last_seen.map(Lsn::next);
+        let here = Some(record.span.place.segment);
+        let jumped = self.run.0 == here && (self.run.1 || !follows && record.lsn.is_some());
+        self.run = (here, jumped);
+        self.last_seen = record.lsns().map(|lsns| lsns.last).or(self.last_seen);
+        follows && !jumped && self.last_wanted.is_some_and(|last| record.lsn > Some(last))
     }
 }
 
