@@ -235,7 +235,7 @@ fn check_selections(input: &Input, records: &[Got]) -> Result<(), Fails> {
             let low = |at: usize| records[at..].iter().filter_map(|r| r.lsn).min();
             let strays =
                 records.iter().enumerate().filter(|(at, r)| r.lsn > low(*at)).map(|(_, r)| r.lsn).collect::<BTreeSet<_>>();
-            let found: BTreeSet<Option<u64>> = got.iter().map(|r| r.lsn).chain(strays.intersection(&all).copied()).collect();
+            let found = got.iter().map(|r| r.lsn).chain(strays.intersection(&all).copied()).collect::<BTreeSet<_>>();
             demand!(found == all, "dump --lsn {from}..{to}, {backwards}: {} LSNs of {}", found.len(), all.len());
             demand!(got.iter().all(|r| records.contains(r)), "dump --lsn {from}..{to}, {backwards}: not in dump");
         }
@@ -300,7 +300,7 @@ fn check_alone(disk: &Arc<dyn Disk>, input: &Input) -> Result<(), Fails> {
     Ok(())
 }
 
-/// A cut behind an LSN leaves everything up to it and nothing else, and is undone byte for byte. What has no number stays too.
+/// A cut behind an LSN leaves everything up to it and what has no number, and is undone byte for byte.
 fn check_at(case: &Case, files: &Files, seen: &Seen) -> Result<(), Fails> {
     let lsns: Vec<u64> = seen.records.iter().filter_map(|got| got.lsn).collect();
     let Some(at) = lsns.get(lsns.len() / 2).copied() else { return Ok(()) };
@@ -413,8 +413,7 @@ fn check_untouched(case: &Case, files: &Files, seen: &Seen) -> Result<(), Fails>
             seen.report.damage
         );
     }
-    // A header lost altogether costs a frame that stands alone; nodedb's has what its keys need.
-    // A RocksDB log says in its first record how those behind it are compressed.
+    // A lost header costs a frame that stands alone; nodedb's has what its keys need, RocksDB's first record how others are compressed.
     let headless = |file: &str| match case.base.format.name {
         "native" | "nodedb" => hits(file, &(0..88)),
         "rocksdb" => hits(file, &(0..11)),
