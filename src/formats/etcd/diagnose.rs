@@ -8,6 +8,7 @@ use super::super::{Ending, Halt};
 use super::frame::{
     ALIGN, Claim, EtcdFrame, EtcdStands, RecordType, WORD, chains, claim, lacks_a_sector, looks_whole, stands, sum_behind,
 };
+use super::log::AtDamage;
 use super::walk::Walker;
 use crate::disk::zero_prefix;
 use crate::model::{Damage, DamageKind, Facts, Look, Proof, Verdict};
@@ -72,7 +73,12 @@ impl Walker<'_, '_> {
         if self.summary.damage.is_empty() {
             let misled = matches!(bad.claim, Some(Claim::Agreed(_) | Claim::WordOnly { .. }))
                 && bad.end.or(claimed_end(&bad)).is_some_and(|end| end > self.cursor.length());
-            self.own.cut_by_server = bad.torn || misled || self.cursor.length() - start < WORD;
+            let no_word = zero_prefix(self.cursor.bytes(start, WORD as usize)) == WORD as usize;
+            self.own.server = match bad.torn || misled || self.cursor.length() - start < WORD {
+                _ if no_word => AtDamage::Forgets,
+                true => AtDamage::Cuts,
+                false => AtDamage::Refuses,
+            };
         }
         let Some(next) = next else {
             self.end(&bad)?;

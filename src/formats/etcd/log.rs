@@ -26,11 +26,25 @@ pub struct Own {
     pub commit: u64,
     /// How many whole frames stand behind the first damage.
     pub behind: u64,
-    /// The server would cut at the first damage, without a word of what it loses.
-    pub cut_by_server: bool,
+    /// What the server does at the first damage.
+    pub server: AtDamage,
     /// It ends in a frame that was interrupted, and nothing follows that.
     pub torn_end: bool,
 }
+
+/// What the server does at the first damage when it is started, if that is in the last segment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AtDamage {
+    /// It does not start.
+    #[default]
+    Refuses,
+    /// It takes it for a torn end, and cuts without a word of what it loses.
+    Cuts,
+    /// It takes it for the end, and never sees what stands behind.
+    Forgets,
+}
+
+const AT_DAMAGE: [AtDamage; 3] = [AtDamage::Refuses, AtDamage::Cuts, AtDamage::Forgets];
 
 /// A first record and a second one that do not fit each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +97,7 @@ pub fn write_own(summary: &Summary) -> Option<Value> {
     let member = own.member.map(|member| json!([member.node, member.cluster]));
     Some(json!({
         "carried": own.carried, "sum": own.sum, "head": head, "member": member, "commit": own.commit, "behind": own.behind,
-        "cut_by_server": own.cut_by_server, "torn_end": own.torn_end,
+        "server": AT_DAMAGE.iter().position(|kind| *kind == own.server), "torn_end": own.torn_end,
     }))
 }
 
@@ -107,7 +121,7 @@ pub fn read_own(from: &Value) -> Option<Box<dyn Any + Send + Sync>> {
         member: maybe(&from["member"], member)?,
         commit: from["commit"].as_u64()?,
         behind: from["behind"].as_u64()?,
-        cut_by_server: from["cut_by_server"].as_bool()?,
+        server: *AT_DAMAGE.get(usize::try_from(from["server"].as_u64()?).ok()?)?,
         torn_end: from["torn_end"].as_bool()?,
     }))
 }
@@ -268,21 +282,25 @@ fn what_the_server_does(source: &Source, summaries: &mut [Summary], between: &[D
     // A segment that was named alone may have later ones.
     let may_cut = hurt == last && between.is_empty() && source.segments.last().is_some_and(|segment| !segment.followed);
     let Some(summary) = summaries.last_mut() else { return };
-    let seen = own(summary).zip(summary.damage.kept().first()).filter(|_| may_cut);
-    let text = match seen.filter(|(own, _)| own.cut_by_server).zip(source.segments.last()) {
-        Some(((own, damage), segment)) if own.behind == 0 && damage.verdict() <= Verdict::Suspect => format!(
-            "etcd cuts {} at byte {} itself, keeps a copy of it with the ending .broken, and starts",
-            segment.name,
-            damage.span.start()
-        ),
-        Some(((own, damage), segment)) => format!(
-            "etcd takes this for a torn end, cuts {} at byte {} with the {} whole frames behind it, and starts without a word about it; do not \
-             start it: {WAY_OUT}",
-            segment.name,
-            damage.span.start(),
-            own.behind
-        ),
-        None => format!("etcd refuses to start; {WAY_OUT}"),
+    let seen = own(summary).zip(summary.damage.kept().first()).zip(source.segments.last()).filter(|_| may_cut);
+    let text = match seen {
+        Some(((own, damage), segment)) if own.server != AtDamage::Refuses => {
+            let (place, behind) = (format!("{} at byte {}", segment.name, damage.span.start()), own.behind);
+            match own.server {
+                AtDamage::Cuts if behind == 0 && damage.verdict() <= Verdict::Suspect => {
+                    format!("etcd cuts {place} itself, keeps a copy of it with the ending .broken, and starts")
+                }
+                AtDamage::Cuts => format!(
+                    "etcd takes this for a torn end, cuts {place} with the {behind} whole frames behind it, and starts without a word about it; do not \
+                     start it: {WAY_OUT}"
+                ),
+                _ => format!(
+                    "etcd takes {place} for the end of the log, starts, and forgets the {behind} whole frames behind it without a word; do not start it: \
+                     {WAY_OUT}"
+                ),
+            }
+        }
+        _ => format!("etcd refuses to start; {WAY_OUT}"),
     };
     summary.recovery = Some(text);
 }

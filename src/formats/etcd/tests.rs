@@ -174,6 +174,29 @@ fn zeros_from_some_sector_on_are_torn_and_with_anything_behind_them_corrupt() {
 }
 
 #[test]
+fn what_the_server_would_do_at_its_next_start_depends_on_the_bad_frame_alone() {
+    let wal = Wal::small().entry(4, &[7; 3000]).entry(5, b"five").state(5);
+    let (whole, frame) = (wal.zeros(8192), wal.frames[wal.frames.len() - 3]);
+    let told = |hurt: &dyn Fn(&mut [u8])| {
+        let mut bytes = whole.clone();
+        hurt(&mut bytes);
+        read(&bytes).recovery.unwrap_or_default()
+    };
+    assert_eq!(told(&|_| {}), "", "it starts, and there is nothing to say");
+    let sector = (frame + 512).next_multiple_of(512);
+    for (hurt, starts) in [
+        // A length word of zero is the end for the server, whatever follows.
+        (&(|bytes: &mut [u8]| bytes[frame..frame + 8].fill(0)) as &dyn Fn(&mut [u8]), "etcd takes 0"),
+        (&|bytes| bytes[sector..sector + 512].fill(0), "etcd takes this for a torn end"),
+        (&|bytes| bytes[frame + 100] ^= 1, "etcd refuses to start"),
+    ] {
+        let told = told(hurt);
+        assert!(told.starts_with(starts), "{told}");
+        assert_eq!(told.contains("2 whole frames"), !starts.contains("refuses"), "{told}");
+    }
+}
+
+#[test]
 fn a_segment_that_does_not_continue_the_sum_tells_that_something_is_missing() {
     let first = Wal::small();
     let second = Wal::begun(first.sum).state(4).entry(5, b"five");
