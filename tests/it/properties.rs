@@ -233,9 +233,8 @@ fn check_selections(input: &Input, records: &[Got]) -> Result<(), Fails> {
             // A number that stands twice is found once at least; names of segments do not lead to copies in front of lower numbers.
             let all: BTreeSet<Option<u64>> = records.iter().filter(wanted).map(|r| r.lsn).collect();
             let low = |at: usize| records[at..].iter().filter_map(|r| r.lsn).min();
-            let strays =
-                records.iter().enumerate().filter(|(at, r)| r.lsn > low(*at)).map(|(_, r)| r.lsn).collect::<BTreeSet<_>>();
-            let found = got.iter().map(|r| r.lsn).chain(strays.intersection(&all).copied()).collect::<BTreeSet<_>>();
+            let in_place = records.iter().enumerate().filter(|(at, r)| r.lsn <= low(*at)).map(|(_, r)| r.lsn).collect();
+            let found = got.iter().map(|r| r.lsn).chain(all.difference(&in_place).copied()).collect::<BTreeSet<_>>();
             demand!(found == all, "dump --lsn {from}..{to}, {backwards}: {} LSNs of {}", found.len(), all.len());
             demand!(got.iter().all(|r| records.contains(r)), "dump --lsn {from}..{to}, {backwards}: not in dump");
         }
