@@ -387,7 +387,7 @@ pub mod formats {
     pub use layout::{Folder, Laid, Placed, numbered};
     pub use mend::{Mend, Mending, Restored, Restorer};
     pub use ours::{HeaderFacts, HoleSite, Ours, ReadHeader, ReadTrailer, WriteHole};
-    pub use proofs::{gap_between, later_segments_prove, looks_interrupted};
+    pub use proofs::{first_damage, gap_between, later_segments_prove, looks_interrupted};
     pub use registry::{ALL, by_name, numbers_of, ours, recognise};
     pub use summary::{Ending, KnownHole, State, Summary};
 }

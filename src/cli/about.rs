@@ -152,7 +152,7 @@ pub fn completions(args: &CompletionsArgs, out: &mut Out, mut top: Command) -> a
 /// Shows a page of the manual.
 pub fn man(args: &ManArgs, out: &mut Out, mut top: Command) -> anyhow::Result<Exit> {
     top.build();
-    let command = chosen(&mut top, args.command.as_deref())?.clone();
+    let mut command = chosen(&mut top, args.command.as_deref())?.clone();
     let page = generate::page(&command, &generate::names(&top))?;
     if !out.is_terminal() {
         out.write_all(&page)?;
@@ -160,8 +160,7 @@ pub fn man(args: &ManArgs, out: &mut Out, mut top: Command) -> anyhow::Result<Ex
     }
     // Where there is no man, its page is of no use on a terminal, and the help says the same.
     if !shown_by_man(&page)? {
-        let help = command.clone().render_long_help();
-        writeln!(out, "{help}")?;
+        writeln!(out, "{}", command.render_long_help())?;
     }
     Ok(Exit::Done)
 }

@@ -15,6 +15,7 @@ use clap_mangen::roff::{Roff, bold, italic, roman};
 use walctl::model::{CATALOGUE, Verdict};
 
 use super::exit::Exit;
+use super::hint::takes_format;
 use super::render::out::say;
 
 /// The hidden command.
@@ -91,7 +92,7 @@ pub fn page(command: &Command, names: &[String]) -> anyhow::Result<Vec<u8>> {
     }
     let mut more = Roff::new();
     exit_codes(&mut more);
-    if matches!(command.get_name(), "walctl" | "dump" | "verify" | "repair" | "stats") {
+    if command.has_subcommands() || takes_format(command.get_name()) {
         damage(&mut more);
     }
     environment(&mut more);

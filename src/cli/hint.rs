@@ -112,7 +112,7 @@ fn for_poisoned(path: &Path, cause: &str) -> String {
 }
 
 /// Whether a command reads logs of every format, and can be told which one.
-fn takes_format(command: &str) -> bool {
+pub fn takes_format(command: &str) -> bool {
     matches!(command, "dump" | "verify" | "repair" | "stats")
 }
 

@@ -167,9 +167,7 @@ impl Cursor {
             let from = usize::try_from(offset).unwrap_or(usize::MAX).min(all.len());
             return &all[from..from.saturating_add(want).min(all.len())];
         }
-        // A window that reaches the end of the file holds all there is.
-        let end = self.window.start + self.window.filled as u64;
-        if offset < self.window.start || end < offset.saturating_add(want as u64).min(self.length) {
+        if !self.in_window(offset, want) {
             self.fill(offset, want);
         }
         let window = &self.window;
@@ -182,9 +180,14 @@ impl Cursor {
     /// mapped is read anew each time.
     #[must_use]
     pub fn holds(&self, offset: u64, want: usize) -> bool {
-        let window = self.window.start..self.window.start + self.window.filled as u64;
-        let end = offset.saturating_add(want as u64).min(self.length);
-        self.mapping.is_none() && window.start <= offset && end <= window.end
+        self.mapping.is_none() && self.in_window(offset, want)
+    }
+
+    /// A window that reaches the end of the file holds all there is.
+    #[inline]
+    fn in_window(&self, offset: u64, want: usize) -> bool {
+        let end = self.window.start + self.window.filled as u64;
+        self.window.start <= offset && offset.saturating_add(want as u64).min(self.length) <= end
     }
 
     /// The `N` bytes at `offset`, if they are all there.

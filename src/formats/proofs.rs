@@ -39,6 +39,11 @@ pub fn later_segments_prove(source: &Source, summaries: &mut [Summary]) {
     }
 }
 
+/// What a reader from the front meets first of what is wrong in segments and between them.
+pub fn first_damage<'a>(summaries: &'a [Summary], between: &'a [Damage]) -> Option<&'a Damage> {
+    summaries.iter().flat_map(|summary| summary.damage.kept()).chain(between).min_by_key(|damage| damage.span.place)
+}
+
 /// The records that are gone between one segment and the next, where each begins with the LSN that is due after the other.
 ///
 /// The hole is placed at the end of the data before it, where the first missing record was due.

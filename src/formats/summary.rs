@@ -2,8 +2,8 @@
 
 use std::any::Any;
 
-use super::Tally;
 use super::capped::Capped;
+use super::{Halt, Sink, Tally};
 use crate::disk::Segment;
 use crate::model::{Damage, Hole, Lsn, LsnRange, Span, Time, Warning};
 
@@ -139,6 +139,14 @@ impl Summary {
             recovery: None,
             own: None,
         }
+    }
+
+    /// Tells of damage, and keeps it.
+    pub fn hurt(&mut self, damage: Damage, sink: &mut Sink<'_>) -> Result<(), Halt> {
+        self.blank = false;
+        sink.damage(&damage)?;
+        self.damage.push(damage);
+        Ok(())
     }
 
     /// Whether `lsn` lies among the records that were seen.

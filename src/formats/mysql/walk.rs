@@ -313,15 +313,12 @@ impl Walker<'_, '_> {
     }
 
     pub fn hurt(&mut self, damage: Damage, goes_on: bool) -> Result<(), Halt> {
-        self.summary.blank = false;
         self.own.first_bad.get_or_insert(damage.span.start());
         self.own.whole_before_bad.get_or_insert(self.transactions.whole_to);
         if goes_on {
             self.transactions.lost();
         }
-        self.sink.damage(&damage)?;
-        self.summary.damage.push(damage);
-        Ok(())
+        self.summary.hurt(damage, self.sink)
     }
 }
 

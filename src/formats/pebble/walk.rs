@@ -296,9 +296,6 @@ impl Walker<'_, '_> {
     }
 
     pub(super) fn hurt(&mut self, damage: Damage) -> Result<(), Halt> {
-        self.summary.blank = false;
-        self.sink.damage(&damage)?;
-        self.summary.damage.push(damage);
-        Ok(())
+        self.summary.hurt(damage, self.sink)
     }
 }

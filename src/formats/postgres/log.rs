@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use super::super::kept::maybe;
-use super::super::{Ending, Folder, Laid, Likeness, Sample, Summary, numbered};
+use super::super::{Ending, Folder, Laid, Likeness, Sample, Summary, first_damage, numbered};
 use super::page::{PAGE, PageHeader, possible_size, segment_size, show, version_of};
 use crate::disk::{Source, zero_prefix};
 use crate::model::{Damage, DamageKind, Facts, Look, Lsn, LsnRange, Proof, Span};
@@ -168,8 +168,7 @@ pub fn join(source: &Source, summaries: &mut [Summary]) -> Vec<Damage> {
 
 /// What a server makes of a damaged log, if its checkpoint lies in front of the damage: the end of the log.
 fn recovery(source: &Source, summaries: &[Summary], between: &[Damage]) -> Option<String> {
-    let first =
-        summaries.iter().flat_map(|summary| summary.damage.kept()).chain(between).min_by_key(|damage| damage.span.place)?;
+    let first = first_damage(summaries, between)?;
     let index = first.span.place.segment.index();
     let at = own(summaries.get(index)?)?.base.saturating_add(first.span.start());
     let (position, name) = (show(first.lsn.map_or(at, |lsn| lsn.0)), &source.segments.get(index)?.name);

@@ -225,11 +225,8 @@ impl Walker<'_, '_> {
     }
 
     pub(super) fn hurt(&mut self, damage: Damage) -> Result<(), Halt> {
-        self.summary.blank = false;
         self.own.first_bad.get_or_insert(damage.span.start());
-        self.sink.damage(&damage)?;
-        self.summary.damage.push(damage);
-        Ok(())
+        self.summary.hurt(damage, self.sink)
     }
 
     pub(super) fn warn_once(&mut self, name: &'static str, span: Span, text: String) {

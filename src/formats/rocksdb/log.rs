@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::blocks::{BLOCK, Form, HEADER, later_in_first, parse, whole};
 use super::super::kept::maybe;
-use super::super::{Ending, Folder, Laid, Likeness, Mend, Placed, Sample, Summary, later_segments_prove, numbered};
+use super::super::{Ending, Folder, Laid, Likeness, Mend, Placed, Sample, Summary, first_damage, later_segments_prove, numbered};
 use super::batch::Predecessor;
 use super::frame::types;
 use super::manifest::lowest_wanted;
@@ -147,8 +147,7 @@ pub fn join(source: &Source, summaries: &mut [Summary]) -> Vec<Damage> {
 
 /// What RocksDB makes of a damaged log in its default mode, and LevelDB of one of its own.
 fn recovery(source: &Source, summaries: &[Summary], between: &[Damage]) -> Option<String> {
-    let first =
-        summaries.iter().flat_map(|summary| summary.damage.kept()).chain(between).min_by_key(|damage| damage.span.place)?;
+    let first = first_damage(summaries, between)?;
     let place = format!("{} at byte {}", source.segments.get(first.span.place.segment.index())?.name, first.span.start());
     // What names the log before it tells on one that is gone or too short.
     let told = summaries.iter().any(|summary| own(summary).is_some_and(|own| own.predecessor.is_some()));

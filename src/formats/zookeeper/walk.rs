@@ -230,10 +230,7 @@ impl Walker<'_, '_> {
     }
 
     pub(super) fn hurt(&mut self, damage: Damage) -> Result<(), Halt> {
-        self.summary.blank = false;
         self.after_damage = damage.span.length > 0;
-        self.sink.damage(&damage)?;
-        self.summary.damage.push(damage);
-        Ok(())
+        self.summary.hurt(damage, self.sink)
     }
 }
