@@ -11,7 +11,7 @@ use super::super::kept::maybe;
 use super::super::{Folder, Laid, Likeness, Placed, Sample, Summary, Visit};
 use super::frame::{closes, types};
 use crate::disk::{EntryKind, Source, zero_prefix};
-use crate::model::{Damage, DamageKind, Facts, Look, Span};
+use crate::model::{Damage, DamageKind, Facts, Look, Span, Warning};
 
 /// What the name of a file says: `000004-001.log`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -165,11 +165,40 @@ fn secondary(source: &Source) -> Option<String> {
 /// Finds what is missing, and says what Pebble would make of all of it.
 pub fn join(source: &Source, summaries: &mut [Summary]) -> Vec<Damage> {
     let missing = missing(source, summaries);
+    skipped(source, summaries);
     let recovery = recovery(source, summaries, missing.is_empty());
     if let Some(last) = summaries.last_mut() {
         last.recovery = Some(recovery);
     }
     missing
+}
+
+/// Says where the files of one logical log do not follow each other. Pebble goes on without a word, and ingested files take numbers too, so
+/// this is no damage.
+fn skipped(source: &Source, summaries: &mut [Summary]) {
+    for later in 1..summaries.len() {
+        let (before, segment) = (&source.segments[later - 1], &source.segments[later]);
+        let logs = name_of(&before.name).zip(name_of(&segment.name));
+        if logs.is_none_or(|(before, later)| before.log != later.log) {
+            continue;
+        }
+        let Some(begins) = summaries[later].lsns.map(|lsns| lsns.first) else { continue };
+        let text = match summaries[later - 1].due.filter(|_| summaries[later - 1].records > 0) {
+            None => format!(
+                "{} holds no batch, and the same log goes on in {} with sequence {begins}; that is right if its disk stalled at once, and it is what a \
+                 file that lost its batches looks like",
+                before.name, segment.name
+            ),
+            Some(due) if begins > due => format!(
+                "sequence {due} is due behind {}, and the same log goes on in {} with {begins}; ingested files take numbers too, and this is what lost \
+                 batches look like",
+                before.name, segment.name
+            ),
+            Some(_) => continue,
+        };
+        let span = Span::new(segment.id, 0, 0);
+        summaries[later].warnings.push(Warning { name: "sequence-skipped", span, text });
+    }
 }
 
 fn recovery(source: &Source, summaries: &[Summary], complete: bool) -> String {

@@ -173,6 +173,14 @@ fn another_file_of_the_same_log_goes_on_and_what_stands_in_both_is_given_once() 
         let all = (seen.verdict(), seen.lsns.clone(), seen.warnings.clone());
         assert_eq!(all, (Verdict::Clean, (1..=8).collect(), vec!["repeated"]), "{cut}: {:?}", seen.damage);
     }
+    // Batches that were not written again and are gone leave a hole in the numbers, and no other trace.
+    let end = first.bytes.len() - 20;
+    let (mut later, none) = (Writer::new(4, 9), vec![0; 100]);
+    later.batches(7..=8).close();
+    for first in [&first.bytes[..end], &none] {
+        let seen = read(&[("000004-001.log", &later.bytes), ("000004.log", first)]);
+        assert_eq!((seen.verdict(), seen.warnings), (Verdict::Clean, vec!["sequence-skipped"]), "{:?}", seen.damage);
+    }
     // What was promised is lost all the same.
     let mut hurt = first.bytes.clone();
     hurt[30] ^= 1;

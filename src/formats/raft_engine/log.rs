@@ -9,7 +9,7 @@ use super::header::{FileStart, MAGIC, file_start};
 use crate::disk::{Entry, Segment, Source, zero_prefix};
 use crate::formats::kept::maybe;
 use crate::formats::{Folder, Laid, Likeness, Mend, Placed, Sample, Summary};
-use crate::model::{Damage, DamageKind, Facts, Look, Place, Proof, Span, Verdict};
+use crate::model::{Damage, DamageKind, Facts, Look, Place, Proof, Span};
 
 /// Batches of one file are written one after the other.
 pub const SIGNED: (&str, &str) = ("a batch of this file", "stands behind it and was written after it");
@@ -197,11 +197,14 @@ fn ranges(groups: &BTreeMap<u64, (u64, u64)>) -> String {
 /// Whether a log may be cut: the torn end of the last file of a queue, as the engine itself cuts it.
 pub fn mend(source: &Source, summaries: &[Summary], at: Place) -> Mend {
     let index = at.segment.index();
-    let summary = summaries.get(index);
-    let cut = summary.and_then(|summary| summary.own::<Own>()?.cut);
-    let torn = summary.is_some_and(|summary| summary.damage.kept().iter().all(|damage| damage.verdict() <= Verdict::Suspect));
+    let cut = summaries.get(index).and_then(|summary| summary.own::<Own>()?.cut);
     let last = source.segments.get(index).is_some_and(|segment| !segment.followed);
-    match last && torn && cut == Some(at.offset) {
+    if at.offset == 0 {
+        return Mend::Refuse(
+            "its last file has no whole header, so there is nothing that a cut could leave: the engine makes it anew",
+        );
+    }
+    match last && cut == Some(at.offset) {
         true => Mend::Cut,
         false => Mend::Refuse(
             "only the torn end of the last file of a queue is cut, as the engine does; a cut elsewhere makes a member forget what it promised: take it \
