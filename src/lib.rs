@@ -240,6 +240,7 @@ pub mod formats {
     mod resync;
     #[cfg(test)]
     mod seen;
+    mod sight;
     #[cfg(feature = "formats")]
     mod snappy;
     mod summary;
@@ -389,6 +390,7 @@ pub mod formats {
     pub use ours::{HeaderFacts, HoleSite, Ours, ReadHeader, ReadTrailer, WriteHole};
     pub use proofs::{first_damage, gap_between, later_segments_prove, looks_interrupted};
     pub use registry::{ALL, by_name, numbers_of, ours, recognise};
+    pub use sight::{Sight, by_sight, may_be_sighted};
     pub use summary::{Ending, KnownHole, State, Summary};
 }
 
@@ -464,6 +466,7 @@ pub mod ops {
     pub mod keyfit;
     pub mod open;
     mod settle;
+    pub mod survey;
     pub mod walk;
 }
 

@@ -25,6 +25,7 @@ mod cli {
     pub mod rotate;
     pub mod salvage;
     pub mod stats;
+    pub mod survey;
     pub mod verify;
 
     /// From values to text.

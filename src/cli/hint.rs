@@ -22,6 +22,7 @@ pub fn for_error(command: &str, error: &anyhow::Error) -> Option<String> {
         return failure.next.clone();
     }
     match error.chain().find_map(|cause| cause.downcast_ref::<Error>())? {
+        Error::Sighted { reader, .. } => Some(format!("read it with {reader}")),
         Error::NotALog { path, files: 0 } => Some(format!("look for the log's segments elsewhere: ls -l {}", show(path))),
         Error::NotALog { path, .. } if !takes_format(command) => {
             Some(format!("{command} is for walctl's own logs; to see whose files these are: ls -l {}", show(path)))

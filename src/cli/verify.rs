@@ -13,6 +13,7 @@ use super::render::out::Out;
 use super::render::progress::WorkBar;
 use super::render::report::{LookedBeside, json, map, text};
 use super::render::{escape, formats};
+use super::survey;
 use walctl::model::units::{count, parse_rate};
 
 /// Check logs; for each piece of damage, say what it means and what to do next
@@ -21,6 +22,9 @@ use walctl::model::units::{count, parse_rate};
 /// have been acknowledged, suspect may be torn or rotten, corrupt had been synced and is wrong, missing had been synced and is gone,
 /// foreign belongs to another history, unreadable is what the system cannot read. verify never writes and takes no lock: a log that is
 /// being written is judged as it was when reading began.
+///
+/// A folder above many logs, such as /var/lib or a backup of it, is searched to its bottom, and each log gets one line: whose it is, and
+/// whether it is whole. Logs that walctl only knows by sight are named with what reads them.
 #[derive(clap::Args, Debug)]
 pub struct VerifyArgs {
     #[command(flatten)]
@@ -65,6 +69,9 @@ pub fn run(args: &VerifyArgs, out: &mut Out) -> anyhow::Result<Exit> {
 
 fn check(args: &VerifyArgs, path: &Path, out: &mut Out) -> anyhow::Result<Exit> {
     let choice = args.input.choice()?;
+    if let Some(survey) = survey::wanted(path, &choice)? {
+        return survey::check(args, path, survey, out);
+    }
     let mut exit = Exit::Done;
     for mut input in args.input.open(path, &choice)? {
         // A wrong key is no damage, and what is not looked into is not clean.
@@ -83,8 +90,7 @@ fn check(args: &VerifyArgs, path: &Path, out: &mut Out) -> anyhow::Result<Exit> 
             media = Some(watched(&input, out, "reading the medium of", |progress| compare_media(&input, progress))?);
             input.source.io = Io::Media;
         }
-        let checks = Checks { jobs: args.jobs(), deep: args.deep, rate: args.max_rate, ..Checks::default() };
-        let mut report = watched(&input, out, "checking", |progress| ops::report::verify(&input, &checks, progress))?;
+        let mut report = args.report(&input, out)?;
         // Segments may have come and gone since the log was opened.
         input.source = report.source.clone();
         let mut beside = LookedBeside { media, ledger: None };
@@ -125,6 +131,12 @@ fn not_checked(input: &ops::open::Input, report: &Report) -> Option<Error> {
 }
 
 impl VerifyArgs {
+    /// Checks a log, and shows how far it has come.
+    pub fn report(&self, input: &ops::open::Input, out: &Out) -> anyhow::Result<Report> {
+        let checks = Checks { jobs: self.jobs(), deep: self.deep, rate: self.max_rate, ..Checks::default() };
+        watched(input, out, "checking", |progress| ops::report::verify(input, &checks, progress))
+    }
+
     fn jobs(&self) -> usize {
         self.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from)
     }

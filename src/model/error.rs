@@ -26,6 +26,15 @@ pub enum Error {
         /// How many files were looked at.
         files: usize,
     },
+    /// A log of a system that walctl knows by sight and does not read.
+    Sighted {
+        /// What was looked at.
+        path: PathBuf,
+        /// Whose log it is.
+        system: &'static str,
+        /// What reads it.
+        reader: &'static str,
+    },
     /// Several formats claim the log.
     Ambiguous {
         /// What was looked at.
@@ -177,7 +186,7 @@ impl Error {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::Full,
                 _ => ErrorKind::Io,
             },
-            Error::NotALog { .. } | Error::Ambiguous { .. } => ErrorKind::NotALog,
+            Error::NotALog { .. } | Error::Sighted { .. } | Error::Ambiguous { .. } => ErrorKind::NotALog,
             Error::Unknown { .. } => ErrorKind::Unknown,
             Error::Locked { .. } | Error::InUse { .. } => ErrorKind::Locked,
             Error::Torn { .. } => ErrorKind::Torn,
@@ -222,6 +231,9 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Io { doing, path, source } => write!(f, "cannot {doing} {}: {}", path.display(), plain(source)),
+            Error::Sighted { path, system, .. } => {
+                write!(f, "{} is a log of {system}, which walctl does not read", path.display())
+            }
             Error::NotALog { path, files: 0 } => write!(f, "{} holds no log: there is no file in it", path.display()),
             Error::NotALog { path, files } => {
                 let plural = if *files == 1 { "" } else { "s" };

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::disk::{Cursor, Disk, Entry, EntryKind, File, Io, Open, Pipe, Segment, Source, Stream, finished, not_regular};
-use crate::formats::{ALL, Format, Laid, Likeness, Sample};
+use crate::formats::{ALL, Format, Laid, Likeness, Sample, Sight, by_sight, may_be_sighted};
 use crate::model::{Error, Keys, Result};
 
 /// A log, and the format that was chosen or recognised for it.
@@ -162,7 +162,7 @@ pub fn is_gone(error: &Error, segment: &Segment) -> bool {
 }
 
 /// The names in a folder, and the logs that they make.
-fn logs_now(disk: &Arc<dyn Disk>, dir: &Path, choice: &Choice) -> Result<(Vec<Entry>, Vec<Input>)> {
+pub(super) fn logs_now(disk: &Arc<dyn Disk>, dir: &Path, choice: &Choice) -> Result<(Vec<Entry>, Vec<Input>)> {
     for _ in 1..LISTINGS {
         let entries = disk.list(dir)?;
         match logs_in(disk, dir, &entries, choice) {
@@ -199,10 +199,29 @@ fn open_folder(disk: &Arc<dyn Disk>, path: &Path, choice: &Choice) -> Result<Vec
         inputs.extend(own);
     }
     if inputs.is_empty() {
+        if let Some(sight) = sights(disk, path, &entries).first() {
+            return Err(sighted(path, sight));
+        }
         let files = entries.iter().filter(|e| e.kind == EntryKind::File).count();
         return Err(Error::NotALog { path: path.to_owned(), files });
     }
     Ok(inputs)
+}
+
+fn sighted(path: &Path, sight: &Sight) -> Error {
+    Error::Sighted { path: path.to_owned(), system: sight.system, reader: sight.reader }
+}
+
+/// The systems whose logs in this folder are known by sight and not read.
+pub(super) fn sights(disk: &Arc<dyn Disk>, dir: &Path, entries: &[Entry]) -> Vec<&'static Sight> {
+    let mut found = Vec::new();
+    for entry in entries.iter().filter(|e| e.kind == EntryKind::File && may_be_sighted(&e.name)) {
+        // What is gone or cannot be opened is known by its name, or not at all.
+        let head = head_of(disk, &dir.join(&entry.name)).unwrap_or_default();
+        let sample = Sample { name: Some(&entry.name), head: &head, length: entry.length, beside: entries };
+        found.extend(by_sight(&sample).filter(|sight| !found.contains(sight)));
+    }
+    found
 }
 
 /// The log of this name in a folder that holds several: what nothing stands at but is called as they are called.
@@ -243,7 +262,7 @@ fn logs_in(disk: &Arc<dyn Disk>, dir: &Path, entries: &[Entry], choice: &Choice)
         }
     } else {
         match decide(dir, &samples, choice, &layouts) {
-            Err(Error::NotALog { .. }) => return Ok(Vec::new()),
+            Err(Error::NotALog { .. } | Error::Sighted { .. }) => return Ok(Vec::new()),
             decided => decided?,
         }
     };
@@ -294,6 +313,11 @@ fn decide(path: &Path, samples: &[Sample<'_>], choice: &Choice, layouts: &Layout
     }
     let all = || ALL.iter().map(|format| (*format, Votes::of(format, samples)));
     let best = all().map(|(_, votes)| votes).max().filter(|votes| *votes > Votes::default());
+    if best.is_none_or(|votes| votes.sure == 0)
+        && let Some(sight) = samples.iter().find_map(by_sight)
+    {
+        return Err(sighted(path, sight));
+    }
     let Some(best) = best else { return Err(Error::NotALog { path: path.to_owned(), files: samples.len() }) };
     let mut chosen: Vec<&'static Format> = all().filter(|(_, votes)| *votes == best).map(|(format, _)| format).collect();
     if let [format] = chosen[..] {

@@ -261,23 +261,7 @@ fn medium(out: &mut Out, input: &Input, view: &MediaView) -> io::Result<()> {
 }
 
 fn verdict(out: &mut Out, input: &Input, report: &Report) -> io::Result<()> {
-    let log = super::log_path(input);
-    let verdict = out.paint(ink(report.verdict), report.verdict);
-    let records = match report.lsns {
-        _ if report.records == 0 => "no records".to_owned(),
-        Some(lsns) => format!("{}, LSN {}", count(report.records, "record"), input.format.numbers.show_range(lsns)),
-        None => count(report.records, "record"),
-    };
-    let meaning = match report.acknowledged() {
-        _ if report.verdict == Verdict::Clean => ends(report),
-        Acknowledged::Yes => match lost(report, input.format.numbers) {
-            Some(lsns) => format!("acknowledged records are lost or in doubt: LSN {lsns}"),
-            None => report.verdict.words().to_owned(),
-        },
-        Acknowledged::No | Acknowledged::Unknown => "no acknowledged record is known to be missing".to_owned(),
-    };
-    let live = report.live.map(|pid| format!("; process {pid} is writing to it")).unwrap_or_default();
-    writeln!(out, "{log}: {verdict}; {records}; {meaning}{live}")?;
+    outcome(out, input, report, "")?;
     if report.damage.iter().any(|damage| damage.doubt.is_some())
         && let Some(ranges) = readable(report, input.format.numbers)
     {
@@ -295,6 +279,37 @@ fn verdict(out: &mut Out, input: &Input, report: &Report) -> io::Result<()> {
         writeln!(out, "  walctl repair cuts no {} logs: {why}", input.format.name)?;
     }
     Ok(())
+}
+
+/// A log among many in one line: whose it is, and the next command where something is wrong.
+pub fn one_of_many(out: &mut Out, input: &Input, report: &Report) -> io::Result<()> {
+    outcome(out, input, report, &format!("{}, ", input.format.name))?;
+    if report.verdict != Verdict::Clean {
+        let next = format!("walctl verify {}", hint::show(&input.source.path));
+        writeln!(out, "  next: {}", out.paint(Ink::Strong, next))?;
+    }
+    Ok(())
+}
+
+/// The line that a report ends with.
+fn outcome(out: &mut Out, input: &Input, report: &Report, whose: &str) -> io::Result<()> {
+    let log = super::log_path(input);
+    let verdict = out.paint(ink(report.verdict), report.verdict);
+    let records = match report.lsns {
+        _ if report.records == 0 => "no records".to_owned(),
+        Some(lsns) => format!("{}, LSN {}", count(report.records, "record"), input.format.numbers.show_range(lsns)),
+        None => count(report.records, "record"),
+    };
+    let meaning = match report.acknowledged() {
+        _ if report.verdict == Verdict::Clean => ends(report),
+        Acknowledged::Yes => match lost(report, input.format.numbers) {
+            Some(lsns) => format!("acknowledged records are lost or in doubt: LSN {lsns}"),
+            None => report.verdict.words().to_owned(),
+        },
+        Acknowledged::No | Acknowledged::Unknown => "no acknowledged record is known to be missing".to_owned(),
+    };
+    let live = report.live.map(|pid| format!("; process {pid} is writing to it")).unwrap_or_default();
+    writeln!(out, "{log}: {verdict}; {whose}{records}; {meaning}{live}")
 }
 
 /// Why a clean log ends where it does.

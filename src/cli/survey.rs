@@ -1,0 +1,154 @@
+//! `walctl verify` of a folder above many logs: one line each.
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use walctl::disk::{Disk, RealDisk};
+use walctl::formats::Sight;
+use walctl::model::units::count;
+use walctl::model::{Error, Verdict};
+use walctl::ops::open::{Choice, open};
+use walctl::ops::report::Report;
+use walctl::ops::survey::{Survey, survey};
+
+use super::exit::{CommandFailure, Exit};
+use super::interrupt;
+use super::render::escape;
+use super::render::out::{Ink, Out, json_text};
+use super::render::report::{LookedBeside, json, text};
+use super::verify::VerifyArgs;
+
+/// The survey, if this path needs one: a folder that is no log, and below it other logs than those right below.
+pub fn wanted(path: &Path, choice: &Choice) -> anyhow::Result<Option<Survey>> {
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    if path.as_os_str() == "-" || !path.is_dir() {
+        return Ok(None);
+    }
+    let Some(found) = survey(&disk, path, choice, &interrupt::caught)? else { return Ok(None) };
+    let near = open(&disk, path, choice).map(|logs| logs.into_iter().map(|log| log.source.path).collect::<Vec<_>>());
+    let all: Vec<_> = found.logs.iter().map(|log| log.source.path.clone()).collect();
+    let plain = found.sighted.is_empty() && found.failed.is_empty() && near.is_ok_and(|near| near == all);
+    if all.is_empty() && found.sighted.is_empty() && found.failed.is_empty() {
+        // Where there is no folder below, opening it says so.
+        return if found.folders == 1 { Ok(None) } else { Err(nowhere(path, found.folders).into()) };
+    }
+    Ok((!plain).then_some(found))
+}
+
+fn nowhere(path: &Path, folders: usize) -> CommandFailure {
+    CommandFailure {
+        exit: Exit::Failed,
+        message: format!("{} holds no log that walctl knows (looked into {})", path.display(), count(folders as u64, "folder")),
+        next: Some("name the format with --format; walctl verify --format list shows them all".into()),
+    }
+}
+
+/// How many logs came to each verdict.
+#[derive(Default)]
+struct VerdictCounts {
+    verdicts: Vec<(Verdict, u64)>,
+    formats: Vec<&'static str>,
+    failed: u64,
+}
+
+/// Checks each log, and ends with the worst of what was found.
+pub fn check(args: &VerifyArgs, path: &Path, survey: Survey, out: &mut Out) -> anyhow::Result<Exit> {
+    let mut tally = VerdictCounts::default();
+    let mut exit = Exit::Done;
+    for mut input in survey.logs {
+        let ended = match args.report(&input, out) {
+            Ok(report) => {
+                input.source = report.source.clone();
+                tally.count(&report);
+                match show(&input, &report, out) {
+                    Err(error) if !out.is_closing(&error) => return Err(error),
+                    _ => report.verdict.into(),
+                }
+            }
+            Err(error) if is_interrupt(&error) => return Err(error),
+            Err(error) => {
+                tally.failed += 1;
+                out.failure(&error)
+            }
+        };
+        exit = exit.or_worse(ended);
+    }
+    for (folder, sight) in &survey.sighted {
+        unread(folder, sight, out)?;
+    }
+    for folder in &survey.left {
+        let folder = escape::line(&folder.display().to_string());
+        out.note(format_args!("{folder}: not looked into: it lies too deep, or there are too many folders"));
+    }
+    for error in survey.failed {
+        exit = exit.or_worse(out.failure(&error.into()));
+    }
+    if !out.quiet() && !out.json() {
+        let path = escape::line(&path.display().to_string());
+        writeln!(out, "{path}: {}", tally.words(survey.folders, survey.sighted.len()))?;
+    }
+    Ok(exit)
+}
+
+fn is_interrupt(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| matches!(cause.downcast_ref::<Error>(), Some(Error::Interrupted)))
+}
+
+fn show(input: &walctl::ops::open::Input, report: &Report, out: &mut Out) -> anyhow::Result<()> {
+    match (out.quiet(), out.json()) {
+        (true, _) => {}
+        (false, true) => json::write(out, input, report, &LookedBeside { media: None, ledger: None })?,
+        (false, false) => text::one_of_many(out, input, report)?,
+    }
+    out.settle()?;
+    Ok(())
+}
+
+fn unread(folder: &Path, sight: &Sight, out: &mut Out) -> anyhow::Result<()> {
+    let path = folder.display().to_string();
+    if out.quiet() {
+        return Ok(());
+    }
+    if out.json() {
+        let (log, system, reader) = (json_text(&path), json_text(sight.system), json_text(sight.reader));
+        writeln!(
+            out,
+            "{{\"log\": {log}, \"format\": null, \"verdict\": \"not checked\", \"system\": {system}, \"read_with\": {reader}}}"
+        )?;
+    } else {
+        let label = out.paint(Ink::Warn, "not checked");
+        writeln!(out, "{}: {label}; {}; read it with {}", escape::line(&path), sight.system, sight.reader)?;
+    }
+    Ok(())
+}
+
+impl VerdictCounts {
+    fn count(&mut self, report: &Report) {
+        if !self.formats.contains(&report.format) {
+            self.formats.push(report.format);
+        }
+        match self.verdicts.iter_mut().find(|(verdict, _)| *verdict == report.verdict) {
+            Some((_, seen)) => *seen += 1,
+            None => self.verdicts.push((report.verdict, 1)),
+        }
+    }
+
+    fn words(mut self, folders: usize, sighted: usize) -> String {
+        self.verdicts.sort();
+        let logs: u64 = self.verdicts.iter().map(|(_, seen)| seen).sum::<u64>() + self.failed;
+        let mut words = match self.formats.len() {
+            0 => format!("{} that walctl reads", count(logs, "log")),
+            formats => format!("{} of {}", count(logs, "log"), count(formats as u64, "format")),
+        };
+        words += &format!(" in {}", count(folders as u64, "folder"));
+        let parts = self.verdicts.iter().map(|(verdict, seen)| format!("{seen} {verdict}"));
+        let failed = (self.failed > 0).then(|| format!("{} could not be read", self.failed));
+        let sighted = (sighted > 0).then(|| format!("{sighted} not checked"));
+        let parts: Vec<String> = parts.chain(failed).chain(sighted).collect();
+        if !parts.is_empty() {
+            words += &format!(": {}", parts.join(", "));
+        }
+        words
+    }
+}
