@@ -400,6 +400,19 @@ pub mod ops {
     pub mod read {
         mod backward;
         mod bytes;
+        /// Two logs side by side.
+        mod compare {
+            mod merge;
+            mod order;
+            mod run;
+            mod side;
+            mod values;
+            pub use run::{comparable, compare};
+            pub use values::{
+                Comparison, Difference, Differing, OnlyRange, Parting, Ranges, RecordRange, SideReport, Sight, Uncompared, Which,
+                Why,
+            };
+        }
         mod context;
         mod follow;
         mod owned;
@@ -410,6 +423,10 @@ pub mod ops {
         #[cfg(test)]
         mod tests;
         pub use bytes::{SegmentFiles, bytes_around};
+        pub use compare::{
+            Comparison, Difference, Differing, OnlyRange, Parting, Ranges, RecordRange, SideReport, Sight, Uncompared, Which,
+            Why, comparable, compare,
+        };
         pub use context::{Context, Put};
         pub use follow::{Follow, Step, had_enough, unread};
         pub use owned::OwnedRecord;

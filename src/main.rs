@@ -19,6 +19,7 @@ mod cli {
     pub mod about;
     pub mod append;
     pub mod bench;
+    pub mod diff;
     pub mod dump;
     pub mod generate;
     pub mod repair;
@@ -37,9 +38,11 @@ mod cli {
             pub mod tables;
             pub mod text;
         }
+        pub mod diff;
         pub mod escape;
         pub mod formats;
         pub mod hex;
+        pub mod json;
         pub mod mend;
         pub mod out;
         pub mod progress;

@@ -75,7 +75,7 @@ impl Exit {
             }
             Exit::GateMissed => {
                 "a gate that was asked for is not met (bench --fail-if, stats --fail-if, dump --fail-empty, a ledger that \
-                 lists what the log lacks)"
+                 lists what the log lacks, two logs that diff finds unequal)"
             }
             Exit::Interrupted => "interrupted",
         }

@@ -63,6 +63,7 @@ pub fn for_error(command: &str, error: &anyhow::Error) -> Option<String> {
                  log's key is gone: --new-key",
                 show(path)
             ),
+            "diff" => "name a file that holds the keys of both logs: walctl diff A B --key-file FILE".to_owned(),
             "verify" => format!(
                 "name the file that holds its key: walctl verify {0} --deep --key-file FILE; checksums need no key: walctl verify {0}",
                 show(path)
@@ -114,7 +115,7 @@ fn for_poisoned(path: &Path, cause: &str) -> String {
 
 /// Whether a command reads logs of every format, and can be told which one.
 pub fn takes_format(command: &str) -> bool {
-    matches!(command, "dump" | "verify" | "repair" | "stats")
+    matches!(command, "diff" | "dump" | "verify" | "repair" | "stats")
 }
 
 /// What to do next about each piece of a log's damage. What is the same for all of them is found out once, and only if it is needed.

@@ -115,7 +115,10 @@ fn unreachable(segment: &Segment) -> Damage {
 pub enum Numbers {
     /// A count: the next record has the next number, or one that its format can tell.
     Counted,
-    /// The same, and the first record of a log has the number 0.
+    /// The same, and the system takes records back: what is written under a number that was there before counts, and neither the earlier
+    /// record nor what came after it does.
+    CountedAgain,
+    /// A count whose first record in a log has the number 0.
     CountedFromZero,
     /// A place in the log, which grows by what was written. Programs get it as an integer, people in words of the format.
     Positions {
@@ -134,7 +137,7 @@ impl Numbers {
     pub fn show(self, lsn: Lsn) -> String {
         match self {
             Numbers::Positions { show, .. } => show(lsn),
-            Numbers::Counted | Numbers::CountedFromZero | Numbers::None => lsn.to_string(),
+            Numbers::Counted | Numbers::CountedAgain | Numbers::CountedFromZero | Numbers::None => lsn.to_string(),
         }
     }
 
@@ -144,7 +147,7 @@ impl Numbers {
         match self {
             Numbers::Positions { show, .. } if lsns.first != lsns.last => format!("{} to {}", show(lsns.first), show(lsns.last)),
             Numbers::Positions { show, .. } => show(lsns.first),
-            Numbers::Counted | Numbers::CountedFromZero | Numbers::None => lsns.to_string(),
+            Numbers::Counted | Numbers::CountedAgain | Numbers::CountedFromZero | Numbers::None => lsns.to_string(),
         }
     }
 }

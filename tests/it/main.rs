@@ -12,6 +12,7 @@ mod crash_fuse;
 mod crash_load;
 mod crash_log_writes;
 mod crash_model;
+mod diff;
 mod examples;
 mod exit_codes;
 mod follow;

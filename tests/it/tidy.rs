@@ -181,7 +181,7 @@ fn no_code_outside_a_formats_folder_asks_for_its_name() {
 
 #[test]
 fn what_is_shown_walks_nothing_and_looks_up_to_no_command() {
-    let commands = ["about", "append", "bench", "dump", "generate", "repair", "rotate", "salvage", "stats", "verify"];
+    let commands = ["about", "append", "bench", "diff", "dump", "generate", "repair", "rotate", "salvage", "stats", "verify"];
     let mut broken = Vec::new();
     for (file, text) in texts("src/cli/render", &["rs"]) {
         for (number, line) in code(&text) {

@@ -13,7 +13,7 @@ pub const FORMAT: Format = Format {
     protects: "a running CRC-32C over the data of all records, carried over from segment to segment",
     kinds: &["crc", "metadata", "entry", "state", "snapshot", "unknown"],
     encrypted: false,
-    numbers: Numbers::Counted,
+    numbers: Numbers::CountedAgain,
     layout: log::layout,
     recognise: log::recognise,
     walk: walk::walk,

@@ -229,7 +229,7 @@ impl SalvageRun {
         Ok(())
     }
 
-    /// What is kept beside a record: what its format says about it, and its number there if it has another one now. Nothing for a record
+    /// What is kept beside a record: what its format says about it, and its number there if some records have another one now. Nothing for a record
     /// of ours, unless it was salvaged from another format before.
     fn facts_of(&self, record: &Record<'_>, lsn: Lsn) -> Option<RecordFacts> {
         let fields: Vec<_> = record.fields.iter().filter(|f| !self.ours || !OURS.contains(&f.name)).copied().collect();
@@ -237,7 +237,7 @@ impl SalvageRun {
             return None;
         }
         let mut facts = RecordFacts::of(record.kind, &fields);
-        if let Some(old) = record.lsn.filter(|old| *old != lsn) {
+        if let Some(old) = record.lsn.filter(|old| self.done.renumbered || *old != lsn) {
             facts.add("source_lsn", Fact::Number(old.0));
         }
         Some(facts)

@@ -183,7 +183,7 @@ fn bound(text: &str) -> Result<Bound, String> {
 fn number(text: &str) -> Option<Lsn> {
     let position = |format: &&'static Format| match format.numbers {
         Numbers::Positions { read, .. } => read(text),
-        Numbers::Counted | Numbers::CountedFromZero | Numbers::None => None,
+        Numbers::Counted | Numbers::CountedAgain | Numbers::CountedFromZero | Numbers::None => None,
     };
     text.parse().map(Lsn).ok().or_else(|| ALL.iter().find_map(position))
 }
