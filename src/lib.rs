@@ -409,8 +409,8 @@ pub mod ops {
             mod values;
             pub use run::{comparable, compare};
             pub use values::{
-                Comparison, Difference, Differing, OnlyRange, Parting, Ranges, RecordRange, SideReport, Sight, Uncompared, Which,
-                Why,
+                Comparison, Difference, Differing, OnlyRange, Parting, Ranges, RecordRange, RecordSeen, SideReport, Uncompared,
+                Which, Why,
             };
         }
         mod context;
@@ -424,8 +424,8 @@ pub mod ops {
         mod tests;
         pub use bytes::{SegmentFiles, bytes_around};
         pub use compare::{
-            Comparison, Difference, Differing, OnlyRange, Parting, Ranges, RecordRange, SideReport, Sight, Uncompared, Which,
-            Why, comparable, compare,
+            Comparison, Difference, Differing, OnlyRange, Parting, Ranges, RecordRange, RecordSeen, SideReport, Uncompared,
+            Which, Why, comparable, compare,
         };
         pub use context::{Context, Put};
         pub use follow::{Follow, Step, had_enough, unread};

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use walctl::model::{Damage, LsnRange};
 use walctl::ops::open::Input;
-use walctl::ops::read::{Comparison, OnlyRange, RecordRange, SideReport, Sight, Uncompared, Which};
+use walctl::ops::read::{Comparison, OnlyRange, RecordRange, RecordSeen, SideReport, Uncompared, Which};
 
 use crate::cli::render::json::Object;
 use crate::cli::render::out::Out;
@@ -86,7 +86,7 @@ fn uncompared(one: &Uncompared) -> Object {
         .put("damage_kind", one.why.damage().map(|kind| kind.name()))
 }
 
-fn sight(sight: &Sight) -> Object {
+fn sight(sight: &RecordSeen) -> Object {
     Object::new()
         .put("file", sight.file.as_str())
         .put("offset", sight.offset)

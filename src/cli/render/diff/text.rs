@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use walctl::formats::Numbers;
 use walctl::model::{LsnRange, Verdict};
 use walctl::ops::open::Input;
-use walctl::ops::read::{Comparison, OnlyRange, RecordRange, Sight, Uncompared, Which, Why};
+use walctl::ops::read::{Comparison, OnlyRange, RecordRange, RecordSeen, Uncompared, Which, Why};
 
 use super::LogNames;
 use crate::cli::hint::show;
@@ -210,7 +210,7 @@ impl DiffText<'_> {
     }
 }
 
-fn sight(sight: &Sight) -> String {
+fn sight(sight: &RecordSeen) -> String {
     let time = sight.time.map(|time| format!(", written at {time}")).unwrap_or_default();
     let kind = escape::line(&sight.kind);
     format!("{kind} of {} at {}:{}{time}", count(sight.length, "byte"), escape::line(&sight.file), sight.offset)

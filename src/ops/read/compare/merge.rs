@@ -6,7 +6,7 @@ use std::sync::mpsc::Receiver;
 
 use super::side::{ComparedRecord, FromSide, Side, SideEnd};
 use super::values::{
-    Comparison, Difference, Differing, OnlyRange, Parting, Ranges, RecordRange, SideReport, Sight, Uncompared, Which, Why,
+    Comparison, Difference, Differing, OnlyRange, Parting, Ranges, RecordRange, RecordSeen, SideReport, Uncompared, Which, Why,
 };
 use crate::model::{Damage, DamageKind, Error, Lsn, LsnRange, Result, Verdict};
 
@@ -97,8 +97,8 @@ struct Merge<'a> {
 /// be explained by damage.
 #[derive(Default)]
 struct PartingFinder {
-    lone: [Vec<(LsnRange, Sight)>; 2],
-    differing: Option<(LsnRange, [Sight; 2])>,
+    lone: [Vec<(LsnRange, RecordSeen)>; 2],
+    differing: Option<(LsnRange, [RecordSeen; 2])>,
 }
 
 pub fn merge(sides: [&Side<'_>; 2], receivers: [Receiver<FromSide>; 2], same_system: bool) -> Result<Merged> {
@@ -321,8 +321,8 @@ fn meet(a: LsnRange, b: LsnRange) -> bool {
     a.first <= b.last && b.first <= a.last
 }
 
-fn sight(unit: &ComparedRecord) -> Sight {
-    Sight {
+fn sight(unit: &ComparedRecord) -> RecordSeen {
+    RecordSeen {
         file: unit.segment.to_string(),
         offset: unit.offset,
         kind: unit.kind.to_string(),

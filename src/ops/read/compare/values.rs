@@ -164,7 +164,7 @@ pub struct Uncompared {
 
 /// A record as it is in one of the logs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sight {
+pub struct RecordSeen {
     /// Its segment.
     pub file: String,
     /// Where it begins there.
@@ -183,7 +183,7 @@ pub struct Parting {
     /// The lowest LSN that is not the same in both.
     pub lsn: Lsn,
     /// The record with it in each log, where it is there.
-    pub sights: [Option<Sight>; 2],
+    pub sights: [Option<RecordSeen>; 2],
 }
 
 /// What was found of one of the logs.
