@@ -56,7 +56,7 @@ impl Survey {
 }
 
 /// What is kept of a segment when its pieces are not needed any more.
-struct Surveyed {
+struct KeptOfSurvey {
     shown: u64,
     first_hurt: Option<u64>,
 }
@@ -67,7 +67,7 @@ impl Scan<'_> {
     pub fn tail(&self, count: u64, context: u64, take: &mut Take<'_>) -> Result<ScanOutcome> {
         let mut back = Backward::new(self)?;
         let (mut found, mut ahead) = (0, 0);
-        let mut surveyed: VecDeque<Surveyed> = VecDeque::new();
+        let mut surveyed: VecDeque<KeptOfSurvey> = VecDeque::new();
         let mut begin: Option<(Option<Mark>, u64)> = None;
         while begin.is_none()
             && let Some(survey) = back.next()?
@@ -85,7 +85,7 @@ impl Scan<'_> {
                     break;
                 }
             }
-            surveyed.push_front(Surveyed { shown: survey.shown(), first_hurt: survey.first_hurt });
+            surveyed.push_front(KeptOfSurvey { shown: survey.shown(), first_hurt: survey.first_hurt });
             back.done(survey);
         }
         let mut skip = found.saturating_sub(count);
