@@ -10,7 +10,7 @@ use walctl::model::units::count;
 use walctl::model::{Error, Verdict};
 use walctl::ops::open::{Choice, open};
 use walctl::ops::report::Report;
-use walctl::ops::survey::{Surveyed, survey};
+use walctl::ops::survey::{FoundLogs, survey};
 
 use super::exit::{CommandFailure, Exit};
 use super::interrupt;
@@ -20,7 +20,7 @@ use super::render::report::{LookedBeside, json, text};
 use super::verify::VerifyArgs;
 
 /// The survey, if this path needs one: a folder that is no log, and below it other logs than those right below.
-pub fn wanted(path: &Path, choice: &Choice) -> anyhow::Result<Option<Surveyed>> {
+pub fn wanted(path: &Path, choice: &Choice) -> anyhow::Result<Option<FoundLogs>> {
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     if path.as_os_str() == "-" || !path.is_dir() {
         return Ok(None);
@@ -53,7 +53,7 @@ struct VerdictCounts {
 }
 
 /// Checks each log, and ends with the worst of what was found.
-pub fn check(args: &VerifyArgs, path: &Path, survey: Surveyed, out: &mut Out) -> anyhow::Result<Exit> {
+pub fn check(args: &VerifyArgs, path: &Path, survey: FoundLogs, out: &mut Out) -> anyhow::Result<Exit> {
     let mut tally = VerdictCounts::default();
     let mut exit = Exit::Done;
     for mut input in survey.logs {

@@ -11,7 +11,7 @@ use crate::model::{Error, Result};
 
 /// What stands below a folder.
 #[derive(Debug, Default)]
-pub struct Surveyed {
+pub struct FoundLogs {
     /// The logs that can be read, in the order of their paths.
     pub logs: Vec<Input>,
     /// Folders with logs that are known by sight and not read.
@@ -33,11 +33,11 @@ const NEVER: [&str; 3] = ["/proc", "/sys", "/dev"];
 
 /// Looks into every folder below this one. `None` when the path is no folder, or one that is a log itself or a system's folder above its
 /// logs. Links to folders are not followed: what they lead to is looked at where it stands, or is not below this one.
-pub fn survey(disk: &Arc<dyn Disk>, path: &Path, choice: &Choice, interrupted: &dyn Fn() -> bool) -> Result<Option<Surveyed>> {
+pub fn survey(disk: &Arc<dyn Disk>, path: &Path, choice: &Choice, interrupted: &dyn Fn() -> bool) -> Result<Option<FoundLogs>> {
     if disk.stat(path)?.is_none_or(|entry| entry.kind != EntryKind::Folder) || !logs_now(disk, path, choice)?.1.is_empty() {
         return Ok(None);
     }
-    let mut survey = Surveyed::default();
+    let mut survey = FoundLogs::default();
     let mut seen = HashSet::new();
     let mut waiting = vec![(path.to_owned(), 0)];
     while let Some((dir, depth)) = waiting.pop() {
@@ -80,7 +80,7 @@ fn is_folder(disk: &Arc<dyn Disk>, dir: &Path, entry: &Entry) -> bool {
         && disk.look_at_name(&path).is_ok_and(|kind| kind == Some(EntryKind::Folder))
 }
 
-impl Surveyed {
+impl FoundLogs {
     /// Logs that were met from a folder above are not taken once more.
     fn take(&mut self, logs: Vec<Input>, seen: &mut HashSet<PathBuf>) {
         for log in logs {
@@ -117,7 +117,7 @@ mod tests {
             .to_vec()
     }
 
-    fn paths(survey: &Surveyed) -> Vec<&Path> {
+    fn paths(survey: &FoundLogs) -> Vec<&Path> {
         survey.logs.iter().map(|log| log.source.path.as_path()).collect()
     }
 
