@@ -67,8 +67,9 @@ fn durable_end(input: &Input, segment: &Segment) -> Result<u64> {
         let Item::Record(record) = item else { return Ok(()) };
         let Some(lsn) = record.lsn else { return Ok(()) };
         let below = record.unsynced.map_or(Lsn(0), |n| Lsn(lsn.0.saturating_sub(u64::from(n))));
-        while let Some((_, end)) = open.pop_front_if(|(lsn, _)| *lsn < below) {
-            durable = end;
+        while let Some((_, end)) = open.front().filter(|(lsn, _)| *lsn < below) {
+            durable = *end;
+            open.pop_front();
         }
         if open.len() > MOST_OPEN {
             open.pop_front();
