@@ -33,7 +33,8 @@
 //!
 //! Everything else is for tools, in reading order: [`model`] has the words, [`disk`] the one door to bytes, [`native`] our own segments,
 //! [`writer`] appends to them, [`formats`] reads every log we know, [`ops`] is what can be done with a log, `bench` measures.
-//! Features: `encryption` of our own payloads, `formats` of other systems, `bench`, `cli` for the binary; without any, ten dependencies.
+//! Features: `async` makes a follower a `Stream` (appending needs no feature), `encryption` of our own payloads, `formats` of other
+//! systems, `bench`, `cli` for the binary; without any, ten dependencies.
 
 #[doc = include_str!("guide.md")]
 pub mod guide {}
@@ -45,7 +46,7 @@ pub use log::Log;
 pub use model::{Acknowledged, Error, ErrorKind, Keys, Lsn, LsnRange, Result, Time, Verdict};
 pub use ops::report::Report;
 pub use options::{Options, Repair};
-pub use reader::{Ended, Follower, Hurt, LogRecord, ReadAll, ReadItem, Reader, RecordBytes, verify};
+pub use reader::{Ended, FollowStream, Follower, Hurt, LogRecord, ReadAll, ReadItem, Reader, RecordBytes, verify};
 pub use writer::{Ack, AsDraft, Counts, Draft, Pin, Preallocate, Reason, Retain, Rotated, SyncMode, Ticket, Window};
 
 /// The words: positions, records, damage, verdicts. Values only.

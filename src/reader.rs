@@ -3,6 +3,7 @@
 mod bytes;
 mod item;
 mod iterate;
+mod stream;
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -13,6 +14,7 @@ use std::time::Duration;
 pub use bytes::RecordBytes;
 pub use item::{Ended, Hurt, LogRecord, ReadItem};
 pub use iterate::{Follower, ReadAll};
+pub use stream::FollowStream;
 
 use crate::disk::{Disk, RealDisk, Segment};
 use crate::formats::Halt;
