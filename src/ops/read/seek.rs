@@ -54,7 +54,23 @@ pub(super) fn segments_of_use(source: &Source, format: &'static Format, keys: &K
         chosen.range.end = (first + 1).min(chosen.range.end);
     }
     chosen.range.start = chosen.range.start.min(chosen.range.end);
+    chosen.range = with_company(source, format, chosen.range);
     Ok(chosen)
+}
+
+/// A segment whose header tells nothing is read with what a header of another one says: where none of those that are of use has one, the
+/// next one that does is read as well.
+fn with_company(source: &Source, format: &'static Format, range: Range<usize>) -> Range<usize> {
+    let Some(header) = format.header else { return range };
+    let tells = |index: &usize| header(source, &source.segments[*index], &Keys::default()).is_some();
+    if range.is_empty() || range.clone().any(|index| tells(&index)) {
+        return range;
+    }
+    if let Some(before) = (0..range.start).rfind(tells) {
+        return before..range.end;
+    }
+    let behind = (range.end..source.segments.len()).find(tells);
+    range.start..behind.map_or(range.end, |index| index + 1)
 }
 
 /// The first index of the range that is beyond, if `beyond` holds from some index on; the end of the range when none is.
