@@ -135,7 +135,7 @@ pub fn advisor<'a>(input: &'a Input, report: &'a Report) -> impl Fn(&Damage) -> 
             return format!("see what it is, and whether a volume is not mounted: ls -l {}", show(&lost.path));
         }
         let ending = matches!(damage.verdict(), Verdict::Torn | Verdict::Suspect) && *cuts;
-        match (damage.verdict(), input.format.mending.never()) {
+        match (damage.verdict(), input.format.mending.torn_end()) {
             _ if damage.facts.look == Look::Skipped => "compare with a backup or a replica: walctl verify BACKUP".into(),
             // What a copy beside the log gives back must not be cut.
             _ if ending && report.has_copy(damage) => format!("walctl repair {log} --from-dwb"),
@@ -143,7 +143,7 @@ pub fn advisor<'a>(input: &'a Input, report: &'a Report) -> impl Fn(&Damage) -> 
             (Verdict::Corrupt, _) if *cuts => format!("walctl repair {log}"),
             (Verdict::Torn, _) if ending => format!("walctl repair {log}"),
             (Verdict::Suspect, _) if ending => format!("walctl repair {log} --accept-suspect"),
-            (Verdict::Torn | Verdict::Suspect, Some(_)) => format!("walctl dump {log}"),
+            (Verdict::Torn | Verdict::Suspect, Some(instead)) => instead.to_owned(),
             _ => match help_for(input, damage) {
                 Help::Salvage => format!("walctl repair {log} --salvage {}", *salvaged),
                 Help::AcceptHole(lsns) => accept_hole(&log, lsns),

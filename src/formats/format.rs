@@ -78,7 +78,7 @@ impl Format {
     #[must_use]
     pub fn mend_at(&self, source: &Source, summaries: &[Summary], at: Place) -> Mend {
         match self.mending {
-            Mending::Never(why) => Mend::Refuse(why),
+            Mending::Never { why, .. } => Mend::Refuse(why),
             Mending::Asked(asked) => asked(source, summaries, at),
         }
     }

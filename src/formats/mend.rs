@@ -7,8 +7,13 @@ use crate::model::{Damage, Error, LsnRange, Place};
 /// Who knows whether `repair` may cut a log of a format.
 #[derive(Clone, Copy, Debug)]
 pub enum Mending {
-    /// No log of this format is ever cut, and why.
-    Never(&'static str),
+    /// No log of this format is ever cut.
+    Never {
+        /// Why.
+        why: &'static str,
+        /// What is done about a torn end then, in words that follow "next:".
+        torn_end: &'static str,
+    },
     /// It depends on what the walks found, and on the place of the cut.
     Asked(fn(&Source, &[Summary], Place) -> Mend),
 }
@@ -18,7 +23,16 @@ impl Mending {
     #[must_use]
     pub const fn never(self) -> Option<&'static str> {
         match self {
-            Mending::Never(why) => Some(why),
+            Mending::Never { why, .. } => Some(why),
+            Mending::Asked(_) => None,
+        }
+    }
+
+    /// What is done about a torn end where no log is ever cut.
+    #[must_use]
+    pub const fn torn_end(self) -> Option<&'static str> {
+        match self {
+            Mending::Never { torn_end, .. } => Some(torn_end),
             Mending::Asked(_) => None,
         }
     }

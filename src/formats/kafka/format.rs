@@ -16,10 +16,11 @@ pub const FORMAT: Format = Format {
     recognise: log::recognise,
     walk: walk::walk,
     join: log::join,
-    mending: Mending::Never(
-        "cutting a partition by hand leaves its index files and checkpoints wrong, and loses promised records where no other replica has them; \
+    mending: Mending::Never {
+        why: "cutting a partition by hand leaves its index files and checkpoints wrong, and loses promised records where no other replica has them; \
          stop the broker, move the folder of the partition away and let the broker fetch it again from another replica",
-    ),
+        torn_end: "start the broker: it cuts the end of its newest segment by itself, and fetches from another replica what that has more",
+    },
     lock: None,
     restore: None,
     header: None,

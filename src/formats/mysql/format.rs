@@ -18,11 +18,12 @@ pub const FORMAT: Format = Format {
     walk: walk::walk,
     join: log::join,
     decode: Some(meaning::decode),
-    mending: Mending::Never(
-        "no server appends to an old file: after a crash it begins a new one, MySQL cuts the old one behind its last whole transaction by itself, and \
+    mending: Mending::Never {
+        why: "no server appends to an old file: after a crash it begins a new one, MySQL cuts the old one behind its last whole transaction by itself, and \
          MariaDB leaves it as it is and may need it to finish prepared transactions; a replica may have read on; \
          to use what is whole, replay it up to one of these places (option stop-position)",
-    ),
+        torn_end: "start the server: it appends to a new file; MySQL first cuts this one behind its last whole transaction, MariaDB leaves it as it is",
+    },
     lock: None,
     restore: None,
     header: None,

@@ -18,10 +18,11 @@ pub const FORMAT: Format = Format {
     recognise: log::recognise,
     walk: walk::walk,
     join: log::join,
-    mending: Mending::Never(
-        "logs are recycled, and what was promised may stand in the other folder of the database; a CockroachDB node that lost promised writes must \
+    mending: Mending::Never {
+        why: "logs are recycled, and what was promised may stand in the other folder of the database; a CockroachDB node that lost promised writes must \
          be removed and built again from its replicas",
-    ),
+        torn_end: "start the node: it ends the log there by itself, or says that promised writes are gone; then remove it and build it again from its replicas",
+    },
     lock: None,
     restore: None,
     header: None,

@@ -17,10 +17,11 @@ pub const FORMAT: Format = Format {
     recognise: log::recognise,
     walk: walk::walk,
     join: log::join,
-    mending: Mending::Never(
-        "the data files may already hold the changes of records that would be cut, and the server finds the end by itself; fetch the damaged \
+    mending: Mending::Never {
+        why: "the data files may already hold the changes of records that would be cut, and the server finds the end by itself; fetch the damaged \
          segment from an archive or a standby before the server is started, for it overwrites what follows the damage",
-    ),
+        torn_end: "start the server: it finds the end of its log by itself; if a standby or the archive has this segment whole, put that in place first",
+    },
     lock: None,
     restore: None,
     header: None,

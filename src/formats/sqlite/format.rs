@@ -18,11 +18,12 @@ pub const FORMAT: Format = Format {
     recognise: log::recognise,
     walk: walk::walk,
     join: log::join,
-    mending: Mending::Never(
-        "SQLite finds the end by itself, so a torn end needs no cut, and frames behind damage cannot be chained again without the pages that are \
+    mending: Mending::Never {
+        why: "SQLite finds the end by itself, so a torn end needs no cut, and frames behind damage cannot be chained again without the pages that are \
          gone; copy the database, its -wal and its -shm together before any program opens the database: opening it lets the next checkpoint or \
          write destroy what stands behind the damage",
-    ),
+        torn_end: "nothing to mend: SQLite ends at the last whole commit when the database is opened; copy the database, its -wal and its -shm first",
+    },
     // A process that has the database open holds a lock on it and, unless it has it for itself alone, on the index of the log.
     lock: Some(Lock { name: "-shm", kind: LockKind::FcntlBeside { ending: "-wal" } }),
     restore: None,
