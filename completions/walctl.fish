@@ -65,7 +65,9 @@ nats-jetstream\t''
 raft-engine\t''
 tikv\t''
 mysql\t''
-mariadb\t''"
+mariadb\t''
+redis\t''
+valkey\t''"
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l io -d 'How to read; auto maps finished segments into memory and reads the others' -r -f -a "auto\t'Finished segments through a mapping, the others with system calls'
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"
@@ -130,7 +132,9 @@ nats-jetstream\t''
 raft-engine\t''
 tikv\t''
 mysql\t''
-mariadb\t''"
+mariadb\t''
+redis\t''
+valkey\t''"
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l io -d 'How to read; auto maps finished segments into memory and reads the others' -r -f -a "auto\t'Finished segments through a mapping, the others with system calls'
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"
@@ -170,7 +174,9 @@ nats-jetstream\t''
 raft-engine\t''
 tikv\t''
 mysql\t''
-mariadb\t''"
+mariadb\t''
+redis\t''
+valkey\t''"
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -l io -d 'How to read; auto maps finished segments into memory and reads the others' -r -f -a "auto\t'Finished segments through a mapping, the others with system calls'
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"
@@ -278,7 +284,9 @@ nats-jetstream\t''
 raft-engine\t''
 tikv\t''
 mysql\t''
-mariadb\t''"
+mariadb\t''
+redis\t''
+valkey\t''"
 complete -c walctl -n "__fish_walctl_using_subcommand stats" -l io -d 'How to read; auto maps finished segments into memory and reads the others' -r -f -a "auto\t'Finished segments through a mapping, the others with system calls'
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"

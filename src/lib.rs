@@ -348,6 +348,8 @@ pub mod formats {
     #[cfg(feature = "formats")]
     pub mod raft_engine;
     #[cfg(feature = "formats")]
+    pub mod redis;
+    #[cfg(feature = "formats")]
     #[doc = include_str!("formats/rocksdb/FORMAT.md")]
     pub mod rocksdb {
         mod batch;

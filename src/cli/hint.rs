@@ -131,6 +131,12 @@ pub fn advisor<'a>(input: &'a Input, report: &'a Report) -> impl Fn(&Damage) -> 
             return "keep the stream in a file and name that: walctl verify FILE".into();
         }
         let segment = source.segments.get(damage.span.place.segment.index());
+        if let Some(lost) = segment.filter(|segment| segment.kind == EntryKind::Absent) {
+            let dir = show(parent(&lost.path).unwrap_or(path));
+            return format!(
+                "find the file in a backup or on a replica, and do not start the system before; what is there: ls -l {dir}"
+            );
+        }
         if let Some(lost) = segment.filter(|segment| segment.kind != EntryKind::File) {
             return format!("see what it is, and whether a volume is not mounted: ls -l {}", show(&lost.path));
         }

@@ -132,6 +132,8 @@ pub enum EntryKind {
     Other,
     /// A symbolic link; where links are followed, one whose target cannot be reached.
     Link,
+    /// Nothing: a manifest names it, and it is not there. No listing gives it.
+    Absent,
 }
 
 impl EntryKind {
@@ -144,6 +146,7 @@ impl EntryKind {
             EntryKind::Pipe => "a named pipe",
             EntryKind::Other => "a device or a socket",
             EntryKind::Link => "a symbolic link whose target cannot be reached",
+            EntryKind::Absent => "no file, although a manifest names it",
         }
     }
 }

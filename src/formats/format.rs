@@ -97,16 +97,17 @@ impl Format {
     }
 }
 
-/// The damage of a segment that is there by name and cannot be opened.
+/// The damage of a segment that is there by name and cannot be opened, or that is not there although something names it.
 fn unreachable(segment: &Segment) -> Damage {
+    let absent = segment.kind == EntryKind::Absent;
     Damage {
-        kind: DamageKind::ReadError,
+        kind: if absent { DamageKind::MissingSegment } else { DamageKind::ReadError },
         span: Span::new(segment.id, 0, 0),
         lsn: None,
         doubt: None,
         expected: "a segment".into(),
         found: segment.kind.words().into(),
-        facts: Facts::of(Look::Refused),
+        facts: Facts::of(if absent { Look::Absent } else { Look::Refused }),
     }
 }
 

@@ -68,6 +68,9 @@ pub fn numbered(folder: &Folder<'_>, number: impl Fn(&str) -> Option<u64>) -> Ve
     if segments.is_empty() { Vec::new() } else { vec![Laid { name: String::new(), segments }] }
 }
 
+/// How often a folder is looked at in which a manifest names files that are not there, before it is believed.
+const LOOKS: u32 = 20;
+
 /// No manifest is larger.
 const SMALL: u64 = 1 << 20;
 
@@ -87,7 +90,29 @@ impl Format {
     /// The logs in a folder that was listed.
     #[must_use]
     pub fn lay_out(&self, disk: &dyn Disk, dir: &Path, entries: &[Entry]) -> Vec<Laid> {
-        (self.layout)(&Folder::new(entries, &|name| small_file(disk, &dir.join(name))))
+        let lay_out = |entries: &[Entry]| (self.layout)(&Folder::new(entries, &|name| small_file(disk, &dir.join(name))));
+        let mut laid = lay_out(entries);
+        let mut seen = entries.to_vec();
+        for _ in 0..LOOKS {
+            let absent = |laid: &[Laid]| {
+                let placed = laid.iter().flat_map(|log| &log.segments);
+                placed.filter(|placed| placed.entry.kind == EntryKind::Absent).map(|placed| placed.entry.name.clone()).collect()
+            };
+            let missing: Vec<String> = absent(&laid);
+            if missing.is_empty() {
+                break;
+            }
+            // A manifest that was read after the folder may name files that came meanwhile, or was replaced before they went: a file is
+            // missing when it is not there although the manifest that is read afterwards is the same.
+            let found = missing.iter().filter_map(|name| disk.stat(&dir.join(name)).ok()?);
+            seen.extend(found.collect::<Vec<Entry>>());
+            let again = lay_out(&seen);
+            if again == laid {
+                break;
+            }
+            laid = again;
+        }
+        laid
     }
 
     /// The number that a file of this name has as a segment, as far as the name alone tells.

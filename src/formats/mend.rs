@@ -45,6 +45,8 @@ pub enum Mend {
     Cut,
     /// The same of any damaged segment, whatever was promised: its own recovery would drop these bytes, and whole segments behind them.
     CutEach,
+    /// The same from an earlier place on: what stands between is whole, and belongs to a batch that the damage leaves without an end.
+    CutBack(u64),
     /// The same as a cut, and what the function gives must be written at the cut: without it the system would drop whole records too.
     CutAndFill(fn(&Source, &Segment, u64) -> Result<Vec<u8>, Error>),
     /// It must not, and why.

@@ -5,8 +5,8 @@ use super::native;
 use super::{Format, Likeness, Sample};
 #[cfg(feature = "formats")]
 use super::{
-    allsource, etcd, ironwal, kafka, mysql, nats, nodedb, pebble, postgres, prometheus, raft_engine, rivven, rocksdb, sqlite,
-    zookeeper,
+    allsource, etcd, ironwal, kafka, mysql, nats, nodedb, pebble, postgres, prometheus, raft_engine, redis, rivven, rocksdb,
+    sqlite, zookeeper,
 };
 
 /// Every format, ours first.
@@ -42,6 +42,8 @@ pub const ALL: &[&Format] = &[
     &raft_engine::FORMAT,
     #[cfg(feature = "formats")]
     &mysql::FORMAT,
+    #[cfg(feature = "formats")]
+    &redis::FORMAT,
 ];
 
 /// How the numbers of a format's records are shown.

@@ -53,7 +53,7 @@ pub fn open(disk: &Arc<dyn Disk>, path: &Path, choice: &Choice) -> Result<Vec<In
             let stream = Stream::open("open", path, || false)?;
             Ok(vec![open_stream(disk, &path.display().to_string(), Box::new(stream), choice)?])
         }
-        EntryKind::Link => Err(not_regular("open", path, entry.kind.words())),
+        EntryKind::Link | EntryKind::Absent => Err(not_regular("open", path, entry.kind.words())),
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use crate::disk::EntryKind;
 use crate::formats::{Ending, Summary, Want};
 use crate::model::Result;
 use crate::ops::walk::{self, LogView};
@@ -38,7 +39,8 @@ pub fn settle(log: LogView<'_>, want: Want, summaries: &mut [Summary]) -> Result
         }
         std::thread::sleep(Duration::from_millis(wait));
         for index in unmet(summaries) {
-            let Some(segment) = source.segments.get(index) else { continue };
+            // What cannot be reached was looked for when the log was listed.
+            let Some(segment) = source.segments.get(index).filter(|segment| segment.kind == EntryKind::File) else { continue };
             // A bad end was looked at patiently already where a process is known to write.
             if look == 0 && !patient || source.file(segment)?.length()? != summaries[index].length {
                 again(index, summaries)?;

@@ -208,7 +208,8 @@ fn no_flip_and_no_cut_of_any_small_fixture_panics_or_hangs() {
             let keys = keys(&expect);
             let clean = read_all(format, &dir.join("wal"), &keys);
             for file in clean.segments.keys() {
-                let bytes = std::fs::read(dir.join("wal").join(file)).expect("the segment is there");
+                // A manifest can name what is not there.
+                let Ok(bytes) = std::fs::read(dir.join("wal").join(file)) else { continue };
                 let content = bytes.iter().rposition(|b| *b != 0).map_or(0, |last| last + 1);
                 if bytes.len() > 8192 || content > 1300 {
                     continue;

@@ -527,9 +527,14 @@ fn check_repair(case: &Case, files: &Files, seen: &Seen, permit: Permit) -> Resu
     let again = reopen(&disk, dir, Some(case.base.format), &case.keys).map_err(|error| format!("not opened again: {error}"))?;
     let after = look(&again)?.ok_or("after the repair nobody knows its version")?;
     demand!(after.report.verdict == Verdict::Clean, "repaired, it is {}: {:?}", after.report.verdict, after.report.damage);
-    // Prometheus itself would drop more: what stands behind damage in its segment goes.
-    let cuts = planned.cuts.iter().filter(|_| case.base.format.name == "prometheus");
+    // Prometheus itself would drop more: what stands behind damage in its segment goes. With Redis a transaction goes as a whole.
+    let cuts = planned.cuts.iter().filter(|_| ["prometheus", "redis"].contains(&case.base.format.name));
     let cut: BTreeMap<&str, u64> = cuts.map(|cut| (cut.from.segment.as_str(), cut.from.offset)).collect();
+    for cut in planned.cuts.iter().filter(|cut| case.base.format.name == "redis" && cut.whole > 0) {
+        let mut taken = seen.records.iter().filter(|got| got.file == cut.from.segment && got.offset >= cut.from.offset);
+        let begins = taken.next().is_some_and(|got| got.kind == "MULTI");
+        demand!(begins && taken.all(|got| got.kind != "EXEC"), "the repair took whole commands that no MULTI holds");
+    }
     for got in seen.records.iter().filter(|got| cut.get(got.file.as_str()).is_none_or(|at| got.offset < *at)) {
         let stays = case.base.is_native() && got.lsn.is_none_or(|lsn| lsn >= bound);
         demand!(stays || after.records.contains(got), "the repair took record {:?} of {}:{}", got.lsn, got.file, got.offset);

@@ -170,6 +170,11 @@ fn each_nats_fixture_is_told_as_written() {
 }
 
 #[test]
+fn each_redis_fixture_is_told_as_written() {
+    fixtures_are_told("redis");
+}
+
+#[test]
 fn each_allsource_fixture_is_told_as_written() {
     fixtures_are_told("allsource");
 }

@@ -193,8 +193,12 @@ fn whole(cut: &Cut, format: &str) -> Option<String> {
     let frames = count(cut.whole, "whole frame");
     let Some(range) = cut.whole_lsns else {
         // Without numbers they are told by their count.
-        let numberless = cut.whole > 0 && cut.verdict > Verdict::Suspect;
-        return numberless.then(|| format!("  {frames} {are} removed with it, for a segment ends where its damage begins"));
+        let why = match () {
+            () if cut.whole == 0 => return None,
+            () if cut.verdict > Verdict::Suspect => "for a segment ends where its damage begins",
+            () => "for they are part of what has no end",
+        };
+        return Some(format!("  {frames} {are} removed with it, {why}"));
     };
     if on_purpose(cut) {
         return Some(format!("  {frames} {are} removed ({}), which may have been acknowledged", lsns(format, range)));

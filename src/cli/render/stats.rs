@@ -277,7 +277,9 @@ pub fn text(out: &mut Out, stats: &Stats, typed: &str, top: usize) -> io::Result
     }
     line(out, "checkpoint", &checkpoint(stats))?;
     line(out, "restart", &restart(stats))?;
-    if c.open.is_empty() {
+    if c.open.is_empty() && stats.ours.is_none() {
+        // Nobody looked.
+    } else if c.open.is_empty() {
         line(out, "transactions", if c.more_open { "perhaps open: there are too many to follow" } else { "none left open" })?;
     } else {
         let tags: Vec<String> = c.open.iter().take(8).map(|(tag, _)| tag.to_string()).collect();

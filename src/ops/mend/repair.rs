@@ -170,7 +170,8 @@ pub fn decide(input: &Input, report: &Report, permit: &Permit) -> Decision {
     }
     let start = report.damage.iter().map(|d| d.span.start()).min();
     let at = input.source.segments.get(last).zip(start).map(|(segment, offset)| Place { segment: segment.id, offset });
-    if let Some(Mend::Refuse(why)) = at.map(|at| input.format.mend_at(&input.source, &report.summaries, at)) {
+    let mend = at.map(|at| input.format.mend_at(&input.source, &report.summaries, at));
+    if let Some(Mend::Refuse(why)) = mend {
         // What the system itself would do instead, with the places that it goes by.
         let itself = report.recovery.as_ref().map_or_else(String::new, |words| format!("; if it is opened now: {words}"));
         return refuse(Obstacle::Format, format!("{why}{itself}"));
@@ -190,7 +191,7 @@ pub fn decide(input: &Input, report: &Report, permit: &Permit) -> Decision {
             refuse(Obstacle::Damage, format!("{}: the header is damaged, and frames after it are whole", place(report, damage)))
         }
         Some(_) if ours => Decision::Remove(last),
-        _ => match start {
+        _ => match if let Some(Mend::CutBack(earlier)) = mend { Some(earlier) } else { start } {
             Some(offset) => Decision::Cut(last, offset),
             None => Decision::Nothing,
         },

@@ -1,0 +1,1 @@
+//! What reading a log of Redis or Valkey shows.
