@@ -487,7 +487,7 @@ _walctl() {
             return 0
             ;;
         walctl__subcmd__dump)
-            opts="-C -n -f -q -h -V --format --io --key-file --lsn --since --until --kind --tag --grep --context --limit --tail --reverse --fail-empty --follow --cursor --decode --show-values --payload --redact --frames --hex --csv --raw --delimiter --out-dir --json --quiet --color --help --version"
+            opts="-C -n -f -q -h -V --format --io --key-file --lsn --since --until --kind --tag --grep --context --limit --tail --reverse --fail-empty --follow --cursor --decode --show-values --local --payload --redact --frames --hex --csv --raw --delimiter --out-dir --json --quiet --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -660,7 +660,7 @@ _walctl() {
             return 0
             ;;
         walctl__subcmd__repair)
-            opts="-n -q -h -V --format --io --key-file --dry-run --accept-suspect --accept-running --max-cut --at --accept-hole --yes --from-dwb --undo --salvage --json --quiet --color --help --version"
+            opts="-q -h -V --format --io --key-file --dry-run --accept-suspect --accept-running --max-cut --at --accept-hole --yes --from-dwb --undo --salvage --json --quiet --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -720,7 +720,7 @@ _walctl() {
             return 0
             ;;
         walctl__subcmd__rotate)
-            opts="-n -q -h -V --checkpoint --prune --keep-segments --keep-bytes --keep-for --pin --archive --force --dry-run --key-file --json --quiet --color --help --version"
+            opts="-q -h -V --checkpoint --prune --keep-segments --keep-bytes --keep-for --pin --archive --force --dry-run --key-file --json --quiet --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

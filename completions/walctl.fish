@@ -73,7 +73,7 @@ map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l key-file -d 'A file with keys for encrypted payloads: 64 hex digits a line, oldest first; append encrypts with the last one' -r -F
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l lsn -d 'Records with LSNs A..B, both included; also A.., ..B, N, negative numbers to count from the end: -100.., and positions: 0/D13C90..' -r
-complete -c walctl -n "__fish_walctl_using_subcommand dump" -l since -d 'Records written at this time or later: 2026-01-02T03:04:05Z, a date, or `10min ago`' -r
+complete -c walctl -n "__fish_walctl_using_subcommand dump" -l since -d 'Records written at this time or later: 2026-01-02T03:04:05Z, a date, 03:04, today, yesterday, `10min ago` or -10min' -r
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l until -d 'Records written at this time or earlier' -r
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l kind -d 'Records of this kind: full, checkpoint, txn-begin, ... as the format names them; repeat the flag for more kinds' -r
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l tag -d 'Records with this tag; repeat the flag for more tags' -r
@@ -101,6 +101,7 @@ complete -c walctl -n "__fish_walctl_using_subcommand dump" -l reverse -d 'From 
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l fail-empty -d 'End with code 7 if no record is shown'
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -s f -l follow -d 'At the end, wait for more records, across segments, until interrupted'
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l show-values -d 'Show the values in decoded records; without it they are shown by length and keyed hash'
+complete -c walctl -n "__fish_walctl_using_subcommand dump" -l local -d 'Times of the table, and those of --since and --until without an offset, are of this machine\'s zone and not UTC'
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l redact -d 'Length and keyed hash instead of content, safe for a ticket; equal contents have equal hashes within one run'
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l frames -d 'Show frames as they are on disk: fragments, padding, control frames; + marks the first frame of what one sync made durable'
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l hex -d 'Bytes of each frame with its fields drawn over them (implies --frames)'
@@ -188,7 +189,7 @@ complete -c walctl -n "__fish_walctl_using_subcommand repair" -l salvage -d 'Cop
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -l color -d 'When to use colours; auto means on a terminal and without NO_COLOR' -r -f -a "auto\t'On a terminal and without NO_COLOR'
 always\t'Also into files and pipes'
 never\t'Nowhere'"
-complete -c walctl -n "__fish_walctl_using_subcommand repair" -s n -l dry-run -d 'Print the plan and change nothing'
+complete -c walctl -n "__fish_walctl_using_subcommand repair" -l dry-run -d 'Print the plan and change nothing'
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -l accept-suspect -d 'Also cut a tail that may be torn or rotten: nothing in the log can decide which'
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -l accept-running -d 'Mend another system\'s log although a process has it open or locked'
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -l yes -d 'Confirm --at or --accept-hole'
@@ -257,7 +258,7 @@ always\t'Also into files and pipes'
 never\t'Nowhere'"
 complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l prune -d 'Remove segments that lie below the newest checkpoint, and nothing else'
 complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l force -d 'Remove segments even if a checkpoint, a transaction or a pin keeps them'
-complete -c walctl -n "__fish_walctl_using_subcommand rotate" -s n -l dry-run -d 'Change nothing; print the names of the segments that would be removed, one a line'
+complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l dry-run -d 'Change nothing; print the names of the segments that would be removed, one a line'
 complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l json -d 'Results as JSON, one object a line; failures as one JSON object on standard error'
 complete -c walctl -n "__fish_walctl_using_subcommand rotate" -s q -l quiet -d 'Print no results and no progress; only the exit code answers'
 complete -c walctl -n "__fish_walctl_using_subcommand rotate" -s h -l help -d 'Print help (see more with \'--help\')'

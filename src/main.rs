@@ -15,6 +15,7 @@ mod cli {
     pub mod interrupt;
     pub mod presets;
     pub mod verify_with_bar;
+    pub mod zone;
 
     pub mod about;
     pub mod append;

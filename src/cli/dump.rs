@@ -322,10 +322,11 @@ impl LogDump<'_> {
         };
         let meaning = if args.decodes() && args.grep.is_some() { Meaning::of(self.log, args.show_values)? } else { None };
         let content = args.grep.clone().map(|regex| pattern::content(regex, meaning));
+        let (since, until) = args.moments();
         Ok(Some(Selection {
             lsns,
-            since: args.since,
-            until: args.until,
+            since,
+            until,
             kinds: args.kind.clone(),
             tags: args.tag.clone(),
             content,

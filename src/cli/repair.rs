@@ -30,7 +30,7 @@ pub struct RepairArgs {
     #[command(flatten)]
     input: InputArgs,
     /// Print the plan and change nothing
-    #[arg(long, short = 'n')]
+    #[arg(long)]
     dry_run: bool,
     /// Also cut a tail that may be torn or rotten: nothing in the log can decide which
     #[arg(long)]

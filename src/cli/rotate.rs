@@ -52,7 +52,7 @@ pub struct RotateArgs {
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
     keep_bytes: Option<u64>,
     /// Keep segments that hold a record not older than this
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    #[arg(long, value_name = "SPAN", value_parser = parse_duration)]
     keep_for: Option<Duration>,
     /// Keep what a reader has not read yet: FILE is its `dump --cursor` file; repeat the flag for more readers
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -64,7 +64,7 @@ pub struct RotateArgs {
     #[arg(long)]
     force: bool,
     /// Change nothing; print the names of the segments that would be removed, one a line
-    #[arg(long, short = 'n')]
+    #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
     key: KeyFlag,

@@ -37,7 +37,7 @@ pub struct StatsArgs {
     #[arg(long, value_name = "CONDITION", value_parser = Gate::parse)]
     fail_if: Vec<Gate>,
     /// Count again after this time, until interrupted
-    #[arg(long, value_name = "TIME", value_parser = parse_duration, num_args = 0..=1, default_missing_value = "2s", require_equals = true)]
+    #[arg(long, value_name = "SPAN", value_parser = parse_duration, num_args = 0..=1, default_missing_value = "2s", require_equals = true)]
     watch: Option<Duration>,
 }
 

@@ -69,7 +69,11 @@ impl Print {
             None if args.csv => Shape::Csv(Box::new(Csv { view, redact, several: false })),
             None if args.hex => Shape::Hex(None),
             None if out.json() => Shape::Json(Box::new(Json::new(view, redact))),
-            None => Shape::Table(Box::new(RecordTable::new(out, view, redact, args.grep.clone(), args.context > 0))),
+            None => {
+                let mut table = RecordTable::new(out, view, redact, args.grep.clone(), args.context > 0);
+                table.local = args.local;
+                Shape::Table(Box::new(table))
+            }
         };
         if matches!(shape, Shape::Csv(_)) {
             out.write_all(HEADS).map_err(stopped)?;

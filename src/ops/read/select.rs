@@ -188,20 +188,51 @@ fn number(text: &str) -> Option<Lsn> {
     text.parse().map(Lsn).ok().or_else(|| ALL.iter().find_map(position))
 }
 
-/// Reads a moment: RFC 3339, a date, `now`, or how long ago: `10min ago`, `90s`, `2 hours ago`.
+/// Reads a moment: RFC 3339, a date, a time of today, `now`, `today`, `yesterday`, or how long ago: `10min ago`, `-90s`, `2 hours`.
+///
+/// A date or time without an offset stands in the zone of which `east` says how many seconds it is ahead of UTC at a moment.
 ///
 /// # Errors
 /// What is wrong with it, in words.
-pub fn parse_moment(text: &str, now: Time) -> Result<Time, String> {
+pub fn parse_moment(text: &str, now: Time, east: &dyn Fn(Time) -> i64) -> Result<Time, String> {
+    const DAY: u64 = 86_400_000_000;
     let text = text.trim();
-    if text == "now" {
-        return Ok(now);
+    let shift = |time: Time, seconds: i64| Time(time.0.saturating_add_signed(seconds.saturating_mul(1_000_000)));
+    // The offset of the moment that is meant, and not of another one: where clocks are set, the first guess may be an hour off.
+    let from_local = |local: Time| shift(local, -east(shift(local, -east(local))));
+    let today = {
+        let local = shift(now, east(now));
+        Time(local.0 - local.0 % DAY)
+    };
+    match text {
+        "now" => return Ok(now),
+        "today" => return Ok(from_local(today)),
+        "yesterday" => return Ok(from_local(Time(today.0.saturating_sub(DAY)))),
+        _ => {}
     }
-    if let Some(time) = Time::parse(text) {
+    let has_date = text.len() >= 10 && text.as_bytes()[4] == b'-';
+    if has_date
+        && text.len() > 10
+        && let Some(time) = Time::parse(text)
+    {
         return Ok(time);
     }
-    let ago = text.strip_suffix("ago").unwrap_or(text).trim();
-    let wrong = || format!("`{text}` is no time: write 2026-01-02T03:04:05Z, 2026-01-02, or how long ago, such as `10min ago`");
+    let whole = if text.len() == 10 { format!("{text}T00:00:00") } else { text.to_owned() };
+    if has_date && let Some(local) = Time::parse(&format!("{whole}Z")) {
+        return Ok(from_local(local));
+    }
+    // A time of today.
+    if text.as_bytes().get(2) == Some(&b':')
+        && let Some(local) = Time::parse(&format!("1970-01-01T{text}Z"))
+    {
+        return Ok(from_local(Time(today.0 + local.0)));
+    }
+    let ago = text.strip_prefix('-').or_else(|| text.strip_suffix("ago")).unwrap_or(text).trim();
+    let wrong = || {
+        format!(
+            "`{text}` is no time: write 2026-01-02T03:04:05Z, 2026-01-02, 03:04, today, yesterday, or how long ago, such as `10min ago`"
+        )
+    };
     let unit_at = ago.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(wrong)?;
     let (number, unit) = (&ago[..unit_at], ago[unit_at..].trim());
     let nanos = nanos_of(unit).ok_or_else(wrong)?;
@@ -338,20 +369,66 @@ mod tests {
     #[test]
     fn moments_are_dates_or_how_long_ago() {
         let now = Time::parse("2026-01-02T03:04:05Z").expect("a good time");
+        let utc = |_: Time| 0;
         for (text, expected) in [
             ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z"),
+            ("2026-01-01", "2026-01-01T00:00:00Z"),
+            ("2026-01-01 07:08", "2026-01-01T07:08:00Z"),
+            ("2026-01-01T07:08:09.5+01:00", "2026-01-01T06:08:09.5Z"),
+            ("02:30", "2026-01-02T02:30:00Z"),
+            ("02:30:15.25", "2026-01-02T02:30:15.25Z"),
+            ("today", "2026-01-02T00:00:00Z"),
+            ("yesterday", "2026-01-01T00:00:00Z"),
             ("10min ago", "2026-01-02T02:54:05Z"),
+            ("-10min", "2026-01-02T02:54:05Z"),
             ("10 min", "2026-01-02T02:54:05Z"),
             ("1.5 hours ago", "2026-01-02T01:34:05Z"),
             ("90s ago", "2026-01-02T03:02:35Z"),
             ("2d", "2025-12-31T03:04:05Z"),
             ("now", "2026-01-02T03:04:05Z"),
         ] {
-            assert_eq!(parse_moment(text, now), Ok(Time::parse(expected).expect("a good time")), "{text}");
+            assert_eq!(parse_moment(text, now, &utc), Ok(Time::parse(expected).expect("a good time")), "{text}");
         }
-        assert_eq!(parse_moment("99999999999999 weeks ago", now), Ok(Time(0)));
-        for wrong in ["", "10", "min ago", "10 parsecs", "1.2.3s", "yesterday", "-5min", "ago", "é"] {
-            assert!(parse_moment(wrong, now).is_err(), "{wrong}");
+        assert_eq!(parse_moment("99999999999999 weeks ago", now, &utc), Ok(Time(0)));
+        for wrong in [
+            "",
+            "10",
+            "min ago",
+            "10 parsecs",
+            "1.2.3s",
+            "tomorrow",
+            "-",
+            "--5min",
+            "-5min ago",
+            "ago",
+            "é",
+            "25:00",
+            "2026-13-01",
+            "ééééé",
+        ] {
+            assert!(parse_moment(wrong, now, &utc).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_moment_without_an_offset_stands_in_the_given_zone_as_it_is_then() {
+        let time = |text: &str| Time::parse(text).expect("a good time");
+        // One hour ahead, and two from the last Sunday of March 2026 on.
+        let summer = time("2026-03-29T01:00:00Z");
+        let east = |at: Time| if at < summer { 3600 } else { 7200 };
+        let now = time("2026-03-29T22:30:00Z");
+        for (text, expected) in [
+            ("2026-03-28 12:00", "2026-03-28T11:00:00Z"),
+            ("2026-03-29 01:59", "2026-03-29T00:59:00Z"),
+            ("2026-03-29 03:00", "2026-03-29T01:00:00Z"),
+            ("2026-03-29T12:00:00Z", "2026-03-29T12:00:00Z"),
+            // It is half past midnight of the 30th there.
+            ("today", "2026-03-29T22:00:00Z"),
+            ("yesterday", "2026-03-28T23:00:00Z"),
+            ("00:15", "2026-03-29T22:15:00Z"),
+            ("-1h", "2026-03-29T21:30:00Z"),
+        ] {
+            assert_eq!(parse_moment(text, now, &east), Ok(time(expected)), "{text}");
         }
     }
 

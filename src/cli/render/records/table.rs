@@ -16,6 +16,7 @@ use super::payload::{Spill, View, characters, document, is_utf8, push_base64, pu
 use super::redact::Redaction;
 use crate::cli::render::escape;
 use crate::cli::render::out::{Ink, Out};
+use crate::cli::zone::east_of_utc;
 
 /// How records become lines.
 #[derive(Debug)]
@@ -39,6 +40,8 @@ pub struct RecordTable {
     offset: usize,
     bytes: usize,
     shape: Option<TableColumns>,
+    /// Times are shown in this machine's zone.
+    pub local: bool,
     segment: String,
     date: [u8; 10],
     /// What the frame before said about frames that were not yet synced.
@@ -82,6 +85,7 @@ impl RecordTable {
             offset: 6,
             bytes: 5,
             shape: None,
+            local: false,
             segment: String::new(),
             date: [0; 10],
             unsynced: None,
@@ -109,7 +113,7 @@ impl RecordTable {
         self.segment(buf, shown.segment);
         self.grow(record);
         if matches!(shape.time, TimeShape::OfDay | TimeShape::Short) {
-            self.date(buf, record.time);
+            self.date(buf, self.shown_time(record.time).0);
         }
         self.line.clear();
         let mut line = std::mem::take(&mut self.line);
@@ -154,19 +158,26 @@ impl RecordTable {
             (None, _) => write!(line, "{:>lsn_width$}", "-"),
         }
         .expect("a string takes anything");
+        let (time, east) = self.shown_time(record.time);
         match shape.time {
             TimeShape::None => {}
+            TimeShape::Full if self.local => {
+                line.push_str("  ");
+                push_time(line, time, 0..26);
+                let (sign, minutes) = (if east < 0 { '-' } else { '+' }, east.unsigned_abs() / 60);
+                let _ = write!(line, "{sign}{:02}:{:02}", minutes / 60, minutes % 60);
+            }
             TimeShape::Full => {
                 line.push_str("  ");
-                push_time(line, record.time, 0..27);
+                push_time(line, time, 0..27);
             }
             TimeShape::OfDay => {
                 line.push_str("  ");
-                push_time(line, record.time, 11..26);
+                push_time(line, time, 11..26);
             }
             TimeShape::Short => {
                 line.push_str("  ");
-                push_time(line, record.time, 11..19);
+                push_time(line, time, 11..19);
             }
         }
         write!(line, "  {:<kind_width$}", escape::text(record.kind.as_bytes())).expect("a string takes anything");
@@ -240,9 +251,11 @@ impl RecordTable {
         let mut line = format!("  {:>lsn$}", "LSN");
         match shape.time {
             TimeShape::None => {}
-            TimeShape::OfDay => line.push_str("  TIME (UTC)     "),
-            TimeShape::Short => line.push_str("  UTC     "),
-            TimeShape::Full => line.push_str("  TIME                       "),
+            TimeShape::OfDay => line.push_str(if self.local { "  LOCAL TIME     " } else { "  TIME (UTC)     " }),
+            TimeShape::Short => line.push_str(if self.local { "  LOCAL   " } else { "  UTC     " }),
+            TimeShape::Full => {
+                line.push_str(if self.local { "  LOCAL TIME                      " } else { "  TIME                       " })
+            }
         }
         let _ = write!(line, "  {:<kind$}", "KIND");
         if shape.tag {
@@ -262,6 +275,12 @@ impl RecordTable {
             let line = format!("-- {}", escape::line(&segment.name));
             self.aside(buf, &line);
         }
+    }
+
+    /// The moment whose digits are shown, and how many seconds it is ahead of the true one.
+    fn shown_time(&self, time: Option<Time>) -> (Option<Time>, i64) {
+        let east = time.filter(|_| self.local).map_or(0, east_of_utc);
+        (time.map(|time| Time(time.0.saturating_add_signed(east * 1_000_000))), east)
     }
 
     fn date(&mut self, buf: &mut Vec<u8>, time: Option<Time>) {
