@@ -77,7 +77,8 @@ fn a_baseline_from_another_machine_is_refused_unless_told() {
     std::fs::write(sandbox.path().join("other.json"), other.to_string()).expect("there is room");
     let rule = ["--appenders", "1", "--fail-if", "rate<-100%", "--baseline"];
     let with = |more: &[&'static str]| quick(&rule.iter().chain(more).copied().collect::<Vec<_>>());
-    assert_eq!(sandbox.run(&with(&["same.json"])).code, 0);
+    let ran = sandbox.run(&with(&["same.json"]));
+    assert_eq!(ran.code, 0, "{ran:?}");
     let refused = sandbox.run(&with(&["other.json"]));
     assert!(refused.code == 1 && refused.stderr.contains("processors was 4096"), "{refused:?}");
     assert_eq!(sandbox.run(&with(&["other.json", "--unlike"])).code, 0);
