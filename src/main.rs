@@ -49,6 +49,7 @@ mod cli {
         pub mod progress;
         pub mod stats;
         pub mod table;
+        pub mod wrap;
 
         /// Records, in every shape that `dump` has.
         pub mod records {

@@ -6,7 +6,7 @@ pub mod flags;
 mod submit;
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::num::NonZeroU64;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -131,6 +131,9 @@ pub fn run(args: &AppendArgs, out: &mut Out) -> anyhow::Result<Exit> {
     notes.iter().for_each(|note| out.note(note));
     if notes.iter().any(|note| note.contains(walctl::writer::MISSING)) {
         out.note(format_args!("next: walctl verify {}", show(&args.dir)));
+    }
+    if args.text.is_empty() && args.file.is_empty() && args.count.is_none() && io::stdin().is_terminal() {
+        out.note("reading records from the terminal, one a line; Ctrl-D ends");
     }
     interrupt::be_polite();
     let stop = AtomicBool::new(false);

@@ -179,7 +179,7 @@ impl Print {
     /// Prints a sentence about the log: between the records where people read them, else on standard error.
     pub fn say(&mut self, out: &mut Out, text: &str) -> Result<()> {
         if self.for_people() {
-            self.buf.extend_from_slice(crate::cli::render::escape::line(text).as_bytes());
+            self.buf.extend_from_slice(out.wrapped(&crate::cli::render::escape::line(text)).as_bytes());
             self.buf.push(b'\n');
             return Ok(());
         }

@@ -5,6 +5,8 @@
 
 use std::fmt::Write as _;
 
+use super::wrap;
+
 /// Bytes as one line of safe text.
 pub fn text(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len() + 8);
@@ -12,7 +14,7 @@ pub fn text(bytes: &[u8]) -> String {
     out
 }
 
-/// The same, no longer than `limit` characters; three dots say that something was left out, and never stand inside an escape.
+/// The same, no wider than `limit` columns; three dots say that something was left out, and never stand inside an escape.
 pub fn short(bytes: &[u8], limit: usize) -> String {
     // Each shown character comes from four bytes at most: nothing after these can be needed.
     let enough = &bytes[..bytes.len().min(limit.saturating_add(1).saturating_mul(4))];
@@ -26,7 +28,7 @@ pub fn short(bytes: &[u8], limit: usize) -> String {
             unit.clone()
         });
         for piece in valid.chain(invalid) {
-            shown += piece.chars().count();
+            shown += wrap::columns(&piece);
             out.push_str(&piece);
             if shown + 3 <= limit {
                 cut = out.len();
@@ -41,12 +43,19 @@ pub fn short(bytes: &[u8], limit: usize) -> String {
     out
 }
 
-/// Text that is safe already, no longer than `limit` characters.
+/// Text that is safe already, no wider than `limit` columns.
 pub fn short_line(safe: &str, limit: usize) -> String {
-    if safe.chars().count() <= limit {
+    if wrap::columns(safe) <= limit {
         return safe.to_owned();
     }
-    safe.chars().take(limit.saturating_sub(3)).chain("...".chars()).collect()
+    let mut room = limit.saturating_sub(3);
+    let fits = |c: &char| {
+        let wide = wrap::columns_of(*c);
+        let fits = wide <= room;
+        room = if fits { room - wide } else { 0 };
+        fits
+    };
+    safe.chars().take_while(fits).chain("...".chars()).collect()
 }
 
 /// Text of ours that may contain names from a disk: control characters are escaped, backslashes are left alone.
@@ -143,6 +152,9 @@ mod tests {
     fn short_text_says_that_it_is_cut_and_ends_with_no_half_escape() {
         assert_eq!(short(b"alpha", 5), "alpha");
         assert_eq!(short(b"alphabet", 7), "alph...");
+        assert_eq!(short("日本語のログ".as_bytes(), 12), "日本語のログ");
+        assert_eq!(short("日本語のログ".as_bytes(), 10), "日本語...");
+        assert_eq!((short_line("日本語のログ", 12), short_line("日本語のログ", 10)), ("日本語のログ".into(), "日本語...".into()));
         for limit in 4..40 {
             let cut = short(&[0x1b; 40], limit);
             let body = cut.strip_suffix("...").unwrap_or(&cut);

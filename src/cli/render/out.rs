@@ -8,6 +8,7 @@ use std::os::fd::AsFd;
 use walctl::model::{Error, plain};
 
 use super::escape;
+use super::wrap;
 use crate::cli::args::{Colour, Global};
 use crate::cli::exit::Exit;
 use crate::cli::hint;
@@ -55,6 +56,8 @@ pub struct Out {
     json: bool,
     quiet: bool,
     settled: bool,
+    /// The end of what was written, where that is sentences: a line that is not ended yet.
+    sentence: Option<Vec<u8>>,
 }
 
 /// What stands before the system's word when standard output takes no more.
@@ -110,7 +113,22 @@ impl Out {
             json: global.json,
             quiet: global.quiet,
             settled: false,
+            sentence: None,
         })
+    }
+
+    /// From now on what is written is sentences, or it is not: on a terminal those that are too long are broken at blanks.
+    pub fn sentences(&mut self, begin: bool) -> io::Result<()> {
+        if let Some(rest) = self.sentence.take() {
+            self.stdout.write_all(&rest)?;
+        }
+        self.sentence = (begin && self.terminal).then(Vec::new);
+        Ok(())
+    }
+
+    /// A sentence, broken at blanks where the terminal ends.
+    pub fn wrapped(&self, line: &str) -> String {
+        self.width.filter(|_| self.terminal).map_or_else(|| line.to_owned(), |width| wrap::wrap(line, width))
     }
 
     /// Whether results are for programs.
@@ -178,8 +196,21 @@ impl Out {
         if !self.quiet {
             // What was found before the note stands before it.
             let _ = self.stdout.flush();
-            say(&text.to_string());
+            say(&self.wrapped(&text.to_string()));
         }
+    }
+
+    fn write_sentences(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut pending = self.sentence.take().unwrap_or_default();
+        pending.extend_from_slice(bytes);
+        while let Some(end) = pending.iter().position(|byte| *byte == b'\n') {
+            let line = self.wrapped(&String::from_utf8_lossy(&pending[..end]));
+            self.stdout.write_all(line.as_bytes())?;
+            self.stdout.write_all(b"\n")?;
+            pending.drain(..=end);
+        }
+        self.sentence = Some(pending);
+        Ok(())
     }
 
     /// Reports a failure in words and the next command to type, or as one JSON object, and says what to end with.
@@ -209,12 +240,15 @@ impl Out {
 impl Write for Out {
     #[inline]
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.sentence.is_some() {
+            return self.write_sentences(bytes).map(|()| bytes.len());
+        }
         self.stdout.write(bytes)
     }
 
     #[inline]
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.stdout.write_all(bytes)
+        if self.sentence.is_some() { self.write_sentences(bytes) } else { self.stdout.write_all(bytes) }
     }
 
     fn flush(&mut self) -> io::Result<()> {

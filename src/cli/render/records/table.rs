@@ -16,6 +16,7 @@ use super::payload::{Spill, View, characters, document, is_utf8, push_base64, pu
 use super::redact::Redaction;
 use crate::cli::render::escape;
 use crate::cli::render::out::{Ink, Out};
+use crate::cli::render::wrap::columns;
 use crate::cli::zone::east_of_utc;
 
 /// How records become lines.
@@ -354,12 +355,12 @@ impl RecordTable {
         let room = self.width.map(|width| width.saturating_sub(used).max(8));
         let keep = usize::try_from(record.payload.length()).unwrap_or(usize::MAX).min(16);
         if let Some(room) = room
-            && facts.chars().count() + keep > room
+            && columns(&facts) + keep > room
         {
             facts = escape::short_line(&facts, room.saturating_sub(keep + 1).max(8));
             facts.push(' ');
         }
-        let room = room.map(|room| room.saturating_sub(facts.chars().count()).max(8));
+        let room = room.map(|room| room.saturating_sub(columns(&facts)).max(8));
         if !facts.is_empty() {
             buf.extend_from_slice(self.paint(Ink::Dim, facts.trim_end()).as_bytes());
             buf.push(b' ');

@@ -29,6 +29,13 @@ const VALID_BYTES: usize = 3;
 /// Writes the report.
 pub fn write(out: &mut Out, input: &Input, report: &Report, beside: &LookedBeside) -> io::Result<()> {
     segments(out, report)?;
+    out.sentences(true)?;
+    let told = told(out, input, report, beside);
+    out.sentences(false)?;
+    told
+}
+
+fn told(out: &mut Out, input: &Input, report: &Report, beside: &LookedBeside) -> io::Result<()> {
     let mut explained = Vec::new();
     let next = hint::advisor(input, report);
     for damage in report.damage.iter().take(TOLD) {
