@@ -16,13 +16,16 @@ use serde_json::{Value as Json, json};
 
 use crate::support::sandbox::{Ran, Sandbox, have};
 
-/// How long the looks beside a running server go on.
-const LOOKS: Duration = Duration::from_secs(4);
+/// How long the looks beside a running server go on: `WALCTL_LOOK_SECONDS`, or 4 seconds.
+fn looking() -> Duration {
+    let seconds = std::env::var("WALCTL_LOOK_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(4))
+}
 /// How long a server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server that ends with its test.
-struct Server(Child);
+pub struct Server(pub Child);
 
 impl Drop for Server {
     fn drop(&mut self) {
@@ -32,7 +35,7 @@ impl Drop for Server {
 }
 
 impl Server {
-    fn start(program: &str, args: &[String], dir: &Path) -> Server {
+    pub fn start(program: &str, args: &[String], dir: &Path) -> Server {
         let mut command = Command::new(program);
         command.args(args).current_dir(dir).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         Server(command.spawn().expect("it was found before"))
@@ -40,7 +43,7 @@ impl Server {
 }
 
 #[expect(clippy::print_stderr, reason = "a skipped test says so")]
-fn found(program: &str) -> bool {
+pub fn found(program: &str) -> bool {
     let found = have(program);
     assert!(found || std::env::var_os("CI").is_none(), "{program} is needed here; .ci/run installs it");
     if !found {
@@ -50,7 +53,7 @@ fn found(program: &str) -> bool {
 }
 
 /// Ports that were free a moment ago.
-fn ports<const N: usize>() -> [u16; N] {
+pub fn ports<const N: usize>() -> [u16; N] {
     let held: [TcpListener; N] = std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").expect("a free port"));
     held.map(|listener| listener.local_addr().expect("it is bound").port())
 }
@@ -67,7 +70,7 @@ fn http(port: u16, method: &str, path: &str, body: &str) -> Option<(u16, String)
     Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
 }
 
-fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let begin = Instant::now();
     loop {
         if let Some(answer) = ask() {
@@ -79,9 +82,9 @@ fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
 }
 
 /// Verifies a log over and over for a while: nothing of a running server is damage.
-fn look_beside(sandbox: &Sandbox, log: &str) {
+pub fn look_beside(sandbox: &Sandbox, log: &str) {
     let (begin, mut looks) = (Instant::now(), 0);
-    while begin.elapsed() < LOOKS || looks < 5 {
+    while begin.elapsed() < looking() || looks < 5 {
         let ran = sandbox.run(&["verify", log, "--json"]);
         assert_eq!(ran.code, 0, "beside the running server: {}{}", ran.stdout, ran.stderr);
         looks += 1;
@@ -90,12 +93,12 @@ fn look_beside(sandbox: &Sandbox, log: &str) {
     assert!(refused.code == 0 || refused.code == 5, "repair beside the server: {}{}", refused.stdout, refused.stderr);
 }
 
-fn report(ran: &Ran) -> Json {
+pub fn report(ran: &Ran) -> Json {
     serde_json::from_str(ran.stdout.lines().next().unwrap_or_default()).expect("verify --json prints a report")
 }
 
 /// Cuts some bytes off the end of the data of the last segment that holds any; gives the file back.
-fn tear(sandbox: &Sandbox, log: &str, bytes: u64) -> PathBuf {
+pub fn tear(sandbox: &Sandbox, log: &str, bytes: u64) -> PathBuf {
     let ran = sandbox.run(&["verify", log, "--json"]);
     assert_eq!(ran.code, 0, "behind the killed server: {}{}", ran.stdout, ran.stderr);
     let report = report(&ran);

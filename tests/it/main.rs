@@ -28,6 +28,7 @@ mod kept;
 mod keys;
 mod library;
 mod live_crates;
+mod live_databases;
 mod live_servers;
 mod live_sqlite;
 mod mend;
