@@ -54,6 +54,16 @@ fn dump_hex_draws_each_of_nodedbs_headers_with_its_own_fields() {
     assert!(long.contains("apply key") && long.contains("hlc") && long.contains("payload"), "{long}");
 }
 
+/// Another process, which has done that and lives until its input is dropped. What this process has open, each child that it is just
+/// starting would have open too.
+fn holding(sandbox: &Sandbox, hold: &str) -> std::process::Child {
+    let mut shell = sandbox.shell(&format!("{hold}; echo ready; read line"));
+    let mut child = shell.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().expect("a shell");
+    let mut ready = [0; 6];
+    std::io::Read::read_exact(child.stdout.as_mut().expect("it is piped"), &mut ready).expect("it says so");
+    child
+}
+
 #[test]
 fn repair_of_a_log_that_a_process_has_open_refuses_until_it_is_told() {
     for hold in
@@ -61,15 +71,7 @@ fn repair_of_a_log_that_a_process_has_open_refuses_until_it_is_told() {
     {
         let sandbox = fixture("rivven/torn_tail");
         let before = sandbox.files("LOG");
-        let script = format!("{hold}; echo ready; read line");
-        let mut child = sandbox
-            .shell(&script)
-            .stdin(std::process::Stdio::piped())
-            .stdout(std::process::Stdio::piped())
-            .spawn()
-            .expect("a shell");
-        let mut ready = [0; 6];
-        std::io::Read::read_exact(child.stdout.as_mut().expect("it is piped"), &mut ready).expect("it says so");
+        let mut child = holding(&sandbox, hold);
         for words in [&["repair", "LOG"][..], &["repair", "LOG", "--dry-run"], &["repair", "LOG", "--undo"]] {
             let ran = sandbox.run(words);
             assert_eq!(ran.code, 5, "{hold}: {words:?}: {}{}", ran.stdout, ran.stderr);
@@ -93,6 +95,22 @@ fn verify_says_that_another_systems_log_is_being_written() {
     let _held = writer.append(true).open(sandbox.path().join("LOG/00000000000000000000.wal")).expect("it is there");
     let json = answer(&sandbox, &["verify", "LOG", "--json"]);
     assert_eq!((&json["live"], &json["writer_pid"]), (&Json::Bool(true), &Json::from(std::process::id())));
+}
+
+#[test]
+fn an_unfinished_record_at_the_end_of_a_log_that_postgres_has_open_is_on_its_way_and_torn_when_nobody_has() {
+    for case in ["postgres/torn_sector", "postgres/torn_multi_page_record"] {
+        let sandbox = fixture(case);
+        let torn = answer(&sandbox, &["verify", "LOG", "--json"]);
+        assert_eq!(torn["verdict"], "torn", "{case}");
+        let newest = torn["damage"][0]["file"].as_str().expect("a name").to_owned();
+        let mut held = holding(&sandbox, &format!("exec 3>>LOG/{newest}"));
+        let live = answer(&sandbox, &["verify", "LOG", "--json"]);
+        assert_eq!((&live["verdict"], &live["records"]), (&Json::from("clean"), &torn["records"]), "{case}");
+        drop(held.stdin.take());
+        held.wait().expect("it ends");
+        assert_eq!(answer(&sandbox, &["verify", "LOG", "--json"])["verdict"], "torn", "{case}");
+    }
 }
 
 #[test]

@@ -145,7 +145,8 @@ fn postgres_is_read_beside_killed_and_torn_and_starts_again_with_what_was_promis
     let acknowledged = acknowledged.load(Ordering::Relaxed);
     assert!(acknowledged > 100, "{acknowledged} rows prove little");
     let killed = sandbox.run(&["verify", log, "--json"]);
-    assert_eq!(killed.code, 0, "behind the killed server: {}{}", killed.stdout, killed.stderr);
+    // The last page that was written may hold the beginning of a record that was never finished.
+    assert!(matches!(killed.code, 0 | 3), "behind the killed server: {}{}", killed.stdout, killed.stderr);
 
     // PostgreSQL's own reader sees the same records at the same places, from the oldest segment to the same end.
     let ours = sandbox.run(&["dump", log, "--json", "--decode", "none"]);
