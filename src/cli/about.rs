@@ -6,11 +6,11 @@ use std::process::{Command as Process, Stdio};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Command};
 use clap_complete::Shell;
-use serde_json::{Value, json};
 use walctl::model::{CATALOGUE, Verdict};
 
 use super::exit::{Exit, usage};
 use super::generate;
+use super::render::json::Object;
 use super::render::out::Out;
 
 /// Say what a word of the output means: a kind of damage, a verdict or an exit code
@@ -107,12 +107,10 @@ impl Word {
         }
     }
 
-    fn json(&self) -> Value {
-        let mut value = json!({"name": self.name(), "class": self.class(), "meaning": self.meaning()});
-        for (what, text) in self.more() {
-            value[what.replace(' ', "_")] = json!(text);
-        }
-        value
+    fn json(&self) -> Object {
+        let object =
+            Object::of("walctl.explain/1").put("name", self.name()).put("class", self.class()).put("meaning", self.meaning());
+        self.more().into_iter().fold(object, |object, (what, text)| object.put(&what.replace(' ', "_"), text))
     }
 }
 
@@ -125,7 +123,7 @@ pub fn explain(args: &ExplainArgs, out: &mut Out) -> anyhow::Result<Exit> {
     let chosen: Vec<Word> = Word::all().filter(|word| args.names.is_empty() || args.names.contains(&word.name())).collect();
     for (index, word) in chosen.iter().enumerate() {
         if out.json() {
-            writeln!(out, "{}", word.json())?;
+            writeln!(out, "{}", word.json().end())?;
         } else if args.names.is_empty() {
             writeln!(out, "{:<10} {:<18} {}", word.class(), word.name(), word.meaning())?;
         } else {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::ValueHint;
-use serde_json::{Value, json};
 use walctl::disk::{Disk, EntryKind, RealDisk};
 use walctl::model::{Error, Lsn, LsnRange, Time};
 use walctl::native::{FrameKind, segment_lsn};
@@ -23,6 +22,7 @@ use super::exit::{CommandFailure, Exit, usage};
 use super::hint::show;
 use super::hold::Hold;
 use super::render::escape;
+use super::render::json::Object;
 use super::render::out::Out;
 use walctl::model::units::{count, parse_bytes, parse_duration, show_bytes};
 
@@ -317,44 +317,30 @@ impl Done<'_> {
     fn json(&self, out: &mut Out) -> io::Result<()> {
         let segment = |facts: &SegmentFacts| {
             let range = facts.lsns();
-            json!({
-                "file": facts.file,
-                "first_lsn": range.map(|range| range.first.0),
-                "last_lsn": range.map(|range| range.last.0),
-                "bytes": facts.bytes,
-            })
+            Object::new()
+                .put("file", facts.file.as_str())
+                .put("first_lsn", range.map(|range| range.first))
+                .put("last_lsn", range.map(|range| range.last))
+                .put("bytes", facts.bytes)
         };
-        let removed: Vec<Value> = self
+        let removed = self
             .gone
             .iter()
-            .map(|(facts, copy)| {
-                let mut line = segment(facts);
-                line["archived"] = json!(copy.as_ref().map(|copy| copy.display().to_string()));
-                line
-            })
-            .collect();
-        let kept: Vec<Value> = self
-            .fates
-            .iter()
-            .filter(|fate| !fate.goes())
-            .map(|fate| {
-                let mut line = segment(&fate.segment);
-                line["pinned_by"] =
-                    fate.kept.iter().map(|reason| json!({ "kind": reason.name(), "detail": reason.to_string() })).collect();
-                line
-            })
-            .collect();
-        let line = json!({
-            "log": self.args.dir.display().to_string(),
-            "dry_run": self.args.dry_run,
-            "checkpoint": self.checkpoint.map(|(own, says)| json!({ "lsn": own.0, "up_to": says.0 })),
-            "sealed": self.sealed.as_ref().map(|(file, _)| file),
-            "active": self.active,
-            "next_lsn": self.next.0,
-            "removed": removed,
-            "kept": kept,
-        });
-        writeln!(out, "{line}")
+            .map(|(facts, copy)| segment(facts).put("archived", copy.as_ref().map(|copy| copy.display().to_string())));
+        let reason = |reason: &Reason| Object::new().put("kind", reason.name()).put("detail", reason.to_string());
+        let stays = self.fates.iter().filter(|fate| !fate.goes());
+        let kept = stays.map(|fate| segment(&fate.segment).put("pinned_by", fate.kept.iter().map(reason).collect::<Vec<_>>()));
+        let checkpoint = |(own, says): (Lsn, Lsn)| Object::new().put("checkpoint_at_lsn", own).put("checkpoint_lsn", says);
+        let object = Object::of("walctl.rotate/1")
+            .put("log", self.args.dir.display().to_string())
+            .put("dry_run", self.args.dry_run)
+            .put("checkpoint", self.checkpoint.map(checkpoint))
+            .put("sealed", self.sealed.as_ref().map(|(file, _)| file.as_str()))
+            .put("active", self.active.as_str())
+            .put("next_lsn", self.next)
+            .put("removed", removed.collect::<Vec<_>>())
+            .put("kept", kept.collect::<Vec<_>>());
+        writeln!(out, "{}", object.end())
     }
 }
 

@@ -5,14 +5,14 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use walctl::disk::{Errno, errno_of};
 
-use serde_json::{Value, json};
-use walctl::model::Error;
+use walctl::model::{Error, LsnRange};
 use walctl::ops;
 use walctl::ops::mend::{Gap, Neighbour, Salvaged};
 use walctl::ops::report::Report;
 
 use super::exit::{CommandFailure, Exit};
 use super::hint::{beside, for_error, show};
+use super::render::json::Object;
 use super::render::mend::{do_it, paragraph};
 use super::render::out::Out;
 use super::verify_with_bar::verify_with_bar;
@@ -51,8 +51,7 @@ pub fn run(log: &ops::open::Input, target: &Path, typed: &str, dry: bool, out: &
     if out.quiet() {
         // The exit code tells.
     } else if out.json() {
-        let value = json(log, &report, &done, after.as_ref());
-        writeln!(out, "{value}")?;
+        writeln!(out, "{}", json(log, &report, &done, after.as_ref()).end())?;
     } else {
         text(out, log, &report, &done, after.as_ref())?;
     }
@@ -101,12 +100,16 @@ fn failed(error: Error, log: &ops::open::Input, target: &Path, again: &dyn Fn(&P
 fn plan(out: &mut Out, report: &Report, target: &Path) -> io::Result<()> {
     let log = report.log.display().to_string();
     if out.json() {
-        let value = json!({
-            "log": log, "format": report.format, "dry_run": true, "verdict": report.verdict.name(),
-            "salvaged": target.display().to_string(), "records": report.records,
-            "damage": report.damage.len() as u64 + report.beyond, "done": false,
-        });
-        return writeln!(out, "{value}");
+        let object = Object::of("walctl.salvage/1")
+            .put("log", log)
+            .put("format", report.format)
+            .put("dry_run", true)
+            .put("verdict", report.verdict.name())
+            .put("salvaged", target.display().to_string())
+            .put("records", report.records)
+            .put("damage_count", report.damage.len() as u64 + report.beyond)
+            .put("done", false);
+        return writeln!(out, "{}", object.end());
     }
     let damage = count(report.damage.len() as u64 + report.beyond, "piece");
     paragraph(
@@ -178,46 +181,50 @@ fn stood(neighbour: Option<&Neighbour>) -> String {
     }
 }
 
-fn neighbour(n: Option<&Neighbour>) -> Value {
-    n.map_or(
-        Value::Null,
-        |n| json!({"lsn": n.lsn.map(|l| l.0), "kind": n.kind, "time": n.time.map(|t| t.to_string()), "tag": n.tag}),
-    )
+fn neighbour(record: &Neighbour) -> Object {
+    Object::new().put("lsn", record.lsn).put("kind", record.kind.as_str()).put("time", record.time).put("tag", record.tag)
 }
 
-fn gap(gap: &Gap) -> Value {
-    let d = &gap.damage;
-    json!({
-        "file": gap.file, "offset": d.span.start(), "length": d.span.length, "verdict": d.verdict().name(), "kind": d.kind.name(),
-        "acknowledged": d.acknowledged().name(), "first_lsn": d.doubt.map(|r| r.first.0), "last_lsn": d.doubt.map(|r| r.last.0),
-        "detail": d.detail(), "before": neighbour(gap.before.as_ref()), "after": neighbour(gap.after.as_ref()),
-    })
+fn gap(gap: &Gap) -> Object {
+    let damage = &gap.damage;
+    Object::new()
+        .put("file", gap.file.as_str())
+        .put("offset", damage.span.start())
+        .put("length", damage.span.length)
+        .put("verdict", damage.verdict().name())
+        .put("kind", damage.kind.name())
+        .put("acknowledged", damage.acknowledged().name())
+        .put("doubt_first_lsn", damage.doubt.map(|doubt| doubt.first))
+        .put("doubt_last_lsn", damage.doubt.map(|doubt| doubt.last))
+        .put("detail", damage.detail())
+        .put("record_before", gap.before.as_ref().map(neighbour))
+        .put("record_after", gap.after.as_ref().map(neighbour))
 }
 
-fn json(log: &ops::open::Input, report: &Report, done: &Salvaged, after: Option<&Report>) -> Value {
-    json!({
-        "log": report.log.display().to_string(),
-        "format": log.format.name,
-        "dry_run": false,
-        "verdict": report.verdict.name(),
-        "salvaged": done.target.display().to_string(),
-        "segments": done.segments,
-        "records": done.records,
-        "bytes": done.bytes,
-        "first_lsn": done.lsns.map(|l| l.first.0),
-        "last_lsn": done.lsns.map(|l| l.last.0),
-        "missing": done.missing.iter().map(|r| json!({"first_lsn": r.first.0, "last_lsn": r.last.0})).collect::<Vec<_>>(),
-        "missing_lsns": done.missing_lsns,
-        "gaps": done.gaps.iter().map(gap).collect::<Vec<_>>(),
-        "renumbered": done.renumbered,
-        "shifted": done.shifted,
-        "unused_lsns": done.unused_lsns,
-        "left_out": done.left_out,
-        "left_out_log": done.left_out_to.as_ref().map(|path| path.display().to_string()),
-        "too_long": done.too_long,
-        "incomplete_transactions": done.incomplete,
-        "more_incomplete_transactions": done.more_incomplete,
-        "after": after.map(|a| json!({"verdict": a.verdict.name(), "records": a.records})),
-        "done": true,
-    })
+fn json(log: &ops::open::Input, report: &Report, done: &Salvaged, after: Option<&Report>) -> Object {
+    let range = |range: &LsnRange| Object::new().put("first_lsn", range.first).put("last_lsn", range.last);
+    Object::of("walctl.salvage/1")
+        .put("log", report.log.display().to_string())
+        .put("format", log.format.name)
+        .put("dry_run", false)
+        .put("verdict", report.verdict.name())
+        .put("salvaged", done.target.display().to_string())
+        .put("files", done.segments.clone())
+        .put("records", done.records)
+        .put("bytes", done.bytes)
+        .put("first_lsn", done.lsns.map(|lsns| lsns.first))
+        .put("last_lsn", done.lsns.map(|lsns| lsns.last))
+        .put("missing_ranges", done.missing.iter().map(range).collect::<Vec<_>>())
+        .put("missing_count", done.missing_lsns)
+        .put("gaps", done.gaps.iter().map(gap).collect::<Vec<_>>())
+        .put("renumbered", done.renumbered)
+        .put("shifted", done.shifted)
+        .put("unused_count", done.unused_lsns)
+        .put("left_out_count", done.left_out)
+        .put("left_out_log", done.left_out_to.as_ref().map(|path| path.display().to_string()))
+        .put("too_long_count", done.too_long)
+        .put("incomplete_transactions", done.incomplete.clone())
+        .put("more_incomplete_transactions", done.more_incomplete)
+        .put("done", true)
+        .put("after", after.map(|after| Object::new().put("verdict", after.verdict.name()).put("records", after.records)))
 }

@@ -15,7 +15,8 @@ use walctl::ops::survey::{FoundLogs, survey};
 use super::exit::{CommandFailure, Exit};
 use super::interrupt;
 use super::render::escape;
-use super::render::out::{Ink, Out, json_text};
+use super::render::json::Object;
+use super::render::out::{Ink, Out};
 use super::render::report::{LookedBeside, json, text};
 use super::verify::VerifyArgs;
 
@@ -111,11 +112,9 @@ fn unread(folder: &Path, sight: &Sight, out: &mut Out) -> anyhow::Result<()> {
         return Ok(());
     }
     if out.json() {
-        let (log, system, reader) = (json_text(&path), json_text(sight.system), json_text(sight.reader));
-        writeln!(
-            out,
-            "{{\"log\": {log}, \"format\": null, \"verdict\": \"not checked\", \"system\": {system}, \"read_with\": {reader}}}"
-        )?;
+        let none: Option<&str> = None;
+        let object = Object::of("walctl.verify/1").put("log", path).put("format", none).put("verdict", "not checked");
+        writeln!(out, "{}", object.put("system", sight.system).put("read_with", sight.reader).end())?;
     } else {
         let label = out.paint(Ink::Warn, "not checked");
         writeln!(out, "{}: {label}; {}; read it with {}", escape::line(&path), sight.system, sight.reader)?;

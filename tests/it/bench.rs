@@ -39,7 +39,7 @@ fn bench_tells_what_it_measured_and_leaves_nothing() {
     assert_eq!(found["cells"].as_array().map(Vec::len), Some(4));
     for cell in found["cells"].as_array().expect("there are cells") {
         assert!(cell["figures"]["rate"]["median"].as_f64().is_some_and(|rate| rate > 0.0), "{cell}");
-        assert_eq!(cell["lacking"], 0);
+        assert_eq!(cell["lacking_count"], 0);
     }
     assert!(found["disk"].as_array().is_some_and(|disk| disk.len() > 4));
     assert_eq!(left(&sandbox), Vec::<String>::new());
@@ -132,7 +132,7 @@ fn a_mix_of_lengths_is_appended_by_its_weights() {
     let words = ["--size-dist", "100:3,500:1", "--json", "--appenders", "1", "--duration", "200ms", "--repeats", "1"];
     let found = json(&sandbox.run(&[&["bench"][..], &words].concat()).stdout);
     let (cell, mean) = (&found["cells"][0], mean_length(&found["cells"][0]));
-    assert!(mean > 100.0 && mean < 500.0 && cell["lacking"] == 0, "{mean}: {cell}");
+    assert!(mean > 100.0 && mean < 500.0 && cell["lacking_count"] == 0, "{mean}: {cell}");
     for wrong in [&["--size-dist", "100"][..], &["--size-dist", "x:1"], &["--size-dist", "1:1", "--size", "1"]] {
         assert_eq!(sandbox.run(&[&["bench"][..], wrong].concat()).code, 2, "{wrong:?}");
     }
@@ -154,8 +154,9 @@ fn a_target_is_looked_for_by_halving_and_an_impossible_one_is_not_found() {
     }
     let found = look("p99<100s");
     let steps = found["targets"][0]["steps"].as_array().expect("there are steps");
-    let kept = steps.iter().filter(|step| step["kept"] == true).map(|step| number(&step["rate"])).fold(0.0, f64::max);
-    let missed = steps.iter().filter(|step| step["kept"] == false).map(|step| number(&step["rate"])).fold(f64::MAX, f64::min);
+    let kept = steps.iter().filter(|step| step["sustained"] == true).map(|step| number(&step["rate"])).fold(0.0, f64::max);
+    let missed =
+        steps.iter().filter(|step| step["sustained"] == false).map(|step| number(&step["rate"])).fold(f64::MAX, f64::min);
     assert!(kept < missed, "what is kept lies below what is not: {found}");
     // Whether the machine is quick enough for any of them is not ours to say here; what is told must be the best that was kept.
     assert_eq!(found["targets"][0]["rate"].as_f64().unwrap_or(0.0), kept, "{found}");
@@ -223,14 +224,15 @@ fn left_open(text: &str) -> Vec<String> {
 fn programs_find_everything_by_its_name() {
     let sandbox = Sandbox::new();
     let found = json(&sandbox.run(&quick(&["--appenders", "2", "--json"])).stdout);
-    let top = ["bench", "place", "disk", "disk_after", "refused", "trusted", "doubts", "cells", "rounds", "interrupted", "notes"];
+    let top =
+        ["schema", "place", "disk", "disk_after", "refused_ways", "trusted", "doubts", "cells", "rounds", "interrupted", "notes"];
     for key in top.into_iter().chain(["advice", "targets", "seconds"]) {
         assert!(!found[key].is_null(), "{key}: {found}");
     }
     let cell = &found["cells"][0];
     let keys =
         ["key", "appenders", "size", "sync", "window", "preallocate", "direct", "buffered", "inflight", "durable", "repeats"];
-    for key in keys.into_iter().chain(["figures", "groups", "two_cohorts", "lacking"]) {
+    for key in keys.into_iter().chain(["figures", "groups_by_size", "two_cohorts", "lacking_count"]) {
         assert!(!cell[key].is_null(), "{key}: {cell}");
     }
     let rates = ["rate", "bytes", "syncs", "acks-per-sync", "cpu", "p50", "p90", "p99", "p99.9", "max"];
@@ -282,8 +284,8 @@ fn killed_appenders_lose_nothing_that_they_acknowledged() {
     let ran = sandbox.run(&["bench", "--crash-test", "3", "--json"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     let verdict = json(&ran.stdout);
-    assert_eq!((&verdict["crashes"], &verdict["lost"], &verdict["kept"]), (&3.into(), &0.into(), &true.into()));
-    assert!(verdict["acknowledged"].as_u64().is_some_and(|count| count > 0));
+    assert_eq!((&verdict["crashes"], &verdict["lost_count"], &verdict["promises_kept"]), (&3.into(), &0.into(), &true.into()));
+    assert!(verdict["acknowledged_count"].as_u64().is_some_and(|count| count > 0));
     let words = sandbox.run(&["bench", "--crash-test", "1"]).stdout;
     assert!(words.contains("lost 0 of") && words.contains("in 1 crashes"), "{words}");
     assert_eq!(left(&sandbox), Vec::<String>::new());
@@ -313,11 +315,11 @@ fn a_power_cut_loses_nothing_that_was_acknowledged() {
     let ran = sandbox.run(&["bench", "--crash-test", "4", "--crash-image", "disk.img", "--json"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     let verdict = json(&ran.stdout);
-    assert_eq!((&verdict["lost"], &verdict["power"]), (&0.into(), &true.into()));
+    assert_eq!((&verdict["lost_count"], &verdict["power"]), (&0.into(), &true.into()));
     // And that this would find a loss: without syncs there is one. Room made ahead would be synced, and records with it.
     let words = ["bench", "--crash-test", "4", "--crash-image", "disk.img", "--sync", "none", "--preallocate", "none", "--json"];
     let ran = sandbox.run(&words);
-    assert!(ran.code == 4 && json(&ran.stdout)["lost"].as_u64().is_some_and(|lost| lost > 0), "{ran:?}");
+    assert!(ran.code == 4 && json(&ran.stdout)["lost_count"].as_u64().is_some_and(|lost| lost > 0), "{ran:?}");
 }
 
 /// An appender between the test and the real one: it writes down with which words it was run.

@@ -86,7 +86,7 @@ fn the_records_that_bench_counts_are_those_that_were_written() {
     // A frame of 128 bytes has 40 more; the header and what brings a log to its stride are the rest.
     let records = (written as f64 - 128.0 * 1024.0 - 4096.0) / 168.0;
     assert!((records - told).abs() <= records * 0.05 + 40.0, "{records} were written, bench told {told}");
-    assert_eq!(found["cells"][0]["lacking"], 0);
+    assert_eq!(found["cells"][0]["lacking_count"], 0);
 }
 
 #[test]

@@ -92,7 +92,7 @@ fn salvage(recipe: &str) -> String {
     let report = json(&sandbox, &["verify", "NEW", "--json"]).1;
     let holes = report["known_holes"].as_array().expect("a list");
     let length = |hole: &Value| hole["last_lsn"].as_u64().expect("a number") - hole["first_lsn"].as_u64().expect("a number") + 1;
-    assert_eq!(Some(holes.iter().map(length).sum()), answer["missing_lsns"].as_u64(), "{recipe}");
+    assert_eq!(Some(holes.iter().map(length).sum()), answer["missing_count"].as_u64(), "{recipe}");
     assert_eq!(sandbox.run(&["verify", "NEW"]).code, 0, "{recipe}");
     kept.to_string()
 }

@@ -109,7 +109,7 @@ fn a_format_that_counts_from_zero_is_shifted_by_one_for_all_records_alike() {
     copy(&case.join("wal"), &sandbox.path().join("LOG"));
     let done = keeps_all(&sandbox, "ironwal", "frame_removed_mid").expect("it is not encrypted");
     assert_eq!((done["shifted"].as_u64(), done["renumbered"].as_bool()), (Some(1), Some(false)));
-    assert!(done["missing_lsns"].as_u64() > Some(0), "the hole stays: {done}");
+    assert!(done["missing_count"].as_u64() > Some(0), "the hole stays: {done}");
     let report: Value = serde_json::from_str(&sandbox.run(&["verify", "NEW", "--json"]).stdout).expect("one object");
     let known: u64 = report["known_holes"]
         .as_array()
@@ -117,7 +117,7 @@ fn a_format_that_counts_from_zero_is_shifted_by_one_for_all_records_alike() {
         .iter()
         .map(|hole| hole["last_lsn"].as_u64().expect("a number") - hole["first_lsn"].as_u64().expect("a number") + 1)
         .sum();
-    assert_eq!(Some(known), done["missing_lsns"].as_u64());
+    assert_eq!(Some(known), done["missing_count"].as_u64());
     let old = lines(&sandbox.run(&["dump", "LOG", "--format", "ironwal", "--json"]).stdout);
     let new = lines(&sandbox.run(&["dump", "NEW", "--json"]).stdout);
     assert_eq!(old.len(), new.len());
@@ -146,7 +146,10 @@ fn a_record_without_a_time_is_not_of_1970() {
 fn a_segment_under_a_wrong_name_is_read_in_the_place_of_its_records() {
     let sandbox = Sandbox::with("record alpha\nsegment\nrecord beta\nsegment\nrecord gamma\nrename 2 00000000000000000009.wal");
     let done = keeps_all(&sandbox, "native", "a wrong name").expect("it is not encrypted");
-    assert_eq!((done["records"].as_u64(), done["left_out"].as_u64(), done["missing_lsns"].as_u64()), (Some(3), Some(0), Some(0)));
+    assert_eq!(
+        (done["records"].as_u64(), done["left_out_count"].as_u64(), done["missing_count"].as_u64()),
+        (Some(3), Some(0), Some(0))
+    );
     let payloads: Vec<Value> =
         lines(&sandbox.run(&["dump", "NEW", "--json"]).stdout).iter().map(|record| record["payload"].clone()).collect();
     assert_eq!(payloads, ["alpha", "beta", "gamma"]);
@@ -157,7 +160,7 @@ fn what_cannot_have_its_place_is_kept_beside() {
     let recipe = "record alpha\nrecord beta\nlsn 1 kind checkpoint tag 7 record gamma\nother log\nsegment\nrecord delta";
     let sandbox = Sandbox::with(recipe);
     let done = keeps_all(&sandbox, "native", recipe).expect("it is not encrypted");
-    assert_eq!((done["records"].as_u64(), done["left_out"].as_u64()), (Some(2), Some(2)), "{done}");
+    assert_eq!((done["records"].as_u64(), done["left_out_count"].as_u64()), (Some(2), Some(2)), "{done}");
     assert_eq!(done["left_out_log"], "NEW-left-out");
     let aside = lines(&sandbox.run(&["dump", "NEW-left-out", "--json"]).stdout);
     assert_eq!((&aside[0]["kind"], &aside[0]["meta"]["source_lsn"]), (&Value::from("checkpoint"), &Value::from(1)));
@@ -216,7 +219,7 @@ fn a_record_of_which_a_copy_lies_beside_the_middle_of_a_log_is_shown_counted_and
             assert_eq!(report["verdict"], "corrupt", "{case}: {command}");
         }
         let done = keeps_all(&sandbox, "nodedb", case).expect("it is not encrypted");
-        assert_eq!((done["records"].as_u64(), done["missing_lsns"].as_u64()), (Some(whole.len() as u64), Some(0)), "{case}");
+        assert_eq!((done["records"].as_u64(), done["missing_count"].as_u64()), (Some(whole.len() as u64), Some(0)), "{case}");
     }
 }
 

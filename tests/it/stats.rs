@@ -56,9 +56,9 @@ fn seals_and_a_scan_tell_the_same() {
     };
     let (quick, scan) = (json(&["stats", "LOG", "--json"]), json(&["stats", "LOG", "--json", "--scan"]));
     assert_eq!((&quick["scanned"], &scan["scanned"]), (&false.into(), &true.into()));
-    assert!(quick["segments"].as_u64() > Some(10), "{quick}");
+    assert!(quick["segments_count"].as_u64() > Some(10), "{quick}");
     let segments = |value: &serde_json::Value| {
-        let mut list = value["segment_list"].as_array().expect("a list").clone();
+        let mut list = value["segments"].as_array().expect("a list").clone();
         list.iter_mut().for_each(|segment| segment["checked"] = true.into());
         list
     };
@@ -84,7 +84,11 @@ fn a_missing_segment_is_missed_without_a_scan() {
         let words = |rest: &[&'static str]| [&["stats", "LOG"], rest, scan].concat();
         let ran = sandbox.run(&words(&["--json"]));
         let value: serde_json::Value = serde_json::from_str(&ran.stdout).expect("one object");
-        assert_eq!((ran.code, value["verdict"].as_str(), value["damage"].as_u64()), (4, Some("missing"), Some(1)), "{scan:?}");
+        assert_eq!(
+            (ran.code, value["verdict"].as_str(), value["damage_count"].as_u64()),
+            (4, Some("missing"), Some(1)),
+            "{scan:?}"
+        );
         assert_eq!(value["records"], 195, "{scan:?}");
         let metrics = sandbox.run(&words(&["--openmetrics"]));
         assert!(metrics.stdout.contains("walctl_damage{log=\"LOG\",format=\"native\"} 1\n"), "{}", metrics.stdout);

@@ -67,7 +67,7 @@ fn how_it_reads_does_not_change_what_it_finds() {
     let mut media = json(&sandbox, &["verify", "LOG", "--json", "--media"]);
     let view = media.as_object_mut().and_then(|object| object.remove("media")).expect("it tells what was compared");
     assert_eq!(media, plain);
-    assert!(view["differing"].as_array().is_some_and(Vec::is_empty), "{view}");
+    assert!(view["differing_spans"].as_array().is_some_and(Vec::is_empty), "{view}");
 }
 
 #[test]

@@ -45,10 +45,10 @@ fn session(from: &Value) -> anyhow::Result<Session> {
     let measured = all(&from["cells"], |cell| Some(Measured { cell: settings(cell)?, figures: figures(cell)? }));
     Ok(Session {
         place: place(&from["place"]),
-        probe: Probe { costs: costs(&from["disk"])?, refused: words(&from["refused"]) },
+        probe: Probe { costs: costs(&from["disk"])?, refused: words(&from["refused_ways"]) },
         after: Probe { costs: costs(&from["disk_after"])?, refused: Vec::new() },
         doubts: all(&from["doubts"], |doubt| {
-            let (name, words) = (text(&doubt["name"])?.into(), text(&doubt["words"])?);
+            let (name, words) = (text(&doubt["name"])?.into(), text(&doubt["text"])?);
             Some(Doubt { name, grave: doubt["grave"].as_bool()?, words })
         })
         .context("its doubts are not complete")?,
@@ -143,7 +143,7 @@ fn settings(from: &Value) -> Option<Cell> {
 fn figures(from: &Value) -> Option<Figures> {
     let named = |name: &str| spread(&from["figures"][name]);
     let mut groups = Vec::new();
-    for (size, count) in from["groups"].as_object()? {
+    for (size, count) in from["groups_by_size"].as_object()? {
         let size = size.parse::<usize>().ok().filter(|size| *size <= LARGEST_GROUP)?;
         groups.resize(groups.len().max(size + 1), 0);
         groups[size] = count.as_u64()?;
@@ -159,7 +159,7 @@ fn figures(from: &Value) -> Option<Figures> {
         cpu: named("cpu")?,
         amplification: named("amplification"),
         groups,
-        lacking: from["lacking"].as_u64()?,
+        lacking: from["lacking_count"].as_u64()?,
     };
     for (spread, (name, _)) in figures.latency.iter_mut().zip(PERCENTILES) {
         *spread = named(name)?;
@@ -173,8 +173,8 @@ fn figures(from: &Value) -> Option<Figures> {
 fn target(from: &Value) -> Option<FoundRate> {
     let step = |from: &Value| {
         let number = |name: &str| from[name].as_f64().filter(|n| n.is_finite());
-        let (rate, reached, latency) = (number("rate")?, number("reached")?, number("latency_ns")?);
-        Some(TriedRate { rate, reached, latency, kept: from["kept"].as_bool()? })
+        let (rate, reached, latency) = (number("rate")?, number("reached_rate")?, number("latency_ns")?);
+        Some(TriedRate { rate, reached, latency, kept: from["sustained"].as_bool()? })
     };
     Some(FoundRate { cell: settings(&from["cell"])?, rate: from["rate"].as_f64(), steps: all(&from["steps"], step)? })
 }
@@ -198,7 +198,7 @@ mod tests {
             let name = wrong.split(':').next().expect("it has a name");
             assert!(parse(&whole.replacen(&format!("{name}:[]"), wrong, 1)).is_err(), "{wrong}");
         }
-        let groups = serde_json::json!({"groups": {"99999999999": 1}});
+        let groups = serde_json::json!({"groups_by_size": {"99999999999": 1}});
         assert!(figures(&groups).is_none());
     }
 }

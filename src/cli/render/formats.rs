@@ -4,25 +4,24 @@ use std::io::{self, Write};
 
 use walctl::formats::ALL;
 
-use super::out::{Out, json_text};
+use super::json::Object;
+use super::out::Out;
 use super::table::Table;
 
 /// Shows every format that can be read, what its checksums protect, and whether a torn tail may be cut.
 pub fn show(out: &mut Out) -> io::Result<()> {
     if out.json() {
         for format in ALL {
-            let mend = match format.mending.never() {
-                None => "\"cut\"".to_owned(),
-                Some(why) => format!("\"refuse\", \"why\": {}", json_text(why)),
-            };
-            writeln!(
-                out,
-                "{{\"format\": {}, \"title\": {}, \"protects\": {}, \"encrypted\": {}, \"repair\": {mend}}}",
-                json_text(format.name),
-                json_text(format.title),
-                json_text(format.protects),
-                format.encrypted
-            )?;
+            let never = format.mending.never();
+            let object = Object::of("walctl.formats/1")
+                .put("format", format.name)
+                .put("aliases", format.aliases.to_vec())
+                .put("title", format.title)
+                .put("protects", format.protects)
+                .put("opens_encrypted", format.encrypted)
+                .put("repair", if never.is_some() { "refuse" } else { "cut" })
+                .put("why", never);
+            writeln!(out, "{}", object.end())?;
         }
         return Ok(());
     }

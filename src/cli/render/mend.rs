@@ -1,13 +1,13 @@
 //! Plans of repairs, and what came of them: for people and as JSON.
 
-use serde_json::{Value, json};
 use std::io::{self, Write};
 use walctl::formats::numbers_of;
 use walctl::model::{Acknowledged, DamageKind, Hole, LsnRange, Time, Verdict};
-use walctl::ops::mend::{Cut, Help, Obstacle, Plan, Undo};
+use walctl::ops::mend::{Cut, CutFile, Help, Obstacle, Plan, Provenance, Undo};
 use walctl::ops::report::Report;
 
 use super::escape;
+use super::json::Object;
 use super::out::{Ink, Out};
 use crate::cli::hint::{beside, show};
 use walctl::model::units::count;
@@ -296,51 +296,67 @@ pub fn undo(out: &mut Out, plan: &Undo, dry: bool) -> io::Result<()> {
     Ok(())
 }
 
-fn verdict_json(report: &Report) -> Value {
-    json!({
-        "verdict": report.verdict.name(),
-        "records": report.records,
-        "first_lsn": report.lsns.map(|l| l.first.0),
-        "last_lsn": report.lsns.map(|l| l.last.0),
-        "damage": report.damage.len() as u64 + report.beyond,
-    })
+fn verdict_json(report: &Report) -> Object {
+    Object::new()
+        .put("verdict", report.verdict.name())
+        .put("records", report.records)
+        .put("first_lsn", report.first_lsn())
+        .put("last_lsn", report.last_lsn())
+        .put("damage_count", report.damage.len() as u64 + report.beyond)
 }
 
-fn cut_json(plan: &Plan, cut: &Cut) -> Value {
-    let mut value = cut.from.json();
-    let extra = json!({
-        "file": cut.from.segment,
-        "saved_as": cut.saved_as,
-        "already_saved": cut.saved,
-        "verdict": cut.verdict.name(),
-        "kinds": cut.kinds.iter().map(|k| k.name()).collect::<Vec<_>>(),
-        "acknowledged": cut.acknowledged.name(),
-        "whole_frames": cut.whole,
-        "whole_first_lsn": cut.whole_lsns.map(|l| l.first.0),
-        "whole_last_lsn": cut.whole_lsns.map(|l| l.last.0),
-        "restored_from": cut.restored.as_ref().map(|r| &r.copy),
-        "restored_first_lsn": cut.restored.as_ref().map(|r| r.lsns.first.0),
-        "restored_last_lsn": cut.restored.as_ref().map(|r| r.lsns.last.0),
-        "restored_bytes": cut.restored.as_ref().map(|r| r.bytes.len()),
-        "accepted_hole": cut.hole.as_ref().map(|hole| json!({
-            "first_lsn": hole.lsns.first.0,
-            "last_lsn": hole.lsns.last.0,
-            "before": hole.before.map(|time| time.to_string()),
-            "behind": hole.behind.map(|time| time.to_string()),
-            "reason": hole.reason,
-        })),
-    });
-    if let (Some(all), Value::Object(extra)) = (value.as_object_mut(), extra) {
-        all.remove("segment");
-        if cut.from.added {
-            // A whole segment in hex is of no use here; the file that keeps it has the bytes.
-            all.insert("fill".into(), json!(""));
-        }
-        all.remove("time_us");
-        all.extend(extra);
-    }
-    let _ = plan;
-    value
+/// Where bytes that were cut came from; `fill` is in hex.
+fn provenance(from: &Provenance, fill: &str) -> Object {
+    Object::new()
+        .put("file", from.segment.as_str())
+        .put("offset", from.offset)
+        .put("bytes", from.bytes)
+        .put("file_bytes", from.file_bytes)
+        .put("file_removed", from.removed)
+        .put("fill", fill)
+        .put("fill_added", from.added)
+        .put("newest_file", from.newest.as_deref())
+        .put("hole_first_lsn", from.hole.map(|hole| hole.first))
+        .put("hole_last_lsn", from.hole.map(|hole| hole.last))
+        .put("crc32", format!("{:08x}", from.sum))
+        .put("before_crc32", format!("{:08x}", from.context))
+        .put("first_lsn", from.lsns.map(|lsns| lsns.first))
+        .put("last_lsn", from.lsns.map(|lsns| lsns.last))
+        .put("accepted_to_lsn", from.at)
+        .put("why", from.why.as_str())
+        .put("format", from.format.as_str())
+        .put("repair_number", from.repair)
+        .put("step", from.step)
+        .put("time", from.time)
+        .put("walctl_version", from.version.as_str())
+}
+
+fn cut_json(cut: &Cut) -> Object {
+    // A whole segment in hex is of no use here; the file that keeps it has the bytes.
+    let fill = if cut.from.added { String::new() } else { cut.from.fill_hex() };
+    let restored = cut.restored.as_ref();
+    let hole = |hole: &Hole| {
+        Object::new()
+            .put("first_lsn", hole.lsns.first)
+            .put("last_lsn", hole.lsns.last)
+            .put("time_before", hole.before)
+            .put("time_after", hole.behind)
+            .put("reason", hole.reason.as_str())
+    };
+    provenance(&cut.from, &fill)
+        .put("saved_as", cut.saved_as.as_str())
+        .put("already_saved", cut.saved)
+        .put("verdict", cut.verdict.name())
+        .put("damage_kinds", cut.kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>())
+        .put("acknowledged", cut.acknowledged.name())
+        .put("whole_frames", cut.whole)
+        .put("whole_first_lsn", cut.whole_lsns.map(|lsns| lsns.first))
+        .put("whole_last_lsn", cut.whole_lsns.map(|lsns| lsns.last))
+        .put("restored_from", restored.map(|restored| restored.copy.as_str()))
+        .put("restored_first_lsn", restored.map(|restored| restored.lsns.first))
+        .put("restored_last_lsn", restored.map(|restored| restored.lsns.last))
+        .put("restored_bytes", restored.map(|restored| restored.bytes.len()))
+        .put("accepted_hole", cut.hole.as_ref().map(hole))
 }
 
 /// A plan and what came of it, as one object.
@@ -352,35 +368,31 @@ pub fn json(
     dry: bool,
     after: Option<&Report>,
 ) -> io::Result<()> {
-    let refused = plan.refusal.as_ref().map(|r| json!({"kind": r.kind.name(), "why": r.why, "next": help(plan, typed)}));
-    let value = json!({
-        "log": plan.log.display().to_string(),
-        "format": plan.format,
-        "dry_run": dry,
-        "verdict": plan.verdict.name(),
-        "before": verdict_json(report),
-        "cuts": plan.cuts.iter().map(|cut| cut_json(plan, cut)).collect::<Vec<_>>(),
-        "refused": refused,
-        "done": after.is_some() || (plan.refusal.is_none() && plan.cuts.is_empty()),
-        "after": after.map(verdict_json),
-    });
-    writeln!(out, "{value}")
+    let refused = plan
+        .refusal
+        .as_ref()
+        .map(|r| Object::new().put("kind", r.kind.name()).put("why", r.why.as_str()).put("next", help(plan, typed)));
+    let object = Object::of("walctl.repair/1")
+        .put("log", plan.log.display().to_string())
+        .put("format", plan.format)
+        .put("dry_run", dry)
+        .put("verdict", plan.verdict.name())
+        .put("before", verdict_json(report))
+        .put("cuts", plan.cuts.iter().map(cut_json).collect::<Vec<_>>())
+        .put("refused", refused)
+        .put("done", after.is_some() || (plan.refusal.is_none() && plan.cuts.is_empty()))
+        .put("after", after.map(verdict_json));
+    writeln!(out, "{}", object.end())
 }
 
 /// An undo and what came of it, as one object.
 pub fn undo_json(out: &mut Out, plan: &Undo, dry: bool, after: Option<&Report>) -> io::Result<()> {
-    let value = json!({
-        "log": plan.log.display().to_string(),
-        "dry_run": dry,
-        "undone": plan.cuts.iter().map(|cut| {
-            let mut value = cut.from.json();
-            if let Some(all) = value.as_object_mut() {
-                all.insert("cut_file".into(), json!(cut.name));
-            }
-            value
-        }).collect::<Vec<_>>(),
-        "done": after.is_some(),
-        "after": after.map(verdict_json),
-    });
-    writeln!(out, "{value}")
+    let cut = |cut: &CutFile| provenance(&cut.from, &cut.from.fill_hex()).put("saved_as", cut.name.as_str());
+    let object = Object::of("walctl.undo/1")
+        .put("log", plan.log.display().to_string())
+        .put("dry_run", dry)
+        .put("undone", plan.cuts.iter().map(cut).collect::<Vec<_>>())
+        .put("done", after.is_some())
+        .put("after", after.map(verdict_json));
+    writeln!(out, "{}", object.end())
 }

@@ -8,6 +8,7 @@ use std::os::fd::AsFd;
 use walctl::model::{Error, plain};
 
 use super::escape;
+use super::json::Object;
 use super::wrap;
 use crate::cli::args::{Colour, Global};
 use crate::cli::exit::Exit;
@@ -280,14 +281,9 @@ pub fn say(text: &str) {
 
 /// A failure as one JSON object on standard error.
 pub fn say_json(exit: Exit, message: &str, hint: Option<&str>) {
-    let hint = hint.map_or_else(|| "null".to_owned(), json_text);
-    let error = format!("{{\"error\": {{\"code\": {}, \"message\": {}, \"hint\": {hint}}}}}\n", exit.code(), json_text(message));
+    let error = Object::new().put("code", exit.code()).put("message", message).put("hint", hint);
+    let error = Object::of("walctl.error/1").put("error", error).end() + "\n";
     let _ = io::stderr().lock().write_all(error.as_bytes());
-}
-
-/// Text as JSON, with its quotes.
-pub fn json_text(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
 }
 
 /// The library's word for a write to standard output that failed, so that a walk can be ended with it.

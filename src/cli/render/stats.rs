@@ -5,11 +5,12 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use walctl::formats::{State, numbers_of};
-use walctl::model::{Time, Verdict};
-use walctl::ops::report::{Amount, Buckets, NOT_CHECKED, Pinned, SegmentStats, Stats, bucket_end};
+use walctl::formats::{Ending, State, numbers_of};
+use walctl::model::Verdict;
+use walctl::ops::report::{Amount, Buckets, NOT_CHECKED, Pinned, SegmentStats, Stats, WriteGap, bucket_end};
 
 use super::escape;
+use super::json::Object;
 use super::out::{Ink, Out};
 use super::table::Table;
 use walctl::model::units::{count, show_bytes, show_duration};
@@ -144,44 +145,57 @@ fn histogram(
 /// One log for programs, as one object.
 pub fn json(out: &mut Out, stats: &Stats, top: usize) -> io::Result<()> {
     let c = &stats.counts;
-    let time = |t: Time| t.to_string();
-    let amount = |a: &Amount| json!({"count": a.count, "bytes": a.bytes});
-    let kinds: serde_json::Map<String, Value> = c.kinds.iter().map(|(k, a)| (k.clone(), amount(a))).collect();
-    let mut value = json!({
-        "log": stats.log.display().to_string(),
-        "format": stats.format,
-        "scanned": stats.scanned,
-        "live": stats.live.is_some(),
-        "writer": stats.live,
-        "verdict": stats.verdict_name(),
-        "first_time": c.times.map(|(a, _)| time(a)),
-        "last_time": c.times.map(|(_, b)| time(b)),
-        "ending": stats.ending.map(|e| e.words()),
-        "frames": c.frames,
-        "batches": c.batches,
-        "kinds": kinds,
-        "tags": top_tags(&c.tags, top).into_iter().map(|(tag, a)| json!({"tag": tag, "count": a.count, "bytes": a.bytes}))
-            .collect::<Vec<_>>(),
-        "all_tags_counted": !c.more_tags,
-        "frame_sizes": sizes(&c.sizes),
-        "group_sizes": sizes(&c.group_sizes),
-        "pads": amount(&c.pads),
-        "frame_header_bytes": stats.frame_headers(),
-        "open_transactions_list": c.open.iter().map(|(tag, _)| tag).collect::<Vec<_>>(),
-        "all_open_transactions_known": !c.more_open,
-        "checkpoint_at_lsn": c.checkpoint.map(|(at, _)| at.0),
-        "pauses": c.pauses.iter().map(|p| json!({"seconds": p.micros as f64 / 1e6, "lsn": p.lsn.0, "then_in_one_group": p.group}))
-            .collect::<Vec<_>>(),
-        "rate": c.rates(PARTS),
-        "scan_bytes_per_second": stats.scan_rate.map(f64::round),
-        "segment_list": stats.segments.iter().map(segment).collect::<Vec<_>>(),
-    });
-    if let Some(all) = value.as_object_mut() {
-        for (name, _, _, number) in metrics(stats) {
-            all.entry(name).or_insert_with(|| number.map_or(Value::Null, whole));
+    let kinds = c.kinds.iter().fold(Object::new(), |kinds, (kind, a)| kinds.put(kind, amount(Object::new(), a)));
+    let tags = top_tags(&c.tags, top).into_iter().map(|(tag, a)| amount(Object::new().put("tag", tag), &a));
+    let pause =
+        |p: &WriteGap| Object::new().put("seconds", p.micros as f64 / 1e6).put("lsn", p.lsn).put("then_in_one_group", p.group);
+    let mut object = Object::of("walctl.stats/1")
+        .put("log", stats.log.display().to_string())
+        .put("format", stats.format)
+        .put("scanned", stats.scanned)
+        .put("live", stats.live.is_some())
+        .put("writer_pid", stats.live)
+        .put("verdict", stats.verdict_name())
+        .put("first_time", c.times.map(|(first, _)| first))
+        .put("last_time", c.times.map(|(_, last)| last))
+        .put("ending", stats.ending.map(Ending::words))
+        .put("frames", c.frames)
+        .put("batches", c.batches)
+        .put("kinds", kinds)
+        .put("tags", tags.collect::<Vec<_>>())
+        .put("all_tags_counted", !c.more_tags)
+        .put("frame_sizes", sizes(&c.sizes))
+        .put("group_sizes", sizes(&c.group_sizes))
+        .put("pads", amount(Object::new(), &c.pads))
+        .put("frame_header_bytes", stats.frame_headers())
+        .put("open_transaction_tags", c.open.iter().map(|(tag, _)| *tag).collect::<Vec<u64>>())
+        .put("all_open_transactions_known", !c.more_open)
+        .put("checkpoint_at_lsn", c.checkpoint.map(|(at, _)| at))
+        .put("pauses", c.pauses.iter().map(pause).collect::<Vec<_>>())
+        .put("rates", c.rates(PARTS))
+        .put("scan_bytes_per_second", stats.scan_rate.map(f64::round).map(whole))
+        .put("segments", stats.segments.iter().map(segment).collect::<Vec<_>>());
+    for (name, _, _, number) in metrics(stats) {
+        if let Some(key) = key_of(name) {
+            object = object.put(key, number.map(whole));
         }
     }
-    writeln!(out, "{value}")
+    writeln!(out, "{}", object.end())
+}
+
+/// The key of a number that scrapers get: counts say that they are counts. None where another key has it already.
+fn key_of(metric: &'static str) -> Option<&'static str> {
+    match metric {
+        "segments" => Some("segments_count"),
+        "damage" => Some("damage_count"),
+        "open_transactions" => Some("open_transactions_count"),
+        "frames" | "batches" | "live" | "scanned" | "frame_header_bytes" => None,
+        other => Some(other),
+    }
+}
+
+fn amount(object: Object, amount: &Amount) -> Object {
+    object.put("count", amount.count).put("bytes", amount.bytes)
 }
 
 /// A number as an integer where it is one.
@@ -189,27 +203,34 @@ fn whole(number: f64) -> Value {
     if number.fract() == 0.0 && (0.0..9e15).contains(&number) { json!(number as u64) } else { json!(number) }
 }
 
-fn sizes(buckets: &Buckets) -> Value {
+fn sizes(buckets: &Buckets) -> Object {
     let of = buckets.0.iter().enumerate().filter(|(_, n)| **n > 0);
-    json!({
-        "p50": buckets.at(0.5), "p90": buckets.at(0.9), "p99": buckets.at(0.99), "max": buckets.at(1.0),
-        "histogram": of.map(|(index, n)| json!({"up_to": bucket_end(index), "count": n})).collect::<Vec<_>>(),
-    })
+    let bucket = |(index, count): (usize, &u64)| Object::new().put("up_to", bucket_end(index)).put("count", *count);
+    [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1.0)]
+        .into_iter()
+        .fold(Object::new(), |object, (name, part)| object.put(name, buckets.at(part)))
+        .put("histogram", of.map(bucket).collect::<Vec<_>>())
 }
 
-fn segment(s: &SegmentStats) -> Value {
-    json!({
-        "file": s.file, "state": s.state.name(), "records": s.records, "checked": s.checked,
-        "first_lsn": s.lsns.map(|l| l.first.0), "last_lsn": s.lsns.map(|l| l.last.0),
-        "first_time": s.times.map(|(a, _)| a.to_string()), "last_time": s.times.map(|(_, b)| b.to_string()),
-        "used_bytes": s.used, "file_bytes": s.file_bytes,
-        "pinned_by": match s.pinned {
-            Pinned::Nothing => Value::Null,
-            Pinned::Active => json!("active"),
-            Pinned::Checkpoint => json!("checkpoint"),
-            Pinned::Transaction(tag) => json!(format!("transaction {tag}")),
-        },
-    })
+fn segment(s: &SegmentStats) -> Object {
+    let pinned = match s.pinned {
+        Pinned::Nothing => None,
+        Pinned::Active => Some("active".to_owned()),
+        Pinned::Checkpoint => Some("checkpoint".to_owned()),
+        Pinned::Transaction(tag) => Some(format!("transaction {tag}")),
+    };
+    Object::new()
+        .put("file", s.file.as_str())
+        .put("state", s.state.name())
+        .put("records", s.records)
+        .put("checked", s.checked)
+        .put("first_lsn", s.lsns.map(|lsns| lsns.first))
+        .put("last_lsn", s.lsns.map(|lsns| lsns.last))
+        .put("first_time", s.times.map(|(first, _)| first))
+        .put("last_time", s.times.map(|(_, last)| last))
+        .put("used_bytes", s.used)
+        .put("file_bytes", s.file_bytes)
+        .put("kept_by", pinned)
 }
 
 fn top_tags(tags: &BTreeMap<u64, Amount>, top: usize) -> Vec<(u64, Amount)> {
@@ -266,7 +287,7 @@ pub fn text(out: &mut Out, stats: &Stats, typed: &str, top: usize) -> io::Result
             line(out, "", &format!("highest {peak:.0} records a second, in {PARTS} parts of the time"))?;
         }
     }
-    let notable = |(index, p): &(usize, &walctl::ops::report::WriteGap)| *index == 0 || p.micros >= 100_000;
+    let notable = |(index, p): &(usize, &WriteGap)| *index == 0 || p.micros >= 100_000;
     for (_, pause) in c.pauses.iter().enumerate().filter(notable) {
         let then = pause
             .group
@@ -390,7 +411,6 @@ fn restart(stats: &Stats) -> String {
 }
 
 fn shutdowns(stats: &Stats) -> String {
-    use walctl::formats::Ending;
     let clean = count(stats.counts.closes, "clean one");
     match (stats.live, stats.ending) {
         (Some(0), _) => format!("{clean}; a writer has it open now"),

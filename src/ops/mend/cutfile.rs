@@ -95,6 +95,12 @@ impl Provenance {
         }
     }
 
+    /// What a repair put in the place of the bytes, in hex.
+    #[must_use]
+    pub fn fill_hex(&self) -> String {
+        hex(&self.fill)
+    }
+
     /// The same as JSON.
     #[must_use]
     pub fn json(&self) -> Value {
@@ -104,7 +110,7 @@ impl Provenance {
             "bytes": self.bytes,
             "file_bytes": self.file_bytes,
             "removed": self.removed,
-            "fill": hex(&self.fill),
+            "fill": self.fill_hex(),
             "added": self.added,
             "newest": self.newest,
             "hole_first_lsn": self.hole.map(|l| l.first.0),

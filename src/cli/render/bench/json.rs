@@ -2,12 +2,13 @@
 
 use std::io::{self, Write};
 
-use serde_json::{Map, Value, json};
 use walctl::bench::{
-    BenchPlace, Cell, Cost, CrashPlan, CrashVerdict, Figures, Measured, PARTS, PERCENTILES, Probe, Spread, is_split,
+    Advice, BenchPlace, Cell, Cost, CrashPlan, CrashVerdict, Doubt, Figures, FoundRate, Measured, PARTS, PERCENTILES, Probe,
+    Spread, TriedRate, is_split,
 };
 
 use super::text::share;
+use crate::cli::render::json::Object;
 use crate::cli::render::out::Out;
 use walctl::bench::Session;
 
@@ -26,78 +27,124 @@ pub fn figures(figures: &Figures) -> Vec<(String, Spread)> {
     all
 }
 
-fn spread(spread: &Spread) -> Value {
-    json!({"median": spread.median, "min": spread.min, "max": spread.max})
+fn spread(spread: &Spread) -> Object {
+    Object::new().put("median", spread.median).put("min", spread.min).put("max", spread.max)
 }
 
-fn place(place: &BenchPlace) -> Value {
-    json!({"dir": place.dir.display().to_string(), "filesystem": place.filesystem, "mount_point": place.mount_point,
-        "options": place.options, "source": place.source, "device": place.device, "model": place.model,
-        "write_cache": place.write_cache, "rotational": place.spins, "kernel": place.kernel, "cpus": place.cpus})
+fn place(place: &BenchPlace) -> Object {
+    Object::new()
+        .put("dir", place.dir.display().to_string())
+        .put("filesystem", place.filesystem.as_str())
+        .put("mount_point", place.mount_point.as_str())
+        .put("options", place.options.clone())
+        .put("source", place.source.as_str())
+        .put("device", place.device.as_str())
+        .put("model", place.model.as_str())
+        .put("write_cache", place.write_cache.as_str())
+        .put("rotational", place.spins)
+        .put("kernel", place.kernel.as_str())
+        .put("cpus", place.cpus)
 }
 
 /// Load and settings of a cell.
-fn settings(cell: &Cell) -> Value {
-    json!({"key": cell.key(), "appenders": cell.appenders, "size": cell.payloads.name(), "sync": cell.sync.to_string(),
-        "window": cell.window.to_string(), "preallocate": cell.preallocate.to_string(), "direct": cell.direct, "buffered": cell.buffered,
-        "inflight": cell.inflight, "rate": cell.rate})
+fn settings(cell: &Cell) -> Object {
+    Object::new()
+        .put("key", cell.key())
+        .put("appenders", cell.appenders)
+        .put("size", cell.payloads.name())
+        .put("sync", cell.sync.to_string())
+        .put("window", cell.window.to_string())
+        .put("preallocate", cell.preallocate.to_string())
+        .put("direct", cell.direct)
+        .put("buffered", cell.buffered)
+        .put("inflight", cell.inflight)
+        .put("rate", cell.rate)
 }
 
-fn cell(found: &Session, measured: &Measured) -> Value {
-    let cell = &measured.cell;
-    let all: Map<String, Value> = figures(&measured.figures).iter().map(|(name, s)| (name.clone(), spread(s))).collect();
-    let groups: Map<String, Value> = measured
-        .figures
-        .groups
-        .iter()
-        .enumerate()
-        .filter(|(_, count)| **count > 0)
-        .map(|(size, count)| (size.to_string(), json!(count)))
-        .collect();
-    let figures = json!({"durable": cell.sync.promises(), "repeats": measured.figures.repeats,
-        "figures": all, "groups": groups, "share_of_disk": share(found, measured), "noise": measured.figures.noise(),
-        "two_cohorts": is_split(cell.appenders, measured.figures.amortization.median, &measured.figures.groups),
-        "lacking": measured.figures.lacking});
-    let both = [settings(cell), figures].into_iter().filter_map(|part| part.as_object().cloned());
-    both.flatten().collect::<Map<String, Value>>().into()
+fn cell(found: &Session, measured: &Measured) -> Object {
+    let (cell, of) = (&measured.cell, &measured.figures);
+    let all = figures(of).iter().fold(Object::new(), |all, (name, figure)| all.put(name, spread(figure)));
+    let sizes = of.groups.iter().enumerate().filter(|(_, count)| **count > 0);
+    let groups = sizes.fold(Object::new(), |all, (size, count)| all.put(&size.to_string(), *count));
+    settings(cell)
+        .put("durable", cell.sync.promises())
+        .put("repeats", of.repeats)
+        .put("figures", all)
+        .put("groups_by_size", groups)
+        .put("share_of_disk", share(found, measured))
+        .put("noise", of.noise())
+        .put("two_cohorts", is_split(cell.appenders, of.amortization.median, &of.groups))
+        .put("lacking_count", of.lacking)
 }
 
-fn costs(probe: &Probe) -> Vec<Value> {
-    let one = |c: &Cost| {
-        json!({"room": c.room.name(), "way": c.way.name(), "bytes": c.bytes, "ns": spread(&c.median), "p99_ns": c.p99,
-            "writes": c.writes})
+fn costs(probe: &Probe) -> Vec<Object> {
+    let one = |cost: &Cost| {
+        Object::new()
+            .put("room", cost.room.name())
+            .put("way", cost.way.name())
+            .put("bytes", cost.bytes)
+            .put("ns", spread(&cost.median))
+            .put("p99_ns", cost.p99)
+            .put("writes", cost.writes)
     };
     probe.costs.iter().map(one).collect()
 }
 
 /// Everything that a run found.
 pub fn found(out: &mut Out, found: &Session) -> io::Result<()> {
-    let doubts: Vec<Value> = found.doubts.iter().map(|d| json!({"name": d.name, "grave": d.grave, "words": d.words})).collect();
-    let cells: Vec<Value> = found.outcome.measured.iter().map(|m| cell(found, m)).collect();
-    let targets: Vec<Value> = found
-        .targets
-        .iter()
-        .map(|t| {
-            let steps: Vec<Value> = t
-                .steps
-                .iter()
-                .map(|s| json!({"rate": s.rate, "reached": s.reached, "latency_ns": s.latency, "kept": s.kept}))
-                .collect();
-            json!({"key": t.cell.key(), "cell": settings(&t.cell), "rate": t.rate, "steps": steps})
-        })
-        .collect();
-    let advice = found.advice.as_ref().map(|a| json!({"headline": a.headline, "flags": a.flags, "reasons": a.reasons}));
-    let value = json!({"bench": 1, "place": place(&found.place), "disk": costs(&found.probe), "disk_after": costs(&found.after), "refused": found.probe.refused,
-        "trusted": !found.doubts.iter().any(|d| d.grave), "doubts": doubts, "cells": cells, "rounds": found.outcome.rounds,
-        "interrupted": found.outcome.interrupted, "notes": found.outcome.notes, "advice": advice, "targets": targets,
-        "seconds": found.took.as_secs_f64()});
-    writeln!(out, "{value}")
+    let doubt = |doubt: &Doubt| {
+        Object::new().put("name", doubt.name.as_ref()).put("grave", doubt.grave).put("text", doubt.words.as_str())
+    };
+    let step = |step: &TriedRate| {
+        Object::new()
+            .put("rate", step.rate)
+            .put("reached_rate", step.reached)
+            .put("latency_ns", step.latency)
+            .put("sustained", step.kept)
+    };
+    let target = |target: &FoundRate| {
+        Object::new()
+            .put("key", target.cell.key())
+            .put("cell", settings(&target.cell))
+            .put("rate", target.rate)
+            .put("steps", target.steps.iter().map(step).collect::<Vec<_>>())
+    };
+    let advice = |advice: &Advice| {
+        Object::new()
+            .put("headline", advice.headline.as_str())
+            .put("flags", advice.flags.as_str())
+            .put("reasons", advice.reasons.clone())
+    };
+    let object = Object::of("walctl.bench/1")
+        .put("place", place(&found.place))
+        .put("disk", costs(&found.probe))
+        .put("disk_after", costs(&found.after))
+        .put("refused_ways", found.probe.refused.clone())
+        .put("trusted", !found.doubts.iter().any(|doubt| doubt.grave))
+        .put("doubts", found.doubts.iter().map(doubt).collect::<Vec<_>>())
+        .put("cells", found.outcome.measured.iter().map(|measured| cell(found, measured)).collect::<Vec<_>>())
+        .put("rounds", found.outcome.rounds)
+        .put("interrupted", found.outcome.interrupted)
+        .put("notes", found.outcome.notes.clone())
+        .put("advice", found.advice.as_ref().map(advice))
+        .put("targets", found.targets.iter().map(target).collect::<Vec<_>>())
+        .put("seconds", found.took.as_secs_f64());
+    writeln!(out, "{}", object.end())
 }
 
 /// What a crash test found.
 pub fn crash(out: &mut Out, where_: &BenchPlace, plan: &CrashPlan, verdict: &CrashVerdict) -> io::Result<()> {
-    let value = json!({"bench": 1, "place": place(where_), "flags": plan.flags, "power": plan.image.is_some(),
-        "crashes": verdict.crashes, "acknowledged": verdict.acknowledged, "lost": verdict.lost, "different": verdict.different,
-        "torn": verdict.torn, "worse": verdict.worse, "findings": verdict.findings, "kept": verdict.is_kept()});
-    writeln!(out, "{value}")
+    let object = Object::of("walctl.crash-test/1")
+        .put("place", place(where_))
+        .put("flags", plan.flags.join(" "))
+        .put("power", plan.image.is_some())
+        .put("crashes", verdict.crashes)
+        .put("acknowledged_count", verdict.acknowledged)
+        .put("lost_count", verdict.lost)
+        .put("different_count", verdict.different)
+        .put("torn_count", verdict.torn)
+        .put("worse_count", verdict.worse)
+        .put("findings", verdict.findings.clone())
+        .put("promises_kept", verdict.is_kept());
+    writeln!(out, "{}", object.end())
 }

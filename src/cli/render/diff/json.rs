@@ -36,7 +36,7 @@ pub fn write(out: &mut Out, logs: &[Input; 2], found: &Comparison, limit: usize)
                 .listed
                 .iter()
                 .take(limit)
-                .map(|one| ranged(&one.range).put("in", one.difference.words()))
+                .map(|one| ranged(&one.range).put("differ_in", one.difference.words()))
                 .collect::<Vec<_>>(),
         )
         .put("differing_count", found.differing.records)
@@ -65,7 +65,7 @@ fn side(log: &Input, side: &SideReport) -> Object {
         .put("first_lsn", side.lsns.map(|lsns| lsns.first))
         .put("last_lsn", side.lsns.map(|lsns| lsns.last))
         .put("damage", damage.collect::<Vec<_>>())
-        .put("damage_beyond", side.beyond)
+        .put("damage_beyond_count", side.beyond)
         .put("unnumbered_count", side.unnumbered)
         .put("disordered_count", side.disordered)
 }
@@ -81,8 +81,8 @@ fn uncompared(one: &Uncompared) -> Object {
         Which::B => "b",
     });
     ranged(&one.range)
-        .put("why", one.why.name())
-        .put("lacking", lacking)
+        .put("explained_by", one.why.name())
+        .put("lacking_log", lacking)
         .put("damage_kind", one.why.damage().map(|kind| kind.name()))
 }
 

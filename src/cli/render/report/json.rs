@@ -3,153 +3,116 @@
 use std::io::{self, Write};
 
 use walctl::formats::KnownHole;
-use walctl::model::{Damage, LsnRange, Time, Warning};
+use walctl::model::{Damage, LsnRange, Span, Warning};
 use walctl::ops::open::Input;
-use walctl::ops::report::{Report, SegmentReport};
+use walctl::ops::report::{LedgerReport, MediaView, Report, SegmentReport};
 
 use super::{LookedBeside, segment_name};
 use crate::cli::hint;
-use crate::cli::render::out::{Out, json_text};
+use crate::cli::render::json::Object;
+use crate::cli::render::out::Out;
 
 /// Writes the object and a newline.
 pub fn write(out: &mut Out, input: &Input, report: &Report, beside: &LookedBeside) -> io::Result<()> {
-    let (first, last) = ends(report.lsns);
-    let segments: Vec<String> = report.segments.iter().map(segment).collect();
     let next = hint::advisor(input, report);
-    let damage: Vec<String> = report.damage.iter().map(|d| one_damage(input, d, &next(d))).collect();
-    let warnings: Vec<String> = report.warnings.iter().map(|w| warning(input, w)).collect();
-    write!(
-        out,
-        "{{\"log\": {}, \"format\": {}, \"verdict\": \"{}\", \"live\": {}, \"records\": {}, \"first_lsn\": {first}, \
-         \"last_lsn\": {last}, \"valid_bytes\": {}, \"segments\": [{}], \"damage\": [{}], \"damage_beyond\": {}, \
-         \"acknowledged_lost\": \"{}\", \"writer_pid\": {}, \"unprotected\": {}, \"warnings\": [{}]",
-        json_text(&report.log.display().to_string()),
-        json_text(report.format),
-        report.verdict,
-        report.live.is_some(),
-        report.records,
-        report.valid_bytes,
-        segments.join(", "),
-        damage.join(", "),
-        report.beyond,
-        report.acknowledged(),
-        report.live.map_or_else(|| "null".to_owned(), |pid| pid.to_string()),
-        if report.unprotected.is_empty() { "null".to_owned() } else { json_text(report.unprotected) },
-        warnings.join(", "),
-    )?;
-    let holes: Vec<String> = report.known_holes.iter().map(|known| known_hole(input, known)).collect();
-    write!(out, ", \"known_holes\": [{}], \"unused_lsns\": {}", holes.join(", "), report.unused_lsns)?;
+    let mut object = Object::of("walctl.verify/1")
+        .put("log", report.log.display().to_string())
+        .put("format", report.format)
+        .put("verdict", report.verdict.name())
+        .put("live", report.live.is_some())
+        .put("records", report.records)
+        .put("first_lsn", report.first_lsn())
+        .put("last_lsn", report.last_lsn())
+        .put("valid_bytes", report.valid_bytes)
+        .put("segments", report.segments.iter().map(segment).collect::<Vec<_>>())
+        .put("damage", report.damage.iter().map(|d| one_damage(input, d, &next(d))).collect::<Vec<_>>())
+        .put("damage_beyond_count", report.beyond)
+        .put("acknowledged_lost", report.acknowledged().name())
+        .put("writer_pid", report.live)
+        .put("unprotected", Some(report.unprotected).filter(|words| !words.is_empty()))
+        .put("warnings", report.warnings.iter().map(|w| warning(input, w)).collect::<Vec<_>>())
+        .put("known_holes", report.known_holes.iter().map(|known| known_hole(input, known)).collect::<Vec<_>>())
+        .put("unused_count", report.unused_lsns);
     if let Some(recovery) = &report.recovery {
-        write!(out, ", \"recovery\": {}", json_text(recovery))?;
+        object = object.put("recovery", recovery.as_str());
     }
     if let Some(view) = &beside.media {
-        let spans = view.differing.iter().map(|span| {
-            let file = json_text(segment_name(input, span.place.segment));
-            format!("{{\"file\": {file}, \"offset\": {}, \"length\": {}}}", span.start(), span.length)
-        });
-        let spans: Vec<String> = spans.collect();
-        write!(
-            out,
-            ", \"media\": {{\"direct\": {}, \"compared_bytes\": {}, \"differing\": [{}]}}",
-            view.direct,
-            view.compared,
-            spans.join(", ")
-        )?;
+        object = object.put("media", media(input, view));
     }
     if let Some((path, found)) = &beside.ledger {
-        let range = |range: &LsnRange| format!("{{\"first_lsn\": {}, \"last_lsn\": {}}}", range.first, range.last);
-        let lacks: Vec<String> = found.lacks.iter().map(range).collect();
-        let different: Vec<String> = found.different.iter().map(ToString::to_string).collect();
-        write!(
-            out,
-            ", \"ledger\": {{\"file\": {}, \"listed\": {}, \"lacking\": {}, \"lacks\": [{}], \"before_first_record\": {}, \
-             \"different\": [{}], \"unread\": {}, \"last_lsn\": {}}}",
-            json_text(&path.display().to_string()),
-            found.listed,
-            found.lacking,
-            lacks.join(", "),
-            found.before,
-            different.join(", "),
-            found.unread,
-            found.reaches.map_or_else(|| "null".to_owned(), |lsn| lsn.to_string()),
-        )?;
+        object = object.put("ledger", ledger(&path.display().to_string(), found));
     }
-    writeln!(out, "}}")
+    writeln!(out, "{}", object.end())
 }
 
-fn segment(segment: &SegmentReport) -> String {
-    let (first, last) = ends(segment.lsns);
-    format!(
-        "{{\"file\": {}, \"first_lsn\": {first}, \"last_lsn\": {last}, \"records\": {}, \"valid_bytes\": {}, \"file_bytes\": {}, \
-         \"state\": \"{}\", \"verdict\": \"{}\", \"data_end\": {}}}",
-        json_text(&segment.file),
-        segment.records,
-        segment.valid_bytes,
-        number(segment.file_bytes),
-        segment.state.name(),
-        segment.verdict,
-        segment.end,
-    )
+fn media(input: &Input, view: &MediaView) -> Object {
+    Object::new()
+        .put("direct", view.direct)
+        .put("compared_bytes", view.compared)
+        .put("differing_spans", view.differing.iter().map(|span| at(input, span)).collect::<Vec<_>>())
 }
 
-fn one_damage(input: &Input, damage: &Damage, next: &str) -> String {
-    let (first, last) = ends(damage.doubt);
-    format!(
-        "{{\"file\": {}, \"offset\": {}, \"length\": {}, \"verdict\": \"{}\", \"kind\": \"{}\", \"lsn\": {}, \"acknowledged\": \"{}\", \
-         \"detail\": {}, \"next\": {}, \"expected\": {}, \"found\": {}, \"doubt_first_lsn\": {first}, \"doubt_last_lsn\": {last}, \
-         \"proof\": {}}}",
-        json_text(segment_name(input, damage.span.place.segment)),
-        damage.span.start(),
-        damage.span.length,
-        damage.verdict(),
-        damage.kind,
-        damage.lsn.map_or_else(|| "null".to_owned(), |lsn| lsn.to_string()),
-        damage.acknowledged(),
-        json_text(&damage.detail()),
-        json_text(next),
-        json_text(&damage.expected),
-        json_text(&damage.found),
-        damage.facts.proof.map_or_else(|| "null".to_owned(), |proof| json_text(&proof.to_string())),
-    )
+fn ledger(path: &str, found: &LedgerReport) -> Object {
+    let range = |range: &LsnRange| Object::new().put("first_lsn", range.first).put("last_lsn", range.last);
+    Object::new()
+        .put("path", path)
+        .put("listed_count", found.listed)
+        .put("lacking_count", found.lacking)
+        .put("lacking_lsns", found.lacks.iter().map(range).collect::<Vec<_>>())
+        .put("before_first_record_count", found.before)
+        .put("different_lsns", found.different.clone())
+        .put("unread_count", found.unread)
+        .put("last_lsn", found.reaches)
 }
 
-fn known_hole(input: &Input, known: &KnownHole) -> String {
+fn at(input: &Input, span: &Span) -> Object {
+    let file = segment_name(input, span.place.segment);
+    Object::new().put("file", file).put("offset", span.start()).put("length", span.length)
+}
+
+fn segment(segment: &SegmentReport) -> Object {
+    Object::new()
+        .put("file", segment.file.as_str())
+        .put("first_lsn", segment.lsns.map(|lsns| lsns.first))
+        .put("last_lsn", segment.lsns.map(|lsns| lsns.last))
+        .put("records", segment.records)
+        .put("valid_bytes", segment.valid_bytes)
+        // A length that is not known stays unknown.
+        .put("file_bytes", Some(segment.file_bytes).filter(|bytes| *bytes != u64::MAX))
+        .put("state", segment.state.name())
+        .put("verdict", segment.verdict.name())
+        .put("data_end", segment.end)
+}
+
+fn one_damage(input: &Input, damage: &Damage, next: &str) -> Object {
+    at(input, &damage.span)
+        .put("verdict", damage.verdict().name())
+        .put("kind", damage.kind.name())
+        .put("lsn", damage.lsn)
+        .put("acknowledged", damage.acknowledged().name())
+        .put("detail", damage.detail())
+        .put("next", next)
+        .put("expected", damage.expected.as_str())
+        .put("found", damage.found.as_str())
+        .put("doubt_first_lsn", damage.doubt.map(|doubt| doubt.first))
+        .put("doubt_last_lsn", damage.doubt.map(|doubt| doubt.last))
+        .put("proof", damage.facts.proof.map(|proof| proof.to_string()))
+}
+
+fn known_hole(input: &Input, known: &KnownHole) -> Object {
     let hole = &known.hole;
-    let time = |time: Option<Time>| time.map_or_else(|| "null".to_owned(), |time| json_text(&time.to_string()));
-    format!(
-        "{{\"first_lsn\": {}, \"last_lsn\": {}, \"since\": {}, \"before\": {}, \"behind\": {}, \"origin\": \"{}\", \"reason\": {}, \
-         \"file\": {}, \"offset\": {}}}",
-        hole.lsns.first,
-        hole.lsns.last,
-        time(Some(known.since).filter(|since| since.0 > 0)),
-        time(hole.before),
-        time(hole.behind),
-        hole.origin.name(),
-        json_text(&hole.reason),
-        json_text(segment_name(input, known.span.place.segment)),
-        known.span.start(),
-    )
+    Object::new()
+        .put("first_lsn", hole.lsns.first)
+        .put("last_lsn", hole.lsns.last)
+        .put("since", Some(known.since).filter(|since| since.0 > 0))
+        .put("time_before", hole.before)
+        .put("time_after", hole.behind)
+        .put("origin", hole.origin.name())
+        .put("reason", hole.reason.as_str())
+        .put("file", segment_name(input, known.span.place.segment))
+        .put("offset", known.span.start())
 }
 
-fn warning(input: &Input, warning: &Warning) -> String {
-    format!(
-        "{{\"file\": {}, \"offset\": {}, \"length\": {}, \"name\": {}, \"text\": {}}}",
-        json_text(segment_name(input, warning.span.place.segment)),
-        warning.span.start(),
-        warning.span.length,
-        json_text(warning.name),
-        json_text(&warning.text),
-    )
-}
-
-fn ends(range: Option<LsnRange>) -> (String, String) {
-    match range {
-        Some(range) => (range.first.to_string(), range.last.to_string()),
-        None => ("null".into(), "null".into()),
-    }
-}
-
-/// A length that is not known stays unknown.
-fn number(length: u64) -> String {
-    if length == u64::MAX { "null".into() } else { length.to_string() }
+fn warning(input: &Input, warning: &Warning) -> Object {
+    at(input, &warning.span).put("name", warning.name).put("text", warning.text.as_str())
 }
