@@ -437,7 +437,7 @@ _walctl() {
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb rivven allsource rocksdb leveldb pebble postgres sqlite etcd prometheus kafka zookeeper nats jetstream nats-jetstream raft-engine tikv mysql mariadb" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb rivven allsource rocksdb leveldb pebble postgres sqlite etcd prometheus kafka zookeeper nats jetstream nats-jetstream raft-engine tikv mysql mariadb redis valkey" -- "${cur}"))
                     return 0
                     ;;
                 --io)

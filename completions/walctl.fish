@@ -326,7 +326,9 @@ nats-jetstream\t''
 raft-engine\t''
 tikv\t''
 mysql\t''
-mariadb\t''"
+mariadb\t''
+redis\t''
+valkey\t''"
 complete -c walctl -n "__fish_walctl_using_subcommand diff" -l io -d 'How to read; auto maps finished segments into memory and reads the others' -r -f -a "auto\t'Finished segments through a mapping, the others with system calls'
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"
