@@ -62,6 +62,8 @@ Register-ArgumentCompleter -Native -CommandName 'walctl' -ScriptBlock {
             [CompletionResult]::new('--decode', '--decode', [CompletionResultType]::ParameterName, 'What records of other systems mean: on, or none to show payloads only')
             [CompletionResult]::new('--payload', '--payload', [CompletionResultType]::ParameterName, 'How payloads are shown')
             [CompletionResult]::new('--delimiter', '--delimiter', [CompletionResultType]::ParameterName, 'Separator between raw payloads')
+            [CompletionResult]::new('-j', '-j', [CompletionResultType]::ParameterName, 'How many threads make lines of JSON and CSV [default: one for each processor]')
+            [CompletionResult]::new('--jobs', '--jobs', [CompletionResultType]::ParameterName, 'How many threads make lines of JSON and CSV [default: one for each processor]')
             [CompletionResult]::new('--out-dir', '--out-dir', [CompletionResultType]::ParameterName, 'Write each payload into a file of its own in this folder, named by its LSN')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours; auto means on a terminal and without NO_COLOR')
             [CompletionResult]::new('--reverse', '--reverse', [CompletionResultType]::ParameterName, 'From the end of the log to its start')

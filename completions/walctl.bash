@@ -487,7 +487,7 @@ _walctl() {
             return 0
             ;;
         walctl__subcmd__dump)
-            opts="-C -n -f -q -h -V --format --io --key-file --lsn --since --until --kind --tag --grep --context --limit --tail --reverse --fail-empty --follow --cursor --decode --show-values --local --payload --redact --frames --hex --csv --raw --delimiter --out-dir --json --quiet --color --help --version"
+            opts="-C -n -f -j -q -h -V --format --io --key-file --lsn --since --until --kind --tag --grep --context --limit --tail --reverse --fail-empty --follow --cursor --decode --show-values --local --payload --redact --frames --hex --csv --raw --delimiter --jobs --out-dir --json --quiet --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -585,6 +585,14 @@ _walctl() {
                     ;;
                 --delimiter)
                     COMPREPLY=($(compgen -W "lf nul len32" -- "${cur}"))
+                    return 0
+                    ;;
+                --jobs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -j)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --out-dir)

@@ -58,6 +58,8 @@ set edit:completion:arg-completer[walctl] = {|@words|
             cand --decode 'What records of other systems mean: on, or none to show payloads only'
             cand --payload 'How payloads are shown'
             cand --delimiter 'Separator between raw payloads'
+            cand -j 'How many threads make lines of JSON and CSV [default: one for each processor]'
+            cand --jobs 'How many threads make lines of JSON and CSV [default: one for each processor]'
             cand --out-dir 'Write each payload into a file of its own in this folder, named by its LSN'
             cand --color 'When to use colours; auto means on a terminal and without NO_COLOR'
             cand --reverse 'From the end of the log to its start'

@@ -102,7 +102,7 @@ pub mod disk {
     pub use source::{Lock, LockKind, Segment, Source};
     pub use stream::Stream;
     pub use unfinished::{as_private, begin_file, finished, sweep, unfinished};
-    pub use users::User;
+    pub use users::{REPAIR_LOCK, User};
 }
 
 #[doc = include_str!("native/FORMAT.md")]
@@ -418,6 +418,7 @@ pub mod ops {
         }
         mod context;
         mod follow;
+        mod held;
         mod owned;
         mod position;
         mod scan;
@@ -432,6 +433,7 @@ pub mod ops {
         };
         pub use context::{Context, Put};
         pub use follow::{Follow, Step, had_enough, unread};
+        pub use held::HeldRecords;
         pub use owned::OwnedRecord;
         pub use position::Position;
         pub use scan::{Event, Passed, Scan, ScanOutcome, ScanStart, Shown, Stopped, Take, Way};

@@ -6,6 +6,7 @@ mod flags;
 mod pattern;
 mod print;
 mod wait;
+mod workers;
 
 use std::sync::Arc;
 
@@ -14,14 +15,15 @@ use walctl::formats::Halt;
 use walctl::model::{DamageKind, LsnRange, Result};
 use walctl::ops::open::Input as Log;
 use walctl::ops::read::{
-    Context, Event, Follow, Passed, Position, Scan, ScanOutcome, ScanStart, Selection, Step, Stopped, had_enough, last_lsn,
-    unread,
+    Context, Event, Follow, Passed, Position, Scan, ScanOutcome, ScanStart, Selection, Shown, Step, Stopped, had_enough,
+    last_lsn, unread,
 };
 
 pub use self::flags::DumpArgs;
 use self::flags::{check, has_kind};
 use self::print::Print;
 use self::wait::{Wait, Woken};
+use self::workers::{LotQueue, Workers};
 use super::exit::{Exit, usage};
 use super::interrupt;
 use super::render::formats;
@@ -90,6 +92,9 @@ pub fn run(args: &DumpArgs, out: &mut Out) -> anyhow::Result<Exit> {
     Ok(worst)
 }
 
+/// A log shorter than this is printed before threads have begun.
+const WORTH_THREADS: u64 = 1 << 20;
+
 /// One log to be shown.
 struct LogDump<'a> {
     args: &'a DumpArgs,
@@ -105,6 +110,8 @@ struct Taking<'a> {
     limit: Option<u64>,
     taken: u64,
     progress: Option<(WorkBar, String, u64, u64)>,
+    /// Threads that print, where there are any.
+    workers: Option<Workers<'a>>,
     polite: bool,
     interrupted: bool,
     /// What stood in earlier steps of following.
@@ -119,6 +126,9 @@ impl Taking<'_> {
                     return Err(Halt::Enough);
                 }
                 self.taken += u64::from(shown.matched);
+                if self.elsewhere(shown)? {
+                    return self.stop_if_interrupted();
+                }
                 let (print, out) = (&mut *self.print, &mut *self.out);
                 self.context.take(scan, shown, &mut |shown, gap| print.record(out, shown, gap))?;
                 if self.limit.is_some_and(|limit| self.taken >= limit) && !self.context.owes() {
@@ -137,12 +147,37 @@ impl Taking<'_> {
                     progress.reached(*before + offset);
                 }
                 // What was found long ago is not kept waiting for what comes next.
-                if self.print.waits() {
+                if self.print.waits() || self.workers.is_some() {
                     self.print.flush(self.out)?;
                 }
                 self.stop_if_interrupted()
             }
         }
+    }
+
+    /// Hands a record to the threads that print, and writes what they have printed. False when there are none, or it must be printed here.
+    fn elsewhere(&mut self, shown: &Shown<'_>) -> Result<bool, Halt> {
+        // The first one is seen at once.
+        let Some(workers) = self.workers.as_mut().filter(|_| self.print.shown > 0) else { return Ok(false) };
+        let taken = workers.take(shown);
+        while let Some(text) = if taken { workers.text() } else { workers.rest() } {
+            let text = text?;
+            self.print.lines(self.out, &text)?;
+            workers.written(text);
+        }
+        self.print.shown += u64::from(taken && shown.matched);
+        Ok(taken)
+    }
+
+    /// Writes all that was handed to threads.
+    fn gather(&mut self) -> Result<()> {
+        let Some(workers) = &mut self.workers else { return Ok(()) };
+        while let Some(text) = workers.rest() {
+            let text = text?;
+            self.print.lines(self.out, &text)?;
+            workers.written(text);
+        }
+        Ok(())
     }
 
     fn stop_if_interrupted(&mut self) -> Result<(), Halt> {
@@ -185,35 +220,61 @@ impl LogDump<'_> {
             interrupt::be_polite();
         }
         let limit = if args.reverse { [args.limit, args.tail].into_iter().flatten().min() } else { args.limit };
-        let total = log.source.segments.iter().map(|s| s.length).filter(|l| *l != u64::MAX).sum();
+        let total: u64 = log.source.segments.iter().map(|s| s.length).filter(|l| *l != u64::MAX).sum();
         let progress = (!out.is_terminal() && !args.follow)
             .then(|| (WorkBar::new(out, format!("reading {}", log.source.path.display()), total), String::new(), 0, 0));
         let context = Context::new(args.context);
         let shown_before = print.shown;
-        let mut taking = Taking { print, out, context, limit, taken: 0, progress, polite, interrupted: false, worst: Exit::Done };
-        let outcome = self.read(&scan, &mut taking)?;
-        taking.print.met = taking.print.met.or_worse(closing::exit(&outcome)).or_worse(taking.worst);
-        if let Some((progress, ..)) = &taking.progress {
-            progress.finish();
-        }
-        let (interrupted, worst) = (taking.interrupted, taking.worst);
-        print.flush(out)?;
-        if !out.quiet() {
-            for passed in &outcome.passed {
-                let unread = passed.unread(&outcome);
-                print.say(out, &went(passed, unread))?;
+        let jobs = if total >= WORTH_THREADS { self.workers(out) } else { 0 };
+        let styles: Vec<_> = (0..jobs).map_while(|_| print.line_style()).collect();
+        let queue = LotQueue::new(jobs);
+        let (outcome, interrupted, worst) = std::thread::scope(|scope| {
+            // Made in here, so that the threads end whatever becomes of it.
+            let workers = Workers::start(scope, styles, &queue);
+            let (print, out) = (&mut *print, &mut *out);
+            let (taken, worst, interrupted) = (0, Exit::Done, false);
+            let mut taking = Taking { print, out, context, limit, taken, progress, workers, polite, interrupted, worst };
+            let outcome = self.read(&scan, &mut taking);
+            // What was read before a failure is whole, and is shown.
+            let gathered = taking.gather();
+            let outcome = outcome?;
+            gathered?;
+            taking.print.met = taking.print.met.or_worse(closing::exit(&outcome)).or_worse(taking.worst);
+            if let Some((progress, ..)) = &taking.progress {
+                progress.finish();
             }
-            for line in closing::lines(log, &outcome, print.shown - shown_before, args.reverse) {
-                print.say(out, &line)?;
-            }
-        }
-        print.flush(out)?;
+            anyhow::Ok((outcome, taking.interrupted, taking.worst))
+        })?;
+        self.last_words(print, out, &outcome, shown_before)?;
         let locked = self.locked(&scan, print, &outcome);
         let locked = locked.map_or(Exit::Done, |error| out.failure(&error.into()));
         if interrupted {
             return Ok(Exit::Interrupted);
         }
         Ok(closing::exit(&outcome).or_worse(worst).or_worse(locked))
+    }
+
+    /// Where and why reading ended.
+    fn last_words(&self, print: &mut Print, out: &mut Out, outcome: &ScanOutcome, shown_before: u64) -> Result<()> {
+        print.flush(out)?;
+        if !out.quiet() {
+            for passed in &outcome.passed {
+                let unread = passed.unread(outcome);
+                print.say(out, &went(passed, unread))?;
+            }
+            for line in closing::lines(self.log, outcome, print.shown - shown_before, self.args.reverse) {
+                print.say(out, &line)?;
+            }
+        }
+        print.flush(out)
+    }
+
+    /// How many threads print: none where the order of records is not that of the log, where each is awaited, or where few come.
+    fn workers(&self, out: &Out) -> usize {
+        let args = self.args;
+        let plain = args.limit.is_none() && args.tail.is_none() && args.context == 0 && args.cursor.is_none();
+        let jobs = args.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
+        if plain && !args.reverse && !args.follow && !out.is_terminal() && jobs > 1 { jobs } else { 0 }
     }
 
     /// What could not be handed out, or not searched, because no key opens it.

@@ -3,13 +3,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use walctl::disk::{Disk, File};
+use walctl::disk::{Disk, File, REPAIR_LOCK};
 use walctl::model::{Error, Result};
 use walctl::ops::open::Input;
 use walctl::writer::WriterLock;
-
-/// What is locked where the format's own lock is not ours to touch: it keeps two repairs apart.
-const FOREIGN: &str = ".walctl-repair";
 
 /// Keeps writers and other repairs out of a log until it is dropped.
 #[derive(Debug)]
@@ -35,14 +32,14 @@ impl Hold {
             let who: Vec<String> = std::env::args().collect();
             return Ok(Hold::Native(WriterLock::visit(disk, dir, &who.join(" "))?));
         }
-        let user = disk.users_of(dir).into_iter().find(|user| user.file != FOREIGN);
+        let user = disk.users_of(dir).into_iter().find(|user| user.file != REPAIR_LOCK);
         if let Some(user) = user.filter(|_| !running) {
             return Err(Error::InUse { path: input.source.path.clone(), by: user.to_string() });
         }
         if dry {
             return Ok(Hold::Unlocked);
         }
-        let path = dir.join(FOREIGN);
+        let path = dir.join(REPAIR_LOCK);
         match disk.lock(&path)? {
             Some(file) => Ok(Hold::Foreign(disk.clone(), path, file)),
             None => Err(locked("another repair".into())),

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Cursor, Disk, Entry, EntryKind, File, Io, Open};
+use super::{Cursor, Disk, Entry, EntryKind, File, Io, Open, REPAIR_LOCK};
 use crate::model::{Result, SegmentId};
 
 /// One file of a log.
@@ -179,8 +179,15 @@ impl Source {
                 let users = self.disk.users_of(&self.dir);
                 users.iter().find(|user| user.locked && files.contains(&user.file)).map(|user| user.pid)
             }
-            None => self.disk.users_of(&self.dir).first().map(|user| user.pid),
+            // Who mends the log writes no records.
+            None => self.disk.users_of(&self.dir).iter().find(|user| user.file != REPAIR_LOCK).map(|user| user.pid),
         }
+    }
+
+    /// The same, unless it is this process: who holds the lock here, to repair or to begin to write, does not write meanwhile.
+    #[must_use]
+    pub fn other_writer(&self, lock: Option<Lock>) -> Option<u32> {
+        self.writer(lock).filter(|pid| *pid != std::process::id())
     }
 
     /// A reader over another file of the folder, if it is there: sidecars of a segment.

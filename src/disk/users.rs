@@ -9,6 +9,9 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+/// What is locked in a folder of another system's log while it is mended here.
+pub const REPAIR_LOCK: &str = ".walctl-repair";
+
 /// A process that uses a file of a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {

@@ -19,7 +19,7 @@ pub fn settle(log: LogView<'_>, want: Want, summaries: &mut [Summary]) -> Result
     let LogView { source, format, .. } = log;
     let begun = begun_behind(summaries);
     let apart = source.alone || format.ours.is_some();
-    if apart || begun.is_none() && unmet(summaries).is_empty() || !want.live && source.writer(format.lock).is_none() {
+    if apart || begun.is_none() && unmet(summaries).is_empty() || !want.live && source.other_writer(format.lock).is_none() {
         return Ok(());
     }
     let patient = want.live;

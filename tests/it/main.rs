@@ -13,6 +13,7 @@ mod crash_load;
 mod crash_log_writes;
 mod crash_model;
 mod diff;
+mod dump_jobs;
 mod examples;
 mod exit_codes;
 mod follow;

@@ -14,6 +14,8 @@ use walctl::model::Keys;
 use walctl::ops::report::{Checks, Progress, verify};
 
 use crate::formats::{cases, expected};
+
+use crate::support::fixture;
 use crate::support::folder::Files;
 use crate::support::recipe::{KEY, cook};
 use crate::support::sandbox::{Ran, Sandbox};
@@ -37,26 +39,6 @@ fn compare(name: &str, told: &str) {
         assert_eq!(two, one, "below `{section}`, and differs from {}; UPDATE=1 rewrites it", path.display());
         if one.is_none() {
             return;
-        }
-    }
-}
-
-/// By another process: a file that this one has open for writing is open in each child that it is just starting too, and would pass for
-/// one that its system writes to.
-fn copy(from: &Path, to: &Path) {
-    let copied = std::process::Command::new("cp").arg("-R").arg(from).arg(to).status().expect("cp can be run");
-    assert!(copied.success(), "{} can be copied", from.display());
-}
-
-/// Files of a log that are stored compressed, by another process too.
-fn unpack(dir: &Path) {
-    for entry in std::fs::read_dir(dir).expect("the copy can be listed") {
-        let path = entry.expect("its entries too").path();
-        if path.is_dir() {
-            unpack(&path);
-        } else if path.extension().is_some_and(|extension| extension == "gz") {
-            let unpacked = std::process::Command::new("gzip").arg("-d").arg(&path).status().expect("gzip can be run");
-            assert!(unpacked.success(), "{} can be unpacked", path.display());
         }
     }
 }
@@ -114,8 +96,7 @@ fn fixtures_are_told(format: &str) {
     let mut told = String::new();
     for (case, dir) in cases(format) {
         let sandbox = Sandbox::new();
-        copy(&dir.join("wal"), &sandbox.path().join("LOG"));
-        unpack(&sandbox.path().join("LOG"));
+        fixture::copy_all(&dir.join("wal"), &sandbox.path().join("LOG")).expect("a fixture can be copied");
         let keys = expected(&dir)["test_keys_hex"].as_array().map_or(Vec::new(), Clone::clone);
         if !keys.is_empty() {
             let lines: Vec<&str> = keys.iter().filter_map(Json::as_str).collect();

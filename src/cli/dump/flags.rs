@@ -98,6 +98,9 @@ pub struct DumpArgs {
     /// Separator between raw payloads
     #[arg(long, value_name = "WHAT", default_value = "lf", requires = "raw", help_heading = HOW)]
     pub delimiter: Separator,
+    /// How many threads make lines of JSON and CSV [default: one for each processor]
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), help_heading = HOW)]
+    pub jobs: Option<u16>,
     /// Write each payload into a file of its own in this folder, named by its LSN
     #[arg(long, value_name = "DIR", group = "shape", value_hint = ValueHint::DirPath, help_heading = HOW)]
     pub out_dir: Option<PathBuf>,

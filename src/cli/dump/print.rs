@@ -15,6 +15,7 @@ use crate::cli::render::records::csv::{Csv, HEADS};
 use crate::cli::render::records::hex::Hex;
 use crate::cli::render::records::json::Json;
 use crate::cli::render::records::meaning::Meaning;
+use crate::cli::render::records::payload::View;
 use crate::cli::render::records::raw::Raw;
 use crate::cli::render::records::redact::Redaction;
 use crate::cli::render::records::table::RecordTable;
@@ -50,6 +51,42 @@ enum Shape {
     Hex(Option<Hex>),
     Raw(Raw),
     Files(Files),
+}
+
+/// How lines are printed that need nothing but their record: so they can be printed on any thread.
+pub struct LineStyle {
+    csv: bool,
+    view: View,
+    redact: Option<Redaction>,
+    log: Option<String>,
+}
+
+/// Prints such lines.
+pub struct LinePrinter(Shape);
+
+impl LineStyle {
+    /// A printer of them, for one thread.
+    pub fn printer(self) -> LinePrinter {
+        let LineStyle { csv, view, redact, log } = self;
+        if csv {
+            return LinePrinter(Shape::Csv(Box::new(Csv { view, redact, several: log.is_some() })));
+        }
+        let mut json = Json::new(view, redact);
+        json.log = log;
+        LinePrinter(Shape::Json(Box::new(json)))
+    }
+}
+
+impl LinePrinter {
+    /// Appends the line of a record.
+    pub fn record(&mut self, buf: &mut Vec<u8>, shown: &Shown<'_>) -> Result<()> {
+        let keep = &mut |_: &mut Vec<u8>| Ok(());
+        match &mut self.0 {
+            Shape::Json(json) => json.record(buf, shown, keep),
+            Shape::Csv(csv) => csv.record(buf, shown, keep),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Ends the line of a record whose payload could not be read to its end.
@@ -99,6 +136,27 @@ impl Print {
             Shape::Hex(hex) => *hex = Some(Hex::new(&input.source, input.format)),
             _ => {}
         }
+    }
+
+    /// How it prints lines, where a line depends on its record alone.
+    pub fn line_style(&self) -> Option<LineStyle> {
+        match &self.shape {
+            // What records mean is told in their order.
+            Shape::Json(json) if json.meaning.is_none() => {
+                Some(LineStyle { csv: false, view: json.view, redact: json.redact.clone(), log: json.log.clone() })
+            }
+            Shape::Csv(csv) => {
+                let log = csv.several.then(String::new);
+                Some(LineStyle { csv: true, view: csv.view, redact: csv.redact.clone(), log })
+            }
+            _ => None,
+        }
+    }
+
+    /// Writes lines that were printed elsewhere.
+    pub fn lines(&mut self, out: &mut Out, lines: &[u8]) -> Result<()> {
+        write(out, &mut self.buf)?;
+        out.write_all(lines).map_err(stopped)
     }
 
     /// Whether sentences about the log belong between its records, and not beside them on standard error.

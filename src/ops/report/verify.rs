@@ -211,8 +211,7 @@ impl WalkCache {
 
 fn check(input: &Input, checks: &Checks, progress: &Progress, walked: &mut WalkCache) -> Result<Report> {
     let source = &input.source;
-    // Who holds the lock here, to repair or to begin to write, does not write meanwhile.
-    let other = source.writer(input.format.lock).filter(|pid| *pid != std::process::id());
+    let other = source.other_writer(input.format.lock);
     let live = other.filter(|_| !source.alone || source.segments.iter().any(|s| !s.followed));
     let total = source.segments.iter().map(|s| if s.length == u64::MAX { 0 } else { s.length }).sum();
     progress.done.store(0, Ordering::Relaxed);

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -20,27 +20,16 @@ pub fn copy(name: &str, to: &Path) -> Result<(), String> {
     copy_all(&from, to).map_err(|why| format!("fixture {name}: {why}"))
 }
 
-fn copy_all(from: &Path, to: &Path) -> std::io::Result<()> {
+/// By other processes: a file that this one has open for writing is open in each child that it is just starting too, and would pass for
+/// one that its system writes to. Bytes are copied and not permissions, for a checkout may be read-only; large files are stored compressed.
+pub fn copy_all(from: &Path, to: &Path) -> std::io::Result<()> {
+    let run = |command: &mut Command| match command.status()?.success() {
+        true => Ok(()),
+        false => Err(std::io::Error::other(format!("{command:?} failed"))),
+    };
     fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let (from, to) = (entry.as_ref().map(fs::DirEntry::path), entry.as_ref().map(|e| to.join(e.file_name())));
-        let (Ok(from), Ok(to)) = (from, to) else { return entry.map(drop) };
-        if from.is_dir() {
-            copy_all(&from, &to)?;
-        } else {
-            // Its bytes and not its permissions: a checkout may be read-only. Large ones are stored compressed.
-            let stored = fs::read(&from)?;
-            match from.extension().is_some_and(|extension| extension == "gz") {
-                true => {
-                    let mut content = Vec::new();
-                    flate2::read::GzDecoder::new(&stored[..]).read_to_end(&mut content)?;
-                    fs::write(to.with_extension(""), content)?;
-                }
-                false => fs::write(to, stored)?,
-            }
-        }
-    }
-    Ok(())
+    run(Command::new("cp").args(["-R", "--no-preserve=mode,ownership"]).arg(from.join(".")).arg(to))?;
+    run(Command::new("gzip").args(["-d", "-r", "-q"]).arg(to))
 }
 
 /// The keys that a fixture was encrypted with, as lines of a key file.

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use walctl::model::{Error, Payload, Result};
 
 /// The key of this run.
+#[derive(Clone)]
 pub struct Redaction {
     key: [u8; 64],
 }
