@@ -60,6 +60,9 @@ pub fn short_line(safe: &str, limit: usize) -> String {
 
 /// Text of ours that may contain names from a disk: control characters are escaped, backslashes are left alone.
 pub fn line(ours: &str) -> String {
+    if ours.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return ours.to_owned();
+    }
     let mut out = String::with_capacity(ours.len());
     for c in ours.chars() {
         push_char(&mut out, c, false);

@@ -35,8 +35,10 @@ impl Csv {
         optional(buf, record.lsn.map(|lsn| lsn.0));
         cell(buf, record.kind);
         buf.push(b',');
-        if let Some(time) = record.time {
-            cell(buf, &time.to_string());
+        match record.time.map(|time| (time, time.rfc3339())) {
+            Some((_, Some(digits))) => buf.extend_from_slice(&digits),
+            Some((time, None)) => cell(buf, &time.to_string()),
+            None => {}
         }
         buf.push(b',');
         optional(buf, record.tag);
@@ -101,6 +103,12 @@ impl Csv {
 
 /// Text as it is where nothing in it could steer a terminal, for a file of it may be looked at in one; else base64.
 fn auto(buf: &mut Vec<u8>, payload: &Payload<'_>, spill: &mut Spill<'_>) -> Result<()> {
+    // Most of what people log is plain: it is looked at once.
+    let ascii = |bytes: &&[u8]| bytes.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\n' | b'\t'));
+    if let Some(Ok(text)) = payload.whole().filter(ascii).map(std::str::from_utf8) {
+        cell_after(buf, b"text", text);
+        return Ok(());
+    }
     let tame = |c: char| c == '\n' || c == '\t' || escape::is_plain_char(c);
     let mut plain = is_utf8(payload)?;
     if plain {
