@@ -144,6 +144,10 @@ complete -c walctl -n "__fish_walctl_using_subcommand verify" -l key-file -d 'A 
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -s j -l jobs -d 'How many segments to check at once [default: one for each processor]' -r
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l max-rate -d 'Read no faster than this, to leave the disk to the service: 100MiB/s' -r
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l ledger -d 'Compare with a ledger that append wrote: list acknowledged records that the log lacks, and end with 7 if there are any' -r -F
+complete -c walctl -n "__fish_walctl_using_subcommand verify" -l seen -d 'Keep what is found in FILE, a line for each segment, and do not read again what has not changed since' -r -F
+complete -c walctl -n "__fish_walctl_using_subcommand verify" -l seen-for -d 'Read a segment again when it was read longer ago than this' -r
+complete -c walctl -n "__fish_walctl_using_subcommand verify" -l part -d 'Read only part K of N, keep what is found in the file, judge nothing, and end with 0 or 1: for many machines at once' -r
+complete -c walctl -n "__fish_walctl_using_subcommand verify" -l max-bytes -d 'Read no more than this in one run (the active segment aside); the next run goes on. Until all is read, nothing is judged' -r
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l color -d 'When to use colours; auto means on a terminal and without NO_COLOR' -r -f -a "auto\t'On a terminal and without NO_COLOR'
 always\t'Also into files and pipes'
 never\t'Nowhere'"

@@ -81,10 +81,12 @@ pub mod disk {
     mod file;
     mod mapping;
     mod names;
+    mod noting;
     mod pipe;
     mod real;
     mod sim;
     mod source;
+    mod stamp;
     mod stream;
     mod unfinished;
     mod users;
@@ -95,11 +97,13 @@ pub mod disk {
         Disk, Entry, EntryKind, File, Identity, Open, Whereabouts, errno_of, make_dir, not_regular, read_full, write_full,
     };
     pub use mapping::Mapping;
+    pub use noting::{Notes, Noting};
     pub use pipe::Pipe;
     pub use real::RealDisk;
     pub use rustix::io::Errno;
     pub use sim::{Fault, Luck, SimDisk};
     pub use source::{Lock, LockKind, Segment, Source};
+    pub use stamp::{Stamp, settled_stamp};
     pub use stream::Stream;
     pub use unfinished::{as_private, begin_file, finished, sweep, unfinished};
     pub use users::{REPAIR_LOCK, User};
@@ -386,8 +390,10 @@ pub mod formats {
     pub use crate::native::{BUCKETS, IndexEntry, Tally, bucket};
     pub use capped::Capped;
     pub use decoded::{Decode, Decoded, Decoder, LONGEST_DECODED, Secrets, decode, plain, words};
-    pub use format::{Drawing, Format, Halt, Item, Likeness, Mark, Numbers, ReadOwn, Sample, Sink, Visit, Walk, Want, WriteOwn};
-    pub use kept::{LONGEST_LINE, read_line, write_line};
+    pub use format::{
+        Around, Drawing, Format, Halt, Item, Likeness, Mark, Numbers, ReadOwn, Sample, Sink, Visit, Walk, Want, WriteOwn,
+    };
+    pub use kept::{KEPT, LONGEST_LINE, Label, Parts, line_key, parts, read_line, write_line};
     pub use layout::{Folder, Laid, Placed, numbered};
     pub use mend::{Mend, Mending, Restored, Restorer};
     pub use ours::{HeaderFacts, HoleSite, Ours, ReadHeader, ReadTrailer, WriteHole};
@@ -448,12 +454,14 @@ pub mod ops {
         mod media;
         mod stats;
         mod verify;
+        mod walks;
         pub use count::{Amount, Buckets, LogCounts, WriteGap, bucket_end};
         pub use ledger::{LedgerEntry, LedgerReport, PayloadDigest, check_ledger, ledger_from, ledger_head, payload_digest};
         pub use map::{MapCell, map_segment};
         pub use media::{MediaView, compare_media};
         pub use stats::{NOT_CHECKED, Pinned, SegmentStats, Stats, stats};
-        pub use verify::{Checks, Progress, Report, SegmentReport, verify};
+        pub use verify::{Checks, Looked, Partly, Progress, Report, SegmentReport, verify, verify_seen};
+        pub use walks::Portion;
     }
     /// Cutting a tail and putting it back, and saving what is valid from a log that cannot be mended.
     pub mod mend {
@@ -487,6 +495,7 @@ pub mod ops {
     }
     pub mod keyfit;
     pub mod open;
+    pub mod seen;
     mod settle;
     pub mod survey;
     pub mod walk;

@@ -67,8 +67,10 @@ mod cli {
         pub mod report {
             pub mod json;
             pub mod map;
+            mod seen;
             mod shared;
             pub mod text;
+            pub use seen::{SeenView, counts};
             pub use shared::LookedBeside;
             use shared::{log_path, merged, place, readable, segment_name, some_of};
         }

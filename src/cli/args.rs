@@ -120,7 +120,7 @@ impl InputArgs {
 
     /// How to open what the paths name.
     pub fn choice(&self) -> anyhow::Result<Choice> {
-        Ok(Choice { format: formats::by_name(&self.format), io: self.io.into(), keys: self.key.keys()? })
+        Ok(Choice { format: formats::by_name(&self.format), io: self.io.into(), keys: self.key.keys()?, seen: None })
     }
 
     /// The logs at a path: one, or those in the folders of a folder. `-` is standard input.

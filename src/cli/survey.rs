@@ -9,7 +9,7 @@ use walctl::formats::Sight;
 use walctl::model::units::count;
 use walctl::model::{Error, Verdict};
 use walctl::ops::open::{Choice, open};
-use walctl::ops::report::Report;
+use walctl::ops::report::{Looked, Report};
 use walctl::ops::survey::{FoundLogs, survey};
 
 use super::exit::{CommandFailure, Exit};
@@ -19,6 +19,7 @@ use super::render::json::Object;
 use super::render::out::{Ink, Out};
 use super::render::report::{LookedBeside, json, text};
 use super::verify::VerifyArgs;
+use super::verify::seen::Seeing;
 
 /// The survey, if this path needs one: a folder that is no log, and below it other logs than those right below.
 pub fn wanted(path: &Path, choice: &Choice) -> anyhow::Result<Option<FoundLogs>> {
@@ -51,21 +52,27 @@ struct VerdictCounts {
     verdicts: Vec<(Verdict, u64)>,
     formats: Vec<&'static str>,
     failed: u64,
+    /// Of which not all segments were looked at.
+    partly: u64,
 }
 
 /// Checks each log, and ends with the worst of what was found.
-pub fn check(args: &VerifyArgs, path: &Path, survey: FoundLogs, out: &mut Out) -> anyhow::Result<Exit> {
+pub fn check(args: &VerifyArgs, path: &Path, survey: FoundLogs, seeing: Option<&Seeing>, out: &mut Out) -> anyhow::Result<Exit> {
     let mut tally = VerdictCounts::default();
     let mut exit = Exit::Done;
     for mut input in survey.logs {
-        let ended = match args.report(&input, out) {
-            Ok(report) => {
+        let ended = match args.look(&input, seeing, out) {
+            Ok(Looked::All(report)) => {
                 input.source = report.source.clone();
                 tally.count(&report);
-                match show(&input, &report, out) {
+                match show(&input, &report, seeing, out) {
                     Err(error) if !out.is_closing(&error) => return Err(error),
                     _ => report.verdict.into(),
                 }
+            }
+            Ok(Looked::Some(partly)) => {
+                tally.partly += 1;
+                seeing.map_or(Ok(Exit::Done), |seeing| seeing.partly(&partly, out))?
             }
             Err(error) if is_interrupt(&error) => return Err(error),
             Err(error) => {
@@ -87,7 +94,7 @@ pub fn check(args: &VerifyArgs, path: &Path, survey: FoundLogs, out: &mut Out) -
     }
     if !out.quiet() && !out.json() {
         let path = escape::line(&path.display().to_string());
-        writeln!(out, "{path}: {}", tally.words(survey.folders, survey.sighted.len()))?;
+        writeln!(out, "{path}: {}", tally.words(survey.folders, survey.sighted.len() as u64))?;
     }
     Ok(exit)
 }
@@ -96,10 +103,11 @@ fn is_interrupt(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| matches!(cause.downcast_ref::<Error>(), Some(Error::Interrupted)))
 }
 
-fn show(input: &walctl::ops::open::Input, report: &Report, out: &mut Out) -> anyhow::Result<()> {
+fn show(input: &walctl::ops::open::Input, report: &Report, seeing: Option<&Seeing>, out: &mut Out) -> anyhow::Result<()> {
+    let beside = LookedBeside { media: None, ledger: None, seen: seeing.map(Seeing::view) };
     match (out.quiet(), out.json()) {
         (true, _) => {}
-        (false, true) => json::write(out, input, report, &LookedBeside { media: None, ledger: None })?,
+        (false, true) => json::write(out, input, report, &beside)?,
         (false, false) => text::one_of_many(out, input, report)?,
     }
     out.settle()?;
@@ -133,9 +141,9 @@ impl VerdictCounts {
         }
     }
 
-    fn words(mut self, folders: usize, sighted: usize) -> String {
+    fn words(mut self, folders: usize, sighted: u64) -> String {
         self.verdicts.sort();
-        let logs: u64 = self.verdicts.iter().map(|(_, seen)| seen).sum::<u64>() + self.failed;
+        let logs: u64 = self.verdicts.iter().map(|(_, seen)| seen).sum::<u64>() + self.failed + self.partly;
         let mut words = match self.formats.len() {
             0 => format!("{} that walctl reads", count(logs, "log")),
             formats => format!("{} of {}", count(logs, "log"), count(formats as u64, "format")),
@@ -143,8 +151,9 @@ impl VerdictCounts {
         words += &format!(" in {}", count(folders as u64, "folder"));
         let parts = self.verdicts.iter().map(|(verdict, seen)| format!("{seen} {verdict}"));
         let failed = (self.failed > 0).then(|| format!("{} could not be read", self.failed));
-        let sighted = (sighted > 0).then(|| format!("{sighted} not checked"));
-        let parts: Vec<String> = parts.chain(failed).chain(sighted).collect();
+        let unchecked = sighted + self.partly;
+        let unchecked = (unchecked > 0).then(|| format!("{unchecked} not checked"));
+        let parts: Vec<String> = parts.chain(failed).chain(unchecked).collect();
         if !parts.is_empty() {
             words += &format!(": {}", parts.join(", "));
         }

@@ -1,19 +1,23 @@
 //! `walctl verify`: is a log whole, and if not, what does that mean.
 
+pub mod seen;
+
 use std::path::{Path, PathBuf};
 
 use walctl::disk::Io;
 use walctl::model::{Error, Result, Verdict};
 use walctl::ops;
-use walctl::ops::report::{Checks, Report, check_ledger, compare_media, map_segment};
+use walctl::ops::report::{Checks, Looked, Report, check_ledger, compare_media, map_segment};
 
 use super::args::InputArgs;
 use super::exit::Exit;
+use super::interrupt;
 use super::render::out::Out;
 use super::render::progress::WorkBar;
 use super::render::report::{LookedBeside, json, map, text};
 use super::render::{escape, formats};
 use super::survey;
+use seen::{Seeing, SeenArgs};
 use walctl::model::units::{count, parse_rate};
 
 /// Check logs; for each piece of damage, say what it means and what to do next
@@ -47,6 +51,8 @@ pub struct VerifyArgs {
     /// Draw each segment as one line: frames, padding, reserved zeros, damage
     #[arg(long)]
     map: bool,
+    #[command(flatten)]
+    seen: SeenArgs,
 }
 
 /// Checks each log and ends with the worst of what was found.
@@ -56,21 +62,29 @@ pub fn run(args: &VerifyArgs, out: &mut Out) -> anyhow::Result<Exit> {
         return Ok(Exit::Done);
     }
     let mut exit = Exit::Done;
-    for path in args.input.paths()? {
-        let ended = match check(args, path, out) {
+    let paths = args.input.paths()?;
+    let seeing = args.seen.open(out)?;
+    for path in paths {
+        let ended = match check(args, path, seeing.as_ref(), out) {
             Ok(ended) => ended,
             // One log that cannot be looked at does not keep us from the others.
             Err(error) => out.failure(&error),
         };
         exit = exit.or_worse(ended);
+        if seeing.is_some() && interrupt::caught() {
+            break;
+        }
     }
-    Ok(exit)
+    match seeing {
+        Some(seeing) => Ok(exit.or_worse(seeing.close(out))),
+        None => Ok(exit),
+    }
 }
 
-fn check(args: &VerifyArgs, path: &Path, out: &mut Out) -> anyhow::Result<Exit> {
-    let choice = args.input.choice()?;
+fn check(args: &VerifyArgs, path: &Path, seeing: Option<&Seeing>, out: &mut Out) -> anyhow::Result<Exit> {
+    let choice = ops::open::Choice { seen: seeing.map(Seeing::file), ..args.input.choice()? };
     if let Some(survey) = survey::wanted(path, &choice)? {
-        return survey::check(args, path, survey, out);
+        return survey::check(args, path, survey, seeing, out);
     }
     let mut exit = Exit::Done;
     for mut input in args.input.open(path, &choice)? {
@@ -90,10 +104,17 @@ fn check(args: &VerifyArgs, path: &Path, out: &mut Out) -> anyhow::Result<Exit> 
             media = Some(watched(&input, out, "reading the medium of", |progress| compare_media(&input, progress))?);
             input.source.io = Io::Media;
         }
-        let mut report = args.report(&input, out)?;
+        let mut report = match (args.look(&input, seeing, out)?, seeing) {
+            (Looked::All(report), _) => report,
+            (Looked::Some(partly), Some(seeing)) => {
+                exit = exit.or_worse(seeing.partly(&partly, out)?);
+                continue;
+            }
+            (Looked::Some(_), None) => return Err(Error::Interrupted.into()),
+        };
         // Segments may have come and gone since the log was opened.
         input.source = report.source.clone();
-        let mut beside = LookedBeside { media, ledger: None };
+        let mut beside = LookedBeside { media, ledger: None, seen: seeing.map(Seeing::view) };
         if let Some(path) = &args.ledger {
             let found = watched(&input, out, "comparing", |_| ops::open::steady(&input, |input| check_ledger(input, path)))?;
             found.heed(&mut report.damage);
@@ -132,9 +153,12 @@ fn not_checked(input: &ops::open::Input, report: &Report) -> Option<Error> {
 
 impl VerifyArgs {
     /// Checks a log, and shows how far it has come.
-    pub fn report(&self, input: &ops::open::Input, out: &Out) -> anyhow::Result<Report> {
+    pub fn look(&self, input: &ops::open::Input, seeing: Option<&Seeing>, out: &Out) -> anyhow::Result<Looked> {
         let checks = Checks { jobs: self.jobs(), deep: self.deep, rate: self.max_rate, ..Checks::default() };
-        watched(input, out, "checking", |progress| ops::report::verify(input, &checks, progress))
+        watched(input, out, "checking", |progress| match seeing {
+            Some(seeing) => seeing.verify(input, &checks, progress),
+            None => ops::report::verify(input, &checks, progress).map(|report| Looked::All(Box::new(report))),
+        })
     }
 
     fn jobs(&self) -> usize {

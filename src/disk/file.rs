@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rustix::io::Errno;
 
-use super::{Mapping, User};
+use super::{Mapping, Stamp, User};
 use crate::model::{Error, Result};
 
 /// A machine's files, or something that stands in for them.
@@ -17,6 +17,10 @@ pub trait Disk: Send + Sync + fmt::Debug {
     /// What the name itself is, following no link; `None` when there is no such name.
     fn look_at_name(&self, path: &Path) -> Result<Option<EntryKind>> {
         Ok(self.stat(path)?.map(|entry| entry.kind))
+    }
+    /// How a regular file stands at a path, following links; `None` when no file stands there, or this disk cannot tell.
+    fn stamp(&self, _path: &Path) -> Result<Option<Stamp>> {
+        Ok(None)
     }
     /// Opens a regular file; anything else is refused, and nothing is waited for. For reading links are followed. For writing they
     /// are not: with a link in a folder that others can write to, any file of ours could be overwritten.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FallocateFlags, SeekFrom};
 
-use super::{Disk, Entry, EntryKind, Errno, File, Identity, Mapping, Open, User, Whereabouts, not_regular};
+use super::{Disk, Entry, EntryKind, Errno, File, Identity, Mapping, Open, Stamp, User, Whereabouts, not_regular};
 use crate::model::{Error, Result};
 
 /// Files as the operating system has them.
@@ -42,6 +42,24 @@ impl Disk for RealDisk {
         match unless_interrupted(|| fs::symlink_metadata(path)) {
             Ok(meta) => Ok(Some(kind(&meta))),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(Error::io("look at", path)(e)),
+        }
+    }
+
+    fn stamp(&self, path: &Path) -> Result<Option<Stamp>> {
+        match unless_interrupted(|| fs::metadata(path)) {
+            Ok(meta) if meta.is_file() => {
+                // A time that does not fit is as good as any other: it is only compared.
+                let nanos = |seconds: i64, nanos: i64| seconds.wrapping_mul(1_000_000_000).wrapping_add(nanos);
+                Ok(Some(Stamp::File {
+                    length: meta.len(),
+                    modified_ns: nanos(meta.mtime(), meta.mtime_nsec()),
+                    changed_ns: nanos(meta.ctime(), meta.ctime_nsec()),
+                    number: meta.ino(),
+                }))
+            }
+            Ok(_) => Ok(None),
+            Err(e) if matches!(Errno::from_io_error(&e), Some(Errno::NOENT | Errno::LOOP)) => Ok(None),
             Err(e) => Err(Error::io("look at", path)(e)),
         }
     }

@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use file::{SimFile, SimFolder};
 
 use super::names::{Names, Target, errno};
-use super::{Disk, Entry, EntryKind, Errno, File, Identity, Open, Whereabouts};
+use super::{Disk, Entry, EntryKind, Errno, File, Identity, Open, Stamp, Whereabouts};
 use crate::model::Result;
 
 /// What survives of a write that was not synced comes in pieces of this size.
@@ -303,6 +303,17 @@ impl Disk for SimDisk {
         let inner = self.inner();
         inner.step("look at", path)?;
         Ok(inner.names.find(path).map(|target| inner.entry(path.file_name().unwrap_or_default(), target)))
+    }
+
+    /// The mark of a file is made of its number and its content.
+    fn stamp(&self, path: &Path) -> Result<Option<Stamp>> {
+        let inner = self.inner();
+        inner.step("look at", path)?;
+        let Some(Target::File(node)) = inner.names.find(path) else { return Ok(None) };
+        let content = &inner.nodes[node].now;
+        let mut hasher = DefaultHasher::new();
+        content.hash(&mut hasher);
+        Ok(Some(Stamp::Object { length: content.len() as u64, etag: format!("{node}-{:016x}", hasher.finish()) }))
     }
 
     fn open(&self, path: &Path, how: Open) -> Result<Box<dyn File>> {

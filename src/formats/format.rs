@@ -45,6 +45,9 @@ pub struct Format {
     pub header: Option<ReadHeader>,
     /// Reads the end of a finished segment, where it can answer for all of it.
     pub trailer: Option<ReadTrailer>,
+    /// What a walk takes from the names and lengths of the other segments of its log, where that is more than which one follows it: only
+    /// where this is the same as it was, a walk finds the same in the same bytes.
+    pub around: Option<Around>,
     /// What only logs have that walctl writes itself; `None` for those of other systems.
     pub ours: Option<&'static Ours>,
     /// Makes a decoder that says what its records mean, where walctl can tell.
@@ -65,6 +68,8 @@ pub struct Format {
     pub read_own: ReadOwn,
 }
 
+/// What a walk takes from the listing of its log, as text.
+pub type Around = fn(&Source, &Segment) -> String;
 /// What [`Format::join`] reads of [`Summary::own`], as JSON; `None` when it cannot be kept.
 pub type WriteOwn = fn(&Summary) -> Option<Value>;
 /// The same, back; `None` when it is nothing that was kept.

@@ -4,10 +4,12 @@
 //! one JSON object, of this version of the crate, of one format and one segment, with a sum over itself at its end:
 //!
 //! ```text
-//! {"kept":1,"by":"0.1.0","format":"rivven","segment":"00000000000000000001.wal","followed":true,"stamp":"…","found":{…},"sum":"1c291ca3"}
+//! {"schema":"walctl.seen/1","by":"0.1.0","format":"rivven","segment":"00000000000000000001.wal","followed":true,"asked":{…},"file":{…},
+//!  "beside":[…],"named":false,"log":"/var/lib/rivven/wal","walked":"2026-11-20T15:32:46.338261Z","found":{…},"sum":"1c291ca3"}
 //! ```
 //!
-//! A line that is cut, changed by one bit, of another version, or of another segment gives nothing; then the segment is walked again.
+//! Up to `beside` it says what it is a line of, and is found by these bytes. A line that is cut, changed by one bit, of another version,
+//! or of another segment gives nothing; then the segment is walked again.
 //! The sum is there against accidents. A program that can write the lines can make them say anything, as with the log itself; all that
 //! such a line is promised is that it does no harm: no panic, and no more memory than a small multiple of its length.
 
@@ -17,17 +19,68 @@ use super::{Capped, Ending, Format, KnownHole, State, Summary};
 use crate::disk::{EntryKind, Segment, crc32};
 use crate::model::{CATALOGUE, Damage, Facts, Hole, HoleOrigin, Look, Lsn, LsnRange, Proof, SegmentId, Span, Time, Warning};
 
-/// The version of the line. Another version of the crate is another version, too: it may find more in the same bytes.
-const KEPT: u64 = 1;
-const BY: &str = env!("CARGO_PKG_VERSION");
+/// What the lines of this version begin with. Another version of the crate, or a build that reads less, is another one, too: it may find
+/// something else in the same bytes.
+pub const KEPT: &str = "{\"schema\":\"walctl.seen/1\",";
+const BY: &str = if cfg!(all(feature = "encryption", feature = "zstd")) {
+    env!("CARGO_PKG_VERSION")
+} else if cfg!(feature = "encryption") {
+    concat!(env!("CARGO_PKG_VERSION"), " without zstd")
+} else {
+    concat!(env!("CARGO_PKG_VERSION"), " without encryption")
+};
 /// A line is not longer. That is far more than the damage that a summary lists can take.
 pub const LONGEST_LINE: usize = 16 << 20;
 
-/// The line of a segment, without a newline; `None` when this summary cannot be kept.
-///
-/// `stamp` is what the caller will know the file by: its length and time, and what was asked of the walk (deep or not, with which keys).
+/// What a line says besides what was found.
+#[derive(Clone, Copy, Debug)]
+pub struct Label<'a> {
+    /// What was asked of the walk, an object: the line is good for the same question alone.
+    pub asked: &'a Value,
+    /// How the file stood when it was walked, an object: its length and stamp.
+    pub file: &'a Value,
+    /// What else the walk looked at, an array.
+    pub beside: &'a Value,
+    /// The user named the format; otherwise it was recognised.
+    pub named: bool,
+    /// The log that the segment belongs to, for people.
+    pub log: &'a str,
+    /// When the walk began.
+    pub walked: Time,
+}
+
+/// The parts of a line whose sum is right, as they stand in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parts<'a> {
+    /// What it is a line of, up to the file's stamp.
+    pub of: &'a str,
+    /// The same with the stamp: what [`line_key`] makes.
+    pub key: &'a str,
+    /// What else the walk looked at, as JSON.
+    pub beside: &'a str,
+    /// The user had named the format.
+    pub named: bool,
+    /// The log, as JSON.
+    pub log: &'a str,
+    /// When it was walked.
+    pub walked: Time,
+}
+
+/// How a line begins that is about this segment, this question and this state of the file.
 #[must_use]
-pub fn write_line(format: &Format, segment: &Segment, stamp: &str, summary: &Summary) -> Option<String> {
+pub fn line_key(format: &Format, segment: &Segment, asked: &Value, file: &Value) -> String {
+    format!(
+        "{KEPT}\"by\":{},\"format\":{},\"segment\":{},\"followed\":{},\"asked\":{asked},\"file\":{file}",
+        json!(BY),
+        json!(format.name),
+        json!(segment.name),
+        segment.followed,
+    )
+}
+
+/// The line of a segment, without a newline; `None` when this summary cannot be kept.
+#[must_use]
+pub fn write_line(format: &Format, segment: &Segment, label: &Label<'_>, summary: &Summary) -> Option<String> {
     // A walk that began in the middle knows a part only.
     if !summary.whole || segment.kind != EntryKind::File {
         return None;
@@ -36,39 +89,61 @@ pub fn write_line(format: &Format, segment: &Segment, stamp: &str, summary: &Sum
         Some(_) => (format.write_own)(summary)?,
         None => Value::Null,
     };
-    let mut line = format!(
-        "{{\"kept\":{KEPT},\"by\":{},\"format\":{},\"segment\":{},\"followed\":{},\"stamp\":{},\"found\":{}",
-        json!(BY),
-        json!(format.name),
-        json!(segment.name),
-        segment.followed,
-        json!(stamp),
+    let mut line = line_key(format, segment, label.asked, label.file);
+    line.push_str(&format!(
+        ",\"beside\":{},\"named\":{},\"log\":{},\"walked\":\"{}\",\"found\":{}",
+        label.beside,
+        label.named,
+        json!(label.log),
+        label.walked,
         found(summary, own)
-    );
+    ));
     let sum = crc32(0, line.as_bytes());
     line.push_str(&format!(",\"sum\":\"{sum:08x}\"}}"));
     (line.len() <= LONGEST_LINE).then_some(line)
 }
 
-/// The summary of a segment from its line, if it is one, of this version, and of this segment as `stamp` knows it.
+/// The parts of a line, if it is one of this version and as it was written.
 #[must_use]
-pub fn read_line(format: &Format, segment: &Segment, stamp: &str, line: &str) -> Option<Summary> {
+pub fn parts(line: &str) -> Option<Parts<'_>> {
     const TAIL: usize = r#","sum":"00000000"}"#.len();
-    if line.len() > LONGEST_LINE || segment.kind != EntryKind::File {
+    if line.len() > LONGEST_LINE || !line.starts_with(KEPT) {
         return None;
     }
     let (head, tail) = line.split_at_checked(line.len().checked_sub(TAIL)?)?;
     if tail != format!(",\"sum\":\"{:08x}\"}}", crc32(0, head.as_bytes())) {
         return None;
     }
+    // Inside of strings quotes stand behind backslashes, so what is looked for stands nowhere but between two keys.
+    let find = |from: usize, what: &str| Some(from + memchr::memmem::find(&head.as_bytes()[from..], what.as_bytes())?);
+    let (before_file, beside) = (find(0, ",\"file\":{")?, ",\"beside\":");
+    let before_beside = find(before_file, ",\"beside\":[")?;
+    let before_named = find(before_beside, ",\"named\":")?;
+    let before_log = find(before_named, ",\"log\":\"")?;
+    let before_walked = find(before_log, ",\"walked\":\"")?;
+    let before_found = find(before_walked, ",\"found\":{")?;
+    let walked = head.get(before_walked + ",\"walked\":\"".len()..before_found)?.strip_suffix('"')?;
+    Some(Parts {
+        of: &head[..before_file],
+        key: &head[..before_beside],
+        beside: head.get(before_beside + beside.len()..before_named)?,
+        named: head.get(before_named..before_log)? != ",\"named\":false",
+        log: head.get(before_log + ",\"log\":".len()..before_walked)?,
+        walked: Time::parse(walked)?,
+    })
+}
+
+/// The summary of a segment from its line, if it is one, of this version, and of this segment in this state of its file.
+#[must_use]
+pub fn read_line(format: &Format, segment: &Segment, asked: &Value, file: &Value, line: &str) -> Option<Summary> {
+    if segment.kind != EntryKind::File || parts(line)?.key != line_key(format, segment, asked, file) {
+        return None;
+    }
     let value: Value = serde_json::from_str(line).ok()?;
-    let fits = value["kept"] == KEPT
-        && value["by"] == BY
-        && value["format"] == format.name
-        && value["segment"] == segment.name.as_str()
-        && value["followed"] == segment.followed
-        && value["stamp"] == stamp;
-    if fits { summary(format, segment.id, &value["found"]) } else { None }
+    let summary = summary(format, segment.id, &value["found"])?;
+    // The file was as long when it was walked: anything else is a lie.
+    let fits = value["file"]["length"].as_u64().is_none_or(|length| length == summary.length);
+    fits.then_some(summary)
 }
 
 fn found(summary: &Summary, own: Value) -> Value {

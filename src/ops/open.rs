@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::disk::{Cursor, Disk, Entry, EntryKind, File, Io, Open, Pipe, Segment, Source, Stream, finished, not_regular};
 use crate::formats::{ALL, Format, Laid, Likeness, Sample, Sight, by_sight, may_be_sighted};
 use crate::model::{Error, Keys, Result};
+use crate::ops::seen::SeenFile;
 
 /// A log, and the format that was chosen or recognised for it.
 #[derive(Clone, Debug)]
@@ -31,6 +32,8 @@ pub struct Choice {
     pub io: Io,
     /// Keys for encrypted payloads.
     pub keys: Keys,
+    /// What walks found before, which says whose files are as they were then.
+    pub seen: Option<Arc<SeenFile>>,
 }
 
 /// How much of a file is shown to the formats.
@@ -242,13 +245,9 @@ fn logs_in(disk: &Arc<dyn Disk>, dir: &Path, entries: &[Entry], choice: &Choice)
     // Some from the front and the newest ones: those in front may be empty or rotten, those at the end just begun.
     let tail = named.len().saturating_sub(SHOWN / 2).max(SHOWN / 2);
     let shown: Vec<&Entry> = named.iter().take(SHOWN / 2).chain(named.iter().skip(tail)).copied().collect();
-    let heads: Vec<Vec<u8>> = shown.iter().map(|e| head_of(disk, &dir.join(&e.name))).collect::<Result<_>>()?;
-    let samples: Vec<Sample<'_>> = shown
-        .iter()
-        .zip(&heads)
-        .map(|(e, head)| Sample { name: Some(&e.name), head, length: e.length, beside: entries })
-        .collect();
-    let format = if samples.is_empty() {
+    let format = if let Some(format) = seen_format(disk, dir, &shown, choice, &layouts) {
+        format
+    } else if shown.is_empty() {
         // A log from which everything was pruned or whose first segment never came, but whose lock or saved cuts are there.
         let left_by = |format: &&&'static Format| format.ours.is_some_and(|ours| entries.iter().any(|e| (ours.leaves)(&e.name)));
         let left = ALL.iter().find(left_by).copied();
@@ -261,6 +260,12 @@ fn logs_in(disk: &Arc<dyn Disk>, dir: &Path, entries: &[Entry], choice: &Choice)
             None => return logs_inside(disk, dir, choice, &layouts),
         }
     } else {
+        let heads: Vec<Vec<u8>> = shown.iter().map(|e| head_of(disk, &dir.join(&e.name))).collect::<Result<_>>()?;
+        let samples: Vec<Sample<'_>> = shown
+            .iter()
+            .zip(&heads)
+            .map(|(e, head)| Sample { name: Some(&e.name), head, length: e.length, beside: entries })
+            .collect();
         match decide(dir, &samples, choice, &layouts) {
             Err(Error::NotALog { .. } | Error::Sighted { .. }) => return Ok(Vec::new()),
             decided => decided?,
@@ -277,6 +282,20 @@ fn logs_in(disk: &Arc<dyn Disk>, dir: &Path, entries: &[Entry], choice: &Choice)
         inputs.extend(found.into_iter().filter(|input| input.format == format && !input.source.segments.is_empty()));
     }
     Ok(inputs)
+}
+
+/// The format that the same files were recognised as when they were walked, if they are as they were then: they need not be read for that.
+fn seen_format(
+    disk: &Arc<dyn Disk>,
+    dir: &Path,
+    shown: &[&Entry],
+    choice: &Choice,
+    layouts: &Layouts,
+) -> Option<&'static Format> {
+    let seen = choice.seen.as_ref().filter(|_| choice.format.is_none())?;
+    let format = seen.format_of(disk.as_ref(), dir, shown)?;
+    let segments = || layouts.logs(format).iter().flat_map(|log| &log.segments);
+    shown.iter().all(|entry| segments().any(|placed| placed.entry.name == entry.name)).then_some(format)
 }
 
 /// A folder without segments, of which formats say that its logs are in folders of certain names.

@@ -116,7 +116,7 @@ fn hurt(made: &mut Made, dice: &mut Dice) {
 fn read(disk: &Arc<dyn Disk>, dir: &Path, io: Io) {
     let keys = Keys::parse(KEY).expect("the key of the recipes");
     for keys in [keys, Keys::default()] {
-        let choice = Choice { format: Some(&walctl::formats::native::FORMAT), io, keys };
+        let choice = Choice { format: Some(&walctl::formats::native::FORMAT), io, keys, ..Choice::default() };
         let Ok(inputs) = open(disk, dir, &choice) else { return };
         for input in inputs {
             let checks = Checks { deep: true, tally: true, ..Checks::default() };

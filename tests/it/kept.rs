@@ -7,14 +7,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
+use serde_json::json;
 use walctl::disk::{Disk, RealDisk, Source};
-use walctl::formats::{Format, Halt, LONGEST_LINE, Sink, Summary, Visit, Want, by_name, read_line, write_line};
+use walctl::formats::{Format, Halt, LONGEST_LINE, Sink, Summary, Visit, Want, by_name, read_line};
 use walctl::model::Keys;
 
 use crate::cases::recipes;
 use crate::formats::{cases, expected, keys, logs_below};
 use crate::support::held::HeldFolder;
-use crate::support::lines::{STAMP, join_with_lines};
+use crate::support::lines::{join_with_lines, line_of, read_back, stamp};
 use crate::support::memory::peak_of;
 use crate::support::recipe::{KEY, cook};
 
@@ -87,7 +88,7 @@ fn kept() -> Vec<(&'static Format, Source, Vec<String>)> {
         let want = Want { counts_only: true, deep: true, ..Want::default() };
         let summaries = walk_all(format, &source, &keys, want).expect("these versions are known");
         let lines = source.segments.iter().zip(&summaries);
-        let lines = lines.map(|(segment, summary)| write_line(format, segment, STAMP, summary).expect("it can be kept"));
+        let lines = lines.map(|(segment, summary)| line_of(format, segment, summary).expect("it can be kept"));
         let lines = lines.collect();
         (format, source, lines)
     };
@@ -104,16 +105,16 @@ fn summed(line: &str) -> String {
 fn a_line_with_a_flipped_bit_or_a_byte_less_gives_nothing() {
     for (format, source, lines) in kept() {
         let (segment, line) = (&source.segments[0], &lines[0]);
-        assert!(read_line(format, segment, STAMP, line).is_some() && &summed(line) == line);
+        assert!(read_back(format, segment, line).is_some() && &summed(line) == line);
         for at in 0..line.len() {
             for bit in 0..8 {
                 let mut bytes = line.clone().into_bytes();
                 bytes[at] ^= 1 << bit;
                 let Ok(hurt) = String::from_utf8(bytes) else { continue };
-                assert!(read_line(format, segment, STAMP, &hurt).is_none(), "bit {bit} of byte {at}: {hurt}");
+                assert!(read_back(format, segment, &hurt).is_none(), "bit {bit} of byte {at}: {hurt}");
             }
             if line.is_char_boundary(at) {
-                assert!(read_line(format, segment, STAMP, &line[..at]).is_none(), "cut at {at}");
+                assert!(read_back(format, segment, &line[..at]).is_none(), "cut at {at}");
             }
         }
     }
@@ -123,19 +124,24 @@ fn a_line_with_a_flipped_bit_or_a_byte_less_gives_nothing() {
 fn a_line_of_another_segment_format_version_or_file_gives_nothing() {
     for (format, source, lines) in kept() {
         let (segment, line) = (&source.segments[0], &lines[0]);
-        assert!(read_line(format, segment, "as somebody else made it", line).is_none());
+        let (asked, file) = stamp();
+        for other in [json!({}), json!({"deep": true}), json!(null)] {
+            assert!(read_line(format, segment, &other, &file, line).is_none(), "{other}");
+            assert!(read_line(format, segment, &asked, &other, line).is_none(), "{other}");
+        }
         let other = walctl::formats::ALL.iter().find(|other| other.name != format.name).expect("there are several");
-        assert!(read_line(other, segment, STAMP, line).is_none());
+        assert!(read_back(other, segment, line).is_none());
         for segment in &source.segments[1..] {
-            assert!(read_line(format, segment, STAMP, line).is_none(), "{}", segment.name);
+            assert!(read_back(format, segment, line).is_none(), "{}", segment.name);
         }
         let mut followed = segment.clone();
         followed.followed = !followed.followed;
-        assert!(read_line(format, &followed, STAMP, line).is_none());
-        for (from, to) in [("\"kept\":1", "\"kept\":2"), ("\"by\":\"", "\"by\":\"1"), ("\"found\":{", "\"found\":{},\"lost\":{")]
+        assert!(read_back(format, &followed, line).is_none());
+        for (from, to) in
+            [("walctl.seen/1", "walctl.seen/2"), ("\"by\":\"", "\"by\":\"1"), ("\"found\":{", "\"found\":{},\"lost\":{")]
         {
             let other = line.replacen(from, to, 1);
-            assert!(&other != line && read_line(format, segment, STAMP, &summed(&other)).is_none(), "{other}");
+            assert!(&other != line && read_back(format, segment, &summed(&other)).is_none(), "{other}");
         }
     }
 }
@@ -149,7 +155,7 @@ fn a_hostile_line_does_no_harm() {
             for hostile in hostile(line) {
                 let hostile = summed(&hostile);
                 let joined = catch_unwind(AssertUnwindSafe(|| {
-                    let back = |at: usize, line: &str| read_line(format, &source.segments[at], STAMP, line);
+                    let back = |at: usize, line: &str| read_back(format, &source.segments[at], line);
                     let all = lines.iter().enumerate().map(|(at, own)| back(at, if at == index { &hostile } else { own }));
                     let Some(mut summaries) = all.collect::<Option<Vec<Summary>>>() else { return 0 };
                     (format.join)(&source, &mut summaries);
@@ -204,9 +210,9 @@ fn a_line_takes_no_more_memory_than_a_small_multiple_of_its_length() {
         hostile.push_str(end);
         hostile.push_str(",\"sum\":\"00000000\"}");
         let hostile = summed(&hostile);
-        let (read, peak) = peak_of(|| read_line(format, segment, STAMP, &hostile).is_some());
+        let (read, peak) = peak_of(|| read_back(format, segment, &hostile).is_some());
         assert!(!read && peak < 40 << 20, "{part}: {peak} bytes");
     }
-    let long = summed(&line.replacen(STAMP, &"x".repeat(LONGEST_LINE), 1));
-    assert!(read_line(format, segment, &"x".repeat(LONGEST_LINE), &long).is_none());
+    let long = summed(&line.replacen("\"log\":\"LOG", &format!("\"log\":\"{}", "x".repeat(LONGEST_LINE)), 1));
+    assert!(long.len() > LONGEST_LINE && read_back(format, segment, &long).is_none());
 }

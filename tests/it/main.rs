@@ -41,6 +41,7 @@ mod readme;
 mod retention;
 mod rotate_model;
 mod salvage;
+mod seen;
 mod stats;
 mod tasks;
 mod tidy;

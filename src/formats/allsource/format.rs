@@ -24,6 +24,7 @@ pub const FORMAT: Format = Format {
     restore: None,
     header: None,
     trailer: None,
+    around: None,
     ours: None,
     decode: None,
     drawing: |_| &[("sequence", 0, 12)],

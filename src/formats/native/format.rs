@@ -34,6 +34,7 @@ pub const FORMAT: Format = Format {
     restore: None,
     header: Some(header),
     trailer: Some(trailer),
+    around: None,
     ours: Some(&OURS),
     decode: None,
     drawing: |_| {

@@ -10,7 +10,7 @@ use super::super::edits;
 use super::super::kept::maybe;
 use super::super::{Folder, Laid, Likeness, Placed, Sample, Summary, Visit};
 use super::frame::{closes, types};
-use crate::disk::{EntryKind, Source, zero_prefix};
+use crate::disk::{EntryKind, Segment, Source, zero_prefix};
 use crate::model::{Damage, DamageKind, Facts, Look, Span, Warning};
 
 /// What the name of a file says: `000004-001.log`.
@@ -136,11 +136,26 @@ impl Own {
     }
 }
 
+/// What a walk takes from the names of other files: which of them are of the same logical log, whether it is the newest one, and where the
+/// other folder is.
+pub fn around(source: &Source, segment: &Segment) -> String {
+    let Some(own) = name_of(&segment.name) else { return String::new() };
+    let of_own = |other: &&Segment| name_of(&other.name).is_some_and(|name| name.log == own.log);
+    let (before, behind) = source.segments.split_at(segment.id.index().min(source.segments.len()));
+    let last = source.beyond.last().or(source.segments.last());
+    let mut words: Vec<&str> = before.iter().rev().take_while(of_own).map(|other| other.name.as_str()).collect();
+    words.extend(behind.iter().chain(&source.beyond).take_while(of_own).map(|other| other.name.as_str()));
+    words.push(if last.is_some_and(|last| of_own(&last)) { "newest" } else { "not the newest" });
+    words.extend(newest_options(source).map(String::as_str));
+    words.extend(source.others.iter().filter(|name| *name == STABLE).map(String::as_str));
+    words.join(" ")
+}
+
 /// Whether the other folder of a database with two holds a later file of a logical log.
 fn other_folder(source: &Source, own: LogName) -> Elsewhere {
     let names = || source.others.iter();
     // The second folder does not name the first one.
-    if names().any(|name| name == "stable_identifier") && !names().any(|name| name.starts_with("OPTIONS-")) {
+    if names().any(|name| name == STABLE) && !names().any(|name| name.starts_with("OPTIONS-")) {
         return Elsewhere::Unknown;
     }
     let Some(other) = secondary(source) else { return Elsewhere::No };
@@ -152,11 +167,18 @@ fn other_folder(source: &Source, own: LogName) -> Elsewhere {
     }
 }
 
+/// The file by which a second folder is known to be the right one.
+const STABLE: &str = "stable_identifier";
+
+/// The name of the newest options of the database.
+fn newest_options(source: &Source) -> Option<&String> {
+    let number = |name: &&String| name.strip_prefix("OPTIONS-").and_then(|digits| digits.parse::<u64>().ok());
+    source.others.iter().filter(|name| number(name).is_some()).max_by_key(number)
+}
+
 /// The second folder for logs, if the newest options of the database name one.
 fn secondary(source: &Source) -> Option<String> {
-    let number = |name: &&String| name.strip_prefix("OPTIONS-").and_then(|digits| digits.parse::<u64>().ok());
-    let options = source.others.iter().filter(|name| number(name).is_some()).max_by_key(number)?;
-    let mut cursor = source.sibling(options).ok()??;
+    let mut cursor = source.sibling(newest_options(source)?).ok()??;
     let text = String::from_utf8_lossy(cursor.bytes(0, 64 << 10)).into_owned();
     let dir = text.lines().find_map(|line| line.trim().strip_prefix("secondary_dir=").map(str::trim).map(str::to_owned));
     dir.filter(|dir| !dir.is_empty())

@@ -5,6 +5,7 @@ use super::super::{Ending, Halt, Mark, Sink, Summary, Visit, Walk};
 use super::log::{Own, name_of, number_of};
 use super::page::{ALIGN, PAGE, possible_size, segment_size, show};
 use super::pages::{NoRecord, PageStanding, Pages, PrevDue, WholeRecord, index_of};
+use crate::disk::{Segment, Source};
 use crate::model::{Damage, DamageKind, Facts, Look, Lsn, Span, Warning};
 
 /// How far a walk goes between two marks, and between two signs of life.
@@ -25,6 +26,16 @@ pub(super) struct Walker<'a, 's> {
     pub(super) rereads: Rereads,
 }
 
+/// The size that segments of this log have, as far as their files tell.
+fn listed_size(source: &Source) -> Option<u64> {
+    source.segments.iter().map(|segment| segment.length).find(|length| possible_size(*length))
+}
+
+/// What a walk takes from the other files: how long a segment is.
+pub(super) fn around(source: &Source, _: &Segment) -> String {
+    listed_size(source).map_or_else(String::new, |size| size.to_string())
+}
+
 pub(super) fn walk(visit: &Visit<'_>, sink: &mut Sink<'_>) -> Walk {
     // What others follow may be written to all the same: segments are made ahead.
     let mut cursor = visit.source.cursor_never_finished(visit.segment)?;
@@ -34,7 +45,7 @@ pub(super) fn walk(visit: &Visit<'_>, sink: &mut Sink<'_>) -> Walk {
     let header_lsn = super::page::PageHeader::parse(head).map_or(0, |header| header.lsn);
     let length = cursor.length();
     // Files have their full length; a damaged first page is no reason to doubt it, nor a cut one to believe it.
-    let listed = || visit.source.segments.iter().map(|segment| segment.length).find(|length| possible_size(*length));
+    let listed = || listed_size(visit.source);
     let size = stated.or(Some(length).filter(|length| possible_size(*length))).or_else(listed).unwrap_or(16 << 20);
     let base = name.map_or(header_lsn, |name| number_of(name.parts, size).saturating_mul(size));
     let mut state = Walker {

@@ -27,6 +27,7 @@ pub const FORMAT: Format = Format {
     restore: None,
     header: None,
     trailer: None,
+    around: None,
     ours: None,
     decode: None,
     drawing: |_| &[("magic", 0, 4), ("crc", 4, 4), ("length", 8, 4), ("type", 12, 1), ("flags", 13, 1)],

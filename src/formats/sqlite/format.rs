@@ -29,6 +29,7 @@ pub const FORMAT: Format = Format {
     restore: None,
     header: None,
     trailer: None,
+    around: None,
     ours: None,
     decode: Some(decode::decode),
     drawing: |_| &[("page", 0, 4), ("size", 4, 4), ("salts", 8, 8), ("sum", 16, 8)],

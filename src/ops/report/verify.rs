@@ -1,19 +1,17 @@
 //! Walks a whole log and says what it is worth: records, segments, damage, verdict.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use crate::disk::{Segment, Source};
-use crate::formats::{Ending, Halt, Item, KnownHole, State, Summary, Want};
+use super::walks::{Portion, WalkCache, Walks};
+use crate::disk::Source;
+use crate::formats::{Ending, KnownHole, State, Summary, Want};
 use crate::model::{
-    Acknowledged, Damage, DamageKind, Error, HoleOrigin, Lsn, LsnRange, Place, Result, SegmentId, Verdict, Warning,
+    Acknowledged, Damage, DamageKind, Error, HoleOrigin, Lsn, LsnRange, Place, Result, SegmentId, Time, Verdict, Warning,
 };
 use crate::ops::open::{Input, steady};
+use crate::ops::seen::{SeenFile, SeenRun};
 use crate::ops::settle::settle;
-use crate::ops::walk;
 
 /// What to check, and how hard.
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +72,8 @@ pub struct Report {
     pub summaries: Vec<Summary>,
     /// Where damage begins of which a copy beside the log holds what was there.
     pub copied: Vec<Place>,
+    /// It was made with a file of what was seen: [`SegmentReport::seen`] says which segments were not walked.
+    pub with_seen: bool,
 }
 
 /// A line of the report.
@@ -99,6 +99,8 @@ pub struct SegmentReport {
     pub state: State,
     /// The worst verdict in it.
     pub verdict: Verdict,
+    /// When it was walked, if that was not now: it is as it was then.
+    pub seen: Option<Time>,
 }
 
 impl Report {
@@ -165,6 +167,58 @@ const HOLES: u32 = 5;
 
 /// Checks a log.
 pub fn verify(input: &Input, checks: &Checks, progress: &Progress) -> Result<Report> {
+    match verify_some(input, checks, progress, None, Portion::All)? {
+        Looked::All(report) => Ok(*report),
+        Looked::Some(_) => Err(Error::Interrupted),
+    }
+}
+
+/// Checks a log with a file of what was seen: what stands in it and still fits is not walked again, and what is walked is kept there.
+/// Where not all segments are walked, nothing is judged.
+pub fn verify_seen(input: &Input, checks: &Checks, progress: &Progress, file: &SeenFile, portion: Portion) -> Result<Looked> {
+    let run = SeenRun::new(file, input);
+    let looked = verify_some(&run.input(input), checks, progress, Some(&run), portion)?;
+    if let Looked::All(report) = &looked {
+        run.listed(&report.source);
+    }
+    Ok(looked)
+}
+
+/// What came of checking a log of which not all segments may have been looked at.
+#[derive(Debug)]
+pub enum Looked {
+    /// All were.
+    All(Box<Report>),
+    /// Some were not, so nothing is judged.
+    Some(Partly),
+}
+
+/// How much of a log was looked at.
+#[derive(Clone, Debug)]
+pub struct Partly {
+    /// The log, as the user named it.
+    pub log: PathBuf,
+    /// The name of its format.
+    pub format: &'static str,
+    /// How many segments it has.
+    pub segments: usize,
+    /// How many of them were walked now.
+    pub walked: usize,
+    /// How many were not, because they are as they were when they were walked before.
+    pub as_seen: usize,
+    /// How many were not looked at.
+    pub left: usize,
+    /// How much damage stands in the segments that were looked at. What it means is known when all of them were.
+    pub damage: u64,
+}
+
+fn verify_some(
+    input: &Input,
+    checks: &Checks,
+    progress: &Progress,
+    seen: Option<&SeenRun<'_>>,
+    portion: Portion,
+) -> Result<Looked> {
     // What was walked to its end stays walked when others must be listed anew.
     let mut walked = WalkCache::default();
     let mut holes = 0;
@@ -172,44 +226,33 @@ pub fn verify(input: &Input, checks: &Checks, progress: &Progress) -> Result<Rep
         let mut listed = None;
         loop {
             let now = listed.as_ref().unwrap_or(input);
-            let report = check(now, checks, progress, &mut walked)?;
+            let report = match check(now, checks, progress, seen, portion, &mut walked)? {
+                Looked::All(report) => report,
+                partly @ Looked::Some(_) => return Ok(partly),
+            };
             // A folder that changes while it is listed may show the later of two new segments and not the earlier one.
             let hole = report.damage.iter().any(|damage| damage.kind == DamageKind::MissingSegment);
             holes += u32::from(hole);
             if !hole || holes > HOLES || now.source.alone {
-                return Ok(report);
+                return Ok(Looked::All(report));
             }
             let again = now.format.listed_again(&now.source)?;
             if again.segments.iter().all(|segment| now.source.segments.iter().any(|known| known.name == segment.name)) {
-                return Ok(report);
+                return Ok(Looked::All(report));
             }
             listed = Some(Input { source: again, ..now.clone() });
         }
     })
 }
 
-/// Finished walks over finished segments, by the names of their files.
-#[derive(Default)]
-struct WalkCache(HashMap<String, Summary>);
-
-impl WalkCache {
-    fn keep(&mut self, segment: &Segment, summary: Summary) {
-        if segment.followed {
-            self.0.insert(segment.name.clone(), summary);
-        }
-    }
-
-    /// What was found in a segment of an earlier listing, under the number that it has now.
-    fn take(&mut self, segment: &Segment) -> Option<Summary> {
-        let mut summary = self.0.remove(&segment.name).filter(|_| segment.followed)?;
-        summary.damage.kept_mut().iter_mut().for_each(|damage| damage.span.place.segment = segment.id);
-        summary.warnings.kept_mut().iter_mut().for_each(|warning| warning.span.place.segment = segment.id);
-        summary.holes.kept_mut().iter_mut().for_each(|known| known.span.place.segment = segment.id);
-        Some(summary)
-    }
-}
-
-fn check(input: &Input, checks: &Checks, progress: &Progress, walked: &mut WalkCache) -> Result<Report> {
+fn check(
+    input: &Input,
+    checks: &Checks,
+    progress: &Progress,
+    seen: Option<&SeenRun<'_>>,
+    portion: Portion,
+    walked: &mut WalkCache,
+) -> Result<Looked> {
     let source = &input.source;
     let other = source.other_writer(input.format.lock);
     let live = other.filter(|_| !source.alone || source.segments.iter().any(|s| !s.followed));
@@ -217,117 +260,39 @@ fn check(input: &Input, checks: &Checks, progress: &Progress, walked: &mut WalkC
     progress.done.store(0, Ordering::Relaxed);
     progress.total.store(total, Ordering::Relaxed);
     let want = Want { counts_only: true, deep: checks.deep, tally: checks.tally, live: live.is_some(), ..Want::default() };
-    let mut summaries = walk_all(input, want, checks, progress, walked)?;
+    let found = Walks { input, want, checks, progress, seen, portion }.all(walked)?;
+    // Of a part nothing is judged, even where it is all there is.
+    if matches!(portion, Portion::Part { .. }) || found.iter().any(Option::is_none) {
+        return Ok(Looked::Some(partly(input, &found, seen)));
+    }
+    let mut summaries: Vec<Summary> = found.into_iter().flatten().collect();
     settle(input.into(), want, &mut summaries)?;
     let between = (input.format.join)(source, &mut summaries);
-    Ok(report(input, live, summaries, between))
+    let mut report = report(input, live, summaries, between);
+    if let Some(seen) = seen {
+        for segment in &mut report.segments {
+            segment.seen = seen.taken_from(&segment.file);
+        }
+        report.with_seen = true;
+    }
+    Ok(Looked::All(Box::new(report)))
 }
 
-/// Walks the segments, several at once.
-fn walk_all(input: &Input, want: Want, checks: &Checks, progress: &Progress, walked: &mut WalkCache) -> Result<Vec<Summary>> {
+fn partly(input: &Input, found: &[Option<Summary>], seen: Option<&SeenRun<'_>>) -> Partly {
     let segments = &input.source.segments;
-    let pace = RateLimit { since: Instant::now(), rate: checks.rate, done: AtomicU64::new(0) };
-    let known = |segment: &Segment| {
-        let summary = walked.take(segment)?;
-        progress.done.fetch_add(summary.length, Ordering::Relaxed);
-        Some(Ok(summary))
-    };
-    let mut results: Vec<Option<Result<Summary>>> = segments.iter().map(known).collect();
-    let todo: Vec<&Segment> = segments.iter().zip(&results).filter(|(_, done)| done.is_none()).map(|(s, _)| s).collect();
-    let found = walk_several(input, &todo, want, checks.jobs, &pace, progress);
-    for (segment, result) in todo.into_iter().zip(found) {
-        results[segment.id.index()] = result;
-    }
-    // The first real failure counts, not the interruptions that it caused in others.
-    let (mut failed, mut interrupted) = (None, false);
-    let mut summaries = Vec::with_capacity(results.len());
-    for (segment, result) in segments.iter().zip(results) {
-        match result {
-            Some(Ok(summary)) => summaries.push((segment, summary)),
-            None | Some(Err(Error::Interrupted)) => interrupted = true,
-            Some(Err(error)) => failed = failed.or(Some(error)),
-        }
-    }
-    let failed = failed.or(interrupted.then_some(Error::Interrupted));
-    let Some(error) = failed else { return Ok(summaries.into_iter().map(|(_, summary)| summary).collect()) };
-    summaries.into_iter().for_each(|(segment, summary)| walked.keep(segment, summary));
-    Err(error)
-}
-
-/// Walks some segments; after a failure the rest stays undone.
-fn walk_several(
-    input: &Input,
-    todo: &[&Segment],
-    want: Want,
-    jobs: usize,
-    pace: &RateLimit,
-    progress: &Progress,
-) -> Vec<Option<Result<Summary>>> {
-    let next = AtomicUsize::new(0);
-    let results: Mutex<Vec<Option<Result<Summary>>>> = Mutex::new(todo.iter().map(|_| None).collect());
-    let work = || {
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(segment) = todo.get(index) else { return };
-            let result = walk_one(input, segment, want, pace, progress);
-            let failed = result.is_err();
-            results.lock().expect("no walk panics while it stores its result")[index] = Some(result);
-            if failed {
-                // The others need not go on; what they do not take up stays undone.
-                next.store(todo.len(), Ordering::Relaxed);
-                return;
-            }
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..jobs.min(todo.len()) {
-            // Where there is no thread to be had, fewer do the work: this one at the least.
-            if std::thread::Builder::new().spawn_scoped(scope, work).is_err() {
-                break;
-            }
-        }
-        work();
-    });
-    results.into_inner().expect("no walk panics while it stores its result")
-}
-
-fn walk_one(input: &Input, segment: &Segment, want: Want, pace: &RateLimit, progress: &Progress) -> Result<Summary> {
-    let mut reached = 0;
-    let mut step = |to: u64| {
-        let more = to.saturating_sub(reached);
-        reached = reached.max(to);
-        progress.done.fetch_add(more, Ordering::Relaxed);
-        pace.wait(more);
-    };
-    let mut take = |item: Item<'_>| {
-        if let Item::Reached(offset) = item {
-            step(offset);
-            if progress.stop.load(Ordering::Relaxed) {
-                return Err(Halt::Failed(Error::Interrupted));
-            }
-        }
-        Ok(())
-    };
-    let summary = walk::one(input, segment, want, &mut take)?.ok_or(Error::Interrupted)?;
-    step(summary.length);
-    Ok(summary)
-}
-
-/// Keeps reading below a rate, over all threads together.
-struct RateLimit {
-    since: Instant,
-    rate: Option<u64>,
-    done: AtomicU64,
-}
-
-impl RateLimit {
-    fn wait(&self, more: u64) {
-        let Some(rate) = self.rate.filter(|r| *r > 0) else { return };
-        let done = self.done.fetch_add(more, Ordering::Relaxed) + more;
-        let due = Duration::from_secs_f64(done as f64 / rate as f64);
-        if let Some(rest) = due.checked_sub(self.since.elapsed()) {
-            std::thread::sleep(rest);
-        }
+    let taken = |name: &str| seen.is_some_and(|seen| seen.taken_from(name).is_some());
+    let as_seen = segments.iter().zip(found).filter(|(segment, found)| found.is_some() && taken(&segment.name)).count();
+    let looked_at = found.iter().flatten().count();
+    Partly {
+        log: input.source.path.clone(),
+        format: input.format.name,
+        segments: segments.len(),
+        walked: looked_at - as_seen,
+        as_seen,
+        left: segments.len() - looked_at,
+        damage: found.iter().flatten().fold(0, |sum, summary| {
+            sum.saturating_add(summary.damage.kept().len() as u64).saturating_add(summary.damage.beyond())
+        }),
     }
 }
 
@@ -345,7 +310,7 @@ fn copied(input: &Input, damage: &[Damage]) -> Vec<Place> {
 fn report(input: &Input, live: Option<u32>, mut summaries: Vec<Summary>, between: Vec<Damage>) -> Report {
     let mut damage = between;
     let mut warnings = Vec::new();
-    let mut beyond = 0;
+    let mut beyond = 0u64;
     let (mut known_holes, mut unused_lsns) = (Vec::new(), 0u64);
     for summary in &mut summaries {
         for known in std::mem::take(&mut summary.holes).into_parts().0 {
@@ -356,7 +321,7 @@ fn report(input: &Input, live: Option<u32>, mut summaries: Vec<Summary>, between
         }
         let (kept, more) = std::mem::take(&mut summary.damage).into_parts();
         damage.extend(kept);
-        beyond += more;
+        beyond = beyond.saturating_add(more);
         warnings.extend(std::mem::take(&mut summary.warnings).into_parts().0);
     }
     damage.sort_by_key(|d| (d.span.place, d.span.length));
@@ -381,6 +346,7 @@ fn report(input: &Input, live: Option<u32>, mut summaries: Vec<Summary>, between
             ending: summary.ending,
             state: summary.state,
             verdict: worst(Some(segment.id)),
+            seen: None,
         })
         .collect();
     let lsns =
@@ -393,7 +359,7 @@ fn report(input: &Input, live: Option<u32>, mut summaries: Vec<Summary>, between
         unprotected: input.format.unprotected,
         verdict: worst(None),
         live,
-        records: summaries.iter().map(|s| s.records).sum(),
+        records: summaries.iter().fold(0, |sum, summary| sum.saturating_add(summary.records)),
         lsns,
         valid_bytes: summaries.iter().map(|s| s.valid_bytes.min(s.length)).sum(),
         segments,
@@ -402,6 +368,7 @@ fn report(input: &Input, live: Option<u32>, mut summaries: Vec<Summary>, between
         warnings,
         known_holes,
         unused_lsns,
+        with_seen: false,
         recovery: summaries.iter().rev().find_map(|summary| summary.recovery.clone()),
         summaries,
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use walctl::disk::{Disk, Entry, File, Open, SimDisk};
+use walctl::disk::{Disk, Entry, File, Open, SimDisk, Stamp};
 use walctl::model::Result;
 
 /// What is about to be done when the hook is called.
@@ -41,6 +41,11 @@ impl Meanwhile {
         Meanwhile { disk: disk.clone(), live: true, hook: Arc::new(Mutex::new(hook)) }
     }
 
+    /// The same without a writer.
+    pub fn at_rest(self) -> Meanwhile {
+        Meanwhile { live: false, ..self }
+    }
+
     fn pass(&self, door: Door, path: &Path) {
         (self.hook.lock().expect("no hook panics"))(door, path);
     }
@@ -67,6 +72,10 @@ impl Disk for Meanwhile {
 
     fn stat(&self, path: &Path) -> Result<Option<Entry>> {
         self.disk.stat(path)
+    }
+
+    fn stamp(&self, path: &Path) -> Result<Option<Stamp>> {
+        self.disk.stamp(path)
     }
 
     fn open(&self, path: &Path, how: Open) -> Result<Box<dyn File>> {

@@ -7,7 +7,7 @@ use walctl::model::{Damage, LsnRange, Span, Warning};
 use walctl::ops::open::Input;
 use walctl::ops::report::{LedgerReport, MediaView, Report, SegmentReport};
 
-use super::{LookedBeside, segment_name};
+use super::{LookedBeside, seen, segment_name};
 use crate::cli::hint;
 use crate::cli::render::json::Object;
 use crate::cli::render::out::Out;
@@ -41,6 +41,9 @@ pub fn write(out: &mut Out, input: &Input, report: &Report, beside: &LookedBesid
     }
     if let Some((path, found)) = &beside.ledger {
         object = object.put("ledger", ledger(&path.display().to_string(), found));
+    }
+    if let Some(view) = &beside.seen {
+        object = object.put("seen", seen::json(report, view));
     }
     writeln!(out, "{}", object.end())
 }

@@ -7,6 +7,7 @@ use walctl::model::{LsnRange, SegmentId, Span};
 use walctl::ops::open::Input;
 use walctl::ops::report::{LedgerReport, MediaView, Report};
 
+use super::SeenView;
 use crate::cli::render::escape;
 
 /// What was looked at beside the log itself, when that was asked for.
@@ -16,6 +17,8 @@ pub struct LookedBeside {
     pub media: Option<MediaView>,
     /// A ledger of acknowledged records, and what it says about the log.
     pub ledger: Option<(PathBuf, LedgerReport)>,
+    /// The file of what was seen before.
+    pub seen: Option<SeenView>,
 }
 
 /// The segment's name within the log.

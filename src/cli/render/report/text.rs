@@ -9,7 +9,7 @@ use walctl::ops::open::Input;
 use walctl::ops::read::bytes_around;
 use walctl::ops::report::{LedgerReport, MediaView, Report, SegmentReport};
 
-use super::{LookedBeside, place, readable};
+use super::{LookedBeside, place, readable, seen};
 use crate::cli::hint;
 use crate::cli::render::escape;
 use crate::cli::render::hex;
@@ -56,8 +56,11 @@ fn told(out: &mut Out, input: &Input, report: &Report, beside: &LookedBeside) ->
         medium(out, input, view)?;
     }
     verdict(out, input, report)?;
-    match &beside.ledger {
-        Some((path, found)) => ledger(out, input, path, found),
+    if let Some((path, found)) = &beside.ledger {
+        ledger(out, input, path, found)?;
+    }
+    match &beside.seen {
+        Some(view) => seen::text(out, report, view),
         None => Ok(()),
     }
 }

@@ -1,0 +1,208 @@
+//! Walking the segments of a log, several at once, each of them once.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use super::verify::{Checks, Progress};
+use crate::disk::Segment;
+use crate::formats::{Halt, Item, Summary, Want};
+use crate::model::{Error, Result};
+use crate::ops::open::Input;
+use crate::ops::seen::SeenRun;
+use crate::ops::walk;
+
+/// Which segments are walked when not all of them are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Portion {
+    /// All of them.
+    #[default]
+    All,
+    /// One part of several, each of which another process walks: segments are dealt out like cards.
+    Part {
+        /// Which one, from 1 on.
+        number: u32,
+        /// How many there are.
+        of: u32,
+    },
+    /// Until so many bytes were walked. The last segment of the log is always walked.
+    Bytes(u64),
+}
+
+/// Finished walks over finished segments, by the names of their files.
+#[derive(Default)]
+pub(super) struct WalkCache(HashMap<String, Summary>);
+
+impl WalkCache {
+    fn keep(&mut self, segment: &Segment, summary: Summary) {
+        if segment.followed {
+            self.0.insert(segment.name.clone(), summary);
+        }
+    }
+
+    /// What was found in a segment of an earlier listing, under the number that it has now.
+    fn take(&mut self, segment: &Segment) -> Option<Summary> {
+        let mut summary = self.0.remove(&segment.name).filter(|_| segment.followed)?;
+        summary.damage.kept_mut().iter_mut().for_each(|damage| damage.span.place.segment = segment.id);
+        summary.warnings.kept_mut().iter_mut().for_each(|warning| warning.span.place.segment = segment.id);
+        summary.holes.kept_mut().iter_mut().for_each(|known| known.span.place.segment = segment.id);
+        Some(summary)
+    }
+}
+
+/// The walks over a log: what is wanted of them, and what is already known.
+pub(super) struct Walks<'a> {
+    pub input: &'a Input,
+    pub want: Want,
+    pub checks: &'a Checks,
+    pub progress: &'a Progress,
+    pub seen: Option<&'a SeenRun<'a>>,
+    pub portion: Portion,
+}
+
+impl Walks<'_> {
+    /// Walks the segments, several at once. `None` for those that are not of the portion.
+    pub fn all(&self, walked: &mut WalkCache) -> Result<Vec<Option<Summary>>> {
+        let segments = &self.input.source.segments;
+        let known = |segment: &Segment| {
+            let summary = walked.take(segment)?;
+            self.progress.done.fetch_add(summary.length, Ordering::Relaxed);
+            Some(Ok(Some(summary)))
+        };
+        let mut results: Vec<Option<Result<Option<Summary>>>> = segments.iter().map(known).collect();
+        let todo: Vec<&Segment> = segments.iter().zip(&results).filter(|(_, done)| done.is_none()).map(|(s, _)| s).collect();
+        let found = self.several(&todo);
+        for (segment, result) in todo.into_iter().zip(found) {
+            results[segment.id.index()] = result;
+        }
+        // The first real failure counts, not the interruptions that it caused in others.
+        let (mut failed, mut interrupted) = (None, false);
+        let mut summaries = Vec::with_capacity(results.len());
+        for (segment, result) in segments.iter().zip(results) {
+            match result {
+                Some(Ok(summary)) => summaries.push((segment, summary)),
+                None | Some(Err(Error::Interrupted)) => interrupted = true,
+                Some(Err(error)) => failed = failed.or(Some(error)),
+            }
+        }
+        let failed = failed.or(interrupted.then_some(Error::Interrupted));
+        let Some(error) = failed else { return Ok(summaries.into_iter().map(|(_, summary)| summary).collect()) };
+        for (segment, summary) in summaries {
+            if let Some(summary) = summary {
+                walked.keep(segment, summary);
+            }
+        }
+        Err(error)
+    }
+
+    /// Walks some segments; after a failure the rest stays undone.
+    fn several(&self, todo: &[&Segment]) -> Vec<Option<Result<Option<Summary>>>> {
+        let next = AtomicUsize::new(0);
+        let limits = Limits {
+            rate: RateLimit { since: Instant::now(), rate: self.checks.rate, done: AtomicU64::new(0) },
+            begun: AtomicU64::new(0),
+        };
+        let results: Mutex<Vec<Option<Result<Option<Summary>>>>> = Mutex::new(todo.iter().map(|_| None).collect());
+        let work = || {
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                let Some(segment) = todo.get(index) else { return };
+                let result = self.one(segment, &limits);
+                let failed = result.is_err();
+                results.lock().expect("no walk panics while it stores its result")[index] = Some(result);
+                if failed {
+                    // The others need not go on; what they do not take up stays undone.
+                    next.store(todo.len(), Ordering::Relaxed);
+                    return;
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 1..self.checks.jobs.min(todo.len()) {
+                // Where there is no thread to be had, fewer do the work: this one at the least.
+                if std::thread::Builder::new().spawn_scoped(scope, work).is_err() {
+                    break;
+                }
+            }
+            work();
+        });
+        results.into_inner().expect("no walk panics while it stores its result")
+    }
+
+    /// One segment: as it was seen before, or walked; `None` when it is not of the portion.
+    fn one(&self, segment: &Segment, limits: &Limits) -> Result<Option<Summary>> {
+        if self.progress.stop.load(Ordering::Relaxed) {
+            return Err(Error::Interrupted);
+        }
+        if let Portion::Part { number, of } = self.portion
+            && (!segment.followed || segment.id.index() % (of as usize) + 1 != number as usize)
+        {
+            return Ok(None);
+        }
+        if let Some(summary) = self.seen.and_then(|seen| seen.find(self.input, segment, self.want)) {
+            self.progress.done.fetch_add(summary.length, Ordering::Relaxed);
+            return Ok(Some(summary));
+        }
+        if let Portion::Bytes(most) = self.portion
+            && segment.followed
+            && limits.begun.fetch_add(segment.length, Ordering::Relaxed) >= most
+        {
+            return Ok(None);
+        }
+        let before = self.seen.and_then(|seen| seen.before(segment));
+        let summary = self.walk(segment, &limits.rate)?;
+        if let Some(seen) = self.seen {
+            seen.keep(self.input, segment, self.want, before, &summary);
+        }
+        Ok(Some(summary))
+    }
+
+    fn walk(&self, segment: &Segment, pace: &RateLimit) -> Result<Summary> {
+        let progress = self.progress;
+        let mut reached = 0;
+        let mut step = |to: u64| {
+            let more = to.saturating_sub(reached);
+            reached = reached.max(to);
+            progress.done.fetch_add(more, Ordering::Relaxed);
+            pace.wait(more);
+        };
+        let mut take = |item: Item<'_>| {
+            if let Item::Reached(offset) = item {
+                step(offset);
+                if progress.stop.load(Ordering::Relaxed) {
+                    return Err(Halt::Failed(Error::Interrupted));
+                }
+            }
+            Ok(())
+        };
+        let summary = walk::one(self.input, segment, self.want, &mut take)?.ok_or(Error::Interrupted)?;
+        step(summary.length);
+        Ok(summary)
+    }
+}
+
+/// What all walks share.
+struct Limits {
+    rate: RateLimit,
+    /// How many bytes the segments have that walks were begun over.
+    begun: AtomicU64,
+}
+
+/// Keeps reading below a rate, over all threads together.
+struct RateLimit {
+    since: Instant,
+    rate: Option<u64>,
+    done: AtomicU64,
+}
+
+impl RateLimit {
+    fn wait(&self, more: u64) {
+        let Some(rate) = self.rate.filter(|r| *r > 0) else { return };
+        let done = self.done.fetch_add(more, Ordering::Relaxed) + more;
+        let due = Duration::from_secs_f64(done as f64 / rate as f64);
+        if let Some(rest) = due.checked_sub(self.since.elapsed()) {
+            std::thread::sleep(rest);
+        }
+    }
+}
