@@ -75,6 +75,8 @@ pub fn check(args: &VerifyArgs, path: &Path, survey: FoundLogs, seeing: Option<&
                 seeing.map_or(Ok(Exit::Done), |seeing| seeing.partly(&partly, out))?
             }
             Err(error) if is_interrupt(&error) => return Err(error),
+            // It was removed since it was found: then it is not below this folder.
+            Err(_) if !input.source.dir.exists() => continue,
             Err(error) => {
                 tally.failed += 1;
                 out.failure(&error)
