@@ -245,7 +245,7 @@ fn logs_in(disk: &Arc<dyn Disk>, dir: &Path, entries: &[Entry], choice: &Choice)
     // Some from the front and the newest ones: those in front may be empty or rotten, those at the end just begun.
     let tail = named.len().saturating_sub(SHOWN / 2).max(SHOWN / 2);
     let shown: Vec<&Entry> = named.iter().take(SHOWN / 2).chain(named.iter().skip(tail)).copied().collect();
-    let format = if let Some(format) = seen_format(disk, dir, &shown, choice, &layouts) {
+    let format = if let Some(format) = seen_format(disk, dir, &shown, entries, choice, &layouts) {
         format
     } else if shown.is_empty() {
         // A log from which everything was pruned or whose first segment never came, but whose lock or saved cuts are there.
@@ -289,13 +289,20 @@ fn seen_format(
     disk: &Arc<dyn Disk>,
     dir: &Path,
     shown: &[&Entry],
+    beside: &[Entry],
     choice: &Choice,
     layouts: &Layouts,
 ) -> Option<&'static Format> {
     let seen = choice.seen.as_ref().filter(|_| choice.format.is_none())?;
     let format = seen.format_of(disk.as_ref(), dir, shown)?;
     let segments = || layouts.logs(format).iter().flat_map(|log| &log.segments);
-    shown.iter().all(|entry| segments().any(|placed| placed.entry.name == entry.name)).then_some(format)
+    // What stands beside them may have changed: the newest, which is read in any case, must still look like it.
+    let newest = shown.last()?;
+    let head = head_of(disk, &dir.join(&newest.name)).ok()?;
+    let sample = Sample { name: Some(&newest.name), head: &head, length: newest.length, beside };
+    let looks = (format.recognise)(&sample) != Likeness::No;
+    let laid = shown.iter().all(|entry| segments().any(|placed| placed.entry.name == entry.name));
+    (looks && laid).then_some(format)
 }
 
 /// A folder without segments, of which formats say that its logs are in folders of certain names.
