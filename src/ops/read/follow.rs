@@ -9,6 +9,7 @@ use super::seek::first_record;
 use crate::disk::Source;
 use crate::formats::Format;
 use crate::model::{Error, Lsn, LsnRange, Result};
+use crate::ops::open::is_gone;
 
 /// A log that is being read as it grows.
 #[derive(Debug)]
@@ -151,14 +152,21 @@ impl Follow {
         let (Some(quiet), Some(segment)) = (&self.quiet, self.source.segments.last()) else {
             return Ok(None);
         };
-        let length = self.source.file(segment)?.length()?;
+        let length = match self.source.file(segment) {
+            Err(error) if is_gone(&error, segment) => return Ok(None),
+            file => file?.length()?,
+        };
         let now = Quiet { segments: self.source.segments.len(), segment: segment.name.clone(), length, end: quiet.end };
         Ok((self.zeros_at(quiet.end)?).then_some(now))
     }
 
     fn zeros_at(&self, end: u64) -> Result<bool> {
         let Some(segment) = self.source.segments.last() else { return Ok(false) };
-        let file = self.source.file(segment)?;
+        let file = match self.source.file(segment) {
+            // It went meanwhile: the next step will see what stands there instead.
+            Err(error) if is_gone(&error, segment) => return Ok(false),
+            file => file?,
+        };
         // A frame begins with something that is not zero, in the first bytes after the data or after its alignment.
         let mut bytes = [0; 64];
         let count = crate::disk::read_full(file.as_ref(), &mut bytes, end)?;

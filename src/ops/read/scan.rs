@@ -214,7 +214,11 @@ impl<'a> Scan<'a> {
         }
         let (stopped, position) = (reader.stopped, reader.position);
         if stopped.is_none() && parted.is_empty() {
-            settle(LogView { source: &source, ..self.log() }, self.want(None, true), &mut summaries)?;
+            match settle(LogView { source: &source, ..self.log() }, self.want(None, true), &mut summaries) {
+                // A segment went after it was read. What was seen of it stands.
+                Err(error) if source.segments.iter().any(|segment| is_gone(&error, segment)) => {}
+                settled => settled?,
+            }
         }
         Ok(ScanOutcome { passed: parted.clone(), ..finish(self.format, source, summaries, &parted, stopped, position) })
     }
@@ -228,8 +232,14 @@ impl<'a> Scan<'a> {
         let first = summaries.iter().rposition(|s| !s.blank).unwrap_or(0);
         for (index, summary) in summaries.iter_mut().enumerate().skip(first) {
             let Some(segment) = source.segments.get(index).filter(|s| s.kind == EntryKind::File) else { continue };
-            if source.file(segment)?.length()? == summary.length {
-                continue;
+            match source.file(segment) {
+                // It was read, and nobody can read what came to it since.
+                Err(error) if is_gone(&error, segment) => continue,
+                file => {
+                    if file?.length()? == summary.length {
+                        continue;
+                    }
+                }
             }
             reader.enter(None);
             let shown = summary.end;
