@@ -111,6 +111,12 @@ impl Layouts {
         self.0.iter().find(|(known, _)| *known == format).map_or(&[], |(_, logs)| logs)
     }
 
+    /// The format of a manifest all of whose files are gone.
+    fn named_by_a_manifest(&self) -> Option<&'static Format> {
+        let absent = |log: &Laid| log.segments.iter().any(|placed| placed.entry.kind == EntryKind::Absent);
+        self.0.iter().find(|(_, logs)| logs.iter().any(absent)).map(|(format, _)| *format)
+    }
+
     /// What is a segment to any format, in the order of names.
     fn segments(&self) -> Vec<&Entry> {
         let logs = self.0.iter().flat_map(|(_, logs)| logs);
@@ -248,9 +254,9 @@ fn logs_in(disk: &Arc<dyn Disk>, dir: &Path, entries: &[Entry], choice: &Choice)
     let format = if let Some(format) = seen_format(disk, dir, &shown, entries, choice, &layouts) {
         format
     } else if shown.is_empty() {
-        // A log from which everything was pruned or whose first segment never came, but whose lock or saved cuts are there.
+        // A log from which everything was pruned or whose first segment never came, but whose lock, saved cuts or manifest are there.
         let left_by = |format: &&&'static Format| format.ours.is_some_and(|ours| entries.iter().any(|e| (ours.leaves)(&e.name)));
-        let left = ALL.iter().find(left_by).copied();
+        let left = ALL.iter().find(left_by).copied().or_else(|| layouts.named_by_a_manifest());
         let lost = segments.iter().find(|e| e.kind != EntryKind::Folder);
         if let Some(lost) = lost.filter(|_| choice.format.is_none() && left.is_none()) {
             return Err(not_regular("open", &dir.join(&lost.name), lost.kind.words()));

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use walctl::disk::Disk;
+use walctl::disk::{Disk, EntryKind};
 use walctl::formats::{Format, Halt, Item, Sink, Visit, Want};
 use walctl::model::{Damage, DamageKind, Error, Keys, Lsn, LsnRange, Value, Verdict};
 use walctl::ops::mend::{Permit, carry_out, plan, plan_undo, salvage, undo};

@@ -9,7 +9,7 @@ use crate::advice::{MORE, copy};
 use crate::mend::HURT;
 use crate::support::sandbox::Sandbox;
 
-const FORMATS: [&str; 5] = ["ironwal", "kafka", "nodedb", "rivven", "allsource"];
+const FORMATS: [&str; 6] = ["ironwal", "kafka", "nodedb", "redis", "rivven", "allsource"];
 
 fn lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{line}: {e}"))).collect()

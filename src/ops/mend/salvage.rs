@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::aside::Aside;
 use super::numbers::{Course, NumberPlan, Stretch, course};
+use crate::disk::EntryKind;
 use crate::formats::{Halt, Item, KnownHole, Want};
 use crate::model::{Acknowledged, Damage, DamageKind, Error, Hole, HoleOrigin, Lsn, LsnRange, Payload, Record, Result, Time};
 use crate::ops::open::Input;
@@ -107,7 +108,7 @@ pub fn salvage(input: &Input, report: &Report, target: &Path, stop: &AtomicBool)
         .collect();
     let place = |gap: &Gap| (rank.get(gap.damage.span.place.segment.index()).copied(), gap.damage.span.start());
     gaps.sort_by_key(place);
-    let like = input.source.segments.first().map(|s| s.path.as_path());
+    let like = input.source.segments.iter().find(|s| s.kind == EntryKind::File).map(|s| s.path.as_path());
     let (renumbered, shifted) = match numbers {
         NumberPlan::Stay(shifted) => (false, shifted),
         NumberPlan::New => (true, 0),

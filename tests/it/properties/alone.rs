@@ -4,7 +4,8 @@ use super::*;
 
 /// Each segment given by itself, and through a pipe, reads the same in all commands.
 pub(super) fn check_alone(disk: &Arc<dyn Disk>, input: &Input) -> Result<(), Fails> {
-    for segment in &input.source.segments {
+    // What a manifest names and nobody has cannot be given.
+    for segment in input.source.segments.iter().filter(|segment| segment.kind != EntryKind::Absent) {
         let alone = reopen(disk, &segment.path, Some(input.format), &input.keys).map_err(|e| format!("alone: {e}"))?;
         let Some(seen) = look(&alone).map_err(|why| format!("{} alone: {why}", segment.name))? else { continue };
         // A name tells where the numbers of a segment begin; a stream has none. Frames of a recycled RocksDB log hold its number, and sums of
