@@ -155,7 +155,7 @@ pub const CATALOGUE: [CatalogueEntry; 20] = [
     entry(
         DamageKind::BrokenBatch,
         "broken-batch",
-        "a batch lacks some of its records, so none of its records is shown",
+        "a batch lacks some of its records, so none of them counts",
         "a crash in the middle of a write, or damage inside the batch",
         "walctl dump --frames shows the records that are whole",
     ),
