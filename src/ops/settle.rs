@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::disk::EntryKind;
 use crate::formats::{Ending, Summary, Want};
 use crate::model::Result;
+use crate::ops::open::is_gone;
 use crate::ops::walk::{self, LogView};
 
 /// How long to wait before each look, in milliseconds.
@@ -48,6 +49,14 @@ pub fn settle(log: LogView<'_>, want: Want, summaries: &mut [Summary]) -> Result
         }
     }
     Ok(())
+}
+
+/// The same where a segment may go after it was read: what was seen of it stands.
+pub fn settle_what_is_left(log: LogView<'_>, want: Want, summaries: &mut [Summary]) -> Result<()> {
+    match settle(log, want, summaries) {
+        Err(error) if log.source.segments.iter().any(|segment| is_gone(&error, segment)) => Ok(()),
+        settled => settled,
+    }
 }
 
 /// The last segment with content, if segments without any stand after it: their numbers tell how far it had come when they were begun.

@@ -117,6 +117,7 @@ fn foreign(format: &str, claim: impl Fn(usize) -> usize) -> (&'static str, Vec<u
         "raft-engine" => "0000000000000004.raftlog",
         "mysql" => "binlog.000001",
         "kafka" => "00000000000000000000.log",
+        "redis" => "appendonly.aof.1.incr.aof",
         _ => "00000000000000000000.wal",
     };
     while bytes.len() < SIZE {
@@ -224,6 +225,11 @@ fn foreign(format: &str, claim: impl Fn(usize) -> usize) -> (&'static str, Vec<u
                 bytes.extend([0; 39]);
                 bytes.push(1);
             }
+            "redis" => {
+                // Commands in the arguments of each other, all of which claim more arguments than there are.
+                let inner = format!("*{}", length.max(9));
+                bytes.extend(format!("${}\r\n{inner}\r\n", inner.len()).bytes());
+            }
             "rocksdb" => {
                 // As dense as headers can stand, each with all that is left of its block or a part of it.
                 let left = 32_768 - bytes.len() % 32_768;
@@ -271,6 +277,7 @@ fn hostile_headers_of_other_systems_cost_a_small_multiple_of_their_length() {
         "postgres",
         "prometheus",
         "raft-engine",
+        "redis",
         "rivven",
         "rocksdb",
         "sqlite",

@@ -30,6 +30,7 @@ mod keys;
 mod library;
 mod live_crates;
 mod live_databases;
+mod live_redis;
 mod live_servers;
 mod live_sqlite;
 mod mend;

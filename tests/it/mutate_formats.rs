@@ -200,6 +200,79 @@ fn zeros_to_the_end_are_torn_in_ironwal_and_the_usual_end_in_rivven() {
     clean_rivven().iter().for_each(|log| zero_all(log, true));
 }
 
+/// An increment of Redis: its name, its bytes, and what it holds.
+fn clean_redis() -> (&'static Format, &'static str, Vec<u8>, Found) {
+    let format = by_name("redis").expect("the format is in the registry");
+    let name = "appendonly.aof.1.incr.aof";
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/redis/clean_incr/wal").join(name);
+    let bytes = std::fs::read(path).expect("the increment is there");
+    let found = walk(format, name, bytes.clone(), &Keys::default());
+    assert_eq!((found.verdict(), found.records.len()), (Verdict::Clean, 41));
+    (format, name, bytes, found)
+}
+
+/// The bytes of a Redis command that are neither its name nor a key or value: marks, numbers and line ends.
+fn framing(command: &[u8]) -> Vec<usize> {
+    let (mut places, mut at) = (Vec::new(), 0);
+    while at < command.len() {
+        let line = command[at..].windows(2).position(|two| two == b"\r\n").expect("a line ends") + 2;
+        places.extend(at..at + line);
+        let number: usize = std::str::from_utf8(&command[at + 1..at + line - 2]).expect("digits").parse().expect("a number");
+        let content = if command[at] == b'$' { number } else { 0 };
+        at += line + content;
+        if command[at - line - content] == b'$' {
+            places.extend(at..at + 2);
+            at += 2;
+        }
+    }
+    places
+}
+
+#[test]
+fn a_flipped_bit_of_what_frames_a_redis_command_is_never_clean_and_costs_no_command_further_on() {
+    let (format, name, bytes, clean) = clean_redis();
+    for record in &clean.records {
+        let start = usize::try_from(record.offset).expect("small");
+        let end = record.offset + record.length;
+        for at in framing(&record.payload).into_iter().map(|at| start + at) {
+            for bit in 0..8 {
+                let mut hurt = bytes.clone();
+                hurt[at] ^= 1 << bit;
+                let found = walk(format, name, hurt, &Keys::default());
+                let what = format!("bit {bit} of byte {at} flipped");
+                assert_ne!(found.verdict(), Verdict::Clean, "{what}");
+                // A length that leads further can take in commands behind it; those further on are given.
+                let ends = found.damage.iter().map(|(_, damage)| damage.span.end()).max().unwrap_or(0);
+                let untouched = |r: &&Got| r.offset + r.length <= record.offset || r.offset >= ends.max(end);
+                for other in clean.records.iter().filter(untouched) {
+                    assert!(found.records.iter().any(|r| same(r, other)), "{what}: the command at {} is untouched", other.offset);
+                }
+                assert!(ends < end + 200, "{what}: {:?}", found.damage);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_cut_redis_file_is_torn_unless_it_is_cut_at_a_command_outside_of_a_transaction() {
+    let (format, name, bytes, clean) = clean_redis();
+    let mut open = false;
+    let mut edges = vec![0];
+    for record in &clean.records {
+        open = record.kind == "MULTI" || open && record.kind != "EXEC";
+        if !open {
+            edges.push(record.offset + record.length);
+        }
+    }
+    for length in 0..bytes.len() as u64 {
+        let found = walk(format, name, bytes[..usize::try_from(length).expect("small")].to_vec(), &Keys::default());
+        let expected = if edges.contains(&length) { Verdict::Clean } else { Verdict::Torn };
+        assert_eq!(found.verdict(), expected, "cut to {length} bytes: {:?}", found.damage);
+        let whole = clean.records.iter().filter(|r| r.offset + r.length <= length).count();
+        assert_eq!(found.records.len(), whole, "cut to {length} bytes");
+    }
+}
+
 #[test]
 fn no_flip_and_no_cut_of_any_small_fixture_panics_or_hangs() {
     for format in foreign() {

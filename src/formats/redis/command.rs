@@ -152,6 +152,7 @@ fn parse(bytes: &mut impl ByteSource, at: u64, budget: &mut u64) -> Here {
         match bytes.at(end, 2) {
             b"\r\n" => {}
             b"" | b"\r" => return Here::Short,
+            [b'\r', _] => return Here::Bad { at: end + 1, wanted: Wanted::ArgumentEnd },
             _ => return Here::Bad { at: end, wanted: Wanted::ArgumentEnd },
         }
         if index < 2 {
@@ -203,6 +204,7 @@ fn number(bytes: &mut impl ByteSource, at: u64) -> Result<(u64, u64), Here> {
         _ if digits > DIGITS => Err(bad(0, Wanted::Number)),
         (_, None, _) | (_, Some(b'\r'), None) => Err(Here::Short),
         (_, Some(b'\r'), Some(b'\n')) => Ok((number, at + 1 + digits as u64 + 2)),
+        (_, Some(b'\r'), _) => Err(bad(digits + 1, Wanted::LineEnd)),
         _ => Err(bad(digits, Wanted::LineEnd)),
     }
 }

@@ -67,7 +67,7 @@ impl Walker<'_, '_> {
         let number = |name, value: u64| Field { name, value: Value::Number(value) };
         let text = |name, value| Field { name, value: Value::Text(value) };
         let sum = sum.map(|sum| format!("{sum:016x}"));
-        let mut fields = vec![text("system", system), number("version", version.into())];
+        let mut fields = vec![text("system", system), number("version", version.into()), number("bytes", end)];
         fields.extend(sum.as_deref().map(|sum| text("crc64", sum)));
         fields.extend(head.facts.iter().map(|(name, value)| text(name, value)));
         if let Some((database, keys, expires)) = head.database {

@@ -27,7 +27,7 @@ impl Walker<'_, '_> {
         if short && self.rereads.tail_moves(&seen, &mut self.cursor, self.visit.want.live)? {
             return Ok(true);
         }
-        let next = self.next_command(start + 1);
+        let next = self.behind_line_end(here).or_else(|| self.next_command(start + 1));
         let moved = match next {
             Some(_) => self.rereads.hole_again(&seen, &mut self.cursor)? && self.is_whole(start),
             None => !short && self.rereads.tail_moves(&seen, &mut self.cursor, self.visit.want.live)?,
@@ -139,6 +139,15 @@ impl Walker<'_, '_> {
         matches!(stands(&mut self.cursor, at, &mut self.budget), Here::Command(_) | Here::Note { .. })
     }
 
+    /// Only the line end of the last argument is hurt, and a command stands behind it.
+    fn behind_line_end(&mut self, here: Here) -> Option<u64> {
+        let Here::Bad { at, wanted: Wanted::ArgumentEnd | Wanted::NoteEnd } = here else { return None };
+        [at + 1, at + 2].into_iter().find(|place| match stands(&mut self.cursor, *place, &mut self.budget) {
+            Here::Command(command) => self.fits(&command),
+            _ => false,
+        })
+    }
+
     /// Where the next whole command begins: behind a line end, with a name that can be one, and with the end of the file or of another
     /// command's begin behind it.
     fn next_command(&mut self, from: u64) -> Option<u64> {
@@ -158,9 +167,12 @@ impl Walker<'_, '_> {
             let begins: Vec<u64> =
                 (0..given - 2).filter(|skip| piece[*skip..*skip + 3] == *b"\r\n*").map(|skip| at + skip as u64 + 2).collect();
             for begin in begins {
+                let before = self.budget;
                 if let Here::Command(command) = stands(&mut self.cursor, begin, &mut self.budget)
                     && self.fits(&command)
                 {
+                    // Only what came to nothing is counted.
+                    self.budget = before;
                     return Some(begin);
                 }
             }

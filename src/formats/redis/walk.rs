@@ -11,8 +11,6 @@ use crate::model::{Damage, DamageKind, Error, Facts, Look, Lsn, Proof, Span, War
 
 /// How far a walk goes between two marks, and between two signs of life.
 const STRIDE: u64 = 1 << 20;
-/// So many bytes in front of which claims were read that came to nothing cost as much as the file itself.
-const FALSE_CLAIMS: u64 = 4;
 /// Numbers of databases are smaller where a mark can hold them.
 const DATABASES: u32 = 1 << 20;
 
@@ -43,7 +41,7 @@ pub struct Walker<'a, 's> {
     /// How many transactions were begun.
     pub transactions: u64,
     pub rereads: Rereads,
-    /// How many arguments may still be read of commands that come to nothing.
+    /// How many arguments may still be read of commands that come to nothing: in all, as many as the file has bytes.
     pub budget: u64,
 }
 
@@ -60,7 +58,7 @@ pub fn walk(visit: &Visit<'_>, sink: &mut Sink<'_>) -> Walk {
         multi: None,
         transactions: 0,
         rereads: Rereads::default(),
-        budget: cursor.length().max(STRIDE).saturating_mul(FALSE_CLAIMS),
+        budget: cursor.length().max(STRIDE),
         cursor,
     };
     match visit.want.start {
@@ -101,8 +99,10 @@ impl Walker<'_, '_> {
             return self.snapshot(system, version);
         }
         if self.visit.segment.name.ends_with(MANIFEST) && head.starts_with(b"file ") {
-            let why = "it is the manifest of a log and no file with commands: name its folder".to_owned();
-            return Err(Error::Refused { path: self.visit.segment.path.clone(), why }.into());
+            let why = format!("its log is read by this folder; {} is only the list of its files", self.visit.segment.name);
+            let dir = &self.visit.source.dir;
+            let path = if dir.as_os_str().is_empty() { ".".into() } else { dir.clone() };
+            return Err(Error::Refused { path, why }.into());
         }
         let should = self.visit.segment.name.ends_with(".base.rdb");
         if should && self.cursor.refused_at(0).is_none() {

@@ -7,7 +7,7 @@ use crate::formats::{Format, Halt, Item, Mark, Summary, Want};
 use crate::model::{Damage, Keys, Lsn, LsnRange, Record, Result};
 use crate::ops::open::is_gone;
 use crate::ops::read::{Position, Selection};
-use crate::ops::settle::settle;
+use crate::ops::settle::settle_what_is_left;
 use crate::ops::walk::{self, LogView};
 
 /// A log, and what is wanted of it.
@@ -214,11 +214,7 @@ impl<'a> Scan<'a> {
         }
         let (stopped, position) = (reader.stopped, reader.position);
         if stopped.is_none() && parted.is_empty() {
-            match settle(LogView { source: &source, ..self.log() }, self.want(None, true), &mut summaries) {
-                // A segment went after it was read. What was seen of it stands.
-                Err(error) if source.segments.iter().any(|segment| is_gone(&error, segment)) => {}
-                settled => settled?,
-            }
+            settle_what_is_left(LogView { source: &source, ..self.log() }, self.want(None, true), &mut summaries)?;
         }
         Ok(ScanOutcome { passed: parted.clone(), ..finish(self.format, source, summaries, &parted, stopped, position) })
     }
@@ -232,14 +228,13 @@ impl<'a> Scan<'a> {
         let first = summaries.iter().rposition(|s| !s.blank).unwrap_or(0);
         for (index, summary) in summaries.iter_mut().enumerate().skip(first) {
             let Some(segment) = source.segments.get(index).filter(|s| s.kind == EntryKind::File) else { continue };
-            match source.file(segment) {
+            let length = match source.file(segment) {
                 // It was read, and nobody can read what came to it since.
-                Err(error) if is_gone(&error, segment) => continue,
-                file => {
-                    if file?.length()? == summary.length {
-                        continue;
-                    }
-                }
+                Err(error) if is_gone(&error, segment) => summary.length,
+                file => file?.length()?,
+            };
+            if length == summary.length {
+                continue;
             }
             reader.enter(None);
             let shown = summary.end;
