@@ -852,7 +852,7 @@ _walctl() {
             return 0
             ;;
         walctl__subcmd__verify)
-            opts="-j -q -h -V --format --io --key-file --jobs --max-rate --media --deep --ledger --map --seen --seen-for --part --max-bytes --json --quiet --color --help --version"
+            opts="-j -q -h -V --format --io --key-file --jobs --max-rate --media --deep --ledger --map --seen --seen-for --part --max-bytes --ends --sample --seed --json --quiet --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -932,6 +932,14 @@ _walctl() {
                     return 0
                     ;;
                 --max-bytes)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --sample)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --seed)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

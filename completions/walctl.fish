@@ -148,12 +148,15 @@ complete -c walctl -n "__fish_walctl_using_subcommand verify" -l seen -d 'Keep w
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l seen-for -d 'Read a segment again when it was read longer ago than this' -r
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l part -d 'Read only part K of N, keep what is found in the file, judge nothing, and end with 0 or 1: for many machines at once' -r
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l max-bytes -d 'Read no more than this in one run (the active segment aside); the next run goes on. Until all is read, nothing is judged' -r
+complete -c walctl -n "__fish_walctl_using_subcommand verify" -l sample -d 'Read this part of the segments, chosen by dice, and of the others only header and Seal; 5% or 0.1%' -r
+complete -c walctl -n "__fish_walctl_using_subcommand verify" -l seed -d 'Choose the same segments as the run that printed this seed' -r
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l color -d 'When to use colours; auto means on a terminal and without NO_COLOR' -r -f -a "auto\t'On a terminal and without NO_COLOR'
 always\t'Also into files and pipes'
 never\t'Nowhere'"
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l media -d 'Also read with the page cache bypassed, and report where the disk holds other bytes than the cache'
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l deep -d 'Also decrypt, decompress, and look for open transactions and orphaned fragments. An encrypted log needs its keys for this'
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l map -d 'Draw each segment as one line: frames, padding, reserved zeros, damage'
+complete -c walctl -n "__fish_walctl_using_subcommand verify" -l ends -d 'Read only the header and the Seal of each segment: finds gaps, forks, strangers and wrong names in a moment, and calls nothing clean'
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l json -d 'Results as JSON, one object a line; failures as one JSON object on standard error'
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -s q -l quiet -d 'Print no results and no progress; only the exit code answers'
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -396,7 +396,7 @@ pub mod formats {
     pub use kept::{KEPT, LONGEST_LINE, Label, Parts, line_key, parts, read_line, write_line};
     pub use layout::{Folder, Laid, Placed, numbered};
     pub use mend::{Mend, Mending, Restored, Restorer};
-    pub use ours::{HeaderFacts, HoleSite, Ours, ReadHeader, ReadTrailer, WriteHole};
+    pub use ours::{HeaderFacts, HoleSite, Ours, ReadEnds, ReadHeader, ReadTrailer, WriteHole};
     pub use proofs::{first_damage, gap_between, later_segments_prove, looks_interrupted};
     pub use registry::{ALL, by_name, numbers_of, ours, recognise};
     pub use sight::{Sight, by_sight, may_be_sighted};
@@ -460,7 +460,7 @@ pub mod ops {
         pub use map::{MapCell, map_segment};
         pub use media::{MediaView, compare_media};
         pub use stats::{NOT_CHECKED, Pinned, SegmentStats, Stats, stats};
-        pub use verify::{Checks, Looked, Partly, Progress, Report, SegmentReport, verify, verify_seen};
+        pub use verify::{Checks, Looked, Partly, Progress, Report, SegmentReport, verify, verify_portion, verify_seen};
         pub use walks::Portion;
     }
     /// Cutting a tail and putting it back, and saving what is valid from a log that cannot be mended.

@@ -67,6 +67,7 @@ mod cli {
         pub mod report {
             pub mod json;
             pub mod map;
+            mod portion;
             mod seen;
             mod shared;
             pub mod text;

@@ -1,5 +1,6 @@
 //! `walctl verify`: is a log whole, and if not, what does that mean.
 
+mod sample;
 pub mod seen;
 
 use std::path::{Path, PathBuf};
@@ -7,16 +8,18 @@ use std::path::{Path, PathBuf};
 use walctl::disk::Io;
 use walctl::model::{Error, Result, Verdict};
 use walctl::ops;
-use walctl::ops::report::{Checks, Looked, Report, check_ledger, compare_media, map_segment};
+use walctl::ops::report::{Checks, Looked, Portion, Report, check_ledger, compare_media, map_segment};
 
 use super::args::InputArgs;
-use super::exit::Exit;
+use super::exit::{CommandFailure, Exit};
+use super::hint;
 use super::interrupt;
 use super::render::out::Out;
 use super::render::progress::WorkBar;
 use super::render::report::{LookedBeside, json, map, text};
 use super::render::{escape, formats};
 use super::survey;
+use sample::SampleArgs;
 use seen::{Seeing, SeenArgs};
 use walctl::model::units::{count, parse_rate};
 
@@ -53,6 +56,8 @@ pub struct VerifyArgs {
     map: bool,
     #[command(flatten)]
     seen: SeenArgs,
+    #[command(flatten)]
+    sample: SampleArgs,
 }
 
 /// Checks each log and ends with the worst of what was found.
@@ -151,13 +156,26 @@ fn not_checked(input: &ops::open::Input, report: &Report) -> Option<Error> {
     Some(Error::WrongKey { path: input.source.path.clone(), why })
 }
 
+fn nothing_at_the_ends(input: &ops::open::Input) -> CommandFailure {
+    let log = input.source.path.display();
+    CommandFailure {
+        exit: Exit::Failed,
+        message: format!("{log}: not checked: the ends of {} segments tell nothing by themselves", input.format.name),
+        next: Some(format!("read some of them: walctl verify {} --sample 1%", hint::show(&input.source.path))),
+    }
+}
+
 impl VerifyArgs {
     /// Checks a log, and shows how far it has come.
     pub fn look(&self, input: &ops::open::Input, seeing: Option<&Seeing>, out: &Out) -> anyhow::Result<Looked> {
         let checks = Checks { jobs: self.jobs(), deep: self.deep, rate: self.max_rate, ..Checks::default() };
+        let portion = self.sample.portion();
+        if portion == Portion::Ends && input.format.ends.is_none() {
+            return Err(nothing_at_the_ends(input).into());
+        }
         watched(input, out, "checking", |progress| match seeing {
             Some(seeing) => seeing.verify(input, &checks, progress),
-            None => ops::report::verify(input, &checks, progress).map(|report| Looked::All(Box::new(report))),
+            None => ops::report::verify_portion(input, &checks, progress, portion),
         })
     }
 

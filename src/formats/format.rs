@@ -4,7 +4,7 @@ use std::any::Any;
 
 use serde_json::Value;
 
-use super::{Decode, Ending, Folder, Laid, Mend, Mending, Ours, ReadHeader, ReadTrailer, Restorer, Summary};
+use super::{Decode, Ending, Folder, Laid, Mend, Mending, Ours, ReadEnds, ReadHeader, ReadTrailer, Restorer, Summary};
 use crate::disk::{Entry, EntryKind, Lock, Segment, Source};
 use crate::model::{Damage, DamageKind, Error, Facts, Keys, Look, Lsn, LsnRange, Place, Record, Span, Time};
 
@@ -45,6 +45,9 @@ pub struct Format {
     pub header: Option<ReadHeader>,
     /// Reads the end of a finished segment, where it can answer for all of it.
     pub trailer: Option<ReadTrailer>,
+    /// Reads both ends of any segment for the join, where they tell what it needs: which log it belongs to, where it begins, and where it
+    /// ends if it was finished. Costs a few small reads.
+    pub ends: Option<ReadEnds>,
     /// What a walk takes from the names and lengths of the other segments of its log, where that is more than which one follows it: only
     /// where this is the same as it was, a walk finds the same in the same bytes.
     pub around: Option<Around>,

@@ -12,6 +12,9 @@ pub type ReadHeader = fn(&Source, &Segment, &Keys) -> Option<HeaderFacts>;
 /// where only a walk tells.
 pub type ReadTrailer = fn(&Source, &Segment) -> Result<Option<Summary>>;
 
+/// Reads both ends of a segment. The summary says of itself that the segment was not walked ([`Summary::whole`]).
+pub type ReadEnds = fn(&Source, &Segment) -> Result<Summary>;
+
 /// Makes the hole as it is written down, and its bytes.
 pub type WriteHole = fn(&HoleSite<'_>, Hole, Time) -> Result<(Hole, Vec<u8>), String>;
 

@@ -14,6 +14,7 @@ mod crash_log_writes;
 mod crash_model;
 mod diff;
 mod dump_jobs;
+mod ends;
 mod examples;
 mod exit_codes;
 mod follow;

@@ -28,6 +28,7 @@ pub const FORMAT: Format = Format {
     restore: None,
     header: None,
     trailer: None,
+    ends: None,
     around: None,
     ours: None,
     drawing: |_| &[("time", 0, 4), ("type", 4, 1), ("server", 5, 4), ("length", 9, 4), ("next", 13, 4), ("flags", 17, 2)],

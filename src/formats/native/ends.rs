@@ -3,7 +3,7 @@
 use super::join::Joint;
 use crate::disk::{EntryKind, Segment, Source, read_full};
 use crate::formats::{Ending, HeaderFacts, State, Summary};
-use crate::model::{Keys, Lsn, LsnRange, Result};
+use crate::model::{Keys, Lsn, LsnRange, Result, Span, Warning};
 use crate::native::{HEADER_FIELDS, HeaderFound, Opener, SegmentHeader, find_seal, segment_lsn};
 
 /// What the header tells. One small read.
@@ -50,4 +50,43 @@ pub fn trailer(source: &Source, segment: &Segment) -> Result<Option<Summary>> {
         tally: Some(Box::new(tally)),
         ..Summary::new(segment, length)
     }))
+}
+
+/// What both ends tell of any segment, finished or not; three small reads.
+pub fn ends(source: &Source, segment: &Segment) -> Result<Summary> {
+    let mut cursor = source.cursor(segment)?;
+    let length = cursor.length();
+    let mut summary = Summary { whole: false, blank: false, ..Summary::new(segment, length) };
+    let mut joint = Joint { named: segment_lsn(&segment.name), ..Joint::default() };
+    let head = cursor.array(0).map(|head| SegmentHeader::decode(&head));
+    let Some(HeaderFound::Good(header) | HeaderFound::Flipped(header, _)) = head else {
+        // Of what is not written to any more a header is missed; elsewhere it may be on its way.
+        if segment.followed {
+            summary.warnings.push(doubt(segment, "no-header", "only reading all of it tells what it is"));
+        }
+        return Ok(Summary { begins: joint.named, own: Some(Box::new(joint)), ..summary });
+    };
+    (summary.begins, joint.header) = (Some(header.first_lsn), Some(header));
+    let seal = joint.header.as_ref().and_then(|header| find_seal(&mut cursor, header.seed()));
+    match seal {
+        Some(seal) => {
+            if let Some(tally) = &seal.tally {
+                summary.records = tally.records;
+                summary.lsns = LsnRange::new(Lsn(tally.first_lsn), Lsn(tally.last_lsn)).filter(|lsns| lsns.last.0 > 0);
+            }
+            summary.due = Some(seal.header.lsn);
+            (summary.end, summary.ending, summary.state) = (length, Ending::Sealed, State::Sealed);
+            (joint.last_sum, joint.sealed) = (Some(seal.header.sum), true);
+        }
+        None if segment.followed => {
+            let text = "a crash ended it, or its tail is lost; only reading all of it tells";
+            summary.warnings.push(doubt(segment, "no-seal", text));
+        }
+        None => {}
+    }
+    Ok(Summary { own: Some(Box::new(joint)), ..summary })
+}
+
+fn doubt(segment: &Segment, name: &'static str, text: &str) -> Warning {
+    Warning { name, span: Span::new(segment.id, 0, 0), text: text.to_owned() }
 }

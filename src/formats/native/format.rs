@@ -7,7 +7,7 @@
 //! A frame is valid when its sum fits, started from a seed that is bound to the log, the segment and the frame's own offset. All of
 //! it is on the format page.
 
-use super::ends::{header, trailer};
+use super::ends::{ends, header, trailer};
 use super::hole::hole;
 use super::join::{join, read_own, write_own};
 use super::walk::walk;
@@ -34,6 +34,7 @@ pub const FORMAT: Format = Format {
     restore: None,
     header: Some(header),
     trailer: Some(trailer),
+    ends: Some(ends),
     around: None,
     ours: Some(&OURS),
     decode: None,

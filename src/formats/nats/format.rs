@@ -22,6 +22,7 @@ pub const FORMAT: Format = Format {
     restore: None,
     header: None,
     trailer: None,
+    ends: None,
     around: None,
     ours: None,
     drawing: |_| &[("length", 0, 4), ("sequence", 4, 8), ("time", 12, 8), ("subject length", 20, 2)],

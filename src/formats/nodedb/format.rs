@@ -26,6 +26,7 @@ pub const FORMAT: Format = Format {
     restore: Some(dwb::restore),
     header: None,
     trailer: None,
+    ends: None,
     around: None,
     ours: None,
     decode: None,

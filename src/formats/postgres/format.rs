@@ -26,6 +26,7 @@ pub const FORMAT: Format = Format {
     restore: None,
     header: None,
     trailer: None,
+    ends: None,
     around: Some(walk::around),
     ours: None,
     decode: None,

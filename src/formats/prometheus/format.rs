@@ -22,6 +22,7 @@ pub const FORMAT: Format = Format {
     restore: None,
     header: None,
     trailer: None,
+    ends: None,
     around: None,
     ours: None,
     drawing: |_| &[("kind", 0, 1), ("length", 1, 2), ("crc", 3, 4)],

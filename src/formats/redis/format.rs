@@ -22,6 +22,7 @@ pub const FORMAT: Format = Format {
     restore: None,
     header: None,
     trailer: None,
+    ends: None,
     around: None,
     ours: None,
     drawing: |_| &[],

@@ -41,6 +41,7 @@ static LINES: Format = Format {
     restore: None,
     header: None,
     trailer: None,
+    ends: None,
     around: None,
     ours: None,
     decode: None,

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use super::walks::{Portion, WalkCache, Walks};
-use crate::disk::Source;
+use super::stats::NOT_CHECKED;
+use super::walks::{Portion, WalkCache, Walks, number_anew};
+use crate::disk::{Segment, Source};
 use crate::formats::{Ending, KnownHole, State, Summary, Want};
 use crate::model::{
     Acknowledged, Damage, DamageKind, Error, HoleOrigin, Lsn, LsnRange, Place, Result, SegmentId, Time, Verdict, Warning,
@@ -72,6 +73,8 @@ pub struct Report {
     pub summaries: Vec<Summary>,
     /// Where damage begins of which a copy beside the log holds what was there.
     pub copied: Vec<Place>,
+    /// What was to be walked. Of a segment that was not, [`SegmentReport::checked`] says so.
+    pub portion: Portion,
     /// It was made with a file of what was seen: [`SegmentReport::seen`] says which segments were not walked.
     pub with_seen: bool,
 }
@@ -99,15 +102,37 @@ pub struct SegmentReport {
     pub state: State,
     /// The worst verdict in it.
     pub verdict: Verdict,
+    /// It was walked; otherwise no more than its ends were read.
+    pub checked: bool,
     /// When it was walked, if that was not now: it is as it was then.
     pub seen: Option<Time>,
+}
+
+impl SegmentReport {
+    /// What is known of it in a word.
+    #[must_use]
+    pub fn verdict_name(&self) -> &'static str {
+        if self.verdict == Verdict::Clean && !self.checked { NOT_CHECKED } else { self.verdict.name() }
+    }
 }
 
 impl Report {
     /// Every record is whole and none is missing.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.verdict == Verdict::Clean
+        self.verdict == Verdict::Clean && self.unchecked() == 0
+    }
+
+    /// How many segments were not walked.
+    #[must_use]
+    pub fn unchecked(&self) -> usize {
+        self.segments.iter().filter(|segment| !segment.checked).count()
+    }
+
+    /// What is known of the log in a word: what was not looked at is not called clean.
+    #[must_use]
+    pub fn verdict_name(&self) -> &'static str {
+        if self.verdict == Verdict::Clean && self.unchecked() > 0 { NOT_CHECKED } else { self.verdict.name() }
     }
 
     /// Nothing is wrong but a write that was interrupted at the end, or may have been: a tail that can be cut.
@@ -171,6 +196,11 @@ pub fn verify(input: &Input, checks: &Checks, progress: &Progress) -> Result<Rep
         Looked::All(report) => Ok(*report),
         Looked::Some(_) => Err(Error::Interrupted),
     }
+}
+
+/// Checks a portion of a log: the ends of its segments, a sample of them, as much as a budget allows.
+pub fn verify_portion(input: &Input, checks: &Checks, progress: &Progress, portion: Portion) -> Result<Looked> {
+    verify_some(input, checks, progress, None, portion)
 }
 
 /// Checks a log with a file of what was seen: what stands in it and still fits is not walked again, and what is walked is kept there.
@@ -262,13 +292,19 @@ fn check(
     let want = Want { counts_only: true, deep: checks.deep, tally: checks.tally, live: live.is_some(), ..Want::default() };
     let found = Walks { input, want, checks, progress, seen, portion }.all(walked)?;
     // Of a part nothing is judged, even where it is all there is.
-    if matches!(portion, Portion::Part { .. }) || found.iter().any(Option::is_none) {
+    let by_choice = matches!(portion, Portion::Ends | Portion::Sample { .. });
+    if matches!(portion, Portion::Part { .. }) || !by_choice && found.iter().any(Option::is_none) {
         return Ok(Looked::Some(partly(input, &found, seen)));
     }
-    let mut summaries: Vec<Summary> = found.into_iter().flatten().collect();
-    settle(input.into(), want, &mut summaries)?;
-    let between = (input.format.join)(source, &mut summaries);
-    let mut report = report(input, live, summaries, between);
+    let (summaries, between) = if found.iter().flatten().filter(|summary| summary.whole).count() == found.len() {
+        let mut summaries: Vec<Summary> = found.into_iter().flatten().collect();
+        settle(input.into(), want, &mut summaries)?;
+        let between = (input.format.join)(source, &mut summaries);
+        (summaries, between)
+    } else {
+        some_joined(input, found)
+    };
+    let mut report = Report { portion, ..report(input, live, summaries, between) };
     if let Some(seen) = seen {
         for segment in &mut report.segments {
             segment.seen = seen.taken_from(&segment.file);
@@ -276,6 +312,35 @@ fn check(
         report.with_seen = true;
     }
     Ok(Looked::All(Box::new(report)))
+}
+
+/// Joins what is known of some segments: with each other where the ends of all are known, else each by itself.
+fn some_joined(input: &Input, mut found: Vec<Option<Summary>>) -> (Vec<Summary>, Vec<Damage>) {
+    let source = &input.source;
+    if found.iter().all(Option::is_some) {
+        let mut summaries: Vec<Summary> = found.into_iter().flatten().collect();
+        let between = (input.format.join)(source, &mut summaries);
+        return (summaries, between);
+    }
+    // What a join says of a segment by itself may be explained by another one, so only the damage that its walk found counts. The join
+    // completes what later segments prove about it.
+    for (index, known) in found.iter_mut().enumerate() {
+        let Some(mut summary) = known.take() else { continue };
+        let id = source.segments[index].id;
+        let mut alone = source.narrow(index..index + 1);
+        alone.alone = true;
+        let warnings = summary.warnings.clone();
+        number_anew(&mut summary, SegmentId(0));
+        let mut summaries = [summary];
+        (input.format.join)(&alone, &mut summaries);
+        let [mut summary] = summaries;
+        summary.warnings = warnings;
+        number_anew(&mut summary, id);
+        *known = Some(summary);
+    }
+    let unknown = |segment: &Segment| Summary { whole: false, ..Summary::new(segment, segment.length) };
+    let summaries = found.into_iter().zip(&source.segments).map(|(known, segment)| known.unwrap_or_else(|| unknown(segment)));
+    (summaries.collect(), Vec::new())
 }
 
 fn partly(input: &Input, found: &[Option<Summary>], seen: Option<&SeenRun<'_>>) -> Partly {
@@ -346,6 +411,7 @@ fn report(input: &Input, live: Option<u32>, mut summaries: Vec<Summary>, between
             ending: summary.ending,
             state: summary.state,
             verdict: worst(Some(segment.id)),
+            checked: summary.whole,
             seen: None,
         })
         .collect();
@@ -368,6 +434,7 @@ fn report(input: &Input, live: Option<u32>, mut summaries: Vec<Summary>, between
         warnings,
         known_holes,
         unused_lsns,
+        portion: Portion::All,
         with_seen: false,
         recovery: summaries.iter().rev().find_map(|summary| summary.recovery.clone()),
         summaries,

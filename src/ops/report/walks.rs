@@ -1,14 +1,14 @@
 //! Walking the segments of a log, several at once, each of them once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::verify::{Checks, Progress};
-use crate::disk::Segment;
+use crate::disk::{EntryKind, Segment};
 use crate::formats::{Halt, Item, Summary, Want};
-use crate::model::{Error, Result};
+use crate::model::{Error, Result, SegmentId};
 use crate::ops::open::Input;
 use crate::ops::seen::SeenRun;
 use crate::ops::walk;
@@ -25,6 +25,15 @@ pub enum Portion {
         number: u32,
         /// How many there are.
         of: u32,
+    },
+    /// None of them: only the ends of each are read.
+    Ends,
+    /// Some of them, by dice; of the others the ends, where they tell something.
+    Sample {
+        /// How many of a million.
+        per_million: u32,
+        /// Which ones.
+        seed: u64,
     },
     /// Until so many bytes were walked. The last segment of the log is always walked.
     Bytes(u64),
@@ -44,11 +53,35 @@ impl WalkCache {
     /// What was found in a segment of an earlier listing, under the number that it has now.
     fn take(&mut self, segment: &Segment) -> Option<Summary> {
         let mut summary = self.0.remove(&segment.name).filter(|_| segment.followed)?;
-        summary.damage.kept_mut().iter_mut().for_each(|damage| damage.span.place.segment = segment.id);
-        summary.warnings.kept_mut().iter_mut().for_each(|warning| warning.span.place.segment = segment.id);
-        summary.holes.kept_mut().iter_mut().for_each(|known| known.span.place.segment = segment.id);
+        number_anew(&mut summary, segment.id);
         Some(summary)
     }
+}
+
+/// Gives what was found in a segment the number that it has in another listing.
+pub(super) fn number_anew(summary: &mut Summary, id: SegmentId) {
+    summary.damage.kept_mut().iter_mut().for_each(|damage| damage.span.place.segment = id);
+    summary.warnings.kept_mut().iter_mut().for_each(|warning| warning.span.place.segment = id);
+    summary.holes.kept_mut().iter_mut().for_each(|known| known.span.place.segment = id);
+}
+
+/// The names of the segments that a sample reads: at least one, whichever there are, and with the same seed the same ones.
+fn sampled(segments: &[Segment], per_million: u32, seed: u64) -> HashSet<&str> {
+    let count = (segments.len() as u64 * u64::from(per_million)).div_ceil(1_000_000);
+    let mut drawn: Vec<(u64, &str)> = segments.iter().map(|segment| (lot(&segment.name, seed), segment.name.as_str())).collect();
+    drawn.sort_unstable();
+    drawn.into_iter().take(usize::try_from(count).unwrap_or(usize::MAX)).map(|(_, name)| name).collect()
+}
+
+/// A number for a name that nothing but the seed decides.
+fn lot(name: &str, seed: u64) -> u64 {
+    let mixed = |state: u64| {
+        let state = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let state = (state ^ (state >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        state ^ (state >> 31)
+    };
+    name.bytes()
+        .fold(mixed(seed.wrapping_add(0x9E37_79B9_7F4A_7C15)), |state, byte| mixed(state.wrapping_add(u64::from(byte) + 1)))
 }
 
 /// The walks over a log: what is wanted of them, and what is already known.
@@ -99,7 +132,13 @@ impl Walks<'_> {
     /// Walks some segments; after a failure the rest stays undone.
     fn several(&self, todo: &[&Segment]) -> Vec<Option<Result<Option<Summary>>>> {
         let next = AtomicUsize::new(0);
+        let segments = &self.input.source.segments;
+        let sample = match self.portion {
+            Portion::Sample { per_million, seed } => sampled(segments, per_million, seed),
+            _ => HashSet::new(),
+        };
         let limits = Limits {
+            sample,
             rate: RateLimit { since: Instant::now(), rate: self.checks.rate, done: AtomicU64::new(0) },
             begun: AtomicU64::new(0),
         };
@@ -131,7 +170,7 @@ impl Walks<'_> {
     }
 
     /// One segment: as it was seen before, or walked; `None` when it is not of the portion.
-    fn one(&self, segment: &Segment, limits: &Limits) -> Result<Option<Summary>> {
+    fn one(&self, segment: &Segment, limits: &Limits<'_>) -> Result<Option<Summary>> {
         if self.progress.stop.load(Ordering::Relaxed) {
             return Err(Error::Interrupted);
         }
@@ -139,6 +178,16 @@ impl Walks<'_> {
             && (!segment.followed || segment.id.index() % (of as usize) + 1 != number as usize)
         {
             return Ok(None);
+        }
+        let walked = match self.portion {
+            Portion::Ends => segment.kind != EntryKind::File,
+            Portion::Sample { .. } => segment.kind != EntryKind::File || limits.sample.contains(segment.name.as_str()),
+            _ => true,
+        };
+        if !walked {
+            let ends = self.input.format.ends.map(|ends| ends(&self.input.source, segment));
+            self.progress.done.fetch_add(segment.length, Ordering::Relaxed);
+            return ends.transpose();
         }
         if let Some(summary) = self.seen.and_then(|seen| seen.find(self.input, segment, self.want)) {
             self.progress.done.fetch_add(summary.length, Ordering::Relaxed);
@@ -183,7 +232,9 @@ impl Walks<'_> {
 }
 
 /// What all walks share.
-struct Limits {
+struct Limits<'a> {
+    /// The names of those that are walked of a sample.
+    sample: HashSet<&'a str>,
     rate: RateLimit,
     /// How many bytes the segments have that walks were begun over.
     begun: AtomicU64,
@@ -204,5 +255,33 @@ impl RateLimit {
         if let Some(rest) = due.checked_sub(self.since.elapsed()) {
             std::thread::sleep(rest);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_has_its_size_and_is_the_same_for_the_same_seed() {
+        let segment = |number: u32| Segment {
+            id: SegmentId(number),
+            name: format!("{number:020}.wal"),
+            path: number.to_string().into(),
+            sequence: u64::from(number),
+            length: 1,
+            followed: true,
+            kind: EntryKind::File,
+        };
+        let segments: Vec<Segment> = (0..200).map(segment).collect();
+        for (per_million, count) in [(1, 1), (5_000, 1), (5_001, 2), (50_000, 10), (1_000_000, 200)] {
+            let sample = sampled(&segments, per_million, 7);
+            assert_eq!((sample.len(), &sample), (count, &sampled(&segments, per_million, 7)), "{per_million}");
+        }
+        let [one, other] = [7, 8].map(|seed| sampled(&segments, 50_000, seed));
+        assert!(one.intersection(&other).count() < 10, "another seed, another sample");
+        // Which of those that are left are read does not change when others are pruned.
+        let left = sampled(&segments[100..], 1_000_000, 7).len();
+        assert_eq!((left, sampled(&[], 1_000_000, 7).len()), (100, 0));
     }
 }

@@ -7,7 +7,7 @@ use walctl::model::{Damage, LsnRange, Span, Warning};
 use walctl::ops::open::Input;
 use walctl::ops::report::{LedgerReport, MediaView, Report, SegmentReport};
 
-use super::{LookedBeside, seen, segment_name};
+use super::{LookedBeside, portion, seen, segment_name};
 use crate::cli::hint;
 use crate::cli::render::json::Object;
 use crate::cli::render::out::Out;
@@ -18,7 +18,7 @@ pub fn write(out: &mut Out, input: &Input, report: &Report, beside: &LookedBesid
     let mut object = Object::of("walctl.verify/1")
         .put("log", report.log.display().to_string())
         .put("format", report.format)
-        .put("verdict", report.verdict.name())
+        .put("verdict", report.verdict_name())
         .put("live", report.live.is_some())
         .put("records", report.records)
         .put("first_lsn", report.first_lsn())
@@ -41,6 +41,9 @@ pub fn write(out: &mut Out, input: &Input, report: &Report, beside: &LookedBesid
     }
     if let Some((path, found)) = &beside.ledger {
         object = object.put("ledger", ledger(&path.display().to_string(), found));
+    }
+    if let Some(portion) = portion::json(report) {
+        object = object.put("looked_at", portion);
     }
     if let Some(view) = &beside.seen {
         object = object.put("seen", seen::json(report, view));
@@ -83,7 +86,7 @@ fn segment(segment: &SegmentReport) -> Object {
         // A length that is not known stays unknown.
         .put("file_bytes", Some(segment.file_bytes).filter(|bytes| *bytes != u64::MAX))
         .put("state", segment.state.name())
-        .put("verdict", segment.verdict.name())
+        .put("verdict", segment.verdict_name())
         .put("data_end", segment.end)
 }
 

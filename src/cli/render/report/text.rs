@@ -7,9 +7,9 @@ use walctl::formats::{Numbers, numbers_of};
 use walctl::model::{Acknowledged, Damage, DamageKind, LsnRange, Verdict};
 use walctl::ops::open::Input;
 use walctl::ops::read::bytes_around;
-use walctl::ops::report::{LedgerReport, MediaView, Report, SegmentReport};
+use walctl::ops::report::{LedgerReport, MediaView, NOT_CHECKED, Report, SegmentReport};
 
-use super::{LookedBeside, place, readable, seen};
+use super::{LookedBeside, place, portion, readable, seen};
 use crate::cli::hint;
 use crate::cli::render::escape;
 use crate::cli::render::hex;
@@ -156,16 +156,18 @@ fn segments(out: &mut Out, report: &Report) -> io::Result<()> {
     let mut table = Table::new(out, &heads);
     let numbers = numbers_of(report.format);
     let count = report.segments.len();
-    let mut left_out = 0;
+    let (mut left_out, mut unread) = (0, 0);
     for (index, segment) in report.segments.iter().enumerate() {
         let dull = segment.verdict == Verdict::Clean && index >= LISTED && index + LISTED < count;
         if dull {
             left_out += 1;
+            unread += u32::from(!segment.checked);
             continue;
         }
         if left_out > 0 {
-            table.row([format!("… {left_out} more, all clean")]);
-            left_out = 0;
+            let how = if unread > 0 { format!("{unread} of them not checked") } else { "all clean".to_owned() };
+            table.row([format!("… {left_out} more, {how}")]);
+            (left_out, unread) = (0, 0);
         }
         let row = row(segment, numbers).into_iter().enumerate();
         table.inked_row(row.filter(|(column, _)| shown(column)).map(|(_, cell)| cell));
@@ -182,7 +184,10 @@ fn row(segment: &SegmentReport, numbers: Numbers) -> [(String, Option<Ink>); 7] 
         (segment.valid_bytes.to_string(), None),
         (bytes, None),
         (segment.state.name().to_owned(), None),
-        (segment.verdict.to_string(), Some(ink(segment.verdict))),
+        (
+            segment.verdict_name().to_owned(),
+            Some(if segment.checked { ink(segment.verdict) } else { ink(segment.verdict.max(Verdict::Torn)) }),
+        ),
     ]
 }
 
@@ -304,14 +309,17 @@ pub fn one_of_many(out: &mut Out, input: &Input, report: &Report) -> io::Result<
 /// The line that a report ends with.
 fn outcome(out: &mut Out, input: &Input, report: &Report, whose: &str) -> io::Result<()> {
     let log = super::log_path(input);
-    let verdict = out.paint(ink(report.verdict), report.verdict);
+    let portion = portion::words(report, input.format.ends.is_some());
+    let worst = if portion.is_some() { report.verdict.max(Verdict::Torn) } else { report.verdict };
+    let verdict = out.paint(ink(worst), report.verdict_name());
     let records = match report.lsns {
+        _ if report.records == 0 && portion.is_some() => "no records known".to_owned(),
         _ if report.records == 0 => "no records".to_owned(),
         Some(lsns) => format!("{}, LSN {}", count(report.records, "record"), input.format.numbers.show_range(lsns)),
         None => count(report.records, "record"),
     };
     let meaning = match report.acknowledged() {
-        _ if report.verdict == Verdict::Clean => ends(report),
+        _ if report.verdict == Verdict::Clean => portion.clone().unwrap_or_else(|| ends(report)),
         Acknowledged::Yes => match lost(report, input.format.numbers) {
             Some(lsns) => format!("acknowledged records are lost or in doubt: LSN {lsns}"),
             None => report.verdict.words().to_owned(),
@@ -319,7 +327,11 @@ fn outcome(out: &mut Out, input: &Input, report: &Report, whose: &str) -> io::Re
         Acknowledged::No | Acknowledged::Unknown => "no acknowledged record is known to be missing".to_owned(),
     };
     let live = report.live.map(|pid| format!("; process {pid} is writing to it")).unwrap_or_default();
-    writeln!(out, "{log}: {verdict}; {whose}{records}; {meaning}{live}")
+    writeln!(out, "{log}: {verdict}; {whose}{records}; {meaning}{live}")?;
+    match portion.filter(|_| report.verdict != Verdict::Clean) {
+        Some(portion) => writeln!(out, "  {NOT_CHECKED}: {portion}"),
+        None => Ok(()),
+    }
 }
 
 /// Why a clean log ends where it does.
