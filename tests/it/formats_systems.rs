@@ -317,5 +317,5 @@ fn kafka_fixtures_hold_what_independent_readers_list() {
 
 #[test]
 fn redis_fixtures_hold_what_an_independent_decoder_lists() {
-    run("redis", 14);
+    run("redis", 19);
 }

@@ -7,7 +7,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value as Json;
@@ -186,10 +186,12 @@ fn redis_is_read_beside_its_rewrites_killed_torn_repaired_and_starts_again_with_
         cut(&path, length - 11);
         let torn = sandbox.run(&["verify", LOG]);
         assert_eq!(torn.code, 3, "{}{}", torn.stdout, torn.stderr);
-        let ends = checked_to(&sandbox);
+        // Valkey's tool stops at its own snapshots.
+        let checked = (!valkey).then(|| checked_to(&sandbox));
         let repaired = sandbox.run(&["repair", LOG]);
         assert_eq!(repaired.code, 0, "{}{}", repaired.stdout, repaired.stderr);
-        assert!(valkey || last_file(&sandbox).1 == ends, "cut where the server's own tool would: {ends}");
+        let ends = last_file(&sandbox).1;
+        assert_eq!(checked.unwrap_or(ends), ends, "cut where the server's own tool would");
         let kept = keys_set(&sandbox, LOG);
         let (server, mut client) = redis(program, &sandbox);
         client.ask(&["SELECT", "1"]).expect("it answers");
@@ -219,7 +221,7 @@ fn what_a_tear_inside_a_transaction_costs_without_a_repair_is_foretold() {
     cut(&path, length - 14 - 2);
     let torn = copy_log(&sandbox);
     let said = sandbox.run(&["verify", LOG]);
-    assert!(said.code == 3 && said.stdout.contains("write behind an open transaction"), "{}", said.stdout);
+    assert!(said.code == 3 && said.stdout.contains("writes behind the open transaction"), "{}", said.stdout);
 
     // Without a repair the server leaves the transaction open, and what it acknowledges then is lost at the next start.
     let (server, mut client) = redis("redis-server", &sandbox);
@@ -281,4 +283,37 @@ fn one_file_with_a_snapshot_and_commands_is_read_as_the_server_reads_it() {
     assert_eq!(client.ask(&["DBSIZE"]), Some(Json::from(519)), "all but the torn one");
     drop(server);
     assert_eq!(sandbox.run(&["verify", "data"]).code, 0, "what the server made of it has a manifest");
+}
+
+/// A rewrite takes away the file that is being followed, and the next one goes on where it ended.
+#[test]
+#[ignore = "starts a Redis server"]
+fn a_follower_shows_what_is_written_while_rewrites_replace_the_files() {
+    if !found("redis-server") {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let (server, mut client) = redis("redis-server", &sandbox);
+    let shown = sandbox.path().join("shown");
+    let to = fs::File::create(&shown).expect("room for a file");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_walctl"));
+    command
+        .args(["dump", "data", "--follow", "--json", "--kind", "SET"])
+        .current_dir(sandbox.path())
+        .stdout(to)
+        .stderr(Stdio::null());
+    let mut follower = command.spawn().expect("it runs");
+    for number in 0..3 {
+        let key = format!("round:{number}");
+        client.ask(&["SET", &key, "x"]).expect("a healthy server takes it");
+        // Shown before the next rewrite, which takes away the file that it stands in.
+        until(&key, || fs::read_to_string(&shown).ok()?.contains(&format!("\"key\":\"{key}\"")).then_some(()));
+        client.rewrite();
+    }
+    assert!(follower.try_wait().expect("it can be asked").is_none(), "it goes on");
+    follower.kill().expect("it can be ended");
+    follower.wait().expect("it ends");
+    drop(server);
+    let text = fs::read_to_string(&shown).expect("it reads");
+    assert_eq!(text.lines().count(), 3, "each once: {text}");
 }

@@ -96,10 +96,10 @@ impl Walker<'_, '_> {
         }
         let keys = self.keys_in(multi.start, end);
         let named = if keys.is_empty() { String::new() } else { format!(" (keys: {})", keys.join(", ")) };
-        let (commands, are) = if multi.commands == 1 { ("command", "stands") } else { ("commands", "stand") };
+        let (commands, are, them) = if multi.commands == 1 { ("command", "stands", "it") } else { ("commands", "stand", "them") };
         let text = format!(
-            "{} whole {commands} {are} behind MULTI at {} without an EXEC, and no server will apply them{named}; where a server went on \
-             writing behind a tear, acknowledged ones are among them: walctl dump shows them",
+            "{} whole {commands} {are} behind MULTI at {} without an EXEC, and no server will apply {them}{named}; where a server went on \
+             writing behind a tear, acknowledged commands are among these: walctl dump shows them",
             multi.commands, multi.start
         );
         self.warn("open-transaction", multi.start, end, text);

@@ -205,9 +205,12 @@ fn hurt(system: &str, name: &str, last: bool, damage: &Damage, own: &Own) -> Str
             format!("{truncated} {system} cuts {name} at byte {cut}, in front of MULTI, and starts; with no it refuses to")
         }
         (Some(cut), true) => match own.torn_inside {
+            Some(multi) if system == "Valkey" => format!(
+                "{truncated} Valkey 9.1 cuts {name} in front of the transaction at byte {multi} and starts, as repair does; with no it refuses to"
+            ),
             Some(multi) => format!(
-                "{truncated} {system} cuts {name} at byte {at} only and starts; releases that do not go back to the MULTI at {multi}, such as \
-                 Redis 7.0, then write behind an open transaction, and lose all of that at the start after: repair cuts at {cut}; with no it refuses to start"
+                "{truncated} Redis (6.2, 7.0 and 8.2) cuts {name} at byte {at} only and starts; then it writes behind the open transaction of byte \
+                 {multi}, and loses all of that at the start after. Let repair cut at {cut} before; with no it refuses to start"
             ),
             None => format!("{truncated} {system} cuts {name} at byte {cut} and starts; with no it refuses to start"),
         },
