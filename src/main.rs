@@ -14,6 +14,7 @@ mod cli {
     pub mod hold;
     pub mod interrupt;
     pub mod presets;
+    pub mod reference;
     pub mod verify_with_bar;
     pub mod zone;
 

@@ -1,6 +1,6 @@
-//! `walctl generate`, hidden: writes the completions and manual pages that packagers install.
+//! `walctl generate`, hidden: writes the completions and manual pages that packagers install, and the reference of JSON keys.
 //!
-//! Everything comes from the one clap definition, from `Exit` and from the catalogue of damage. No dates: the same input gives the
+//! Everything comes from the one clap definition, from `Exit`, from the catalogue of damage and from the tables of keys. No dates: the same input gives the
 //! same bytes on every day.
 
 use std::fs;
@@ -16,6 +16,7 @@ use walctl::model::{CATALOGUE, Verdict};
 
 use super::exit::Exit;
 use super::hint::takes_format;
+use super::reference;
 use super::render::out::say;
 
 /// The hidden command.
@@ -27,12 +28,14 @@ pub fn command() -> Command {
         .subcommand_required(true)
         .subcommand(Command::new("completions").about("Completions for bash, zsh, fish, elvish and powershell").arg(dir()))
         .subcommand(Command::new("man").about("One manual page a command").arg(dir()))
+        .subcommand(Command::new("json").about("The reference of JSON keys").arg(dir()))
 }
 
 /// Writes what was asked for, about the command line `top`.
 pub fn run(matches: &ArgMatches, top: Command) -> Exit {
     let done = match matches.subcommand() {
         Some(("completions", sub)) => completions(dir(sub), top),
+        Some(("json", sub)) => json(dir(sub)),
         Some((_, sub)) => man(dir(sub), top),
         None => Ok(()),
     };
@@ -56,6 +59,12 @@ fn completions(dir: &Path, mut top: Command) -> anyhow::Result<()> {
             .with_context(|| format!("cannot write the completions for {shell} into {}", dir.display()))?;
     }
     Ok(())
+}
+
+fn json(dir: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    let path = dir.join("json.md");
+    fs::write(&path, reference::page::write()).with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn man(dir: &Path, mut top: Command) -> anyhow::Result<()> {

@@ -82,6 +82,26 @@ fn every_case_gets_the_answer_that_is_written() {
     assert!(failures.is_empty(), "{} of {} cases:\n\n{}", failures.len(), paths.len(), failures.join("\n"));
 }
 
+/// Runs the cases in which `--json` is typed, and hands on what those lines answer.
+pub fn json_answers(each: &mut dyn FnMut(&str, &Ran)) {
+    let mut paths = Vec::new();
+    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases"), &mut paths);
+    for path in paths {
+        let mut case = parse(&fs::read_to_string(&path).expect("it is text")).expect("it is a case");
+        if !case.steps.iter().any(|step| step.line.contains("--json")) {
+            continue;
+        }
+        let sandbox = Sandbox::new();
+        make(&mut case, &sandbox).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
+        for step in &case.steps {
+            let ran = finish(sandbox.shell(&step.line), b"");
+            if step.line.contains("--json") {
+                each(&step.line, &ran);
+            }
+        }
+    }
+}
+
 /// The recipes of all cases, and where they stand.
 pub fn recipes() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");

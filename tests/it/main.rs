@@ -26,6 +26,7 @@ mod fuzz;
 mod generated;
 mod hostile;
 mod hostile_files;
+mod json;
 mod kept;
 mod keys;
 mod library;
