@@ -34,7 +34,7 @@
 //! Everything else is for tools, in reading order: [`model`] has the words, [`disk`] the one door to bytes, [`native`] our own segments,
 //! [`writer`] appends to them, [`formats`] reads every log we know, [`ops`] is what can be done with a log, `bench` measures.
 //! Features: `async` makes a follower a `Stream` (appending needs no feature), `encryption` of our own payloads, `formats` of other
-//! systems, `bench`, `cli` for the binary; without any, ten dependencies.
+//! systems, `log` for what the writer has to say while it works, `bench`, `cli` for the binary; without any, ten dependencies.
 
 #[doc = include_str!("guide.md")]
 pub mod guide {}
@@ -47,7 +47,7 @@ pub use model::{Acknowledged, Error, ErrorKind, Keys, Lsn, LsnRange, Result, Tim
 pub use ops::report::Report;
 pub use options::{Options, Repair};
 pub use reader::{Ended, FollowStream, Follower, Hurt, LogRecord, ReadAll, ReadItem, Reader, RecordBytes, verify};
-pub use writer::{Ack, AsDraft, Counts, Draft, Pin, Preallocate, Reason, Retain, Rotated, SyncMode, Ticket, Window};
+pub use writer::{Ack, AsDraft, Clock, Counts, Draft, Pin, Preallocate, Reason, Retain, Rotated, SyncMode, Ticket, Window};
 
 /// The words: positions, records, damage, verdicts. Values only.
 pub mod model {
@@ -142,7 +142,9 @@ pub mod native {
 
 /// Appending to our own log.
 pub mod writer {
+    mod clock;
     mod counters;
+    mod events;
     mod frames;
     mod gaps;
     /// Group commit: one sync for many.
@@ -206,7 +208,9 @@ pub mod writer {
     mod standing;
     mod sync;
     pub use crate::native::{FRAME_LIMIT, Fact, FrameKind, RecordFacts};
+    pub use clock::Clock;
     pub use counters::{Counters, Counts};
+    pub(crate) use events::{Weight, tell};
     pub use frames::{AsDraft, Draft};
     pub use gaps::MISSING;
     pub use group::{GroupCommit, Ticket};

@@ -10,7 +10,7 @@ use crate::ops::mend::{Permit, carry_out, plan};
 use crate::ops::report::{Checks, Progress, verify};
 use crate::options::{Options, Repair};
 use crate::reader::{Ended, LogRecord, Reader, one_log};
-use crate::writer::{Ack, AsDraft, Counts, Draft, GroupCommit, Pin, Reason, Rotated, Ticket, WriterLock};
+use crate::writer::{Ack, AsDraft, Counts, Draft, GroupCommit, Pin, Reason, Rotated, Ticket, Weight, WriterLock, tell};
 
 /// A log that is open for appending, by many threads and tasks at once. A clone is the same log; a thread that appends should have a clone
 /// of its own, since a group that waits for company counts them to know that no other record can come.
@@ -448,7 +448,13 @@ fn cut_tail(dir: &Path, options: &Options, torn: Error) -> Result<()> {
     let permit = Permit { suspect: options.repair == Repair::Suspect, ..Permit::default() };
     let plan = plan(&input, &report, &permit)?;
     match (&plan.refusal, torn) {
-        (None, _) => carry_out(&options.disk, &plan),
+        (None, _) => {
+            for cut in &plan.cuts {
+                let (from, saved) = (&cut.from, &cut.saved_as);
+                tell(Weight::Warn, dir, format_args!("cut: {} at {}, saved in {saved}", cut.path.display(), from.offset));
+            }
+            carry_out(&options.disk, &plan)
+        }
         (Some(refusal), Error::Torn { path, why }) => {
             let why = format!("{why}; it is not cut: {}", refusal.why);
             Err(if report.is_torn() { Error::Torn { path, why } } else { Error::Corrupt { path, why } })

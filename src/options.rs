@@ -8,7 +8,7 @@ use crate::disk::{Disk, RealDisk};
 use crate::log::Log;
 use crate::model::{Keys, Lsn, Result};
 use crate::reader::LogRecord;
-use crate::writer::{Preallocate, Retain, Settings, SyncMode, Window};
+use crate::writer::{Clock, Preallocate, Retain, Settings, SyncMode, Window};
 
 /// How a log is opened and written. Begin with [`Options::new`], or with a constructor that names what it is for, and change what should
 /// be otherwise.
@@ -331,6 +331,15 @@ setters! {
     /// # let _ = options;
     /// ```
     retain(retain: Retain) |options, retain| options.settings.retain = retain;
+
+    /// What tells the time that records and segment headers carry: the system's clock, unless said otherwise. With a clock of its own and
+    /// [`Options::disk`] a test of a database is the same at every run.
+    ///
+    /// ```
+    /// let options = walctl::Options::new().clock(walctl::Clock::from_fn(|| walctl::Time(1_700_000_000_000_000)));
+    /// # let _ = options;
+    /// ```
+    clock(clock: Clock) |options, clock| options.settings.clock = clock;
 
     /// What becomes of a tail that a crash left half written. [`Repair::Torn`] unless said otherwise.
     ///

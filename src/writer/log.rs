@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::counters::Counters;
+use super::events::{SLOW_SYNC, Weight, tell};
 use super::frames::{Group, Numbering};
 use super::gaps::gaps;
 use super::key;
@@ -149,8 +150,10 @@ impl OpenLog {
         log.resume(tail)?;
         if log.options.retain.any() {
             let (disk, standing, retain) = (&log.disk, &log.standing, &log.options.retain);
-            log.retention = Some(Arc::new(Retention::open(disk, standing, dir, retain, &log.pins)?));
+            log.retention = Some(Arc::new(Retention::open(disk, standing, dir, retain, &log.options.clock, &log.pins)?));
         }
+        log.notes.iter().for_each(|note| tell(Weight::Warn, &log.dir, format_args!("{note}")));
+        tell(Weight::Info, &log.dir, format_args!("opened: LSN {} is next", log.next));
         Ok(log)
     }
 
@@ -166,7 +169,13 @@ impl OpenLog {
         }
         self.space.begin(&active.path, active.position, active.position);
         self.durable_to(self.next);
+        tell(Weight::Warn, &self.dir, format_args!("a group was refused: {error}"));
         only("write to", &error)
+    }
+
+    /// The time of day that what is written now carries.
+    fn now(&self) -> Time {
+        self.options.clock.now()
     }
 
     /// Makes everything written so far durable.
@@ -218,11 +227,12 @@ impl OpenLog {
         if self.active.is_none() {
             self.begin()?;
         }
+        let now = self.now();
         let active = self.active.as_mut().expect("it was begun just now if it was not there");
         let place = Numbering {
             base: self.next,
             durable: self.durable,
-            time: Time::now(),
+            time: now,
             seed: active.header.seed(),
             offset: active.position,
             cipher: active.cipher.as_ref(),
@@ -264,6 +274,10 @@ impl OpenLog {
         if durable {
             self.counters.sync();
             self.durable_to(self.next);
+            let slow = synced.duration_since(written);
+            if slow >= SLOW_SYNC {
+                tell(Weight::Warn, &self.dir, format_args!("a sync took {:.1} s", slow.as_secs_f64()));
+            }
         }
         let number = self.counters.groups();
         Ok(Written { first, segment, offset, number, records: group.records, led, gathered, written, synced, durable })
@@ -322,6 +336,7 @@ impl OpenLog {
             self.dirty = false;
         }
         self.closed = true;
+        tell(Weight::Info, &self.dir, format_args!("closed: LSN {} is next", self.next));
         let looked = self.look_around().map_err(|stop| self.stopped(stop));
         if self.space.take_next().is_some() && looked.is_ok() {
             let _ = sweep(self.disk.as_ref(), &next_path(&self.dir));
@@ -351,6 +366,9 @@ impl OpenLog {
     /// Ends the writer: what is on the disk is in doubt.
     pub fn abandon(&mut self, cause: &str) -> Failure {
         let durable = self.durable.before().unwrap_or(Lsn(0));
+        if self.poison.is_none() {
+            tell(Weight::Error, &self.dir, format_args!("nothing more is accepted: {cause}; durable up to LSN {durable}"));
+        }
         self.poison.get_or_insert_with(|| Failure::Poisoned { durable, cause: cause.into() }).clone()
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::frames::{close_fields, piece_kind, unsynced_count};
 use super::reopen::random;
-use super::segment::header_now;
+use super::segment::header_at;
 use crate::disk::{Disk, EntryKind, File, Open, as_private, make_dir, unfinished, write_full};
 use crate::model::{Error, Hole, Keys, Lsn, LsnRange, Result, Time};
 use crate::native::{
@@ -221,7 +221,7 @@ impl NewLog {
         if let Some(like) = &self.like {
             as_private(self.disk.as_ref(), &path, like)?;
         }
-        let header = header_now(self.log_id, first, self.chain, 0, self.key.as_ref());
+        let header = header_at(Time::now(), self.log_id, first, self.chain, 0, self.key.as_ref());
         self.segment = Some(NewSegment {
             file,
             seed: header.seed(),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::clock::Clock;
 use super::retention::Retain;
 use super::sync::{Preallocate, SyncMode, Window};
 use crate::model::{Error, Keys, Result};
@@ -54,6 +55,8 @@ pub struct Settings {
     pub ahead_bytes: u64,
     /// Which segments stay while the log is written.
     pub retain: Retain,
+    /// What gives records and segment headers their times.
+    pub clock: Clock,
 }
 
 impl Default for Settings {
@@ -80,6 +83,7 @@ impl Default for Settings {
             background: true,
             ahead_bytes: 64 << 20,
             retain: Retain::default(),
+            clock: Clock::default(),
         }
     }
 }

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::clock::Clock;
 use super::counters::Counters;
+use super::events::{Weight, tell};
 use super::pins::{Pins, pin, read_cursor};
 use super::retain::{Pin, Reason, Rules, SegmentFacts, plan_prune, prune_facts, sealed_facts};
 use super::standing::Standing;
@@ -105,11 +107,11 @@ impl Retain {
         self.below_checkpoint || self.segments.is_some() || self.bytes.is_some() || self.age.is_some()
     }
 
-    fn rules(&self, pins: Vec<Pin>) -> Rules {
+    fn rules(&self, now: Time, pins: Vec<Pin>) -> Rules {
         Rules {
             keep_segments: self.segments,
             keep_bytes: self.bytes,
-            keep_for: self.age.map(|age| (age, Time::now())),
+            keep_for: self.age.map(|age| (age, now)),
             by_checkpoint: self.below_checkpoint,
             pins,
             force: false,
@@ -125,6 +127,7 @@ pub(super) struct Retention {
     standing: Arc<Standing>,
     dir: PathBuf,
     retain: Retain,
+    clock: Clock,
     pins: Arc<Pins>,
     /// Segments that were sealed and not looked at yet.
     fresh: Mutex<Vec<Lsn>>,
@@ -148,6 +151,7 @@ impl Retention {
         standing: &Arc<Standing>,
         dir: &Path,
         retain: &Retain,
+        clock: &Clock,
         pins: &Arc<Pins>,
     ) -> Result<Retention> {
         let sealed = prune_facts(disk, dir)?;
@@ -156,6 +160,7 @@ impl Retention {
             standing: standing.clone(),
             dir: dir.to_owned(),
             retain: retain.clone(),
+            clock: clock.clone(),
             pins: pins.clone(),
             fresh: Mutex::default(),
             state: Mutex::new(RetentionState { sealed, held_by: Vec::new() }),
@@ -208,7 +213,9 @@ impl Retention {
             let mut segments = state.sealed.clone();
             segments.push(active.clone());
             let pins = kept.iter().map(|(name, read)| pin(name, *read)).chain(self.cursors()).collect();
-            let Some(oldest) = plan_prune(segments, &self.retain.rules(pins)).into_iter().next() else { return Ok(()) };
+            let Some(oldest) = plan_prune(segments, &self.retain.rules(self.clock.now(), pins)).into_iter().next() else {
+                return Ok(());
+            };
             let stays = !oldest.goes() || state.sealed.is_empty();
             state.held_by = oldest.kept;
             if stays {
@@ -218,6 +225,7 @@ impl Retention {
             self.disk.remove(&self.dir.join(&oldest.segment.file))?;
             state.sealed.remove(0);
             counters.gone(1);
+            tell(Weight::Info, &self.dir, format_args!("let go: {}", oldest.segment.file));
             // A filesystem may forget a removal and keep the next one: that would be a hole.
             self.disk.sync_dir(&self.dir)?;
         }
@@ -240,7 +248,7 @@ impl Retention {
     pub fn look_again(&self) -> Duration {
         let state = lock(&self.state);
         let by_age = self.retain.age.zip(state.sealed.first()).map(|(age, oldest)| {
-            let old = Duration::from_micros(Time::now().0.saturating_sub(oldest.newest.0));
+            let old = Duration::from_micros(self.clock.now().0.saturating_sub(oldest.newest.0));
             age.saturating_sub(old).max(SOONEST)
         });
         let by_cursor = (!self.retain.cursors.is_empty()).then_some(CURSORS);

@@ -30,15 +30,16 @@ pub(super) struct Active {
     pub since: Option<Instant>,
 }
 
-/// The header of a segment that is begun now.
-pub(super) fn header_now(
+/// The header of a segment that is begun at a moment.
+pub(super) fn header_at(
+    created: Time,
     log_id: [u8; 16],
     first_lsn: Lsn,
     chain: u32,
     block: u32,
     key: Option<&([u8; 32], [u8; 16])>,
 ) -> SegmentHeader {
-    let header = SegmentHeader { key: None, block, log_id, first_lsn, created: Time::now(), chain };
+    let header = SegmentHeader { key: None, block, log_id, first_lsn, created, chain };
     key.map_or(header, |(key, salt)| header.keyed(key, *salt))
 }
 

@@ -15,6 +15,7 @@ mod crash_model;
 mod diff;
 mod dump_jobs;
 mod ends;
+mod events;
 mod examples;
 mod exit_codes;
 mod follow;

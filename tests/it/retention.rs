@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use walctl::disk::{Disk, Fault, Luck, SimDisk};
 use walctl::native::segment_lsn;
-use walctl::{Draft, ErrorKind, Log, Lsn, Options, Reason, Retain};
+use walctl::{Clock, Draft, ErrorKind, Log, Lsn, Options, Reason, Retain, Time};
 
 const DIR: &str = "/wal";
 
@@ -58,6 +59,28 @@ fn old_segments_go_while_the_log_grows_and_the_rule_is_that_of_rotate() {
         );
         assert_eq!(log.reader().expect("it opens").next().expect("there are some").expect("it is whole").lsn.0, expected[0]);
     }
+}
+
+#[test]
+fn the_age_of_a_segment_is_that_of_the_clock_that_was_given() {
+    let hours = Arc::new(AtomicU64::new(1));
+    let told = hours.clone();
+    let clock = Clock::from_fn(move || Time(told.load(Ordering::Relaxed) * 3_600_000_000));
+    let disk = SimDisk::new();
+    let options = Options::new().disk(Arc::new(disk.clone())).background(false).preallocate(walctl::Preallocate::None);
+    let options = options.segment_records(10).clock(clock).retain(Retain::new().age(Duration::from_secs(2 * 3600)));
+    let log = options.open(DIR).expect("a new log");
+    let mut seen = Vec::new();
+    for hour in 1..=6 {
+        hours.store(hour, Ordering::Relaxed);
+        append(&log, 10);
+        seen.push(there(&disk)[0]);
+    }
+    // At three o'clock the records of one o'clock are two hours old and stay; at four they go.
+    assert_eq!(seen, [1, 1, 1, 11, 21, 31]);
+    let times: BTreeSet<u64> =
+        log.reader().expect("it opens").map(|r| r.expect("whole").time.expect("ours").0 / 3_600_000_000).collect();
+    assert_eq!(times, BTreeSet::from([4, 5, 6]));
 }
 
 #[test]

@@ -8,14 +8,15 @@ use std::time::{Duration, Instant};
 
 use super::{OpenLog, Rotated, WriteStop, only};
 use crate::disk::{AlignedBytes, DIRECT_BLOCK, Errno, File, Open, begin_file, errno_of, sweep, write_full};
-use crate::model::{Result, Time};
+use crate::model::Result;
 use crate::native::{
     FrameHeader, HEADER_BYTES, SegmentCipher, SegmentHeader, Tally, encode_frame, encode_header, encode_seal, frame_bytes,
     key_hint, segment_name,
 };
+use crate::writer::events::{Weight, tell};
 use crate::writer::frames::{Group, close_fields, pad_frame, pad_room};
 use crate::writer::reopen::{Tail, begun_block, random};
-use crate::writer::segment::{Active, header_now};
+use crate::writer::segment::{Active, header_at};
 use crate::writer::space::{is_no_space, next_path};
 use crate::writer::sync::{Preallocate, SyncMode};
 
@@ -42,7 +43,7 @@ impl OpenLog {
         self.stage.begin(&begun_block(plain.as_ref(), &path, open.position)?);
         let (header, position, tally, last_sum) = (open.header, open.position, open.tally, open.last_sum);
         let cipher = self.options.keys.newest().map(|key| SegmentCipher::new(key, &header));
-        let age = Duration::from_micros(Time::now().0.saturating_sub(header.created.0));
+        let age = Duration::from_micros(self.now().0.saturating_sub(header.created.0));
         let since = (tally.last_lsn > 0).then(|| Instant::now().checked_sub(age)).flatten();
         self.active = Some(Active { plain, data, blocks, path, header, cipher, position, tally, last_sum, since });
         if !fits || tail.doubtful {
@@ -96,6 +97,7 @@ impl OpenLog {
     fn no_direct(&mut self) {
         self.direct = false;
         self.counters.refuse_direct();
+        tell(Weight::Warn, &self.dir, format_args!("its filesystem refuses direct writes; they go through the page cache"));
     }
 
     /// Begins the next segment: under another name until its header is durable.
@@ -124,12 +126,13 @@ impl OpenLog {
             None => None,
         };
         let block = if self.direct { u32::try_from(DIRECT_BLOCK).expect("a block is small") } else { 0 };
-        let mut header = header_now(self.log_id, self.next, self.chain, block, key.as_ref());
+        let now = self.now();
+        let mut header = header_at(now, self.log_id, self.next, self.chain, block, key.as_ref());
         if self.direct && self.write_header(data.as_ref(), &header).is_err_and(|e| errno_of(&e) == Some(Errno::INVAL)) {
             // Some filesystems open a file for direct writes and then refuse them.
             self.no_direct();
             data = self.open_data(temp, &plain)?;
-            header = header_now(self.log_id, self.next, self.chain, 0, key.as_ref());
+            header = header_at(now, self.log_id, self.next, self.chain, 0, key.as_ref());
         }
         self.write_header(plain.as_ref(), &header)?;
         let length = self.options.segment_bytes;
@@ -153,6 +156,7 @@ impl OpenLog {
         self.active =
             Some(Active { plain, data, blocks, path, header, cipher, position: HEADER_BYTES, tally, last_sum, since: None });
         self.counters.begun();
+        tell(Weight::Debug, &self.dir, format_args!("begun: {}", segment_name(self.next)));
         Ok(())
     }
 
@@ -167,10 +171,11 @@ impl OpenLog {
         self.space.retire();
         self.look_around()?;
         self.sync_now()?;
+        let now = self.now();
         let Some(active) = &mut self.active else { return Ok(()) };
         let mut bytes = Vec::new();
         let seed = active.header.seed();
-        let sum = encode_seal(&mut bytes, &active.tally, 0, self.next, Time::now(), seed, active.position);
+        let sum = encode_seal(&mut bytes, &active.tally, 0, self.next, now, seed, active.position);
         if let Err(error) = write_full(active.plain.as_ref(), &bytes, active.position) {
             return Err(self.cut_back(error));
         }
@@ -182,6 +187,7 @@ impl OpenLog {
             retention.sealed(active.header.first_lsn);
         }
         self.active = None;
+        tell(Weight::Debug, &self.dir, format_args!("sealed: {} is next", self.next));
         self.counters.rotation();
         Ok(())
     }
@@ -235,14 +241,14 @@ impl OpenLog {
         self.space.retire();
         // Close proves that everything before it is durable: it must be so before.
         self.sync_now()?;
-        let (block, next) = (self.block(), self.next);
+        let (block, next, now) = (self.block(), self.next, self.now());
         let Some(active) = &self.active else { return Ok(()) };
         let (seed, at) = (active.header.seed(), active.position);
-        let fields = close_fields(next, Time::now());
+        let fields = close_fields(next, now);
         // With direct writes Close ends its block, so that the next group begins a new one. The padding is durable before Close
         // says so.
         if let Some(room) = pad_room(at, block, frame_bytes(0) as u64) {
-            let pad = pad_frame(next, 0, Time::now(), seed, at, room);
+            let pad = pad_frame(next, 0, now, seed, at, room);
             self.write_control(&pad)?;
         }
         let at = self.active.as_ref().map_or(at, |active| active.position);
