@@ -799,7 +799,7 @@ _walctl() {
             return 0
             ;;
         walctl__subcmd__stats)
-            opts="-q -h -V --format --io --key-file --scan --top --openmetrics --fail-if --watch --json --quiet --color --help --version"
+            opts="-q -h -V --format --io --key-file --scan --top --openmetrics --host --fail-if --watch --json --quiet --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -832,6 +832,10 @@ _walctl() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --fail-if)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -852,7 +856,7 @@ _walctl() {
             return 0
             ;;
         walctl__subcmd__verify)
-            opts="-j -q -h -V --format --io --key-file --jobs --max-rate --media --deep --ledger --map --seen --seen-for --part --max-bytes --ends --sample --seed --json --quiet --color --help --version"
+            opts="-j -q -h -V --format --io --key-file --jobs --max-rate --media --deep --ledger --map --openmetrics --host --seen --seen-for --part --max-bytes --ends --sample --seed --json --quiet --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -906,6 +910,10 @@ _walctl() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o filenames
                     fi
+                    return 0
+                    ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --seen)

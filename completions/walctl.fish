@@ -144,6 +144,7 @@ complete -c walctl -n "__fish_walctl_using_subcommand verify" -l key-file -d 'A 
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -s j -l jobs -d 'How many segments to check at once [default: one for each processor]' -r
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l max-rate -d 'Read no faster than this, to leave the disk to the service: 100MiB/s' -r
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l ledger -d 'Compare with a ledger that append wrote: list acknowledged records that the log lacks, and end with 7 if there are any' -r -F
+complete -c walctl -n "__fish_walctl_using_subcommand verify" -l host -d 'Give each metric the label host with this value' -r
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l seen -d 'Keep what is found in FILE, a line for each segment, and do not read again what has not changed since' -r -F
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l seen-for -d 'Read a segment again when it was read longer ago than this' -r
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l part -d 'Read only part K of N, keep what is found in the file, judge nothing, and end with 0 or 1: for many machines at once' -r
@@ -156,6 +157,7 @@ never\t'Nowhere'"
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l media -d 'Also read with the page cache bypassed, and report where the disk holds other bytes than the cache'
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l deep -d 'Also decrypt, decompress, and look for open transactions and orphaned fragments. An encrypted log needs its keys for this'
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l map -d 'Draw each segment as one line: frames, padding, reserved zeros, damage'
+complete -c walctl -n "__fish_walctl_using_subcommand verify" -l openmetrics -d 'Print OpenMetrics text on all logs together, for scrapers and node_exporter\'s textfile collector'
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l ends -d 'Read only the header and the Seal of each segment: finds gaps, forks, strangers and wrong names in a moment, and calls nothing clean'
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l json -d 'Results as JSON, one object a line; failures as one JSON object on standard error'
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -s q -l quiet -d 'Print no results and no progress; only the exit code answers'
@@ -301,6 +303,7 @@ map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"
 complete -c walctl -n "__fish_walctl_using_subcommand stats" -l key-file -d 'A file with keys for encrypted payloads: 64 hex digits a line, oldest first; append encrypts with the last one' -r -F
 complete -c walctl -n "__fish_walctl_using_subcommand stats" -l top -d 'Show N tags and the N newest segments; 0 shows all' -r
+complete -c walctl -n "__fish_walctl_using_subcommand stats" -l host -d 'Give each metric the label host with this value' -r
 complete -c walctl -n "__fish_walctl_using_subcommand stats" -l fail-if -d 'End with 7 if this holds for a log, as in replay_seconds>30; repeat the flag for more rules' -r
 complete -c walctl -n "__fish_walctl_using_subcommand stats" -l watch -d 'Count again after this time, until interrupted' -r
 complete -c walctl -n "__fish_walctl_using_subcommand stats" -l color -d 'When to use colours; auto means on a terminal and without NO_COLOR' -r -f -a "auto\t'On a terminal and without NO_COLOR'

@@ -46,6 +46,7 @@ mod cli {
         pub mod hex;
         pub mod json;
         pub mod mend;
+        pub mod openmetrics;
         pub mod out;
         pub mod progress;
         pub mod stats;
@@ -68,6 +69,7 @@ mod cli {
         pub mod report {
             pub mod json;
             pub mod map;
+            pub mod metrics;
             mod portion;
             mod seen;
             mod shared;

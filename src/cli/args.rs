@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
-use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
+use clap::builder::{NonEmptyStringValueParser, OsStringValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum, ValueHint};
 use walctl::disk::{Disk, Io, RealDisk, Stream};
 use walctl::formats;
@@ -76,6 +76,21 @@ impl KeyFlag {
     /// The keys that were given; none is no error.
     pub fn keys(&self) -> anyhow::Result<Keys> {
         self.path().map_or_else(|| Ok(Keys::default()), read_keys)
+    }
+}
+
+/// The machine, for metrics of many machines in one place.
+#[derive(Args, Debug)]
+pub struct HostFlag {
+    /// Give each metric the label host with this value
+    #[arg(long, value_name = "NAME", requires = "openmetrics", value_parser = NonEmptyStringValueParser::new())]
+    host: Option<String>,
+}
+
+impl HostFlag {
+    /// Its name, if there is one.
+    pub fn name(&self) -> Option<&str> {
+        self.host.as_deref()
     }
 }
 

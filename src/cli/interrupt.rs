@@ -5,6 +5,8 @@
 //! was acknowledged is durable, and a log that was not closed opens.
 
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
 
 use super::exit::Exit;
 
@@ -61,6 +63,28 @@ extern "C" fn on_alarm(_: libc::c_int) {
 /// Promises that [`caught`] is asked often: the first interruption only sets it, the second one ends the process, and so does time.
 pub fn be_polite() {
     POLITE.store(true, Ordering::Relaxed);
+}
+
+/// Does some work that looks at `stop` now and then, and sets it when an interruption comes.
+pub fn stopping<T>(stop: &AtomicBool, work: impl FnOnce() -> T) -> T {
+    if !POLITE.load(Ordering::Relaxed) {
+        return work();
+    }
+    let (over, worker) = mpsc::channel::<()>();
+    std::thread::scope(|scope| {
+        // Where there is no thread to be had, the second signal ends the work, as it always does.
+        let _ = std::thread::Builder::new().spawn_scoped(scope, move || {
+            while worker.recv_timeout(Duration::from_millis(20)) == Err(RecvTimeoutError::Timeout) {
+                if caught() {
+                    stop.store(true, Ordering::Relaxed);
+                }
+            }
+        });
+        let done = work();
+        // Dropped here, or by a panic.
+        drop(over);
+        done
+    })
 }
 
 /// Whether an interruption came since [`be_polite`].

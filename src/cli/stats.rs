@@ -6,7 +6,7 @@ use std::time::Duration;
 use walctl::ops;
 use walctl::ops::report::{Progress, Stats};
 
-use super::args::InputArgs;
+use super::args::{HostFlag, InputArgs};
 use super::exit::{CommandFailure, Exit, usage};
 use super::gate::Gate;
 use super::render::formats;
@@ -33,6 +33,8 @@ pub struct StatsArgs {
     /// Print OpenMetrics text, for scrapers
     #[arg(long, conflicts_with = "json")]
     openmetrics: bool,
+    #[command(flatten)]
+    host: HostFlag,
     /// End with 7 if this holds for a log, as in replay_seconds>30; repeat the flag for more rules
     #[arg(long, value_name = "CONDITION", value_parser = Gate::parse)]
     fail_if: Vec<Gate>,
@@ -105,7 +107,7 @@ fn show(args: &StatsArgs, all: &[Stats], out: &mut Out) -> io::Result<()> {
         return Ok(());
     }
     if args.openmetrics {
-        return openmetrics(out, all);
+        return openmetrics(out, all, args.host.name());
     }
     for (index, stats) in all.iter().enumerate() {
         if out.json() {
@@ -130,7 +132,7 @@ fn count(args: &StatsArgs, log: &ops::open::Input, out: &Out) -> anyhow::Result<
 
 /// A gate that is not met is said on standard error: the numbers themselves were the result.
 fn check(gate: &Gate, stats: &Stats, out: &mut Out) -> Exit {
-    let Some(number) = metrics(stats).into_iter().find(|(name, ..)| *name == gate.name()).and_then(|m| m.3) else {
+    let Some(number) = metrics(stats).into_iter().find(|(name, ..)| *name == gate.name()).and_then(|m| m.2) else {
         // Not being met because there is nothing to measure is not the same as being well.
         if !out.json() {
             out.note(format!("{}: {gate}: it has no {}, so this does not hold", stats.log.display(), gate.name()));

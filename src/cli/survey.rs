@@ -8,7 +8,7 @@ use walctl::disk::{Disk, RealDisk};
 use walctl::formats::Sight;
 use walctl::model::units::count;
 use walctl::model::{Error, Verdict};
-use walctl::ops::open::{Choice, open};
+use walctl::ops::open::{Choice, Input, open};
 use walctl::ops::report::{Looked, Report};
 use walctl::ops::survey::{FoundLogs, survey};
 
@@ -18,7 +18,7 @@ use super::render::escape;
 use super::render::json::Object;
 use super::render::out::{Ink, Out};
 use super::render::report::{LookedBeside, json, text};
-use super::verify::VerifyArgs;
+use super::verify::VerifyRun;
 use super::verify::seen::Seeing;
 
 /// The survey, if this path needs one: a folder that is no log, and below it other logs than those right below.
@@ -57,35 +57,42 @@ struct VerdictCounts {
 }
 
 /// Checks each log, and ends with the worst of what was found.
-pub fn check(args: &VerifyArgs, path: &Path, survey: FoundLogs, seeing: Option<&Seeing>, out: &mut Out) -> anyhow::Result<Exit> {
+pub fn check(run: &mut VerifyRun<'_>, path: &Path, survey: FoundLogs, out: &mut Out) -> anyhow::Result<Exit> {
     let mut tally = VerdictCounts::default();
     let mut exit = Exit::Done;
-    for mut input in survey.logs {
-        let ended = match args.look(&input, seeing, out) {
+    let mut logs = survey.logs;
+    for index in 0..logs.len() {
+        let input = &mut logs[index];
+        let ended = match run.look(input, out) {
             Ok(Looked::All(report)) => {
                 input.source = report.source.clone();
                 tally.count(&report);
-                match show(&input, &report, seeing, out) {
-                    Err(error) if !out.is_closing(&error) => return Err(error),
-                    _ => report.verdict.into(),
-                }
+                judged(run, input, &report, out)?
             }
             Ok(Looked::Some(partly)) => {
                 tally.partly += 1;
-                seeing.map_or(Ok(Exit::Done), |seeing| seeing.partly(&partly, out))?
+                run.partly(&partly, out)?
             }
-            Err(error) if is_interrupt(&error) => return Err(error),
+            Err(error) if is_interrupt(&error) => {
+                run.left_out(&logs[index..], Exit::Interrupted);
+                return Err(error);
+            }
             // It was removed since it was found: then it is not below this folder.
             Err(_) if !input.source.dir.exists() => continue,
             Err(error) => {
                 tally.failed += 1;
-                out.failure(&error)
+                let ended = out.failure(&error);
+                run.left_out(&logs[index..=index], ended);
+                ended
             }
         };
         exit = exit.or_worse(ended);
     }
     for (folder, sight) in &survey.sighted {
-        unread(folder, sight, out)?;
+        match &mut run.metrics {
+            Some(metrics) => metrics.without_reader(),
+            None => unread(folder, sight, out)?,
+        }
     }
     for folder in &survey.left {
         let folder = escape::line(&folder.display().to_string());
@@ -94,9 +101,24 @@ pub fn check(args: &VerifyArgs, path: &Path, survey: FoundLogs, seeing: Option<&
     for error in survey.failed {
         exit = exit.or_worse(out.failure(&error.into()));
     }
-    if !out.quiet() && !out.json() {
+    if run.tells(out) && !out.json() {
         let path = escape::line(&path.display().to_string());
         writeln!(out, "{path}: {}", tally.words(survey.folders, survey.sighted.len() as u64))?;
+    }
+    Ok(exit)
+}
+
+fn judged(run: &mut VerifyRun<'_>, input: &Input, report: &Report, out: &mut Out) -> anyhow::Result<Exit> {
+    let beside = LookedBeside { media: None, ledger: None, seen: run.seeing.as_ref().map(Seeing::view) };
+    let exit = report.verdict.into();
+    if run.tells(out) {
+        match show(input, report, &beside, out) {
+            Err(error) if !out.is_closing(&error) => return Err(error),
+            _ => {}
+        }
+    }
+    if let Some(metrics) = &mut run.metrics {
+        metrics.report(input, report, &beside, report.verdict_name(), exit);
     }
     Ok(exit)
 }
@@ -105,12 +127,10 @@ fn is_interrupt(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| matches!(cause.downcast_ref::<Error>(), Some(Error::Interrupted)))
 }
 
-fn show(input: &walctl::ops::open::Input, report: &Report, seeing: Option<&Seeing>, out: &mut Out) -> anyhow::Result<()> {
-    let beside = LookedBeside { media: None, ledger: None, seen: seeing.map(Seeing::view) };
-    match (out.quiet(), out.json()) {
-        (true, _) => {}
-        (false, true) => json::write(out, input, report, &beside)?,
-        (false, false) => text::one_of_many(out, input, report)?,
+fn show(input: &Input, report: &Report, beside: &LookedBeside, out: &mut Out) -> anyhow::Result<()> {
+    match out.json() {
+        true => json::write(out, input, report, beside)?,
+        false => text::one_of_many(out, input, report)?,
     }
     out.settle()?;
     Ok(())

@@ -8,15 +8,17 @@ use std::path::{Path, PathBuf};
 use walctl::disk::Io;
 use walctl::model::{Error, Result, Verdict};
 use walctl::ops;
-use walctl::ops::report::{Checks, Looked, Portion, Report, check_ledger, compare_media, map_segment};
+use walctl::ops::report::{
+    Checks, Looked, MediaView, NOT_CHECKED, Partly, Portion, Report, check_ledger, compare_media, map_segment,
+};
 
-use super::args::InputArgs;
+use super::args::{HostFlag, InputArgs};
 use super::exit::{CommandFailure, Exit};
 use super::hint;
 use super::interrupt;
 use super::render::out::Out;
 use super::render::progress::WorkBar;
-use super::render::report::{LookedBeside, json, map, text};
+use super::render::report::{LookedBeside, json, map, metrics::RunMetrics, text};
 use super::render::{escape, formats};
 use super::survey;
 use sample::SampleArgs;
@@ -54,10 +56,27 @@ pub struct VerifyArgs {
     /// Draw each segment as one line: frames, padding, reserved zeros, damage
     #[arg(long)]
     map: bool,
+    /// Print OpenMetrics text on all logs together, for scrapers and node_exporter's textfile collector
+    ///
+    /// It is printed whatever happens: a log that could not be looked at, or not to its end, is in it as not checked. Its last line is # EOF.
+    #[arg(long, conflicts_with_all = ["json", "map"])]
+    openmetrics: bool,
+    #[command(flatten)]
+    host: HostFlag,
     #[command(flatten)]
     seen: SeenArgs,
     #[command(flatten)]
     sample: SampleArgs,
+}
+
+/// One run of the command.
+#[derive(Debug)]
+pub struct VerifyRun<'a> {
+    pub args: &'a VerifyArgs,
+    /// The file of what was seen before.
+    pub seeing: Option<Seeing>,
+    /// What is told of all logs together at the end, in the place of a report on each.
+    pub metrics: Option<RunMetrics>,
 }
 
 /// Checks each log and ends with the worst of what was found.
@@ -66,80 +85,174 @@ pub fn run(args: &VerifyArgs, out: &mut Out) -> anyhow::Result<Exit> {
         formats::show(out)?;
         return Ok(Exit::Done);
     }
-    let mut exit = Exit::Done;
     let paths = args.input.paths()?;
-    let seeing = args.seen.open(out)?;
-    for path in paths {
-        let ended = match check(args, path, seeing.as_ref(), out) {
-            Ok(ended) => ended,
-            // One log that cannot be looked at does not keep us from the others.
-            Err(error) => out.failure(&error),
-        };
-        exit = exit.or_worse(ended);
-        if seeing.is_some() && interrupt::caught() {
-            break;
-        }
+    let mut run = VerifyRun { args, seeing: None, metrics: None };
+    if !args.openmetrics {
+        return run.all(paths, out);
     }
-    match seeing {
-        Some(seeing) => Ok(exit.or_worse(seeing.close(out))),
-        None => Ok(exit),
+    // Metrics that are not there alarm nobody: whatever ends the run, they say so.
+    interrupt::be_polite();
+    run.metrics = Some(RunMetrics::begin(paths, args.host.name()));
+    let exit = run.all(paths, out).unwrap_or_else(|error| run.not_checked(paths, &error, out));
+    if let Some(metrics) = run.metrics.filter(|_| !out.quiet()) {
+        let said = metrics.write(out, exit);
+        out.heard(said)?;
     }
+    Ok(exit)
 }
 
-fn check(args: &VerifyArgs, path: &Path, seeing: Option<&Seeing>, out: &mut Out) -> anyhow::Result<Exit> {
-    let choice = ops::open::Choice { seen: seeing.map(Seeing::file), ..args.input.choice()? };
-    if let Some(survey) = survey::wanted(path, &choice)? {
-        return survey::check(args, path, survey, seeing, out);
+impl VerifyRun<'_> {
+    fn all(&mut self, paths: &[PathBuf], out: &mut Out) -> anyhow::Result<Exit> {
+        self.seeing = self.args.seen.open(out)?;
+        let mut exit = Exit::Done;
+        for (index, path) in paths.iter().enumerate() {
+            let told = self.metrics.as_ref().map_or(0, RunMetrics::count);
+            let ended = match self.check(path, out) {
+                Ok(ended) => ended,
+                // One log that cannot be looked at does not keep us from the others.
+                Err(error) if self.metrics.as_ref().is_some_and(|metrics| metrics.count() == told) => {
+                    self.not_checked(&paths[index..=index], &error, out)
+                }
+                Err(error) => out.failure(&error),
+            };
+            exit = exit.or_worse(ended);
+            let left = &paths[index + 1..];
+            if interrupt::caught() && !left.is_empty() {
+                exit = exit.or_worse(self.not_checked(left, &Error::Interrupted.into(), out));
+                break;
+            }
+        }
+        match &self.seeing {
+            Some(seeing) => Ok(exit.or_worse(seeing.close(out))),
+            None => Ok(exit),
+        }
     }
-    let mut exit = Exit::Done;
-    for mut input in args.input.open(path, &choice)? {
+
+    /// Reports why paths were not looked at.
+    fn not_checked(&mut self, paths: &[PathBuf], error: &anyhow::Error, out: &mut Out) -> Exit {
+        let exit = out.failure(error);
+        if let Some(metrics) = &mut self.metrics {
+            paths.iter().for_each(|path| metrics.not_checked(path, "", exit));
+        }
+        exit
+    }
+
+    fn check(&mut self, path: &Path, out: &mut Out) -> anyhow::Result<Exit> {
+        let choice = ops::open::Choice { seen: self.seeing.as_ref().map(Seeing::file), ..self.args.input.choice()? };
+        if let Some(survey) = survey::wanted(path, &choice)? {
+            return survey::check(self, path, survey, out);
+        }
+        let mut exit = Exit::Done;
+        let mut logs = self.args.input.open(path, &choice)?;
+        for index in 0..logs.len() {
+            match self.log(&mut logs[index], out) {
+                Ok(ended) => exit = exit.or_worse(ended),
+                Err(error) => {
+                    self.left_out(&logs[index..], Exit::of_error(&error));
+                    return Err(error);
+                }
+            }
+        }
+        Ok(exit)
+    }
+
+    /// These logs are not looked at.
+    pub fn left_out(&mut self, logs: &[ops::open::Input], exit: Exit) {
+        if let Some(metrics) = &mut self.metrics {
+            logs.iter().for_each(|log| metrics.not_checked(&log.source.path, log.format.name, exit));
+        }
+    }
+
+    /// Whether each log is reported by itself.
+    pub fn tells(&self, out: &Out) -> bool {
+        self.metrics.is_none() && !out.quiet()
+    }
+
+    fn log(&mut self, input: &mut ops::open::Input, out: &mut Out) -> anyhow::Result<Exit> {
+        let args = self.args;
         // A wrong key is no damage, and what is not looked into is not clean.
         if (args.deep || !input.keys.is_empty())
-            && let Err(error) = ops::open::steady(&input, ops::keyfit::need_key)
+            && let Err(error) = ops::open::steady(input, ops::keyfit::need_key)
         {
-            exit = exit.or_worse(out.failure(&error.into()));
-            continue;
+            let exit = out.failure(&error.into());
+            self.left_out(std::slice::from_ref(input), exit);
+            return Ok(exit);
         }
-        if args.deep && !input.keys.is_empty() && ops::keyfit::key_fit(&input) == ops::keyfit::KeyFit::NothingEncrypted {
+        if args.deep && !input.keys.is_empty() && ops::keyfit::key_fit(input) == ops::keyfit::KeyFit::NothingEncrypted {
             let log = input.source.path.display();
             out.note(format_args!("{log}: nothing in it is encrypted: anyone who can write the folder may have written it"));
         }
         let mut media = None;
         if args.media {
-            media = Some(watched(&input, out, "reading the medium of", |progress| compare_media(&input, progress))?);
+            media = Some(watched(input, out, "reading the medium of", |progress| compare_media(input, progress))?);
             input.source.io = Io::Media;
         }
-        let mut report = match (args.look(&input, seeing, out)?, seeing) {
-            (Looked::All(report), _) => report,
-            (Looked::Some(partly), Some(seeing)) => {
-                exit = exit.or_worse(seeing.partly(&partly, out)?);
-                continue;
-            }
-            (Looked::Some(_), None) => return Err(Error::Interrupted.into()),
+        let report = match self.look(input, out)? {
+            Looked::All(report) => *report,
+            Looked::Some(partly) => return self.partly(&partly, out),
         };
+        self.judged(input, report, media, out)
+    }
+
+    /// Checks a log, and shows how far it has come.
+    pub fn look(&self, input: &ops::open::Input, out: &Out) -> anyhow::Result<Looked> {
+        let args = self.args;
+        let checks = Checks { jobs: args.jobs(), deep: args.deep, rate: args.max_rate, ..Checks::default() };
+        let portion = args.sample.portion();
+        if portion == Portion::Ends && input.format.ends.is_none() {
+            return Err(nothing_at_the_ends(input).into());
+        }
+        watched(input, out, "checking", |progress| match &self.seeing {
+            Some(seeing) => seeing.verify(input, &checks, progress),
+            None => ops::report::verify_portion(input, &checks, progress, portion),
+        })
+    }
+
+    /// Only a part of a log was looked at.
+    pub fn partly(&mut self, partly: &Partly, out: &mut Out) -> anyhow::Result<Exit> {
+        let Some(seeing) = &self.seeing else { return Err(Error::Interrupted.into()) };
+        let exit = seeing.partly(partly, self.tells(out), out)?;
+        if let Some(metrics) = &mut self.metrics {
+            metrics.partly(partly, exit);
+        }
+        Ok(exit)
+    }
+
+    fn judged(
+        &mut self,
+        input: &mut ops::open::Input,
+        mut report: Report,
+        media: Option<MediaView>,
+        out: &mut Out,
+    ) -> anyhow::Result<Exit> {
+        let args = self.args;
         // Segments may have come and gone since the log was opened.
         input.source = report.source.clone();
-        let mut beside = LookedBeside { media, ledger: None, seen: seeing.map(Seeing::view) };
+        let mut beside = LookedBeside { media, ledger: None, seen: self.seeing.as_ref().map(Seeing::view) };
         if let Some(path) = &args.ledger {
-            let found = watched(&input, out, "comparing", |_| ops::open::steady(&input, |input| check_ledger(input, path)))?;
+            let found = watched(input, out, "comparing", |_| ops::open::steady(input, |input| check_ledger(input, path)))?;
             found.heed(&mut report.damage);
             beside.ledger = Some((path.clone(), found));
         }
-        let locked = args.deep.then(|| not_checked(&input, &report)).flatten();
+        let locked = args.deep.then(|| not_checked(input, &report)).flatten();
         // Where nothing else is wrong there is nothing to show: it must not be called clean.
-        if locked.is_none() || report.verdict != Verdict::Clean || !beside.is_well() {
+        let nothing_else = report.verdict == Verdict::Clean && beside.is_well();
+        if self.tells(out) && !(locked.is_some() && nothing_else) {
             // The exit code is the verdict, whether or not what is said about it is read.
-            match show(args, &input, &report, &beside, out) {
+            match show(args, input, &report, &beside, out) {
                 Err(error) if !out.is_closing(&error) => return Err(error),
                 _ => {}
             }
         }
-        exit = exit.or_worse(report.verdict.into()).or_worse(beside.exit());
-        if let Some(error) = locked {
-            exit = exit.or_worse(out.failure(&error.into()));
+        let mut exit = Exit::from(report.verdict).or_worse(beside.exit());
+        let locked = locked.map(|error| exit = exit.or_worse(out.failure(&error.into())));
+        if let Some(metrics) = &mut self.metrics {
+            let unknown = locked.is_some() && report.verdict == Verdict::Clean;
+            let verdict = if unknown { NOT_CHECKED } else { report.verdict_name() };
+            metrics.report(input, &report, &beside, verdict, exit);
         }
+        Ok(exit)
     }
-    Ok(exit)
 }
 
 /// Payloads for which a key was lacking: of these nothing is known but that their checksums are right.
@@ -166,19 +279,6 @@ fn nothing_at_the_ends(input: &ops::open::Input) -> CommandFailure {
 }
 
 impl VerifyArgs {
-    /// Checks a log, and shows how far it has come.
-    pub fn look(&self, input: &ops::open::Input, seeing: Option<&Seeing>, out: &Out) -> anyhow::Result<Looked> {
-        let checks = Checks { jobs: self.jobs(), deep: self.deep, rate: self.max_rate, ..Checks::default() };
-        let portion = self.sample.portion();
-        if portion == Portion::Ends && input.format.ends.is_none() {
-            return Err(nothing_at_the_ends(input).into());
-        }
-        watched(input, out, "checking", |progress| match seeing {
-            Some(seeing) => seeing.verify(input, &checks, progress),
-            None => ops::report::verify_portion(input, &checks, progress, portion),
-        })
-    }
-
     fn jobs(&self) -> usize {
         self.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from)
     }
@@ -205,9 +305,6 @@ fn show(
     beside: &LookedBeside,
     out: &mut Out,
 ) -> anyhow::Result<()> {
-    if out.quiet() {
-        return Ok(());
-    }
     if out.json() {
         json::write(out, input, report, beside)?;
     } else {
@@ -230,7 +327,7 @@ fn watched<T: Send>(
     let progress = ops::report::Progress::default();
     let total = input.source.segments.iter().map(|s| if s.length == u64::MAX { 0 } else { s.length }).sum();
     let bar = WorkBar::new(out, format!("{doing} {}", escape::line(&input.source.path.display().to_string())), total);
-    let done = bar.watch(&progress.done, || work(&progress));
+    let done = bar.watch(&progress.done, || interrupt::stopping(&progress.stop, || work(&progress)));
     bar.finish();
     Ok(done?)
 }

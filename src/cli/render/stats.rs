@@ -11,6 +11,7 @@ use walctl::ops::report::{Amount, Buckets, NOT_CHECKED, Pinned, SegmentStats, St
 
 use super::escape;
 use super::json::Object;
+use super::openmetrics::{END, family, label, of_log};
 use super::out::{Ink, Out};
 use super::table::Table;
 use walctl::model::units::{count, show_bytes, show_duration};
@@ -19,8 +20,8 @@ use walctl::model::units::{count, show_bytes, show_duration};
 const PARTS: usize = 48;
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
-/// A number: its name, its unit in OpenMetrics, what it is, and its value where it has one.
-pub type Metric = (&'static str, &'static str, &'static str, Option<f64>);
+/// A number: its name, what it is, and its value where it has one.
+pub type Metric = (&'static str, &'static str, Option<f64>);
 
 /// Every number of a log that can be scraped, and asked about with `--fail-if`.
 pub fn metrics(stats: &Stats) -> Vec<Metric> {
@@ -29,104 +30,81 @@ pub fn metrics(stats: &Stats) -> Vec<Metric> {
     let age = c.times.map(|(_, last)| stats.now.0.saturating_sub(last.0) as f64 / 1e6);
     let pause = c.pauses.first().map(|p| p.micros as f64 / 1e6);
     vec![
-        ("segments", "", "Segments of the log.", of(stats.segments.len() as u64)),
-        ("records", "", "Whole records.", of(c.records)),
-        ("first_lsn", "", "The first LSN.", c.lsns.map(|l| l.first.0 as f64)),
-        ("last_lsn", "", "The last LSN.", c.lsns.map(|l| l.last.0 as f64)),
-        ("plain_bytes", "bytes", "Payload as the caller wrote it.", of(c.plain_bytes)),
-        ("stored_bytes", "bytes", "Payload as it is stored.", of(c.stored_bytes)),
-        ("used_bytes", "bytes", "Segments up to the end of their data.", of(stats.used_bytes())),
-        ("file_bytes", "bytes", "Segments with the room made ahead.", of(stats.file_bytes())),
-        ("reserved_bytes", "bytes", "Room made ahead.", of(stats.reserved_bytes())),
-        ("write_amplification", "", "Used bytes for each byte of payload.", Some(stats.write_amplification())),
-        ("compression_ratio", "", "Payload bytes for each byte stored.", Some(stats.compression_ratio())),
-        ("groups", "", "Groups that one sync made durable.", of(c.groups)),
-        ("frames_per_group", "", "Frames for each sync.", Some(stats.frames_per_group())),
-        ("checkpoint_lsn", "", "State is safe elsewhere up to this LSN.", c.checkpoint.map(|(_, safe)| safe.0 as f64)),
-        ("replay_records", "", "Records that a restart reads.", of(stats.replay_records)),
-        ("replay_bytes", "bytes", "Bytes that a restart reads.", of(stats.replay_bytes)),
-        ("replay_seconds", "seconds", "How long a restart reads, at the measured rate.", stats.replay_seconds()),
-        ("open_transactions", "", "Transactions that have not ended.", of(c.open.len() as u64)),
-        ("clean_shutdowns", "", "Times the log was closed.", of(c.closes)),
-        ("longest_pause_seconds", "seconds", "The longest time without a record.", pause),
-        ("age_seconds", "seconds", "The time since the last record.", age),
-        ("damage", "", "Pieces of damage that were seen.", of(stats.damage)),
-        ("unchecked_segments", "", "Segments that were not read: their seal was believed.", of(stats.unchecked)),
-        ("live", "", "1 while a writer holds the log.", Some(f64::from(u8::from(stats.live.is_some())))),
+        ("segments", "Segments of the log.", of(stats.segments.len() as u64)),
+        ("records", "Whole records.", of(c.records)),
+        ("first_lsn", "The first LSN.", c.lsns.map(|l| l.first.0 as f64)),
+        ("last_lsn", "The last LSN.", c.lsns.map(|l| l.last.0 as f64)),
+        ("plain_bytes", "Payload as the caller wrote it.", of(c.plain_bytes)),
+        ("stored_bytes", "Payload as it is stored.", of(c.stored_bytes)),
+        ("used_bytes", "Segments up to the end of their data.", of(stats.used_bytes())),
+        ("file_bytes", "Segments with the room made ahead.", of(stats.file_bytes())),
+        ("reserved_bytes", "Room made ahead.", of(stats.reserved_bytes())),
+        ("write_amplification", "Used bytes for each byte of payload.", Some(stats.write_amplification())),
+        ("compression_ratio", "Payload bytes for each byte stored.", Some(stats.compression_ratio())),
+        ("groups", "Groups that one sync made durable.", of(c.groups)),
+        ("frames_per_group", "Frames for each sync.", Some(stats.frames_per_group())),
+        ("checkpoint_lsn", "State is safe elsewhere up to this LSN.", c.checkpoint.map(|(_, safe)| safe.0 as f64)),
+        ("replay_records", "Records that a restart reads.", of(stats.replay_records)),
+        ("replay_bytes", "Bytes that a restart reads.", of(stats.replay_bytes)),
+        ("replay_seconds", "How long a restart reads, at the measured rate.", stats.replay_seconds()),
+        ("open_transactions", "Transactions that have not ended.", of(c.open.len() as u64)),
+        ("clean_shutdowns", "Times the log was closed.", of(c.closes)),
+        ("longest_pause_seconds", "The longest time without a record.", pause),
+        ("age_seconds", "The time since the last record.", age),
+        ("damage", "Pieces of damage that were seen.", of(stats.damage)),
+        ("unchecked_segments", "Segments that were not read: their seal was believed.", of(stats.unchecked)),
+        ("live", "1 while a writer holds the log.", Some(f64::from(u8::from(stats.live.is_some())))),
     ]
 }
 
-/// All logs as OpenMetrics text.
-pub fn openmetrics(out: &mut Out, all: &[Stats]) -> io::Result<()> {
-    let label = |text: &str| text.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n");
-    let labels = |s: &Stats| format!("log=\"{}\",format=\"{}\"", label(&s.log.display().to_string()), s.format);
-    let rows: Vec<(String, Vec<Metric>)> = all.iter().map(|stats| (labels(stats), metrics(stats))).collect();
-    let Some((_, names)) = rows.first() else { return writeln!(out, "# EOF") };
-    for (index, (name, unit, help, _)) in names.iter().enumerate() {
-        writeln!(out, "# TYPE walctl_{name} gauge")?;
-        if !unit.is_empty() {
-            writeln!(out, "# UNIT walctl_{name} {unit}")?;
+/// All logs as OpenMetrics text. A log that was named twice is told once: no scraper takes the same sample twice.
+pub fn openmetrics(out: &mut Out, all: &[Stats], host: Option<&str>) -> io::Result<()> {
+    let mut rows: Vec<(String, &Stats, Vec<Metric>)> = Vec::new();
+    for stats in all {
+        let labels = of_log(&stats.log, stats.format, host);
+        if !rows.iter().any(|(known, ..)| *known == labels) {
+            rows.push((labels, stats, metrics(stats)));
         }
-        writeln!(out, "# HELP walctl_{name} {help}")?;
-        for (labels, metrics) in &rows {
-            if let Some(value) = metrics.get(index).and_then(|m| m.3) {
+    }
+    let Some((.., names)) = rows.first() else { return writeln!(out, "{END}") };
+    for (index, (name, help, _)) in names.iter().enumerate() {
+        family(out, &format!("walctl_{name}"), "gauge", help)?;
+        for (labels, _, metrics) in &rows {
+            if let Some(value) = metrics.get(index).and_then(|m| m.2) {
                 writeln!(out, "walctl_{name}{{{labels}}} {value}")?;
             }
         }
     }
-    by_name(out, &rows, all, "kind_records", "kind", |s| s.counts.kinds.iter().map(|(k, a)| (label(k), a.count)).collect())?;
-    by_name(out, &rows, all, "kind_stored_bytes", "kind", |s| s.counts.kinds.iter().map(|(k, a)| (label(k), a.bytes)).collect())?;
-    histogram(out, &rows, all, "frame_size_bytes", "Stored payload of frames.", |s| &s.counts.sizes)?;
-    histogram(out, &rows, all, "group_size", "Frames that one sync made durable.", |s| &s.counts.group_sizes)?;
-    writeln!(out, "# TYPE walctl_verdict stateset")?;
-    writeln!(out, "# HELP walctl_verdict The worst that was seen.")?;
-    for ((labels, _), stats) in rows.iter().zip(all) {
+    by_kind(out, &rows, "kind_records", |amount| amount.count)?;
+    by_kind(out, &rows, "kind_stored_bytes", |amount| amount.bytes)?;
+    histogram(out, &rows, "frame_size_bytes", "Stored payload of frames.", |s| &s.counts.sizes)?;
+    histogram(out, &rows, "group_size", "Frames that one sync made durable.", |s| &s.counts.group_sizes)?;
+    family(out, "walctl_verdict", "stateset", "The worst that was seen.")?;
+    for (labels, stats, _) in &rows {
         for verdict in Verdict::ALL.map(Verdict::name).into_iter().chain([NOT_CHECKED]) {
             let set = u8::from(verdict == stats.verdict_name());
             writeln!(out, "walctl_verdict{{{labels},walctl_verdict=\"{verdict}\"}} {set}")?;
         }
     }
-    writeln!(out, "# EOF")
+    writeln!(out, "{END}")
 }
 
-type Rows = [(String, Vec<Metric>)];
+type Rows<'a> = [(String, &'a Stats, Vec<Metric>)];
 
-fn by_name(
-    out: &mut Out,
-    rows: &Rows,
-    all: &[Stats],
-    name: &str,
-    label: &str,
-    of: impl Fn(&Stats) -> Vec<(String, u64)>,
-) -> io::Result<()> {
-    writeln!(out, "# TYPE walctl_{name} gauge")?;
-    if name.ends_with("_bytes") {
-        writeln!(out, "# UNIT walctl_{name} bytes")?;
-    }
-    writeln!(out, "# HELP walctl_{name} By {label}.")?;
-    for ((labels, _), stats) in rows.iter().zip(all) {
-        for (value, number) in of(stats) {
-            writeln!(out, "walctl_{name}{{{labels},{label}=\"{value}\"}} {number}")?;
+fn by_kind(out: &mut Out, rows: &Rows<'_>, name: &str, of: impl Fn(&Amount) -> u64) -> io::Result<()> {
+    family(out, &format!("walctl_{name}"), "gauge", "By kind.")?;
+    for (labels, stats, _) in rows {
+        for (kind, amount) in &stats.counts.kinds {
+            writeln!(out, "walctl_{name}{{{labels},{}}} {}", label("kind", kind), of(amount))?;
         }
     }
     Ok(())
 }
 
-fn histogram(
-    out: &mut Out,
-    rows: &Rows,
-    all: &[Stats],
-    name: &str,
-    help: &str,
-    of: impl Fn(&Stats) -> &Buckets,
-) -> io::Result<()> {
+fn histogram(out: &mut Out, rows: &Rows<'_>, name: &str, help: &str, of: impl Fn(&Stats) -> &Buckets) -> io::Result<()> {
     // A log can shrink, so this is a histogram of what is there, not of all that ever was.
-    writeln!(out, "# TYPE walctl_{name} gaugehistogram")?;
-    if name.ends_with("_bytes") {
-        writeln!(out, "# UNIT walctl_{name} bytes")?;
-    }
-    writeln!(out, "# HELP walctl_{name} {help}")?;
-    for ((labels, _), stats) in rows.iter().zip(all) {
+    family(out, &format!("walctl_{name}"), "gaugehistogram", help)?;
+    for (labels, stats, _) in rows {
         let buckets = &of(stats).0;
         let last = buckets.iter().rposition(|n| *n > 0).unwrap_or(0);
         let mut sum = 0;
@@ -175,7 +153,7 @@ pub fn json(out: &mut Out, stats: &Stats, top: usize) -> io::Result<()> {
         .put("rates", c.rates(PARTS))
         .put("scan_bytes_per_second", stats.scan_rate.map(f64::round).map(whole))
         .put("segments", stats.segments.iter().map(segment).collect::<Vec<_>>());
-    for (name, _, _, number) in metrics(stats) {
+    for (name, _, number) in metrics(stats) {
         if let Some(key) = key_of(name) {
             object = object.put(key, number.map(whole));
         }

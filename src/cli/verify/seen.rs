@@ -3,7 +3,6 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use walctl::disk::RealDisk;
@@ -84,26 +83,9 @@ impl Seeing {
         self.file.clone()
     }
 
-    /// Checks a log, until an interruption comes.
+    /// Checks a log.
     pub fn verify(&self, input: &Input, checks: &Checks, progress: &Progress) -> Result<Looked> {
-        let over = AtomicBool::new(false);
-        std::thread::scope(|scope| {
-            let watch = || {
-                while !over.load(Ordering::Relaxed) {
-                    if interrupt::caught() {
-                        progress.stop.store(true, Ordering::Relaxed);
-                    }
-                    std::thread::park_timeout(Duration::from_millis(20));
-                }
-            };
-            let watcher = std::thread::Builder::new().spawn_scoped(scope, watch);
-            let looked = verify_seen(input, checks, progress, &self.file, self.portion);
-            over.store(true, Ordering::Relaxed);
-            if let Ok(watcher) = watcher {
-                watcher.thread().unpark();
-            }
-            looked
-        })
+        verify_seen(input, checks, progress, &self.file, self.portion)
     }
 
     /// Writes down what was found. A check whose findings cannot be kept has failed, whatever it found.
@@ -123,9 +105,9 @@ impl Seeing {
         SeenView { file: self.file.path().to_owned(), lines: self.file.lines(), kept: self.file.keeps(), now: Time::now() }
     }
 
-    /// Says how far a log was walked of which not all was.
-    pub fn partly(&self, partly: &Partly, out: &mut Out) -> anyhow::Result<Exit> {
-        if out.json() && !out.quiet() {
+    /// Says how far a log was walked of which not all was, as a result only if that is wanted.
+    pub fn partly(&self, partly: &Partly, tells: bool, out: &mut Out) -> anyhow::Result<Exit> {
+        if out.json() && tells {
             writeln!(out, "{}", self.object(partly).end())?;
         }
         let log = partly.log.display();
@@ -136,7 +118,7 @@ impl Seeing {
             let next = Some("run the same command again; it goes on where this one ended".to_owned());
             return Ok(out.failure(&CommandFailure { exit: Exit::Failed, message, next }.into()));
         };
-        if !out.quiet() && !out.json() {
+        if tells && !out.json() {
             let log = escape::line(&log.to_string());
             writeln!(out, "{log}: {NOT_CHECKED}; part {number} of {of}: {walked}{damage}")?;
             let next = show(&partly.log);
