@@ -614,7 +614,7 @@ _walctl() {
             return 0
             ;;
         walctl__subcmd__explain)
-            opts="-q -h -V --json --quiet --color --help --version bad-checksum cut-short zeroed not-a-frame bad-header unfinished-segment broken-batch broken-record bad-payload bad-seal lsn-gap lsn-back missing-segment other-log broken-chain wrong-name read-error ledger-lost plaintext-frame downgraded clean torn suspect unreadable foreign missing corrupt 0 1 2 3 4 5 6 7 130"
+            opts="-q -h -V --json --quiet --color --help --version 0 1 130 2 3 4 5 6 7 another-logs-chunks another-logs-frames bad-checksum bad-header bad-payload bad-seal behind-checkpoint broken-batch broken-chain broken-record checkpoint-damaged checkpoint-missing clean compressed-block copy-in-double-write-file corrupt cut-short direct-reopen-overwrote-tail downgraded duplicate-sequence encrypted encrypted-block encrypted-not-replayed entry-inside-bad-line filler-restarts-lsns foreign front-may-be-deleted goes-on-elsewhere header-field-mismatch header-reserve-not-zero ids-given-twice index-mismatch invalid-utf8-line iteration-stops-here ledger-lost lone-fragment lsn-back lsn-gap lsn-gap-in-segment-names lsn-goes-back lsn-jump-after-restart missing missing-final-newline missing-segment nested-too-deep no-checksums no-header no-key-fits no-seal not-a-frame not-closed not-rotated open-transaction opening-would-cut opening-would-overwrite other-log overwritten-after-unknown-kind padding-not-zero page-left-early plaintext-frame plaintext-record-in-encrypted-segment plaintext-segment-behind-encrypted predecessor-absent quarantined-files read-error records-behind-direct-io-gap records-behind-torn-header records-behind-torn-record remains-of-a-torn-record repeated replay-marker-ahead replay-passes-over restart-reused-lsns sequence-back sequence-gap sequence-out-of-file-order sequence-skipped sequences-jump sidecar-inconsistent sidecar-missing sidecar-unreadable stream-being-deleted sums-not-checked suspect torn torn-frame-grown-with-zeros torn-line-closed-on-restart two-header-sizes unaligned-end uncommitted unfinished-segment unfinished-write unknown-kind-before-last unknown-required-record-type unknown-type unreadable unused-preallocated-segment wrong-name zero-length-data-record zeroed"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -856,7 +856,7 @@ _walctl() {
             return 0
             ;;
         walctl__subcmd__verify)
-            opts="-j -q -h -V --format --io --key-file --jobs --max-rate --media --deep --ledger --map --openmetrics --host --seen --seen-for --part --max-bytes --ends --sample --seed --json --quiet --color --help --version"
+            opts="-j -b -q -h -V --format --io --key-file --jobs --max-rate --media --deep --ledger --map --openmetrics --host --brief --seen --seen-for --part --max-bytes --ends --sample --seed --json --quiet --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -23,6 +23,7 @@ mod cli {
     pub mod bench;
     pub mod diff;
     pub mod dump;
+    pub mod explain;
     pub mod generate;
     pub mod repair;
     pub mod rotate;
@@ -65,8 +66,9 @@ mod cli {
             pub mod table;
         }
 
-        /// What checking a log found, in three forms.
+        /// What checking a log found, in every form.
         pub mod report {
+            pub mod brief;
             pub mod json;
             pub mod map;
             pub mod metrics;

@@ -1,26 +1,14 @@
-//! Commands about walctl itself: what a word of its output means, its help, its manual, completions for a shell.
+//! Commands about walctl itself: its help, its manual, completions for a shell.
 
 use std::io::{self, Write};
 use std::process::{Command as Process, Stdio};
 
-use clap::builder::PossibleValuesParser;
 use clap::{Args, Command};
 use clap_complete::Shell;
-use walctl::model::{CATALOGUE, Verdict};
 
 use super::exit::{Exit, usage};
 use super::generate;
-use super::render::json::Object;
 use super::render::out::Out;
-
-/// Say what a word of the output means: a kind of damage, a verdict or an exit code
-#[derive(Args, Debug)]
-#[command(after_help = "Without a name every one is listed. The same texts stand in the manual: walctl man verify.")]
-pub struct ExplainArgs {
-    /// The name of a kind of damage, a verdict, or the number of an exit code
-    #[arg(value_name = "NAME", value_parser = PossibleValuesParser::new(names()), hide_possible_values = true)]
-    names: Vec<String>,
-}
 
 /// Print the completions for a shell
 #[derive(Args, Debug)]
@@ -52,91 +40,6 @@ pub struct HelpArgs {
     /// The command; without one the help of walctl
     #[arg(value_name = "COMMAND")]
     command: Option<String>,
-}
-
-/// What can be explained.
-enum Word {
-    Damage(usize),
-    Verdict(Verdict),
-    Exit(Exit),
-}
-
-impl Word {
-    fn all() -> impl Iterator<Item = Word> {
-        let damage = (0..CATALOGUE.len()).map(Word::Damage);
-        damage.chain(Verdict::ALL.into_iter().map(Word::Verdict)).chain(Exit::ALL.into_iter().map(Word::Exit))
-    }
-
-    fn name(&self) -> String {
-        match self {
-            Word::Damage(index) => CATALOGUE[*index].name.to_owned(),
-            Word::Verdict(verdict) => verdict.name().to_owned(),
-            Word::Exit(exit) => exit.code().to_string(),
-        }
-    }
-
-    fn class(&self) -> &'static str {
-        match self {
-            Word::Damage(_) => "damage",
-            Word::Verdict(_) => "verdict",
-            Word::Exit(_) => "exit code",
-        }
-    }
-
-    fn meaning(&self) -> &'static str {
-        match self {
-            Word::Damage(index) => CATALOGUE[*index].words,
-            Word::Verdict(verdict) => verdict.words(),
-            Word::Exit(exit) => exit.sentence(),
-        }
-    }
-
-    /// What is said besides, with what it is.
-    fn more(&self) -> Vec<(&'static str, String)> {
-        match self {
-            Word::Damage(index) => {
-                let entry = &CATALOGUE[*index];
-                vec![("usual cause", entry.cause.to_owned()), ("what helps", entry.remedy.to_owned())]
-            }
-            Word::Verdict(verdict) => vec![("exit code", Exit::from(*verdict).code().to_string())],
-            Word::Exit(exit) => {
-                let verdicts: Vec<&str> =
-                    Verdict::ALL.into_iter().filter(|verdict| Exit::from(*verdict) == *exit).map(Verdict::name).collect();
-                if verdicts.is_empty() { Vec::new() } else { vec![("verdicts", verdicts.join(", "))] }
-            }
-        }
-    }
-
-    fn json(&self) -> Object {
-        let object =
-            Object::of("walctl.explain/1").put("name", self.name()).put("class", self.class()).put("meaning", self.meaning());
-        self.more().into_iter().fold(object, |object, (what, text)| object.put(&what.replace(' ', "_"), text))
-    }
-}
-
-fn names() -> Vec<String> {
-    Word::all().map(|word| word.name()).collect()
-}
-
-/// Says what words mean.
-pub fn explain(args: &ExplainArgs, out: &mut Out) -> anyhow::Result<Exit> {
-    let chosen: Vec<Word> = Word::all().filter(|word| args.names.is_empty() || args.names.contains(&word.name())).collect();
-    for (index, word) in chosen.iter().enumerate() {
-        if out.json() {
-            writeln!(out, "{}", word.json().end())?;
-        } else if args.names.is_empty() {
-            writeln!(out, "{:<10} {:<18} {}", word.class(), word.name(), word.meaning())?;
-        } else {
-            if index > 0 {
-                writeln!(out)?;
-            }
-            writeln!(out, "{} ({}): {}", word.name(), word.class(), word.meaning())?;
-            for (what, text) in word.more() {
-                writeln!(out, "  {what}: {text}")?;
-            }
-        }
-    }
-    Ok(Exit::Done)
 }
 
 /// Writes the completions for a shell.

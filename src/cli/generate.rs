@@ -15,6 +15,7 @@ use clap_mangen::roff::{Roff, bold, italic, roman};
 use walctl::model::{CATALOGUE, Verdict};
 
 use super::exit::Exit;
+use super::explain;
 use super::hint::takes_format;
 use super::reference;
 use super::render::out::say;
@@ -104,6 +105,9 @@ pub fn page(command: &Command, names: &[String]) -> anyhow::Result<Vec<u8>> {
     if command.has_subcommands() || takes_format(command.get_name()) {
         damage(&mut more);
     }
+    if command.get_name() == "explain" {
+        words(&mut more);
+    }
     environment(&mut more);
     if command.has_subcommands() || matches!(command.get_name(), "append" | "repair" | "rotate") {
         trust(&mut more);
@@ -170,6 +174,29 @@ fn damage(roff: &mut Roff) {
         roff.text([roman(format!("{}.", capital(entry.words)))]);
         roff.text([italic("Usual cause:"), roman(format!(" {}.", entry.cause))]);
         roff.text([italic("What helps:"), roman(format!(" {}.", entry.remedy))]);
+    }
+}
+
+/// All that `explain` can say.
+fn words(roff: &mut Roff) {
+    let words = explain::words();
+    for (title, class) in [
+        ("DAMAGE", "damage"),
+        ("VERDICTS", "verdict"),
+        ("WARNINGS", "warning"),
+        ("EXIT CODES", "exit code"),
+        ("KEYS OF JSON", "key"),
+    ] {
+        roff.control("SH", [title]);
+        for word in words.iter().filter(|word| word.class == class) {
+            roff.control("TP", []);
+            roff.text([bold(word.name.as_str())]);
+            roff.text([roman(capital(&word.meaning))]);
+            for (what, text) in &word.more {
+                roff.control("br", []);
+                roff.text([italic(format!("{}:", capital(what))), roman(format!(" {text}"))]);
+            }
+        }
     }
 }
 

@@ -8,6 +8,10 @@ pub mod page;
 pub mod records;
 pub mod stats;
 pub mod verify;
+pub mod warnings;
+
+/// Output in which words stand, as the tests have it: a name, a tab and a line.
+pub const EXAMPLES: &str = include_str!("reference/examples.txt");
 
 /// A key of an object.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +64,19 @@ pub struct ObjectShape {
     pub mark: Option<&'static str>,
     /// Its keys, in their order.
     pub keys: &'static [Key],
+}
+
+/// A word that is explained.
+#[derive(Clone, Copy, Debug)]
+pub struct Explained {
+    /// As it stands in the output.
+    pub name: &'static str,
+    /// What it is.
+    pub words: &'static str,
+    /// How it usually comes about.
+    pub cause: &'static str,
+    /// What helps.
+    pub remedy: &'static str,
 }
 
 /// All of them. Of those with the same schema the first whose mark is in the object is the one that is meant.

@@ -17,9 +17,9 @@ use super::interrupt;
 use super::render::escape;
 use super::render::json::Object;
 use super::render::out::{Ink, Out};
-use super::render::report::{LookedBeside, json, text};
-use super::verify::VerifyRun;
+use super::render::report::{LookedBeside, brief, json, text};
 use super::verify::seen::Seeing;
+use super::verify::{VerifyArgs, VerifyRun};
 
 /// The survey, if this path needs one: a folder that is no log, and below it other logs than those right below.
 pub fn wanted(path: &Path, choice: &Choice) -> anyhow::Result<Option<FoundLogs>> {
@@ -112,7 +112,7 @@ fn judged(run: &mut VerifyRun<'_>, input: &Input, report: &Report, out: &mut Out
     let beside = LookedBeside { media: None, ledger: None, seen: run.seeing.as_ref().map(Seeing::view) };
     let exit = report.verdict.into();
     if run.tells(out) {
-        match show(input, report, &beside, out) {
+        match show(run.args, input, report, &beside, out) {
             Err(error) if !out.is_closing(&error) => return Err(error),
             _ => {}
         }
@@ -127,9 +127,10 @@ fn is_interrupt(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| matches!(cause.downcast_ref::<Error>(), Some(Error::Interrupted)))
 }
 
-fn show(input: &Input, report: &Report, beside: &LookedBeside, out: &mut Out) -> anyhow::Result<()> {
+fn show(args: &VerifyArgs, input: &Input, report: &Report, beside: &LookedBeside, out: &mut Out) -> anyhow::Result<()> {
     match out.json() {
         true => json::write(out, input, report, beside)?,
+        false if args.brief => brief::write(out, input, report, beside, &format!("{}, ", input.format.name))?,
         false => text::one_of_many(out, input, report)?,
     }
     out.settle()?;

@@ -18,7 +18,7 @@ use super::hint;
 use super::interrupt;
 use super::render::out::Out;
 use super::render::progress::WorkBar;
-use super::render::report::{LookedBeside, json, map, metrics::RunMetrics, text};
+use super::render::report::{LookedBeside, brief, json, map, metrics::RunMetrics, text};
 use super::render::{escape, formats};
 use super::survey;
 use sample::SampleArgs;
@@ -63,6 +63,9 @@ pub struct VerifyArgs {
     openmetrics: bool,
     #[command(flatten)]
     host: HostFlag,
+    /// One line for each piece of damage, and one for a clean log
+    #[arg(long, short, conflicts_with_all = ["map", "json", "openmetrics"])]
+    pub brief: bool,
     #[command(flatten)]
     seen: SeenArgs,
     #[command(flatten)]
@@ -307,6 +310,8 @@ fn show(
 ) -> anyhow::Result<()> {
     if out.json() {
         json::write(out, input, report, beside)?;
+    } else if args.brief {
+        brief::write(out, input, report, beside, "")?;
     } else {
         if args.map {
             map::write(out, report, &mut |segment, cells| map_segment(input, report, segment, cells))?;

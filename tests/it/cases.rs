@@ -102,6 +102,14 @@ pub fn json_answers(each: &mut dyn FnMut(&str, &Ran)) {
     }
 }
 
+/// What every step of every case was to answer: its line, its exit code and its standard output.
+pub fn answered() -> Vec<(String, i32, String)> {
+    let mut paths = Vec::new();
+    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases"), &mut paths);
+    let parsed = |path: &PathBuf| parse(&fs::read_to_string(path).expect("it is text")).expect("it is a case");
+    paths.iter().flat_map(|path| parsed(path).steps).map(|step| (step.line, step.exit, step.stdout)).collect()
+}
+
 /// The recipes of all cases, and where they stand.
 pub fn recipes() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");

@@ -18,6 +18,7 @@ mod ends;
 mod events;
 mod examples;
 mod exit_codes;
+mod explain;
 mod fleet;
 mod follow;
 mod foreign;

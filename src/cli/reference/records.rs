@@ -79,14 +79,23 @@ pub const EXPLAIN: ObjectShape = ObjectShape {
     keys: &[
         text("schema", "The name and version of this shape."),
         text("name", "The word."),
-        text("class", "What sort of word it is: damage, verdict, exit code, warning or key."),
+        text("class", "What sort of word it is: damage, verdict, warning, exit code or key."),
         text("meaning", "What it means."),
         text("usual_cause", "How it comes about; for damage and warnings.").sometimes(),
         text("what_helps", "What to do about it.").sometimes(),
         text("exit_code", "The exit code of a verdict.").sometimes(),
+        text("example", "Output in which it stands, or a command that shows it.").sometimes(),
+        list("places", &ValueKind::Object(PLACE), "Where a key stands.").sometimes(),
         text("verdicts", "The verdicts that end with this exit code.").sometimes(),
     ],
 };
+
+const PLACE: &[Key] = &[
+    text("command", "What is typed to see it."),
+    text("path", "Where it stands in what that prints."),
+    text("type", "The type of its value."),
+    text("meaning", "What it means there."),
+];
 
 pub const ERROR: ObjectShape = ObjectShape {
     schema: Some("walctl.error/1"),

@@ -307,7 +307,7 @@ pub fn one_of_many(out: &mut Out, input: &Input, report: &Report) -> io::Result<
 }
 
 /// The line that a report ends with.
-fn outcome(out: &mut Out, input: &Input, report: &Report, whose: &str) -> io::Result<()> {
+pub fn outcome(out: &mut Out, input: &Input, report: &Report, whose: &str) -> io::Result<()> {
     let log = super::log_path(input);
     let portion = portion::words(report, input.format.ends.is_some());
     let worst = if portion.is_some() { report.verdict.max(Verdict::Torn) } else { report.verdict };
