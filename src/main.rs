@@ -13,6 +13,7 @@ mod cli {
     pub mod hint;
     pub mod hold;
     pub mod interrupt;
+    pub mod manual;
     pub mod presets;
     pub mod reference;
     pub mod verify_with_bar;

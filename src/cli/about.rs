@@ -7,7 +7,7 @@ use clap::{Args, Command};
 use clap_complete::Shell;
 
 use super::exit::{Exit, usage};
-use super::generate;
+use super::manual;
 use super::render::out::Out;
 
 /// Print the completions for a shell
@@ -54,7 +54,7 @@ pub fn completions(args: &CompletionsArgs, out: &mut Out, mut top: Command) -> a
 pub fn man(args: &ManArgs, out: &mut Out, mut top: Command) -> anyhow::Result<Exit> {
     top.build();
     let mut command = chosen(&mut top, args.command.as_deref())?.clone();
-    let page = generate::page(&command, &generate::names(&top))?;
+    let page = manual::page(&command, &manual::names(&top))?;
     if !out.is_terminal() {
         out.write_all(&page)?;
         return Ok(Exit::Done);

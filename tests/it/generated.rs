@@ -71,6 +71,10 @@ fn the_manual_tells_every_exit_code_and_every_kind_of_damage() {
             assert!(page.contains(&format!("\\fB{code}\\fR")), "{name}: {code}");
         }
         assert!(!page.contains("generate"), "{name} tells of what is hidden");
+        for section in ["EXAMPLES", "FILES", "ENVIRONMENT", "\"EXIT STATUS\""] {
+            let (_, rest) = page.split_once(&format!(".SH {section}\n")).unwrap_or_else(|| panic!("{name} has no {section}"));
+            assert!(!rest.is_empty() && !rest.starts_with(".SH"), "{name}: {section} is empty");
+        }
     }
 }
 
