@@ -297,11 +297,11 @@ impl Step {
 }
 
 /// An answer to be written in place of another one: lines that still fit stay as they stand there, with what is left open in them.
-fn renewed(expected: &str, found: &str) -> String {
+pub fn renewed(expected: &str, found: &str) -> String {
     found.lines().map(|found| expected.lines().find(|line| like(line, found)).unwrap_or(found).to_owned() + "\n").collect()
 }
 
-fn same(expected: &str, found: &str) -> bool {
+pub fn same(expected: &str, found: &str) -> bool {
     let (mut expected, mut found) = (expected.lines(), found.lines());
     loop {
         match (expected.next(), found.next()) {

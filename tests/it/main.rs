@@ -27,6 +27,7 @@ mod formats_systems;
 mod from_dwb;
 mod fuzz;
 mod generated;
+mod guides;
 mod hostile;
 mod hostile_files;
 mod json;

@@ -115,6 +115,44 @@ fn the_tables_are_those_of_the_program() {
     demand_table("Formats", &ALL.iter().map(row).collect::<Vec<_>>());
 }
 
+/// What the line that installs prints is shown right below it. `UPDATE=1` writes it.
+#[test]
+fn the_demo_behind_the_install_line_prints_what_stands_below_it() {
+    let text = readme();
+    let (before, rest) = text.split_once("cargo install --locked --path . && ").expect("there is a line that installs");
+    let (line, rest) = rest.split_once('\n').expect("a line ends");
+    let (between, rest) = rest.split_once("```text\n").expect("what it prints stands below it");
+    let (shown, after) = rest.split_once("```").expect("a block ends");
+    assert!(between.len() < 80, "right below it: {between}");
+    let ran = finish(Sandbox::new().shell(line), b"");
+    if blind(shown) == blind(&ran.stdout) {
+        return;
+    }
+    assert!(
+        std::env::var_os("UPDATE").is_some(),
+        "it prints\n{}refresh it with: UPDATE=1 cargo test --test it readme",
+        ran.stdout
+    );
+    let text = format!("{before}cargo install --locked --path . && {line}\n{between}```text\n{}```{after}", ran.stdout);
+    fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md"), text).expect("the repository can be written to");
+}
+
+/// The library's example is that of its first page, which is compiled and run.
+#[test]
+fn the_library_is_shown_before_bench_and_as_on_its_own_page() {
+    let text = readme();
+    let (_, block) = text.split_once("```rust\n").expect("the library is shown");
+    assert!(text.find("```rust") < text.find("$ walctl bench"), "it stands before bench");
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).expect("there is a library");
+    let lines: Vec<String> =
+        page.lines().filter_map(|line| line.strip_prefix("//! ")).map(|line| line.replace("&dir", "\"wal\"")).collect();
+    let code: Vec<&str> = block.split("```").next().unwrap_or_default().lines().filter(|line| !line.is_empty()).collect();
+    assert!(code.len() > 8, "{code:?}");
+    for line in code {
+        assert!(lines.iter().any(|known| known == line), "not on the library's page: {line}");
+    }
+}
+
 #[test]
 fn it_says_how_to_install_and_to_test_in_two_commands() {
     let text = readme();
