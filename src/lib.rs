@@ -457,6 +457,7 @@ pub mod ops {
         mod map;
         mod media;
         mod stats;
+        mod times;
         mod verify;
         mod walks;
         pub use count::{Amount, Buckets, LogCounts, WriteGap, bucket_end};
@@ -464,6 +465,7 @@ pub mod ops {
         pub use map::{MapCell, map_segment};
         pub use media::{MediaView, compare_media};
         pub use stats::{NOT_CHECKED, Pinned, SegmentStats, Stats, stats};
+        pub use times::{RecordTime, TimesAround, times_around};
         pub use verify::{Checks, Looked, Partly, Progress, Report, SegmentReport, verify, verify_portion, verify_seen};
         pub use walks::Portion;
     }

@@ -109,6 +109,8 @@ const DAMAGE: &[Key] = &[
     int("doubt_first_lsn", "The first LSN that may be lost.").or_null(),
     int("doubt_last_lsn", "The last LSN that may be lost.").or_null(),
     text("proof", "What proves that it had been synced, in words.").or_null(),
+    time("time_before", "The time of the last record before it; null if none is near or has a time.").or_null(),
+    time("time_after", "The time of the first record after it; null if none is near or has a time.").or_null(),
 ];
 
 const WARNING: &[Key] = &[

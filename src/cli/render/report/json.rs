@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use walctl::formats::KnownHole;
 use walctl::model::{Damage, LsnRange, Span, Warning};
 use walctl::ops::open::Input;
-use walctl::ops::report::{LedgerReport, MediaView, Report, SegmentReport};
+use walctl::ops::report::{LedgerReport, MediaView, Report, SegmentReport, TimesAround, times_around};
 
 use super::{LookedBeside, portion, seen, segment_name};
 use crate::cli::hint;
@@ -15,6 +15,8 @@ use crate::cli::render::out::Out;
 /// Writes the object and a newline.
 pub fn write(out: &mut Out, input: &Input, report: &Report, beside: &LookedBeside) -> io::Result<()> {
     let next = hint::advisor(input, report);
+    let times = times_around(input, &report.damage);
+    let damage = report.damage.iter().zip(&times).map(|(d, times)| one_damage(input, d, &next(d), times));
     let mut object = Object::of("walctl.verify/1")
         .put("log", report.log.display().to_string())
         .put("format", report.format)
@@ -25,7 +27,7 @@ pub fn write(out: &mut Out, input: &Input, report: &Report, beside: &LookedBesid
         .put("last_lsn", report.last_lsn())
         .put("valid_bytes", report.valid_bytes)
         .put("segments", report.segments.iter().map(segment).collect::<Vec<_>>())
-        .put("damage", report.damage.iter().map(|d| one_damage(input, d, &next(d))).collect::<Vec<_>>())
+        .put("damage", damage.collect::<Vec<_>>())
         .put("damage_beyond_count", report.beyond)
         .put("acknowledged_lost", report.acknowledged().name())
         .put("writer_pid", report.live)
@@ -90,7 +92,7 @@ fn segment(segment: &SegmentReport) -> Object {
         .put("data_end", segment.end)
 }
 
-fn one_damage(input: &Input, damage: &Damage, next: &str) -> Object {
+fn one_damage(input: &Input, damage: &Damage, next: &str, times: &TimesAround) -> Object {
     at(input, &damage.span)
         .put("verdict", damage.verdict().name())
         .put("kind", damage.kind.name())
@@ -103,6 +105,8 @@ fn one_damage(input: &Input, damage: &Damage, next: &str) -> Object {
         .put("doubt_first_lsn", damage.doubt.map(|doubt| doubt.first))
         .put("doubt_last_lsn", damage.doubt.map(|doubt| doubt.last))
         .put("proof", damage.facts.proof.map(|proof| proof.to_string()))
+        .put("time_before", times.before.map(|stood| stood.time))
+        .put("time_after", times.after.map(|stood| stood.time))
 }
 
 fn known_hole(input: &Input, known: &KnownHole) -> Object {

@@ -7,7 +7,7 @@ use walctl::formats::{Numbers, numbers_of};
 use walctl::model::{Acknowledged, Damage, DamageKind, LsnRange, Verdict};
 use walctl::ops::open::Input;
 use walctl::ops::read::bytes_around;
-use walctl::ops::report::{LedgerReport, MediaView, NOT_CHECKED, Report, SegmentReport};
+use walctl::ops::report::{LedgerReport, MediaView, NOT_CHECKED, RecordTime, Report, SegmentReport, TimesAround, times_around};
 
 use super::{LookedBeside, place, portion, readable, seen};
 use crate::cli::hint;
@@ -38,8 +38,9 @@ pub fn write(out: &mut Out, input: &Input, report: &Report, beside: &LookedBesid
 fn told(out: &mut Out, input: &Input, report: &Report, beside: &LookedBeside) -> io::Result<()> {
     let mut explained = Vec::new();
     let next = hint::advisor(input, report);
-    for damage in report.damage.iter().take(TOLD) {
-        one_damage(out, input, damage, !explained.contains(&damage.kind))?;
+    let described = &report.damage[..report.damage.len().min(TOLD)];
+    for (damage, times) in described.iter().zip(times_around(input, described)) {
+        one_damage(out, input, damage, &times, !explained.contains(&damage.kind))?;
         writeln!(out, "  next: {}", out.paint(Ink::Strong, next(damage)))?;
         explained.push(damage.kind);
     }
@@ -200,7 +201,13 @@ pub fn ink(verdict: Verdict) -> Ink {
     }
 }
 
-fn one_damage(out: &mut Out, input: &Input, damage: &Damage, first_of_kind: bool) -> io::Result<()> {
+fn one_damage(
+    out: &mut Out,
+    input: &Input,
+    damage: &Damage,
+    times: &TimesAround,
+    first_of_kind: bool,
+) -> io::Result<()> {
     let verdict = out.paint(ink(damage.verdict()), damage.verdict());
     let due = damage.lsn.map(|lsn| format!(" where LSN {} was due", input.format.numbers.show(lsn))).unwrap_or_default();
     let extent = if damage.span.length > 0 { format!(", {}", count(damage.span.length, "byte")) } else { String::new() };
@@ -209,6 +216,9 @@ fn one_damage(out: &mut Out, input: &Input, damage: &Damage, first_of_kind: bool
     writeln!(out, "  {}", acknowledged(damage))?;
     if let Some(doubt) = damage.doubt {
         writeln!(out, "  in doubt: LSN {}", input.format.numbers.show_range(doubt))?;
+    }
+    if let Some(words) = between(times, input.format.numbers) {
+        writeln!(out, "  {words}")?;
     }
     if first_of_kind {
         let entry = damage.kind.entry();
@@ -224,7 +234,22 @@ fn one_damage(out: &mut Out, input: &Input, damage: &Damage, first_of_kind: bool
     Ok(())
 }
 
-fn acknowledged(damage: &Damage) -> String {
+/// When it was written, by the records around it.
+pub fn between(times: &TimesAround, numbers: Numbers) -> Option<String> {
+    let record = |stood: RecordTime| match stood.lsn {
+        Some(lsn) => format!("LSN {}, written at {}", numbers.show(lsn), stood.time),
+        None => format!("a record written at {}", stood.time),
+    };
+    match (times.before, times.after) {
+        (None, None) => None,
+        (Some(before), None) => Some(format!("after {}", record(before))),
+        (None, Some(after)) => Some(format!("before {}", record(after))),
+        (Some(before), Some(after)) => Some(format!("between {}, and {}", record(before), record(after))),
+    }
+}
+
+/// Whether it was acknowledged, in a sentence.
+pub fn acknowledged(damage: &Damage) -> String {
     match (damage.acknowledged(), damage.facts.proof) {
         (Acknowledged::Yes, Some(proof)) => format!("it was acknowledged: {proof}"),
         (Acknowledged::Yes, None) if damage.verdict() == Verdict::Missing => {
