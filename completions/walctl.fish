@@ -141,7 +141,7 @@ complete -c walctl -n "__fish_walctl_using_subcommand verify" -l io -d 'How to r
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l key-file -d 'A file with keys for encrypted payloads: 64 hex digits a line, oldest first; append encrypts with the last one' -r -F
-complete -c walctl -n "__fish_walctl_using_subcommand verify" -s j -l jobs -d 'How many segments to check at once [default: one for each processor]' -r
+complete -c walctl -n "__fish_walctl_using_subcommand verify" -s j -l jobs -d 'How many segments to check at once [default: one for each processor, in object storage 8 at least]' -r
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l max-rate -d 'Read no faster than this, to leave the disk to the service: 100MiB/s' -r
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l ledger -d 'Compare with a ledger that append wrote: list acknowledged records that the log lacks, and end with 7 if there are any' -r -F
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l host -d 'Give each metric the label host with this value' -r
@@ -262,7 +262,7 @@ complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l keep-segments -
 complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l keep-bytes -d 'Keep the newest segments, up to this size in total' -r
 complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l keep-for -d 'Keep segments that hold a record not older than this' -r
 complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l pin -d 'Keep what a reader has not read yet: FILE is its `dump --cursor` file; repeat the flag for more readers' -r -F
-complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l archive -d 'Copy segments into this folder before they are removed; each copy is synced and compared first' -r -f -a "(__fish_complete_directories)"
+complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l archive -d 'Copy segments into this folder, or to s3://, gs:// or az:// (feature bucket), before they are removed; each copy is read back and compared' -r -f -a "(__fish_complete_directories)"
 complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l key-file -d 'A file with keys for encrypted payloads: 64 hex digits a line, oldest first; append encrypts with the last one' -r -F
 complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l color -d 'When to use colours; auto means on a terminal and without NO_COLOR' -r -f -a "auto\t'On a terminal and without NO_COLOR'
 always\t'Also into files and pipes'

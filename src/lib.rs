@@ -75,6 +75,8 @@ pub mod model {
 
 /// Everything that touches bytes on a machine.
 pub mod disk {
+    #[cfg(feature = "bucket")]
+    mod bucket;
     mod checksum;
     mod cursor;
     mod direct;
@@ -83,13 +85,17 @@ pub mod disk {
     mod names;
     mod noting;
     mod pipe;
+    mod place;
     mod real;
+    mod remote;
     mod sim;
     mod source;
     mod stamp;
     mod stream;
     mod unfinished;
     mod users;
+    #[cfg(feature = "bucket")]
+    pub use bucket::{BucketDisk, bucket_at};
     pub use checksum::{PREFIX_BLOCK, PrefixSums, WindowSums, crc32, crc32c, flipped_bit, seed_of};
     pub use cursor::{Cursor, Io, LARGEST_PIECE, pieces, zero_prefix};
     pub use direct::{AlignedBytes, DIRECT_BLOCK};
@@ -99,7 +105,9 @@ pub mod disk {
     pub use mapping::Mapping;
     pub use noting::{Notes, Noting};
     pub use pipe::Pipe;
+    pub use place::{only_here, scheme_of};
     pub use real::RealDisk;
+    pub use remote::{Remote, Traffic};
     pub use rustix::io::Errno;
     pub use sim::{Fault, Luck, SimDisk};
     pub use source::{Lock, LockKind, Segment, Source};
@@ -238,6 +246,7 @@ pub mod formats {
     mod decoded;
     #[cfg(feature = "formats")]
     mod edits;
+    mod far;
     mod format;
     mod kept;
     mod layout;
@@ -409,6 +418,8 @@ pub mod formats {
 
 /// What can be done with a log.
 pub mod ops {
+    /// A log that another machine holds.
+    pub mod far;
     /// Going through a log: what is chosen, in which direction, and while it grows.
     pub mod read {
         mod backward;

@@ -14,6 +14,7 @@ mod cli {
     pub mod hold;
     pub mod interrupt;
     pub mod manual;
+    pub mod place;
     pub mod presets;
     pub mod reference;
     pub mod verify_with_bar;
@@ -53,6 +54,7 @@ mod cli {
         pub mod progress;
         pub mod stats;
         pub mod table;
+        pub mod traffic;
         pub mod wrap;
 
         /// Records, in every shape that `dump` has.

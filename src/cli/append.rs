@@ -32,6 +32,7 @@ use super::exit::{CommandFailure, Exit, usage};
 use super::hint::show;
 use super::hold::Hold;
 use super::interrupt;
+use super::place;
 use super::render::out::{Out, told};
 use super::render::progress::WorkBar;
 use walctl::model::units::parse_bytes;
@@ -122,6 +123,7 @@ pub fn run(args: &AppendArgs, out: &mut Out) -> anyhow::Result<Exit> {
         return Err(usage("--keep-lsn takes LSNs from JSON lines: use --json, with records on standard input"));
     }
     let options = walctl::writer::Settings { end_at_failure: true, ..args.write.options(out)? };
+    place::here(&args.dir, "append")?;
     only_ours(&args.dir)?;
     if args.repair {
         repair_first(&args.dir, out)?;

@@ -14,7 +14,7 @@ use walctl::ops::open::Choice;
 
 use super::exit::usage;
 use super::hint::show;
-use super::interrupt;
+use super::{interrupt, place};
 
 /// Flags that every command takes.
 #[derive(Args, Debug)]
@@ -44,7 +44,7 @@ pub enum Colour {
 /// What reading commands are pointed at.
 #[derive(Args, Debug)]
 pub struct InputArgs {
-    /// A log's folder, a segment file, or - for one segment on standard input
+    /// A log's folder, a segment file, s3://, gs:// or az:// (feature bucket), or - for one segment on standard input
     #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub paths: Vec<PathBuf>,
     /// Format of the log; auto recognises it by content and name, list prints all formats
@@ -140,11 +140,11 @@ impl InputArgs {
 
     /// The logs at a path: one, or those in the folders of a folder. `-` is standard input.
     pub fn open(&self, path: &Path, choice: &Choice) -> anyhow::Result<Vec<ops::open::Input>> {
-        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
         if path.as_os_str() == "-" {
+            let disk: Arc<dyn Disk> = Arc::new(RealDisk);
             return Ok(vec![ops::open::open_stream(&disk, "-", Box::new(std::io::stdin()), choice)?]);
         }
-        Ok(ops::open::open(&disk, path, choice)?)
+        Ok(ops::open::open(&place::disk_of(path)?, path, choice)?)
     }
 
     /// An error, if keys were given, the log is encrypted, and none of them opens anything in it.

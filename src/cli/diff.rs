@@ -10,6 +10,7 @@ use walctl::ops::report::Progress;
 use super::args::InputArgs;
 use super::exit::{CommandFailure, Exit, usage};
 use super::hint::show;
+use super::place;
 use super::render::diff::{LogNames, json, text};
 use super::render::formats;
 use super::render::out::Out;
@@ -51,6 +52,7 @@ pub fn run(args: &DiffArgs, out: &mut Out) -> anyhow::Result<Exit> {
         return Ok(Exit::Done);
     }
     let [first, second] = args.input.paths()? else { return Err(usage("name two logs: walctl diff A B")) };
+    [first, second].into_iter().try_for_each(|path| place::here(path, "diff"))?;
     let window = match (args.from, args.to) {
         (None, None) => None,
         (from, to) => {

@@ -26,10 +26,12 @@ use self::wait::{Wait, Woken};
 use self::workers::{LotQueue, Workers};
 use super::exit::{Exit, usage};
 use super::interrupt;
+use super::place;
 use super::render::formats;
 use super::render::out::Out;
 use super::render::progress::WorkBar;
 use super::render::records::meaning::Meaning;
+use super::render::traffic::bill;
 use walctl::model::units::count;
 
 /// Runs the command.
@@ -59,6 +61,9 @@ pub fn run(args: &DumpArgs, out: &mut Out) -> anyhow::Result<Exit> {
         if logs.len() > 1 && (args.follow || args.cursor.is_some()) {
             return Err(usage(format!("{} holds {} logs; --follow and --cursor go with one", path.display(), logs.len())));
         }
+        if args.follow {
+            place::here(path, "--follow")?;
+        }
         for log in &logs {
             if let Err(error) = args.input.check_keys(log) {
                 print.flush(out)?;
@@ -81,6 +86,9 @@ pub fn run(args: &DumpArgs, out: &mut Out) -> anyhow::Result<Exit> {
                     return Err(error);
                 }
             }
+        }
+        if let Some(traffic) = logs.first().and_then(|log| log.source.disk.remote()).map(|remote| remote.traffic()) {
+            out.note(format_args!("{}: {}", path.display(), bill(traffic)));
         }
     }
     if let Some(remark) = print.remark() {

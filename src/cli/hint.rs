@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use walctl::disk::Errno;
 
-use walctl::disk::EntryKind;
+use walctl::disk::{EntryKind, scheme_of};
 use walctl::model::{Damage, Error, Look, Verdict};
 use walctl::ops::mend::{Help, can_cut, help_for, looks_cut};
 use walctl::ops::open::Input;
@@ -70,6 +70,7 @@ pub fn for_error(command: &str, error: &anyhow::Error) -> Option<String> {
             ),
             _ => format!("name the file that holds its key: walctl {command} {} --key-file FILE", show(path)),
         }),
+        Error::Unreachable { path, denied: true, .. } => for_denied(path),
         Error::Poisoned { path, cause, .. } => Some(for_poisoned(path, cause)),
         Error::Io { doing, path, source } => for_io(doing, path, source),
         _ => None,
@@ -101,6 +102,43 @@ fn for_io(doing: &str, path: &Path, source: &std::io::Error) -> Option<String> {
     }
 }
 
+/// What to try when a bucket's owner did not let us in. Only variables are read, never what they hold.
+fn for_denied(path: &Path) -> Option<String> {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let home = |file: &str| std::env::var_os("HOME").is_some_and(|home| Path::new(&home).join(file).is_file());
+    let next = match scheme_of(path)? {
+        "s3" => {
+            let given = ["AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"];
+            let profile = ["AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"].into_iter().any(set)
+                || home(".aws/config")
+                || home(".aws/credentials");
+            if profile && !given.into_iter().any(set) {
+                return Some(
+                    "profiles are not read; put what this one gives into the environment: \
+                             eval \"$(aws configure export-credentials --format env)\""
+                        .to_owned(),
+                );
+            }
+            "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION, or AWS_SKIP_SIGNATURE=true for a public bucket; \
+             what is needed is s3:ListBucket and s3:GetObject"
+        }
+        "gs" => "gcloud auth application-default login, or set GOOGLE_APPLICATION_CREDENTIALS to a key file",
+        _ => "set AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY, or AZURE_STORAGE_SAS_TOKEN",
+    };
+    Some(next.to_owned())
+}
+
+/// How a log in a bucket is copied to this machine, where it can be mended.
+fn copy_here(path: &Path) -> Option<String> {
+    let (from, copy) = (show(path), "walctl-copy");
+    let fetch = match scheme_of(path)? {
+        "s3" => format!("aws s3 cp --recursive {from} {copy}"),
+        "gs" => format!("mkdir {copy} && gcloud storage cp -r {from}/* {copy}"),
+        _ => return Some(format!("copy {from} to this machine, then walctl verify the copy: objects are not mended in place")),
+    };
+    Some(format!("copy it here, since objects are not mended in place: {fetch}; walctl verify {copy}"))
+}
+
 /// What to try when a writer came to its end.
 fn for_poisoned(path: &Path, cause: &str) -> String {
     let path = show(path);
@@ -129,6 +167,9 @@ pub fn advisor<'a>(input: &'a Input, report: &'a Report) -> impl Fn(&Damage) -> 
     move |damage| {
         if source.path.as_os_str() == "-" {
             return "keep the stream in a file and name that: walctl verify FILE".into();
+        }
+        if let Some(copy) = copy_here(path) {
+            return copy;
         }
         let segment = source.segments.get(damage.span.place.segment.index());
         if let Some(lost) = segment.filter(|segment| segment.kind == EntryKind::Absent) {

@@ -160,6 +160,17 @@ const VARIABLES: &[(&str, &str, &[&str])] = &[
         "The key file, if --key-file is not given. Empty is like not set.",
         &["dump", "verify", "repair", "append", "rotate", "stats", "diff"],
     ),
+    (
+        "AWS_*, GOOGLE_*, AZURE_*",
+        "Credentials, region and endpoint for object storage, in builds with the feature bucket: the names are those that the provider\'s own \
+         tools read. Profiles are not read.",
+        &["dump", "verify", "rotate", "stats"],
+    ),
+    (
+        "WALCTL_BUCKET_RETRIES",
+        "How often a request to object storage is repeated that failed; 5 if it is not set.",
+        &["dump", "verify", "rotate", "stats"],
+    ),
     ("NO_COLOR", "If set and not empty, no colours are used, unless --color says always.", &[]),
     ("TERM", "If it is dumb, no colours are used, unless --color says always.", &[]),
     ("COLUMNS", "How wide tables and sentences may be, instead of the width of the terminal.", &[]),

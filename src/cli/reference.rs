@@ -28,6 +28,13 @@ pub struct Key {
     pub words: &'static str,
 }
 
+/// What was asked of object storage: the same in every shape.
+pub const REQUESTS: Key =
+    int("requests", "How many requests object storage was sent, repeated ones included; only for `s3://` and the like.")
+        .sometimes();
+/// The same, for bytes.
+pub const BYTES_READ: Key = int("bytes_read", "How many bytes of objects came from there.").sometimes();
+
 /// What the value of a key is.
 #[derive(Clone, Copy, Debug)]
 pub enum ValueKind {

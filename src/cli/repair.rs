@@ -14,6 +14,7 @@ use super::args::InputArgs;
 use super::exit::{CommandFailure, Exit, usage};
 use super::hint::show;
 use super::hold::Hold;
+use super::place;
 use super::render::mend::{self, RepairFlags};
 use super::render::out::Out;
 use super::verify_with_bar::verify_with_bar;
@@ -26,6 +27,7 @@ use walctl::model::units::parse_bytes;
 /// newest cut back, byte for byte.
 #[derive(clap::Args, Debug)]
 #[command(group = clap::ArgGroup::new("purpose").args(["at", "accept_hole"]))]
+#[command(mut_arg("paths", |arg| arg.help("A log's folder, or a segment file")))]
 pub struct RepairArgs {
     #[command(flatten)]
     input: InputArgs,
@@ -81,6 +83,7 @@ pub fn run(args: &RepairArgs, out: &mut Out) -> anyhow::Result<Exit> {
     if paths.iter().any(|path| path.as_os_str() == "-") {
         return Err(usage("standard input cannot be mended; name the log's folder"));
     }
+    paths.iter().chain(&args.salvage).try_for_each(|path| place::here(path, "repair"))?;
     let choice = args.input.choice()?;
     let mut exit = Exit::Done;
     for path in paths {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::ValueHint;
-use walctl::disk::{Disk, EntryKind, RealDisk};
+use walctl::disk::{Disk, EntryKind, RealDisk, Traffic};
 use walctl::model::{Error, Lsn, LsnRange, Time};
 use walctl::native::{FrameKind, segment_lsn};
 use walctl::ops;
@@ -21,9 +21,11 @@ use super::args::KeyFlag;
 use super::exit::{CommandFailure, Exit, usage};
 use super::hint::show;
 use super::hold::Hold;
+use super::place::{self, Meter};
 use super::render::escape;
 use super::render::json::Object;
 use super::render::out::Out;
+use super::render::traffic;
 use walctl::model::units::{count, parse_bytes, parse_duration, show_bytes};
 
 const AFTER_HELP: &str = "\
@@ -57,7 +59,7 @@ pub struct RotateArgs {
     /// Keep what a reader has not read yet: FILE is its `dump --cursor` file; repeat the flag for more readers
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pin: Vec<PathBuf>,
-    /// Copy segments into this folder before they are removed; each copy is synced and compared first
+    /// Copy segments into this folder, or to s3://, gs:// or az:// (feature bucket), before they are removed; each copy is read back and compared
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     archive: Option<PathBuf>,
     /// Remove segments even if a checkpoint, a transaction or a pin keeps them
@@ -72,7 +74,10 @@ pub struct RotateArgs {
 
 /// Runs the command.
 pub fn run(args: &RotateArgs, out: &mut Out) -> anyhow::Result<Exit> {
+    place::here(&args.dir, "rotate")?;
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    // Before anything is done: a place that this build cannot reach, or that names no bucket.
+    let there = args.archive.as_deref().map(|archive| place::disk_of(archive)).transpose()?;
     let rules = args.rules(disk.as_ref())?;
     let log = args.open_log(&disk)?;
     if args.dry_run {
@@ -112,7 +117,7 @@ pub fn run(args: &RotateArgs, out: &mut Out) -> anyhow::Result<Exit> {
         done.text(out)?;
         out.flush()?;
     }
-    let ended = args.let_go(&disk, &mut done, out);
+    let ended = args.let_go(&disk, there.as_ref(), &mut done, out);
     let closed = log.close();
     ended?;
     closed?;
@@ -204,19 +209,36 @@ impl RotateArgs {
         let next = log.next_lsn();
         let sealed = before.into_iter().next_back().filter(|last| last.file != rotated.active);
         let sealed = sealed.map(|last| (last.file, LsnRange::new(last.first, next.before().unwrap_or(last.first))));
-        Ok(Done { args: self, sealed, active: rotated.active, next, checkpoint, fates: Vec::new(), gone: Vec::new() })
+        Ok(Done {
+            args: self,
+            sealed,
+            active: rotated.active,
+            next,
+            checkpoint,
+            fates: Vec::new(),
+            gone: Vec::new(),
+            traffic: None,
+        })
     }
 
-    fn let_go(&self, disk: &Arc<dyn Disk>, done: &mut Done<'_>, out: &mut Out) -> anyhow::Result<()> {
+    fn let_go(
+        &self,
+        disk: &Arc<dyn Disk>,
+        there: Option<&Arc<dyn Disk>>,
+        done: &mut Done<'_>,
+        out: &mut Out,
+    ) -> anyhow::Result<()> {
         let told = !out.json() && !out.quiet();
         let (mut gone, mut unsaid) = (Vec::new(), Ok(()));
-        let ended = retire(disk, &self.dir, &done.fates, self.archive.as_deref(), &mut |segment, copy| {
+        let archive = there.zip(self.archive.as_deref());
+        let ended = retire(disk, &self.dir, &done.fates, archive, &mut |segment, copy| {
             if told && unsaid.is_ok() {
                 unsaid = self.say_gone(out, segment, copy.as_deref());
             }
             gone.push((segment.clone(), copy));
         });
         done.gone = gone;
+        done.traffic = there.and_then(|there| Meter::default().take(there.as_ref()));
         let before = done.gone.len() as u64;
         ended.map_err(|error| self.stopped(&error, before))?;
         Ok(unsaid?)
@@ -258,7 +280,7 @@ impl RotateArgs {
         let checkpoint = self.check_checkpoint(&facts)?;
         let Foretold { sealed, active, next, checkpoint, fates } = foretell(facts, checkpoint, rules);
         let gone = fates.iter().filter(|fate| fate.goes()).map(|fate| (fate.segment.clone(), None)).collect();
-        let done = Done { args: self, sealed, active, next, checkpoint, fates, gone };
+        let done = Done { args: self, sealed, active, next, checkpoint, fates, gone, traffic: None };
         if out.json() {
             done.json(out)?;
             return Ok(Exit::Done);
@@ -285,6 +307,8 @@ struct Done<'a> {
     checkpoint: Option<(Lsn, Lsn)>,
     fates: Vec<Fate>,
     gone: Vec<(SegmentFacts, Option<PathBuf>)>,
+    /// What was asked of the bucket that holds the archive.
+    traffic: Option<Traffic>,
 }
 
 impl Done<'_> {
@@ -306,6 +330,9 @@ impl Done<'_> {
     fn kept(&self, out: &mut Out) -> io::Result<()> {
         for fate in self.fates.iter().filter(|fate| !fate.goes() && fate.segment.file != self.active) {
             self.args.say(out, &fate.segment.file, &format!("kept: {}", words(&fate.kept)))?;
+        }
+        if let Some(traffic) = self.traffic {
+            writeln!(out, "  {}", traffic::bill(traffic))?;
         }
         if self.gone.is_empty() && self.fates.iter().any(|fate| fate.kept.contains(&Reason::NoCheckpoint)) {
             let dir = show(&self.args.dir);
@@ -340,7 +367,7 @@ impl Done<'_> {
             .put("next_lsn", self.next)
             .put("removed", removed.collect::<Vec<_>>())
             .put("kept", kept.collect::<Vec<_>>());
-        writeln!(out, "{}", object.end())
+        writeln!(out, "{}", traffic::add(object, self.traffic).end())
     }
 }
 
@@ -371,6 +398,10 @@ fn error_of(error: &Error) -> Error {
     match error {
         Error::Io { doing, path, source } => {
             Error::io(doing, path)(source.raw_os_error().map_or_else(|| source.kind().into(), io::Error::from_raw_os_error))
+        }
+        Error::Unreachable { doing, path, offset, why, denied } => {
+            let (path, why) = (path.clone(), why.clone());
+            Error::Unreachable { doing, path, offset: *offset, why, denied: *denied }
         }
         Error::Refused { path, why } => Error::Refused { path: path.clone(), why: why.clone() },
         Error::Corrupt { path, why } => Error::Corrupt { path: path.clone(), why: why.clone() },

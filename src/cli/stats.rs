@@ -9,6 +9,7 @@ use walctl::ops::report::{Progress, Stats};
 use super::args::{HostFlag, InputArgs};
 use super::exit::{CommandFailure, Exit, usage};
 use super::gate::Gate;
+use super::place::Meter;
 use super::render::formats;
 use super::render::out::Out;
 use super::render::stats::{json, metrics, openmetrics, text};
@@ -76,10 +77,15 @@ fn once(args: &StatsArgs, out: &mut Out) -> anyhow::Result<(Exit, bool)> {
     let (mut exit, mut failed) = (Exit::Done, false);
     let mut all = Vec::new();
     for path in args.input.paths()? {
-        let counted = args
-            .input
-            .open(path, &choice)
-            .and_then(|logs| logs.iter().map(|log| count(args, log, out)).collect::<anyhow::Result<Vec<Stats>>>());
+        let counted = args.input.open(path, &choice).and_then(|logs| {
+            let mut meter = Meter::default();
+            let one = |log| {
+                let mut stats = count(args, log, out)?;
+                stats.traffic = meter.take(log.source.disk.as_ref());
+                Ok(stats)
+            };
+            logs.iter().map(one).collect::<anyhow::Result<Vec<Stats>>>()
+        });
         match counted {
             Ok(stats) => all.extend(stats),
             Err(error) => {
@@ -167,6 +173,7 @@ fn empty() -> Stats {
         replay_records: 0,
         replay_bytes: 0,
         scan_rate: None,
+        traffic: None,
         now: walctl::model::Time(0),
     }
 }

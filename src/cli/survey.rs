@@ -71,7 +71,7 @@ pub fn check(run: &mut VerifyRun<'_>, path: &Path, survey: FoundLogs, out: &mut 
             }
             Ok(Looked::Some(partly)) => {
                 tally.partly += 1;
-                run.partly(&partly, out)?
+                run.partly(&partly, None, out)?
             }
             Err(error) if is_interrupt(&error) => {
                 run.left_out(&logs[index..], Exit::Interrupted);
@@ -109,7 +109,7 @@ pub fn check(run: &mut VerifyRun<'_>, path: &Path, survey: FoundLogs, out: &mut 
 }
 
 fn judged(run: &mut VerifyRun<'_>, input: &Input, report: &Report, out: &mut Out) -> anyhow::Result<Exit> {
-    let beside = LookedBeside { media: None, ledger: None, seen: run.seeing.as_ref().map(Seeing::view) };
+    let beside = LookedBeside { media: None, ledger: None, seen: run.seeing.as_ref().map(Seeing::view), traffic: None };
     let exit = report.verdict.into();
     if run.tells(out) {
         match show(run.args, input, report, &beside, out) {

@@ -5,7 +5,7 @@ pub mod seen;
 
 use std::path::{Path, PathBuf};
 
-use walctl::disk::Io;
+use walctl::disk::{Io, Traffic};
 use walctl::model::{Error, Result, Verdict};
 use walctl::ops;
 use walctl::ops::report::{
@@ -16,6 +16,7 @@ use super::args::{HostFlag, InputArgs};
 use super::exit::{CommandFailure, Exit};
 use super::hint;
 use super::interrupt;
+use super::place::{self, Meter};
 use super::render::out::Out;
 use super::render::progress::WorkBar;
 use super::render::report::{LookedBeside, brief, json, map, metrics::RunMetrics, text};
@@ -38,7 +39,7 @@ use walctl::model::units::{count, parse_rate};
 pub struct VerifyArgs {
     #[command(flatten)]
     input: InputArgs,
-    /// How many segments to check at once [default: one for each processor]
+    /// How many segments to check at once [default: one for each processor, in object storage 8 at least]
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
     /// Read no faster than this, to leave the disk to the service: 100MiB/s
@@ -80,6 +81,8 @@ pub struct VerifyRun<'a> {
     pub seeing: Option<Seeing>,
     /// What is told of all logs together at the end, in the place of a report on each.
     pub metrics: Option<RunMetrics>,
+    /// What is asked of the bucket that holds the logs, if one does.
+    meter: Meter,
 }
 
 /// Checks each log and ends with the worst of what was found.
@@ -89,7 +92,7 @@ pub fn run(args: &VerifyArgs, out: &mut Out) -> anyhow::Result<Exit> {
         return Ok(Exit::Done);
     }
     let paths = args.input.paths()?;
-    let mut run = VerifyRun { args, seeing: None, metrics: None };
+    let mut run = VerifyRun { args, seeing: None, metrics: None, meter: Meter::default() };
     if !args.openmetrics {
         return run.all(paths, out);
     }
@@ -145,8 +148,12 @@ impl VerifyRun<'_> {
         if let Some(survey) = survey::wanted(path, &choice)? {
             return survey::check(self, path, survey, out);
         }
+        if self.args.media {
+            place::here(path, "--media")?;
+        }
         let mut exit = Exit::Done;
         let mut logs = self.args.input.open(path, &choice)?;
+        self.meter = Meter::default();
         for index in 0..logs.len() {
             match self.log(&mut logs[index], out) {
                 Ok(ended) => exit = exit.or_worse(ended),
@@ -192,7 +199,10 @@ impl VerifyRun<'_> {
         }
         let report = match self.look(input, out)? {
             Looked::All(report) => *report,
-            Looked::Some(partly) => return self.partly(&partly, out),
+            Looked::Some(partly) => {
+                let traffic = self.meter.take(input.source.disk.as_ref());
+                return self.partly(&partly, traffic, out);
+            }
         };
         self.judged(input, report, media, out)
     }
@@ -200,7 +210,8 @@ impl VerifyRun<'_> {
     /// Checks a log, and shows how far it has come.
     pub fn look(&self, input: &ops::open::Input, out: &Out) -> anyhow::Result<Looked> {
         let args = self.args;
-        let checks = Checks { jobs: args.jobs(), deep: args.deep, rate: args.max_rate, ..Checks::default() };
+        let jobs = place::jobs(args.jobs, input.source.disk.as_ref());
+        let checks = Checks { jobs, deep: args.deep, rate: args.max_rate, ..Checks::default() };
         let portion = args.sample.portion();
         if portion == Portion::Ends && input.format.ends.is_none() {
             return Err(nothing_at_the_ends(input).into());
@@ -212,9 +223,9 @@ impl VerifyRun<'_> {
     }
 
     /// Only a part of a log was looked at.
-    pub fn partly(&mut self, partly: &Partly, out: &mut Out) -> anyhow::Result<Exit> {
+    pub fn partly(&mut self, partly: &Partly, traffic: Option<Traffic>, out: &mut Out) -> anyhow::Result<Exit> {
         let Some(seeing) = &self.seeing else { return Err(Error::Interrupted.into()) };
-        let exit = seeing.partly(partly, self.tells(out), out)?;
+        let exit = seeing.partly(partly, traffic, self.tells(out), out)?;
         if let Some(metrics) = &mut self.metrics {
             metrics.partly(partly, exit);
         }
@@ -231,12 +242,13 @@ impl VerifyRun<'_> {
         let args = self.args;
         // Segments may have come and gone since the log was opened.
         input.source = report.source.clone();
-        let mut beside = LookedBeside { media, ledger: None, seen: self.seeing.as_ref().map(Seeing::view) };
+        let mut beside = LookedBeside { media, ledger: None, seen: self.seeing.as_ref().map(Seeing::view), traffic: None };
         if let Some(path) = &args.ledger {
             let found = watched(input, out, "comparing", |_| ops::open::steady(input, |input| check_ledger(input, path)))?;
             found.heed(&mut report.damage);
             beside.ledger = Some((path.clone(), found));
         }
+        beside.traffic = self.meter.take(input.source.disk.as_ref());
         let locked = args.deep.then(|| not_checked(input, &report)).flatten();
         // Where nothing else is wrong there is nothing to show: it must not be called clean.
         let nothing_else = report.verdict == Verdict::Clean && beside.is_well();
@@ -278,12 +290,6 @@ fn nothing_at_the_ends(input: &ops::open::Input) -> CommandFailure {
         exit: Exit::Failed,
         message: format!("{log}: not checked: the ends of {} segments tell nothing by themselves", input.format.name),
         next: Some(format!("read some of them: walctl verify {} --sample 1%", hint::show(&input.source.path))),
-    }
-}
-
-impl VerifyArgs {
-    fn jobs(&self) -> usize {
-        self.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from)
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rustix::io::Errno;
 
-use super::{Mapping, Stamp, User};
+use super::{Mapping, Remote, Stamp, User};
 use crate::model::{Error, Result};
 
 /// A machine's files, or something that stands in for them.
@@ -56,6 +56,10 @@ pub trait Disk: Send + Sync + fmt::Debug {
     fn whereabouts(&self, path: &Path, file: &dyn File) -> Result<Whereabouts> {
         let _ = (path, file);
         Ok(Whereabouts::Here)
+    }
+    /// What can be asked of a disk that is not in this machine.
+    fn remote(&self) -> Option<&dyn Remote> {
+        None
     }
 }
 

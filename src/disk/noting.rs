@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, ThreadId};
 
-use super::{Disk, Entry, EntryKind, File, Open, Stamp, User, Whereabouts, settled_stamp};
+use super::{Disk, Entry, EntryKind, File, Open, Remote, Stamp, User, Whereabouts, settled_stamp};
 use crate::model::Result;
 
 /// Another door, and what each thread looked at through it since it asked for that.
@@ -117,6 +117,10 @@ impl Disk for Noting {
 
     fn whereabouts(&self, path: &Path, file: &dyn File) -> Result<Whereabouts> {
         self.door.whereabouts(path, file)
+    }
+
+    fn remote(&self) -> Option<&dyn Remote> {
+        self.door.remote()
     }
 }
 

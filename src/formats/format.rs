@@ -94,7 +94,10 @@ impl Format {
     /// Walks one segment by itself. One that cannot be reached is damage as a whole, in every format alike.
     pub fn walk(&self, visit: &Visit<'_>, sink: &mut Sink<'_>) -> Walk {
         if visit.segment.kind == EntryKind::File {
-            return (self.walk)(visit, sink);
+            return match visit.source.disk.remote() {
+                None => (self.walk)(visit, sink),
+                Some(remote) => super::far::walk(self, remote, visit, sink),
+            };
         }
         let damage = unreachable(visit.segment);
         sink.damage(&damage)?;
@@ -319,5 +322,10 @@ impl<'a> Sink<'a> {
     /// Says how far the walk has come; every megabyte or so.
     pub fn reached(&mut self, offset: u64) -> Result<(), Halt> {
         (self.take)(Item::Reached(offset))
+    }
+
+    /// Hands on what another walk delivered.
+    pub(super) fn item(&mut self, item: Item<'_>) -> Result<(), Halt> {
+        (self.take)(item)
     }
 }

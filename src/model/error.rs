@@ -112,6 +112,19 @@ pub enum Error {
         /// What is wrong with it, in words.
         what: String,
     },
+    /// What holds the bytes could not be reached or did not do its part: a network, a server, credentials. Nothing is known of the bytes.
+    Unreachable {
+        /// What was being done: `read`, `list`.
+        doing: &'static str,
+        /// To which object or folder.
+        path: PathBuf,
+        /// From which byte on, where bytes were read.
+        offset: Option<u64>,
+        /// What came instead, in words.
+        why: String,
+        /// Credentials are lacking, or were not accepted.
+        denied: bool,
+    },
     /// The caller ended the work before its end.
     Interrupted,
 }
@@ -163,6 +176,8 @@ pub enum ErrorKind {
     Input,
     /// The log is in a state in which this must not be done.
     Refused,
+    /// A network, a server or credentials failed. Nothing is known of the log; trying again may do.
+    Unreachable,
     /// The caller ended the work before its end.
     Interrupted,
 }
@@ -196,6 +211,7 @@ impl Error {
             Error::Poisoned { durable, .. } => ErrorKind::Poisoned { durable: *durable },
             Error::WrongKey { .. } => ErrorKind::WrongKey,
             Error::Input { .. } => ErrorKind::Input,
+            Error::Unreachable { .. } => ErrorKind::Unreachable,
             Error::Interrupted => ErrorKind::Interrupted,
         }
     }
@@ -255,6 +271,10 @@ impl fmt::Display for Error {
                 write!(f, "{}: {cause}; durable up to LSN {durable}, nothing after it, nothing more is accepted", path.display())
             }
             Error::Input { what } => f.write_str(what),
+            Error::Unreachable { doing, path, offset: Some(offset), why, .. } => {
+                write!(f, "cannot {doing} {} from byte {offset} on: {why}", path.display())
+            }
+            Error::Unreachable { doing, path, why, .. } => write!(f, "cannot {doing} {}: {why}", path.display()),
             Error::Interrupted => f.write_str("interrupted"),
         }
     }

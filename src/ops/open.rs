@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::disk::{Cursor, Disk, Entry, EntryKind, File, Io, Open, Pipe, Segment, Source, Stream, finished, not_regular};
+use crate::disk::{Cursor, Disk, Entry, EntryKind, File, Io, Open, Pipe, Remote, Segment, Source, Stream, finished, not_regular};
 use crate::formats::{ALL, Format, Laid, Likeness, Sample, Sight, by_sight, may_be_sighted};
 use crate::model::{Error, Keys, Result};
 use crate::ops::seen::SeenFile;
@@ -44,6 +44,12 @@ const SHOWN: usize = 8;
 /// Opens what stands at a path: a folder with a log or several, one of these by its name, a segment by itself, or a folder whose folders
 /// are logs.
 pub fn open(disk: &Arc<dyn Disk>, path: &Path, choice: &Choice) -> Result<Vec<Input>> {
+    let opened = open_here(disk, path, choice);
+    // Without a way there files look absent, or like nobody's.
+    disk.remote().and_then(Remote::lost).map_or(opened, Err)
+}
+
+fn open_here(disk: &Arc<dyn Disk>, path: &Path, choice: &Choice) -> Result<Vec<Input>> {
     let Some(entry) = disk.stat(path)? else {
         let named = one_of_several(disk, path, choice);
         return Ok(vec![named.ok_or_else(|| Error::io("open", path)(std::io::ErrorKind::NotFound.into()))?]);
@@ -137,7 +143,8 @@ pub fn steady<T>(input: &Input, mut act: impl FnMut(&Input) -> Result<T>) -> Res
     let mut listed: Option<Input> = None;
     for _ in 1..LISTINGS {
         let now = listed.as_ref().unwrap_or(input);
-        match act(now) {
+        let acted = act(now);
+        match now.source.disk.remote().and_then(Remote::lost).map_or(acted, Err) {
             Ok(done) => return Ok(done),
             Err(error) => match listed_after(now, &error)? {
                 Some(again) => listed = Some(again),
@@ -266,6 +273,9 @@ fn logs_in(disk: &Arc<dyn Disk>, dir: &Path, entries: &[Entry], choice: &Choice)
             None => return logs_inside(disk, dir, choice, &layouts),
         }
     } else {
+        if let Some(remote) = disk.remote() {
+            remote.expect(&shown.iter().map(|entry| dir.join(&entry.name)).collect::<Vec<_>>());
+        }
         let heads: Vec<Vec<u8>> = shown.iter().map(|e| head_of(disk, &dir.join(&e.name))).collect::<Result<_>>()?;
         let samples: Vec<Sample<'_>> = shown
             .iter()

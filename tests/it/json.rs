@@ -25,6 +25,14 @@ const UNSEEN: &[(&str, &str, &str)] = &[
         "only where the device counts its writes, which a container's may not",
     ),
     ("walctl verify LOG --json", "media.differing_spans[].*", "only where a write failed below the page cache"),
+    ("walctl verify LOG --json", "requests", "only in object storage"),
+    ("walctl verify LOG --json", "bytes_read", "only in object storage"),
+    ("walctl verify LOG --part 1/8 --seen FILE --json", "requests", "only in object storage"),
+    ("walctl verify LOG --part 1/8 --seen FILE --json", "bytes_read", "only in object storage"),
+    ("walctl stats LOG --json", "requests", "only in object storage"),
+    ("walctl stats LOG --json", "bytes_read", "only in object storage"),
+    ("walctl rotate DIR --json", "requests", "only in object storage"),
+    ("walctl rotate DIR --json", "bytes_read", "only in object storage"),
 ];
 
 /// A row of a table.

@@ -6,6 +6,10 @@ mod append;
 mod bench;
 mod bench_disks;
 mod beside;
+#[cfg(feature = "bucket")]
+mod bucket;
+#[cfg(feature = "bucket")]
+mod bucket_archive;
 mod cases;
 mod crash;
 mod crash_fuse;
@@ -57,9 +61,13 @@ mod told;
 mod unreadable;
 mod verdicts;
 mod verify;
+#[cfg(not(feature = "bucket"))]
+mod without_bucket;
 
 /// What the groups share.
 mod support {
+    #[cfg(feature = "bucket")]
+    pub mod bucket;
     pub mod fixture;
     pub mod folder;
     pub mod fuse;

@@ -43,7 +43,7 @@ fn rotate(disk: &SimDisk, archive: bool) -> (u64, Result<(), Error>) {
         log.rotate()?;
         let rules = Rules { by_checkpoint: true, ..Rules::default() };
         let plan = plan_prune(prune_facts(&shared, Path::new(DIR))?, &rules);
-        let archive = archive.then_some(Path::new(ARCHIVE));
+        let archive = archive.then_some((&shared, Path::new(ARCHIVE)));
         let ended = retire(&shared, Path::new(DIR), &plan, archive, &mut |_, _| {});
         log.close()?;
         ended

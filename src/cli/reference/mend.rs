@@ -1,6 +1,6 @@
 //! The keys of what changes logs: `repair`, `repair --undo`, `repair --salvage`, `rotate`.
 
-use super::{Key, ObjectShape, ValueKind, flag, int, list, object, text, time};
+use super::{BYTES_READ, Key, ObjectShape, REQUESTS, ValueKind, flag, int, list, object, text, time};
 
 pub const REPAIR: ObjectShape = ObjectShape {
     schema: Some("walctl.repair/1"),
@@ -89,6 +89,8 @@ pub const ROTATE: ObjectShape = ObjectShape {
         int("next_lsn", "The LSN that the next record gets."),
         list("removed", &ValueKind::Object(REMOVED), "The segments that were removed, or would be."),
         list("kept", &ValueKind::Object(KEPT), "The segments that stay, and why."),
+        REQUESTS,
+        BYTES_READ,
     ],
 };
 

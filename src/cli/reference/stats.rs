@@ -1,6 +1,6 @@
 //! The keys of `stats --json`.
 
-use super::{Key, ObjectShape, ValueKind, flag, int, list, number, object, text, time};
+use super::{BYTES_READ, Key, ObjectShape, REQUESTS, ValueKind, flag, int, list, number, object, text, time};
 
 pub const STATS: ObjectShape = ObjectShape {
     schema: Some("walctl.stats/1"),
@@ -62,6 +62,8 @@ const KEYS: &[Key] = &[
     number("age_seconds", "The time since the last record, in seconds.").or_null(),
     int("damage_count", "Pieces of damage that were seen."),
     int("unchecked_segments", "Segments that were not read because their Seal was believed."),
+    REQUESTS,
+    BYTES_READ,
 ];
 
 const KINDS: &[Key] = &[object("*", AMOUNT, "Records of the kind that the key names.").sometimes()];

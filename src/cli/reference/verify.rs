@@ -1,6 +1,6 @@
 //! The keys of `verify --json`.
 
-use super::{Key, ObjectShape, ValueKind, flag, int, list, number, object, text, time};
+use super::{BYTES_READ, Key, ObjectShape, REQUESTS, ValueKind, flag, int, list, number, object, text, time};
 
 const SCHEMA: Option<&str> = Some("walctl.verify/1");
 
@@ -28,6 +28,8 @@ pub const PART: ObjectShape = ObjectShape {
         },
         int("damage_count", "How many pieces of damage were met; what they mean is judged when all is walked."),
         object("seen", COUNTS, "How much of the log the file of what was seen covers."),
+        REQUESTS,
+        BYTES_READ,
     ],
 };
 
@@ -80,6 +82,8 @@ const KEYS: &[Key] = &[
     object("ledger", LEDGER, "How the log compares with a ledger; only with `--ledger`.").sometimes(),
     object("looked_at", LOOKED_AT, "How much was read; only with `--ends` and `--sample`.").sometimes(),
     object("seen", SEEN, "How much was taken from the file of what was seen; only with `--seen`.").sometimes(),
+    REQUESTS,
+    BYTES_READ,
 ];
 
 const SEGMENT: &[Key] = &[

@@ -14,6 +14,7 @@ use super::json::Object;
 use super::openmetrics::{END, family, label, of_log};
 use super::out::{Ink, Out};
 use super::table::Table;
+use super::traffic;
 use walctl::model::units::{count, show_bytes, show_duration};
 
 /// How many parts of the time the rate is shown for.
@@ -158,7 +159,7 @@ pub fn json(out: &mut Out, stats: &Stats, top: usize) -> io::Result<()> {
             object = object.put(key, number.map(whole));
         }
     }
-    writeln!(out, "{}", object.end())
+    writeln!(out, "{}", traffic::add(object, stats.traffic).end())
 }
 
 /// The key of a number that scrapers get: counts say that they are counts. None where another key has it already.
@@ -286,6 +287,7 @@ pub fn text(out: &mut Out, stats: &Stats, typed: &str, top: usize) -> io::Result
         line(out, "transactions", &format!("{} left open: {}{more}", c.open.len(), tags.join(", ")))?;
     }
     line(out, "shutdowns", &shutdowns(stats))?;
+    stats.traffic.map_or(Ok(()), |traffic| line(out, "asked for", &traffic::bill(traffic)))?;
     kinds_and_tags(out, stats, top)?;
     segments(out, stats, top)
 }

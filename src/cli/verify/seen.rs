@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use walctl::disk::RealDisk;
+use walctl::disk::{RealDisk, Traffic};
 use walctl::model::units::{count, parse_bytes, parse_duration};
 use walctl::model::{Result, Time};
 use walctl::ops::open::Input;
@@ -19,6 +19,7 @@ use crate::cli::render::escape;
 use crate::cli::render::json::Object;
 use crate::cli::render::out::Out;
 use crate::cli::render::report::{SeenView, counts};
+use crate::cli::render::traffic;
 
 /// The flags that belong to a file of what was seen.
 #[derive(clap::Args, Debug)]
@@ -106,12 +107,13 @@ impl Seeing {
     }
 
     /// Says how far a log was walked of which not all was, as a result only if that is wanted.
-    pub fn partly(&self, partly: &Partly, tells: bool, out: &mut Out) -> anyhow::Result<Exit> {
+    pub fn partly(&self, partly: &Partly, traffic: Option<Traffic>, tells: bool, out: &mut Out) -> anyhow::Result<Exit> {
         if out.json() && tells {
-            writeln!(out, "{}", self.object(partly).end())?;
+            writeln!(out, "{}", traffic::add(self.object(partly), traffic).end())?;
         }
         let log = partly.log.display();
-        let walked = format!("{} walked, {} as seen before", count(partly.walked as u64, "segment"), partly.as_seen);
+        let asked = traffic.map_or_else(String::new, |traffic| format!("; {}", traffic::bill(traffic)));
+        let walked = format!("{} walked, {} as seen before{asked}", count(partly.walked as u64, "segment"), partly.as_seen);
         let damage = if partly.damage > 0 { "; damage was found, and is judged when all is walked" } else { "" };
         let Portion::Part { number, of } = self.portion else {
             let message = format!("{log}: {NOT_CHECKED}: {walked}, {} left of {}{damage}", partly.left, partly.segments);

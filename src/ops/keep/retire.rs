@@ -6,32 +6,46 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::disk::{Cursor, Disk, File, Open, begin_file, crc32, make_dir, pieces, unfinished, write_full};
+use crate::disk::{Cursor, Disk, File, Open, Remote, begin_file, crc32, make_dir, pieces, unfinished, write_full};
 use crate::model::{Error, Result};
 use crate::writer::{Fate, SegmentFacts, check_frames};
 
-/// Takes away what a plan lets go, and says of each segment when it is gone and where its copy is. The caller holds the log's lock
-/// since before the plan was made.
+/// Takes away what a plan lets go, and says of each segment when it is gone and where its copy is: in a folder of the same disk or of another
+/// one. The caller holds the log's lock since before the plan was made.
 pub fn retire(
     disk: &Arc<dyn Disk>,
     dir: &Path,
     plan: &[Fate],
-    archive: Option<&Path>,
+    archive: Option<(&Arc<dyn Disk>, &Path)>,
     gone: &mut dyn FnMut(&SegmentFacts, Option<PathBuf>),
 ) -> Result<()> {
-    if let Some(archive) = archive.filter(|_| plan.iter().any(Fate::goes))
-        && disk.stat(archive)?.is_none()
+    if let Some((there, archive)) = archive.filter(|(there, _)| there.remote().is_none() && plan.iter().any(Fate::goes))
+        && there.stat(archive)?.is_none()
     {
-        make_dir(disk.as_ref(), archive)?;
+        make_dir(there.as_ref(), archive)?;
     }
     // A plan that was made by hand must not leave a hole either.
     for fate in plan.iter().take_while(|fate| fate.goes()) {
-        let copy = archive.map(|archive| copy(disk, dir, &fate.segment, archive)).transpose()?;
+        let copy = archive.map(|(there, archive)| match there.remote() {
+            None => copy(disk, dir, &fate.segment, archive),
+            Some(remote) => copy_far(disk, dir, &fate.segment, remote, archive),
+        });
+        let copy = copy.transpose()?;
         disk.remove(&dir.join(&fate.segment.file))?;
         disk.sync_dir(dir)?;
         gone(&fate.segment, copy);
     }
     Ok(())
+}
+
+/// Copies a segment into `archive`, which another machine holds. What is damaged here is copied nowhere, and stays.
+fn copy_far(disk: &Arc<dyn Disk>, dir: &Path, segment: &SegmentFacts, remote: &dyn Remote, archive: &Path) -> Result<PathBuf> {
+    let (from, to) = (dir.join(&segment.file), archive.join(&segment.file));
+    let source: Arc<dyn File> = disk.open(&from, Open::READ)?.into();
+    let length = source.length()?;
+    check_frames(Cursor::direct(disk, &from, source.clone(), length)?, &from, segment.first)?;
+    remote.archive(&source, &to)?;
+    Ok(to)
 }
 
 /// Copies a segment into `archive`, durably, and checks the copy past the cache. Where it is.

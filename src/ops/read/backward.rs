@@ -125,7 +125,7 @@ impl Scan<'_> {
                 break;
             }
         }
-        Ok(back.finish(stopped))
+        back.finish(stopped)
     }
 
     /// Delivers what meets the conditions from the end of the log to its start.
@@ -151,7 +151,7 @@ impl Scan<'_> {
             }
             back.done(survey);
         }
-        Ok(back.finish(stopped))
+        back.finish(stopped)
     }
 
     /// Delivers one record again.
@@ -238,7 +238,7 @@ impl<'a> Backward<'a> {
         self.summaries.push_front(survey.summary);
     }
 
-    fn finish(self, stopped: Option<Stopped>) -> ScanOutcome {
+    fn finish(self, stopped: Option<Stopped>) -> Result<ScanOutcome> {
         let source = self.scan.source.narrow(self.next_index.min(self.range.end)..self.range.end);
         finish(self.scan.format, source, self.summaries.into(), &[], stopped, self.last)
     }

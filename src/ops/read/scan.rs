@@ -5,10 +5,10 @@ use super::select::Ascent;
 use crate::disk::{EntryKind, Segment, Source};
 use crate::formats::{Format, Halt, Item, Mark, Summary, Want};
 use crate::model::{Damage, Keys, Lsn, LsnRange, Record, Result};
-use crate::ops::open::is_gone;
 use crate::ops::read::{Position, Selection};
 use crate::ops::settle::settle_what_is_left;
 use crate::ops::walk::{self, LogView};
+use crate::ops::{far::sure, open::is_gone};
 
 /// A log, and what is wanted of it.
 #[derive(Clone, Copy, Debug)]
@@ -216,7 +216,7 @@ impl<'a> Scan<'a> {
         if stopped.is_none() && parted.is_empty() {
             settle_what_is_left(LogView { source: &source, ..self.log() }, self.want(None, true), &mut summaries)?;
         }
-        Ok(ScanOutcome { passed: parted.clone(), ..finish(self.format, source, summaries, &parted, stopped, position) })
+        Ok(ScanOutcome { passed: parted.clone(), ..finish(self.format, source, summaries, &parted, stopped, position)? })
     }
 
     /// Delivers what came to segments after the place that they were read to: another system may have begun the next one before the end
@@ -477,7 +477,7 @@ pub(super) fn finish(
     parted: &[Passed],
     stopped: Option<Stopped>,
     position: Option<Position>,
-) -> ScanOutcome {
+) -> Result<ScanOutcome> {
     let read = source.narrow(0..summaries.len());
     let mut between = Vec::new();
     let mut from = 0;
@@ -495,5 +495,6 @@ pub(super) fn finish(
     let more_damage = summaries.iter().map(|s| s.damage.beyond()).sum();
     let mut damage: Vec<Damage> = summaries.iter().flat_map(|s| s.damage.kept()).cloned().chain(between).collect();
     damage.sort_by_key(|d| d.span.place);
-    ScanOutcome { source: read, summaries, damage, more_damage, stopped, position, passed: Vec::new() }
+    sure(&read, damage.iter().map(|damage| damage.span.place.segment))?;
+    Ok(ScanOutcome { source: read, summaries, damage, more_damage, stopped, position, passed: Vec::new() })
 }

@@ -5,9 +5,10 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::count::LogCounts;
-use crate::disk::Segment;
+use crate::disk::{Remote, Segment, Traffic};
 use crate::formats::{Ending, Halt, Item, Mark, Ours, State, Summary, Tally, Want};
 use crate::model::{Damage, Error, Lsn, LsnRange, Result, Time, Verdict};
+use crate::ops::far::sure;
 use crate::ops::open::{Input, steady};
 use crate::ops::report::Progress;
 use crate::ops::settle::settle;
@@ -53,6 +54,8 @@ pub struct Stats {
     pub replay_bytes: u64,
     /// Bytes a second of a scan, measured on this log just now; `None` when it is too small to tell.
     pub scan_rate: Option<f64>,
+    /// What was asked of the bucket that holds the log, up to here.
+    pub traffic: Option<Traffic>,
     /// When this was counted.
     pub now: Time,
 }
@@ -216,7 +219,9 @@ fn count(input: &Input, scan: bool, progress: &Progress) -> Result<Stats> {
     let header = input.format.ours.map_or(0, |ours| ours.segment_header);
     let (replay_records, replay_bytes) = replay(&counts, &parts, &segments, header);
     let ending = parts.last().map(|p| p.summary.ending);
-    let scan_rate = if read_bytes >= SAMPLE { Some(rate(read_bytes, read_time)) } else { sample(input, &parts) };
+    // Bytes that are paid for are not read to learn how fast they come.
+    let sample = |parts: &[SegmentPart]| if source.disk.remote().is_some() { None } else { sample(input, parts) };
+    let scan_rate = if read_bytes >= SAMPLE { Some(rate(read_bytes, read_time)) } else { sample(&parts) };
     let scan_rate = scan_rate.or((read_bytes > 0).then(|| rate(read_bytes, read_time)));
     Ok(Stats {
         log: source.path.clone(),
@@ -233,6 +238,7 @@ fn count(input: &Input, scan: bool, progress: &Progress) -> Result<Stats> {
         replay_records,
         replay_bytes,
         scan_rate,
+        traffic: source.disk.remote().map(Remote::traffic),
         now: Time::now(),
     })
 }
@@ -268,6 +274,7 @@ fn judged(input: &Input, live: bool, mut parts: Vec<SegmentPart>) -> Result<(Vec
         beyond += summary.damage.beyond();
         part.summary = summary;
     }
+    sure(&input.source, damage.iter().map(|damage| damage.span.place.segment))?;
     let verdict = damage.iter().map(Damage::verdict).max().unwrap_or(Verdict::Clean);
     Ok((parts, verdict, damage.len() as u64 + beyond))
 }

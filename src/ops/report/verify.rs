@@ -10,6 +10,7 @@ use crate::formats::{Ending, KnownHole, State, Summary, Want};
 use crate::model::{
     Acknowledged, Damage, DamageKind, Error, HoleOrigin, Lsn, LsnRange, Place, Result, SegmentId, Time, Verdict, Warning,
 };
+use crate::ops::far::sure;
 use crate::ops::open::{Input, steady};
 use crate::ops::seen::{SeenFile, SeenRun};
 use crate::ops::settle::settle;
@@ -305,6 +306,8 @@ fn check(
         some_joined(input, found)
     };
     let mut report = Report { portion, ..report(input, live, summaries, between) };
+    let told = report.damage.iter().map(|damage| damage.span).chain(report.warnings.iter().map(|warning| warning.span));
+    sure(source, told.map(|span| span.place.segment))?;
     if let Some(seen) = seen {
         for segment in &mut report.segments {
             segment.seen = seen.taken_from(&segment.file);

@@ -11,6 +11,7 @@ use super::{LookedBeside, portion, seen, segment_name};
 use crate::cli::hint;
 use crate::cli::render::json::Object;
 use crate::cli::render::out::Out;
+use crate::cli::render::traffic;
 
 /// Writes the object and a newline.
 pub fn write(out: &mut Out, input: &Input, report: &Report, beside: &LookedBeside) -> io::Result<()> {
@@ -50,7 +51,7 @@ pub fn write(out: &mut Out, input: &Input, report: &Report, beside: &LookedBesid
     if let Some(view) = &beside.seen {
         object = object.put("seen", seen::json(report, view));
     }
-    writeln!(out, "{}", object.end())
+    writeln!(out, "{}", traffic::add(object, beside.traffic).end())
 }
 
 fn media(input: &Input, view: &MediaView) -> Object {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use walctl::disk::Traffic;
 use walctl::formats::Numbers;
 use walctl::model::{LsnRange, SegmentId, Span};
 use walctl::ops::open::Input;
@@ -19,6 +20,8 @@ pub struct LookedBeside {
     pub ledger: Option<(PathBuf, LedgerReport)>,
     /// The file of what was seen before.
     pub seen: Option<SeenView>,
+    /// What was asked of the bucket that holds the log.
+    pub traffic: Option<Traffic>,
 }
 
 /// The segment's name within the log.

@@ -15,6 +15,7 @@ use crate::cli::render::escape;
 use crate::cli::render::hex;
 use crate::cli::render::out::{Ink, Out};
 use crate::cli::render::table::Table;
+use crate::cli::render::traffic::bill;
 use walctl::model::units::count;
 
 /// How many pieces of damage are described in full; `--json` lists all.
@@ -60,10 +61,10 @@ fn told(out: &mut Out, input: &Input, report: &Report, beside: &LookedBeside) ->
     if let Some((path, found)) = &beside.ledger {
         ledger(out, input, path, found)?;
     }
-    match &beside.seen {
-        Some(view) => seen::text(out, report, view),
-        None => Ok(()),
+    if let Some(view) = &beside.seen {
+        seen::text(out, report, view)?;
     }
+    beside.traffic.map_or(Ok(()), |traffic| writeln!(out, "  {}", bill(traffic)))
 }
 
 /// Known holes raise no alarm, and are reported each time.
@@ -201,13 +202,7 @@ pub fn ink(verdict: Verdict) -> Ink {
     }
 }
 
-fn one_damage(
-    out: &mut Out,
-    input: &Input,
-    damage: &Damage,
-    times: &TimesAround,
-    first_of_kind: bool,
-) -> io::Result<()> {
+fn one_damage(out: &mut Out, input: &Input, damage: &Damage, times: &TimesAround, first_of_kind: bool) -> io::Result<()> {
     let verdict = out.paint(ink(damage.verdict()), damage.verdict());
     let due = damage.lsn.map(|lsn| format!(" where LSN {} was due", input.format.numbers.show(lsn))).unwrap_or_default();
     let extent = if damage.span.length > 0 { format!(", {}", count(damage.span.length, "byte")) } else { String::new() };
