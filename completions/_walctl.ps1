@@ -101,6 +101,8 @@ Register-ArgumentCompleter -Native -CommandName 'walctl' -ScriptBlock {
             [CompletionResult]::new('--max-bytes', '--max-bytes', [CompletionResultType]::ParameterName, 'Read no more than this in one run (the active segment aside); the next run goes on. Until all is read, nothing is judged')
             [CompletionResult]::new('--sample', '--sample', [CompletionResultType]::ParameterName, 'Read this part of the segments, chosen by dice, and of the others only header and Seal; 5% or 0.1%')
             [CompletionResult]::new('--seed', '--seed', [CompletionResultType]::ParameterName, 'Choose the same segments as the run that printed this seed')
+            [CompletionResult]::new('--accept', '--accept', [CompletionResultType]::ParameterName, 'Report the damage that FILE lists as accepted, and let it not decide the exit code')
+            [CompletionResult]::new('--accept-new', '--accept-new', [CompletionResultType]::ParameterName, 'Add all damage of the logs to the FILE of --accept, for this reason. Never part of a job that runs by itself')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours; auto means on a terminal and without NO_COLOR')
             [CompletionResult]::new('--media', '--media', [CompletionResultType]::ParameterName, 'Also read with the page cache bypassed, and report where the disk holds other bytes than the cache')
             [CompletionResult]::new('--deep', '--deep', [CompletionResultType]::ParameterName, 'Also decrypt, decompress, and look for open transactions and orphaned fragments. An encrypted log needs its keys for this')

@@ -96,6 +96,8 @@ set edit:completion:arg-completer[walctl] = {|@words|
             cand --max-bytes 'Read no more than this in one run (the active segment aside); the next run goes on. Until all is read, nothing is judged'
             cand --sample 'Read this part of the segments, chosen by dice, and of the others only header and Seal; 5% or 0.1%'
             cand --seed 'Choose the same segments as the run that printed this seed'
+            cand --accept 'Report the damage that FILE lists as accepted, and let it not decide the exit code'
+            cand --accept-new 'Add all damage of the logs to the FILE of --accept, for this reason. Never part of a job that runs by itself'
             cand --color 'When to use colours; auto means on a terminal and without NO_COLOR'
             cand --media 'Also read with the page cache bypassed, and report where the disk holds other bytes than the cache'
             cand --deep 'Also decrypt, decompress, and look for open transactions and orphaned fragments. An encrypted log needs its keys for this'

@@ -151,6 +151,8 @@ complete -c walctl -n "__fish_walctl_using_subcommand verify" -l part -d 'Read o
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l max-bytes -d 'Read no more than this in one run (the active segment aside); the next run goes on. Until all is read, nothing is judged' -r
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l sample -d 'Read this part of the segments, chosen by dice, and of the others only header and Seal; 5% or 0.1%' -r
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l seed -d 'Choose the same segments as the run that printed this seed' -r
+complete -c walctl -n "__fish_walctl_using_subcommand verify" -l accept -d 'Report the damage that FILE lists as accepted, and let it not decide the exit code' -r -F
+complete -c walctl -n "__fish_walctl_using_subcommand verify" -l accept-new -d 'Add all damage of the logs to the FILE of --accept, for this reason. Never part of a job that runs by itself' -r
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l color -d 'When to use colours; auto means on a terminal and without NO_COLOR' -r -f -a "auto\t'On a terminal and without NO_COLOR'
 always\t'Also into files and pipes'
 never\t'Nowhere'"

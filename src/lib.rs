@@ -424,19 +424,7 @@ pub mod ops {
     pub mod read {
         mod backward;
         mod bytes;
-        /// Two logs side by side.
-        mod compare {
-            mod merge;
-            mod order;
-            mod run;
-            mod side;
-            mod values;
-            pub use run::{comparable, compare};
-            pub use values::{
-                Comparison, Difference, Differing, OnlyRange, Parting, Ranges, RecordRange, RecordSeen, SideReport, Uncompared,
-                Which, Why,
-            };
-        }
+        mod compare;
         mod context;
         mod follow;
         mod held;
@@ -510,6 +498,7 @@ pub mod ops {
         pub use foretell::{Foretold, end_of, foretell};
         pub use retire::retire;
     }
+    pub mod accept;
     pub mod keyfit;
     pub mod open;
     pub mod seen;

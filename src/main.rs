@@ -71,6 +71,7 @@ mod cli {
 
         /// What checking a log found, in every form.
         pub mod report {
+            mod accepted;
             pub mod brief;
             pub mod json;
             pub mod map;

@@ -18,7 +18,6 @@ use super::render::escape;
 use super::render::json::Object;
 use super::render::out::{Ink, Out};
 use super::render::report::{LookedBeside, brief, json, text};
-use super::verify::seen::Seeing;
 use super::verify::{VerifyArgs, VerifyRun};
 
 /// The survey, if this path needs one: a folder that is no log, and below it other logs than those right below.
@@ -64,8 +63,9 @@ pub fn check(run: &mut VerifyRun<'_>, path: &Path, survey: FoundLogs, out: &mut 
     for index in 0..logs.len() {
         let input = &mut logs[index];
         let ended = match run.look(input, out) {
-            Ok(Looked::All(report)) => {
+            Ok(Looked::All(mut report)) => {
                 input.source = report.source.clone();
+                run.accept(input, &mut report, out)?;
                 tally.count(&report);
                 judged(run, input, &report, out)?
             }
@@ -109,7 +109,7 @@ pub fn check(run: &mut VerifyRun<'_>, path: &Path, survey: FoundLogs, out: &mut 
 }
 
 fn judged(run: &mut VerifyRun<'_>, input: &Input, report: &Report, out: &mut Out) -> anyhow::Result<Exit> {
-    let beside = LookedBeside { media: None, ledger: None, seen: run.seeing.as_ref().map(Seeing::view), traffic: None };
+    let beside = run.beside();
     let exit = report.verdict.into();
     if run.tells(out) {
         match show(run.args, input, report, &beside, out) {

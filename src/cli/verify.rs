@@ -1,5 +1,6 @@
 //! `walctl verify`: is a log whole, and if not, what does that mean.
 
+mod accept;
 mod sample;
 pub mod seen;
 
@@ -13,7 +14,7 @@ use walctl::ops::report::{
 };
 
 use super::args::{HostFlag, InputArgs};
-use super::exit::{CommandFailure, Exit};
+use super::exit::{CommandFailure, Exit, usage};
 use super::hint;
 use super::interrupt;
 use super::place::{self, Meter};
@@ -22,6 +23,7 @@ use super::render::progress::WorkBar;
 use super::render::report::{LookedBeside, brief, json, map, metrics::RunMetrics, text};
 use super::render::{escape, formats};
 use super::survey;
+use accept::{AcceptArgs, Accepting};
 use sample::SampleArgs;
 use seen::{Seeing, SeenArgs};
 use walctl::model::units::{count, parse_rate};
@@ -71,6 +73,8 @@ pub struct VerifyArgs {
     seen: SeenArgs,
     #[command(flatten)]
     sample: SampleArgs,
+    #[command(flatten)]
+    accept: AcceptArgs,
 }
 
 /// One run of the command.
@@ -79,6 +83,8 @@ pub struct VerifyRun<'a> {
     pub args: &'a VerifyArgs,
     /// The file of what was seen before.
     pub seeing: Option<Seeing>,
+    /// The file of damage that is accepted.
+    accepting: Option<Accepting>,
     /// What is told of all logs together at the end, in the place of a report on each.
     pub metrics: Option<RunMetrics>,
     /// What is asked of the bucket that holds the logs, if one does.
@@ -92,7 +98,7 @@ pub fn run(args: &VerifyArgs, out: &mut Out) -> anyhow::Result<Exit> {
         return Ok(Exit::Done);
     }
     let paths = args.input.paths()?;
-    let mut run = VerifyRun { args, seeing: None, metrics: None, meter: Meter::default() };
+    let mut run = VerifyRun { args, seeing: None, accepting: None, metrics: None, meter: Meter::default() };
     if !args.openmetrics {
         return run.all(paths, out);
     }
@@ -109,6 +115,7 @@ pub fn run(args: &VerifyArgs, out: &mut Out) -> anyhow::Result<Exit> {
 
 impl VerifyRun<'_> {
     fn all(&mut self, paths: &[PathBuf], out: &mut Out) -> anyhow::Result<Exit> {
+        self.accepting = self.args.accept.open()?;
         self.seeing = self.args.seen.open(out)?;
         let mut exit = Exit::Done;
         for (index, path) in paths.iter().enumerate() {
@@ -232,6 +239,23 @@ impl VerifyRun<'_> {
         Ok(exit)
     }
 
+    /// What is told of the files that belong to the run.
+    pub fn beside(&self) -> LookedBeside {
+        let (seen, accepted) = (self.seeing.as_ref().map(Seeing::view), self.accepting.as_ref().map(Accepting::path));
+        LookedBeside { media: None, ledger: None, seen, traffic: None, accepted }
+    }
+
+    /// Takes out of a report what is accepted.
+    pub fn accept(&self, input: &ops::open::Input, report: &mut Report, out: &mut Out) -> anyhow::Result<()> {
+        match &self.accepting {
+            Some(accepting) if input.source.path.as_os_str() == "-" => {
+                Err(usage(format!("standard input is read once: {} needs a file to look around in", accepting.path().display())))
+            }
+            Some(accepting) => accepting.apply(input, report, out),
+            None => Ok(()),
+        }
+    }
+
     fn judged(
         &mut self,
         input: &mut ops::open::Input,
@@ -242,12 +266,13 @@ impl VerifyRun<'_> {
         let args = self.args;
         // Segments may have come and gone since the log was opened.
         input.source = report.source.clone();
-        let mut beside = LookedBeside { media, ledger: None, seen: self.seeing.as_ref().map(Seeing::view), traffic: None };
+        let mut beside = LookedBeside { media, ..self.beside() };
         if let Some(path) = &args.ledger {
             let found = watched(input, out, "comparing", |_| ops::open::steady(input, |input| check_ledger(input, path)))?;
             found.heed(&mut report.damage);
             beside.ledger = Some((path.clone(), found));
         }
+        self.accept(input, &mut report, out)?;
         beside.traffic = self.meter.take(input.source.disk.as_ref());
         let locked = args.deep.then(|| not_checked(input, &report)).flatten();
         // Where nothing else is wrong there is nothing to show: it must not be called clean.

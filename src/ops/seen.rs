@@ -3,6 +3,8 @@
 mod file;
 mod fit;
 mod lines;
+mod sidefile;
 
 pub use file::{LineCounts, SeenFile};
 pub use fit::{Before, SeenRun};
+pub(super) use sidefile::{open_named, replace};

@@ -172,6 +172,8 @@ tests:
       - {series: 'walctl_verify_exit_code{log="a"}', values: "0 4x3000"}
       - {series: 'walctl_verify_exit_code{log="b"}', values: "0x3000"}
       - {series: 'walctl_verify_exit_code{log="c"}', values: "1x3000"}
+      - {series: 'walctl_verify_accepted_void{log="a"}', values: "0x3000"}
+      - {series: 'walctl_verify_accepted_void{log="b"}', values: "2x3000"}
       - {series: 'walctl_verify_run_exit_code{paths="a"}', values: "4x3000"}
       - {series: 'walctl_verify_run_exit_code{paths="c"}', values: "1x3000"}
       - {series: 'walctl_verify_run_exit_code{paths="i"}', values: "130x3000"}
@@ -208,6 +210,7 @@ fn the_rules_fire_when_they_should_and_only_then() {
             &["log: a, answer: 'yes', severity: critical|acknowledged records of a are lost or in doubt"],
         ),
         ("10m", "WalctlDamage", &["log: a, severity: warning|a is damaged; walctl verify says what to do"]),
+        ("10m", "WalctlAcceptanceVoid", &["log: b, severity: warning|something has changed around accepted damage of b"]),
         (
             "10m",
             "WalctlNotChecked",

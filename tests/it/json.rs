@@ -207,6 +207,8 @@ const MORE: &[&str] = &[
     "walctl verify LOG --ends --json",
     "walctl verify LOG --sample 50% --json",
     "walctl verify LOG --seen SEEN --json",
+    "walctl verify LOG --accept KNOWN --accept-new 'the test says so' --json",
+    "sed 's/\"length\": /&1/' KNOWN >VOID; sed 's/wal\", \"offset\"/x&/' KNOWN >>VOID; walctl verify LOG --accept VOID --json",
     "walctl verify LOG --seen PARTS --part 1/2 --json",
     "mkdir -p srv/mongo/journal; printf x > srv/mongo/journal/WiredTigerLog.0000000001; walctl verify srv --json",
     "printf 'alpha\\nbeta\\n' | walctl append SMALL --ledger LEDGER >/dev/null; walctl append SMALL --text gamma >/dev/null; \

@@ -1,5 +1,6 @@
 //! One test program: it links once, its parts share their support, and groups run by name: `cargo test --test it cases`.
 
+mod accept;
 mod advice;
 mod api;
 mod append;

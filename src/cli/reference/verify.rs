@@ -82,8 +82,46 @@ const KEYS: &[Key] = &[
     object("ledger", LEDGER, "How the log compares with a ledger; only with `--ledger`.").sometimes(),
     object("looked_at", LOOKED_AT, "How much was read; only with `--ends` and `--sample`.").sometimes(),
     object("seen", SEEN, "How much was taken from the file of what was seen; only with `--seen`.").sometimes(),
+    object(
+        "accepted",
+        ACCEPTED,
+        "Damage that is accepted: it is not in `damage`, and does not count in any verdict; only with `--accept`.",
+    )
+    .sometimes(),
     REQUESTS,
     BYTES_READ,
+];
+
+const ACCEPTED: &[Key] = &[
+    text("path", "The file that lists what is accepted."),
+    list("damage", &ValueKind::Object(ACCEPTED_DAMAGE), "The pieces of damage that are accepted, in the order of their places."),
+    list("void", &ValueKind::Object(ACCEPTANCE), "Acceptances that do not hold, because something has changed since."),
+    list("gone", &ValueKind::Object(ACCEPTANCE), "Acceptances of damage that does not stand there any more."),
+];
+
+const ACCEPTED_DAMAGE: &[Key] = &[
+    text("file", "The segment's name within the log."),
+    int("offset", "The offset in that segment at which it begins."),
+    int("length", "How many bytes it covers; 0 if nothing is there to be wrong."),
+    text("verdict", "What this piece means: torn, suspect, unreadable, foreign, missing or corrupt."),
+    text("kind", "The kind of damage; `walctl explain` says what each means."),
+    int("lsn", "The LSN that was due there.").or_null(),
+    text("acknowledged", "Whether what stood there had been acknowledged: yes, no or unknown."),
+    text("detail", "What was expected and what was found, in words."),
+    int("doubt_first_lsn", "The first LSN that may be lost.").or_null(),
+    int("doubt_last_lsn", "The last LSN that may be lost.").or_null(),
+    time("since", "When it was accepted."),
+    text("reason", "Why it was accepted, in the words of the person who did."),
+];
+
+const ACCEPTANCE: &[Key] = &[
+    text("file", "The segment's name within the log."),
+    int("offset", "The offset in that segment at which the damage began."),
+    int("length", "How many bytes it covered."),
+    text("kind", "The kind of damage."),
+    time("since", "When it was accepted."),
+    text("reason", "Why it was accepted, in the words of the person who did."),
+    text("why", "What has changed since, in words."),
 ];
 
 const SEGMENT: &[Key] = &[

@@ -10,6 +10,7 @@ use crate::formats::{Ending, KnownHole, State, Summary, Want};
 use crate::model::{
     Acknowledged, Damage, DamageKind, Error, HoleOrigin, Lsn, LsnRange, Place, Result, SegmentId, Time, Verdict, Warning,
 };
+use crate::ops::accept::{AcceptedDamage, VoidAcceptance};
 use crate::ops::far::sure;
 use crate::ops::open::{Input, steady};
 use crate::ops::seen::{SeenFile, SeenRun};
@@ -62,6 +63,10 @@ pub struct Report {
     pub damage: Vec<Damage>,
     /// How much damage there was beyond what is described.
     pub beyond: u64,
+    /// Damage that is known and accepted. It is not among the damage above, and does not count in the verdict.
+    pub accepted: Vec<AcceptedDamage>,
+    /// Acceptances that do not hold, because something has changed since.
+    pub void_acceptances: Vec<VoidAcceptance>,
     /// What is worth saying besides.
     pub warnings: Vec<Warning>,
     /// LSNs that are gone and known to be gone, in the order of the log. Numbers that were never given are not among them.
@@ -434,6 +439,8 @@ fn report(input: &Input, live: Option<u32>, mut summaries: Vec<Summary>, between
         segments,
         damage,
         beyond,
+        accepted: Vec::new(),
+        void_acceptances: Vec::new(),
         warnings,
         known_holes,
         unused_lsns,

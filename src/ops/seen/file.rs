@@ -16,11 +16,10 @@ use serde_json::json;
 
 use super::fit::object_of;
 use super::lines::each_line;
-use crate::disk::{
-    Disk, Entry, EntryKind, File, Open, as_private, begin_file, finished, not_regular, read_full, unfinished, write_full,
-};
-use crate::formats::{ALL, Format, KEPT, LONGEST_LINE, by_name, parts};
-use crate::model::{Error, Result, Time};
+use super::sidefile::{open_named, replace};
+use crate::disk::{Disk, Entry, File, Open, read_full, write_full};
+use crate::formats::{Format, KEPT, LONGEST_LINE, by_name, parts};
+use crate::model::{Result, Time};
 
 /// Clocks of several machines differ. A line from further ahead is one of a clock that was set back since.
 const AHEAD: Duration = Duration::from_secs(600);
@@ -28,8 +27,6 @@ const AHEAD: Duration = Duration::from_secs(600);
 const PERIOD: Duration = Duration::from_millis(100);
 /// The share of the time that writing it down may take: a twentieth.
 const SHARE: u32 = 20;
-/// How long to wait for another process that is writing the file.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// How much is written at a time.
 const PIECE: usize = 1 << 20;
 
@@ -96,22 +93,7 @@ impl fmt::Debug for SeenFile {
 impl SeenFile {
     /// Opens a file; one that is not there is made when something is to be kept. Lines that are older than `max_age` are not used.
     pub fn open(disk: Arc<dyn Disk>, path: &Path, max_age: Duration, now: Time) -> Result<SeenFile> {
-        let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-        let what = |is: String| Error::Input {
-            what: format!("{} is {is}: keep what was seen in a file of another name", path.display()),
-        };
-        if let Some(format) = ALL.iter().find(|format| format.number_of(&name).is_some()) {
-            return Err(what(format!("called like a segment of a {} log", format.name)));
-        }
-        if finished(&name).is_some() {
-            return Err(what("called like a file that walctl has not finished".into()));
-        }
-        let old = match disk.look_at_name(path)? {
-            None => None,
-            Some(EntryKind::File) => Some(disk.open(path, Open::READ)?),
-            Some(EntryKind::Link) => return Err(not_regular("open", path, "a symbolic link, and walctl writes through none")),
-            Some(other) => return Err(not_regular("open", path, other.words())),
-        };
+        let old = open_named(disk.as_ref(), path, "what was seen")?;
         let fresh = Fresh { lines: Vec::new(), listed: HashMap::new(), written: Instant::now(), cost: Duration::ZERO };
         let mut file = SeenFile {
             disk,
@@ -253,37 +235,14 @@ impl SeenFile {
     }
 
     fn write(&self, fresh: &Fresh) -> Result<()> {
-        // Who holds the lock of the file may replace it. The lock goes with the old file, and so does its work.
-        let _lock = self.locked()?;
-        let growing = unfinished(&self.path);
-        let new = begin_file(self.disk.as_ref(), &growing)?;
-        let mut out = Appender { file: new.as_ref(), held: Vec::with_capacity(PIECE + LONGEST_LINE / 8), written: 0 };
-        self.copy(fresh, &mut out)?;
-        as_private(self.disk.as_ref(), &growing, &self.path)?;
-        for line in &fresh.lines {
-            out.line(line.as_bytes())?;
-        }
-        out.flush()?;
-        new.sync_all()?;
-        self.disk.rename(&growing, &self.path)?;
-        self.disk.sync_dir(self.path.parent().unwrap_or(Path::new("")))
-    }
-
-    /// The file, made if it is not there, and locked against other processes that keep what they found in it too.
-    fn locked(&self) -> Result<Box<dyn File>> {
-        let begun = Instant::now();
-        loop {
-            if let Some(file) = self.disk.lock(&self.path)? {
-                return Ok(file);
+        replace(self.disk.as_ref(), &self.path, &mut |new| {
+            let mut out = Appender { file: new, held: Vec::with_capacity(PIECE + LONGEST_LINE / 8), written: 0 };
+            self.copy(fresh, &mut out)?;
+            for line in &fresh.lines {
+                out.line(line.as_bytes())?;
             }
-            if begun.elapsed() > PATIENCE {
-                return Err(Error::Locked {
-                    path: self.path.clone(),
-                    holder: "a process that has been writing it for a minute".into(),
-                });
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
+            out.flush()
+        })
     }
 
     /// Copies the lines that are still good for something, as they stand in the file now.

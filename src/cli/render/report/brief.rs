@@ -8,7 +8,7 @@ use walctl::ops::open::Input;
 use walctl::ops::report::Report;
 
 use super::text::{ink, outcome};
-use super::{LookedBeside, log_path, place};
+use super::{LookedBeside, accepted, log_path, place};
 use crate::cli::render::escape;
 use crate::cli::render::out::{Ink, Out};
 
@@ -20,6 +20,7 @@ pub fn write(out: &mut Out, input: &Input, report: &Report, beside: &LookedBesid
     if report.beyond > 0 {
         writeln!(out, "{}: {} more pieces of damage are not listed", log_path(input), report.beyond)?;
     }
+    accepted::text(out, input, report, true)?;
     if let Some(media) = &beside.media {
         for span in &media.differing {
             let label = out.paint(Ink::Bad, "medium differs");

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use walctl::formats::KnownHole;
 use walctl::model::{Damage, LsnRange, Span, Warning};
+use walctl::ops::accept::{AcceptedDamage, VoidAcceptance};
 use walctl::ops::open::Input;
 use walctl::ops::report::{LedgerReport, MediaView, Report, SegmentReport, TimesAround, times_around};
 
@@ -51,7 +52,36 @@ pub fn write(out: &mut Out, input: &Input, report: &Report, beside: &LookedBesid
     if let Some(view) = &beside.seen {
         object = object.put("seen", seen::json(report, view));
     }
+    if let Some(path) = &beside.accepted {
+        object = object.put("accepted", accepted(&path.display().to_string(), input, report));
+    }
     writeln!(out, "{}", traffic::add(object, beside.traffic).end())
+}
+
+fn accepted(path: &str, input: &Input, report: &Report) -> Object {
+    let damage = |one: &AcceptedDamage| {
+        facts(input, &one.damage)
+            .put("doubt_first_lsn", one.damage.doubt.map(|doubt| doubt.first))
+            .put("doubt_last_lsn", one.damage.doubt.map(|doubt| doubt.last))
+            .put("since", one.since)
+            .put("reason", one.reason.as_str())
+    };
+    let void = |one: &VoidAcceptance| {
+        Object::new()
+            .put("file", one.file.as_str())
+            .put("offset", one.offset)
+            .put("length", one.length)
+            .put("kind", one.kind.name())
+            .put("since", one.since)
+            .put("reason", one.reason.as_str())
+            .put("why", one.why.as_str())
+    };
+    let (gone, changed): (Vec<_>, Vec<_>) = report.void_acceptances.iter().partition(|one| one.gone);
+    Object::new()
+        .put("path", path)
+        .put("damage", report.accepted.iter().map(damage).collect::<Vec<_>>())
+        .put("void", changed.into_iter().map(void).collect::<Vec<_>>())
+        .put("gone", gone.into_iter().map(void).collect::<Vec<_>>())
 }
 
 fn media(input: &Input, view: &MediaView) -> Object {
@@ -94,12 +124,7 @@ fn segment(segment: &SegmentReport) -> Object {
 }
 
 fn one_damage(input: &Input, damage: &Damage, next: &str, times: &TimesAround) -> Object {
-    at(input, &damage.span)
-        .put("verdict", damage.verdict().name())
-        .put("kind", damage.kind.name())
-        .put("lsn", damage.lsn)
-        .put("acknowledged", damage.acknowledged().name())
-        .put("detail", damage.detail())
+    facts(input, damage)
         .put("next", next)
         .put("expected", damage.expected.as_str())
         .put("found", damage.found.as_str())
@@ -108,6 +133,16 @@ fn one_damage(input: &Input, damage: &Damage, next: &str, times: &TimesAround) -
         .put("proof", damage.facts.proof.map(|proof| proof.to_string()))
         .put("time_before", times.before.map(|stood| stood.time))
         .put("time_after", times.after.map(|stood| stood.time))
+}
+
+/// What it is, without what to do about it.
+fn facts(input: &Input, damage: &Damage) -> Object {
+    at(input, &damage.span)
+        .put("verdict", damage.verdict().name())
+        .put("kind", damage.kind.name())
+        .put("lsn", damage.lsn)
+        .put("acknowledged", damage.acknowledged().name())
+        .put("detail", damage.detail())
 }
 
 fn known_hole(input: &Input, known: &KnownHole) -> Object {

@@ -26,6 +26,8 @@ const FAMILIES: &[(&str, &str)] = &[
     ("acknowledged_lost_records", "Acknowledged records that are lost or in doubt, as far as their numbers are known."),
     ("ledger_lacking_records", "Acknowledged records that a ledger lists and the log lacks."),
     ("media_differing_spans", "Places where the disk holds other bytes than the page cache."),
+    ("accepted", "Pieces of damage that are accepted: they are not among the others."),
+    ("accepted_void", "Acceptances that do not hold, because something has changed since."),
     ("known_holes", "Holes that are known, and no damage."),
     ("warnings", "What is worth knowing and no damage."),
     ("records", "Whole records."),
@@ -116,6 +118,10 @@ impl RunMetrics {
         }
         if let Some(view) = &beside.media {
             put("media_differing_spans", None, view.differing.len() as u64);
+        }
+        if beside.accepted.is_some() {
+            put("accepted", None, report.accepted.len() as u64);
+            put("accepted_void", None, report.void_acceptances.iter().filter(|void| !void.gone).count() as u64);
         }
         put("known_holes", None, report.known_holes.len() as u64);
         put("warnings", None, report.warnings.len() as u64);

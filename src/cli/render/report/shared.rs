@@ -22,6 +22,8 @@ pub struct LookedBeside {
     pub seen: Option<SeenView>,
     /// What was asked of the bucket that holds the log.
     pub traffic: Option<Traffic>,
+    /// The file of damage that is accepted.
+    pub accepted: Option<PathBuf>,
 }
 
 /// The segment's name within the log.
@@ -73,7 +75,8 @@ pub fn readable(report: &Report, numbers: Numbers) -> Option<String> {
     let mut left = Vec::new();
     let mut rest = report.lsns;
     let holes = report.known_holes.iter().map(|known| known.hole.lsns);
-    for doubt in merged(report.damage.iter().filter_map(|damage| damage.doubt).chain(holes)) {
+    let accepted = report.accepted.iter().filter_map(|accepted| accepted.damage.doubt);
+    for doubt in merged(report.damage.iter().filter_map(|damage| damage.doubt).chain(accepted).chain(holes)) {
         let Some(range) = rest else { break };
         if let Some(before) = doubt.first.before().and_then(|last| LsnRange::new(range.first, last.min(range.last))) {
             left.push(numbers.show_range(before));

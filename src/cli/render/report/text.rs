@@ -9,7 +9,7 @@ use walctl::ops::open::Input;
 use walctl::ops::read::bytes_around;
 use walctl::ops::report::{LedgerReport, MediaView, NOT_CHECKED, RecordTime, Report, SegmentReport, TimesAround, times_around};
 
-use super::{LookedBeside, place, portion, readable, seen};
+use super::{LookedBeside, accepted, place, portion, readable, seen};
 use crate::cli::hint;
 use crate::cli::render::escape;
 use crate::cli::render::hex;
@@ -54,6 +54,7 @@ fn told(out: &mut Out, input: &Input, report: &Report, beside: &LookedBeside) ->
         writeln!(out, "{}: {label}: {}", place(input, &warning.span), escape::line(&warning.text))?;
     }
     known_holes(out, input, report)?;
+    accepted::text(out, input, report, false)?;
     if let Some(view) = &beside.media {
         medium(out, input, view)?;
     }
@@ -297,7 +298,8 @@ fn medium(out: &mut Out, input: &Input, view: &MediaView) -> io::Result<()> {
 
 fn verdict(out: &mut Out, input: &Input, report: &Report) -> io::Result<()> {
     outcome(out, input, report, "")?;
-    if report.damage.iter().any(|damage| damage.doubt.is_some())
+    let accepted = report.accepted.iter().map(|accepted| &accepted.damage);
+    if report.damage.iter().chain(accepted).any(|damage| damage.doubt.is_some())
         && let Some(ranges) = readable(report, input.format.numbers)
     {
         writeln!(out, "  readable: {ranges}")?;
@@ -347,7 +349,8 @@ pub fn outcome(out: &mut Out, input: &Input, report: &Report, whose: &str) -> io
         Acknowledged::No | Acknowledged::Unknown => "no acknowledged record is known to be missing".to_owned(),
     };
     let live = report.live.map(|pid| format!("; process {pid} is writing to it")).unwrap_or_default();
-    writeln!(out, "{log}: {verdict}; {whose}{records}; {meaning}{live}")?;
+    let accepted = accepted::words(report);
+    writeln!(out, "{log}: {verdict}; {whose}{records}; {meaning}{accepted}{live}")?;
     match portion.filter(|_| report.verdict != Verdict::Clean) {
         Some(portion) => writeln!(out, "  {NOT_CHECKED}: {portion}"),
         None => Ok(()),
