@@ -153,6 +153,8 @@ complete -c walctl -n "__fish_walctl_using_subcommand verify" -l sample -d 'Read
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l seed -d 'Choose the same segments as the run that printed this seed' -r
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l accept -d 'Report the damage that FILE lists as accepted, and let it not decide the exit code' -r -F
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l accept-new -d 'Add all damage of the logs to the FILE of --accept, for this reason. Never part of a job that runs by itself' -r
+complete -c walctl -n "__fish_walctl_using_subcommand verify" -l html -d 'Also write a report for those who were not there: one HTML page that needs nothing else' -r -F
+complete -c walctl -n "__fish_walctl_using_subcommand verify" -l markdown -d 'The same as Markdown' -r -F
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l color -d 'When to use colours; auto means on a terminal and without NO_COLOR' -r -f -a "auto\t'On a terminal and without NO_COLOR'
 always\t'Also into files and pipes'
 never\t'Nowhere'"
@@ -162,6 +164,8 @@ complete -c walctl -n "__fish_walctl_using_subcommand verify" -l map -d 'Draw ea
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l openmetrics -d 'Print OpenMetrics text on all logs together, for scrapers and node_exporter\'s textfile collector'
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -s b -l brief -d 'One line for each piece of damage, and one for a clean log'
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l ends -d 'Read only the header and the Seal of each segment: finds gaps, forks, strangers and wrong names in a moment, and calls nothing clean'
+complete -c walctl -n "__fish_walctl_using_subcommand verify" -l show-payloads -d 'Show bytes in the report that may be content'
+complete -c walctl -n "__fish_walctl_using_subcommand verify" -l overwrite -d 'Write the report over a file that is none'
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l json -d 'Results as JSON, one object a line; failures as one JSON object on standard error'
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -s q -l quiet -d 'Print no results and no progress; only the exit code answers'
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'

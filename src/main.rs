@@ -47,6 +47,7 @@ mod cli {
         pub mod escape;
         pub mod formats;
         pub mod hex;
+        pub mod incident;
         pub mod json;
         pub mod mend;
         pub mod openmetrics;

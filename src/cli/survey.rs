@@ -16,7 +16,7 @@ use super::exit::{CommandFailure, Exit};
 use super::interrupt;
 use super::render::escape;
 use super::render::json::Object;
-use super::render::out::{Ink, Out};
+use super::render::out::{Ink, Out, told};
 use super::render::report::{LookedBeside, brief, json, text};
 use super::verify::{VerifyArgs, VerifyRun};
 
@@ -81,6 +81,9 @@ pub fn check(run: &mut VerifyRun<'_>, path: &Path, survey: FoundLogs, out: &mut 
             Err(_) if !input.source.dir.exists() => continue,
             Err(error) => {
                 tally.failed += 1;
+                if let Some(incident) = &mut run.incident {
+                    incident.failed(&input.source.path, &told(&error));
+                }
                 let ended = out.failure(&error);
                 run.left_out(&logs[index..=index], ended);
                 ended
@@ -99,6 +102,9 @@ pub fn check(run: &mut VerifyRun<'_>, path: &Path, survey: FoundLogs, out: &mut 
         out.note(format_args!("{folder}: not looked into: it lies too deep, or there are too many folders"));
     }
     for error in survey.failed {
+        if let Some(incident) = &mut run.incident {
+            incident.failed(path, &error.to_string());
+        }
         exit = exit.or_worse(out.failure(&error.into()));
     }
     if run.tells(out) && !out.json() {
@@ -116,6 +122,9 @@ fn judged(run: &mut VerifyRun<'_>, input: &Input, report: &Report, out: &mut Out
             Err(error) if !out.is_closing(&error) => return Err(error),
             _ => {}
         }
+    }
+    if let Some(incident) = &mut run.incident {
+        incident.log(input, report, &beside, report.verdict_name());
     }
     if let Some(metrics) = &mut run.metrics {
         metrics.report(input, report, &beside, report.verdict_name(), exit);

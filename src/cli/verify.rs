@@ -1,6 +1,8 @@
 //! `walctl verify`: is a log whole, and if not, what does that mean.
 
 mod accept;
+mod evidence;
+pub mod incident;
 mod sample;
 pub mod seen;
 
@@ -18,12 +20,13 @@ use super::exit::{CommandFailure, Exit, usage};
 use super::hint;
 use super::interrupt;
 use super::place::{self, Meter};
-use super::render::out::Out;
+use super::render::out::{Out, told};
 use super::render::progress::WorkBar;
 use super::render::report::{LookedBeside, brief, json, map, metrics::RunMetrics, text};
 use super::render::{escape, formats};
 use super::survey;
 use accept::{AcceptArgs, Accepting};
+use incident::{IncidentArgs, IncidentRun};
 use sample::SampleArgs;
 use seen::{Seeing, SeenArgs};
 use walctl::model::units::{count, parse_rate};
@@ -75,6 +78,8 @@ pub struct VerifyArgs {
     sample: SampleArgs,
     #[command(flatten)]
     accept: AcceptArgs,
+    #[command(flatten)]
+    incident: IncidentArgs,
 }
 
 /// One run of the command.
@@ -89,6 +94,8 @@ pub struct VerifyRun<'a> {
     pub metrics: Option<RunMetrics>,
     /// What is asked of the bucket that holds the logs, if one does.
     meter: Meter,
+    /// The incident report, if one is wanted.
+    pub incident: Option<IncidentRun>,
 }
 
 /// Checks each log and ends with the worst of what was found.
@@ -98,14 +105,23 @@ pub fn run(args: &VerifyArgs, out: &mut Out) -> anyhow::Result<Exit> {
         return Ok(Exit::Done);
     }
     let paths = args.input.paths()?;
-    let mut run = VerifyRun { args, seeing: None, accepting: None, metrics: None, meter: Meter::default() };
+    let mut run = VerifyRun {
+        args,
+        seeing: None,
+        accepting: None,
+        metrics: None,
+        meter: Meter::default(),
+        incident: args.incident.begin()?,
+    };
     if !args.openmetrics {
-        return run.all(paths, out);
+        let exit = run.all(paths, out)?;
+        return run.reported(exit, out);
     }
     // Metrics that are not there alarm nobody: whatever ends the run, they say so.
     interrupt::be_polite();
     run.metrics = Some(RunMetrics::begin(paths, args.host.name()));
     let exit = run.all(paths, out).unwrap_or_else(|error| run.not_checked(paths, &error, out));
+    let exit = run.reported(exit, out)?;
     if let Some(metrics) = run.metrics.filter(|_| !out.quiet()) {
         let said = metrics.write(out, exit);
         out.heard(said)?;
@@ -126,7 +142,10 @@ impl VerifyRun<'_> {
                 Err(error) if self.metrics.as_ref().is_some_and(|metrics| metrics.count() == told) => {
                     self.not_checked(&paths[index..=index], &error, out)
                 }
-                Err(error) => out.failure(&error),
+                Err(error) => {
+                    self.note_failed(&paths[index..=index], &error);
+                    out.failure(&error)
+                }
             };
             exit = exit.or_worse(ended);
             let left = &paths[index + 1..];
@@ -141,13 +160,28 @@ impl VerifyRun<'_> {
         }
     }
 
+    /// Writes the incident report, if one is wanted.
+    fn reported(&mut self, exit: Exit, out: &mut Out) -> anyhow::Result<Exit> {
+        Ok(match self.incident.take().map(|incident| incident.write(exit, out)) {
+            Some(Err(error)) => exit.or_worse(out.failure(&error)),
+            _ => exit,
+        })
+    }
+
     /// Reports why paths were not looked at.
     fn not_checked(&mut self, paths: &[PathBuf], error: &anyhow::Error, out: &mut Out) -> Exit {
         let exit = out.failure(error);
+        self.note_failed(paths, error);
         if let Some(metrics) = &mut self.metrics {
             paths.iter().for_each(|path| metrics.not_checked(path, "", exit));
         }
         exit
+    }
+
+    fn note_failed(&mut self, paths: &[PathBuf], error: &anyhow::Error) {
+        if let Some(incident) = &mut self.incident {
+            paths.iter().for_each(|path| incident.failed(path, &told(error)));
+        }
     }
 
     fn check(&mut self, path: &Path, out: &mut Out) -> anyhow::Result<Exit> {
@@ -285,10 +319,15 @@ impl VerifyRun<'_> {
             }
         }
         let mut exit = Exit::from(report.verdict).or_worse(beside.exit());
-        let locked = locked.map(|error| exit = exit.or_worse(out.failure(&error.into())));
+        let unknown = locked.is_some() && report.verdict == Verdict::Clean;
+        let verdict = if unknown { NOT_CHECKED } else { report.verdict_name() };
+        if let Some(incident) = &mut self.incident {
+            incident.log(input, &report, &beside, verdict);
+        }
+        if let Some(error) = locked {
+            exit = exit.or_worse(out.failure(&error.into()));
+        }
         if let Some(metrics) = &mut self.metrics {
-            let unknown = locked.is_some() && report.verdict == Verdict::Clean;
-            let verdict = if unknown { NOT_CHECKED } else { report.verdict_name() };
             metrics.report(input, &report, &beside, verdict, exit);
         }
         Ok(exit)
@@ -323,7 +362,7 @@ impl LookedBeside {
         self.exit() == Exit::Done
     }
 
-    fn exit(&self) -> Exit {
+    pub fn exit(&self) -> Exit {
         // A direct read makes the system write its cached pages first. What differs after that is a write that failed.
         let media = self.media.as_ref().is_some_and(|view| !view.differing.is_empty());
         let ledger = self.ledger.as_ref().is_some_and(|(_, found)| !found.is_met());

@@ -35,6 +35,7 @@ mod generated;
 mod guides;
 mod hostile;
 mod hostile_files;
+mod incident;
 mod json;
 mod kept;
 mod keys;

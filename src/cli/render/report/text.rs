@@ -244,6 +244,13 @@ pub fn between(times: &TimesAround, numbers: Numbers) -> Option<String> {
     }
 }
 
+/// The LSNs that nothing casts doubt on, if something does on others.
+pub fn readable_words(report: &Report, numbers: Numbers) -> Option<String> {
+    let accepted = report.accepted.iter().map(|accepted| &accepted.damage);
+    let doubt = report.damage.iter().chain(accepted).any(|damage| damage.doubt.is_some());
+    if doubt { readable(report, numbers) } else { None }
+}
+
 /// Whether it was acknowledged, in a sentence.
 pub fn acknowledged(damage: &Damage) -> String {
     match (damage.acknowledged(), damage.facts.proof) {
@@ -298,10 +305,7 @@ fn medium(out: &mut Out, input: &Input, view: &MediaView) -> io::Result<()> {
 
 fn verdict(out: &mut Out, input: &Input, report: &Report) -> io::Result<()> {
     outcome(out, input, report, "")?;
-    let accepted = report.accepted.iter().map(|accepted| &accepted.damage);
-    if report.damage.iter().chain(accepted).any(|damage| damage.doubt.is_some())
-        && let Some(ranges) = readable(report, input.format.numbers)
-    {
+    if let Some(ranges) = readable_words(report, input.format.numbers) {
         writeln!(out, "  readable: {ranges}")?;
     }
     if let Some(recovery) = &report.recovery {
