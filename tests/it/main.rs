@@ -20,6 +20,7 @@ mod crash_model;
 mod diff;
 mod dump_jobs;
 mod ends;
+mod engines;
 mod events;
 mod examples;
 mod exit_codes;

@@ -40,11 +40,13 @@ pub fn samples(text: &str) -> Option<BTreeMap<String, f64>> {
     Some(samples)
 }
 
-/// A Python that has this module. The system's packages belong to the system's Python, which need not be the first one on the path.
+/// A Python that has this module: the one that `.ci/run` makes for what no system has, or the system's, which need not be the first one on
+/// the path.
 pub fn python(module: &str) -> Option<&'static str> {
+    const OURS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/python/bin/python");
     let import = format!("import {module}");
     let has_it = |python: &&str| Command::new(python).args(["-c", &import]).output().is_ok_and(|o| o.status.success());
-    let python = ["python3", "/usr/bin/python3"].into_iter().find(has_it);
+    let python = [OURS, "python3", "/usr/bin/python3"].into_iter().find(has_it);
     assert!(python.is_some() || std::env::var_os("CI").is_none(), "Python's {module} is needed here; .ci/run installs it");
     python
 }
