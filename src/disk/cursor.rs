@@ -262,7 +262,8 @@ impl Cursor {
         self.window.skip = self.window.room.as_ptr().align_offset(GRAIN as usize).min(GRAIN as usize);
         self.window.start = start;
         self.window.filled = 0;
-        while self.window.filled < size {
+        let enough = if self.file.is_dear() { lead.saturating_add(want).min(size) } else { size };
+        while self.window.filled < enough {
             let at = start + self.window.filled as u64;
             if self.refused_at(at).is_some() {
                 return;

@@ -110,6 +110,10 @@ pub trait File: Send + Sync + fmt::Debug {
     fn data_from(&self, offset: u64) -> Option<u64> {
         Some(offset)
     }
+    /// Whether each read costs, so that no more is read than is wanted.
+    fn is_dear(&self) -> bool {
+        false
+    }
     /// Which file it is, and how many names it has; `None` where the system does not say.
     fn identity(&self) -> Option<(Identity, u64)> {
         None

@@ -29,6 +29,7 @@ const COMPARED: usize = 256 << 10;
 pub fn archive(bucket: &Arc<Bucket>, from: &Arc<dyn File>, to: &Path) -> Result<()> {
     let refused = |why: &str| Err(Error::Refused { path: to.to_owned(), why: why.into() });
     let other = "another object of that name stands there";
+    bucket.list_around(to)?;
     if let Some(there) = bucket.object(to)? {
         return if is_copy(bucket, from, &there)? { Ok(()) } else { refused(other) };
     }
@@ -126,7 +127,9 @@ fn put_parts(
         while !flights.is_empty() {
             land(bucket, &mut flights)?;
         }
-        Ok(bucket.run(upload.complete())?.e_tag)
+        bucket.run(upload.complete())?;
+        // What some servers call the object now is not what they call it when it is asked for.
+        Ok(None)
     })();
     if joined.is_err() {
         // What was put costs money until it is given up. A server that cannot be reached keeps it; its rules let it go.

@@ -79,6 +79,8 @@ impl ObjectHead {
 /// A folder that was listed.
 struct Listing {
     entries: Vec<(Entry, Option<Arc<PinnedObject>>)>,
+    /// Where each name stands: there may be thousands, and each is looked for often.
+    places: HashMap<String, usize>,
     /// It was handed out as a listing: the next one is asked for anew.
     given: bool,
 }
@@ -267,7 +269,8 @@ impl Bucket {
             let pinned = Arc::new(PinnedObject { path, key: object.location, length: object.size, etag: quoted(etag) });
             entries.push((Entry { name, length: object.size, kind: EntryKind::File }, Some(pinned)));
         }
-        let mut listing = Listing { entries, given: false };
+        let places = entries.iter().enumerate().map(|(place, (entry, _))| (entry.name.clone(), place)).collect();
+        let mut listing = Listing { entries, places, given: false };
         let looked = look(&mut listing);
         self.known().folders.insert(key.as_ref().to_owned(), listing);
         Ok(looked)
@@ -284,12 +287,17 @@ impl Bucket {
         if !known && self.listing(path, false, |listing| !listing.entries.is_empty())? {
             return Ok(folder(name));
         }
-        self.listing(above, false, |listing| listing.entries.iter().find(|(entry, _)| entry.name == name).cloned())
+        self.listing(above, false, |listing| listing.places.get(&name).map(|place| listing.entries[*place].clone()))
     }
 
     /// The object at a path, if one stands there.
     pub fn object(&self, path: &Path) -> Result<Option<Arc<PinnedObject>>> {
         Ok(self.find(path)?.and_then(|(_, object)| object))
+    }
+
+    /// Lists the folder of a path, unless it is known.
+    pub fn list_around(&self, path: &Path) -> Result<()> {
+        self.listing(path.parent().unwrap_or(path), false, |_| ())
     }
 
     /// The folder of a path is listed anew when it is looked at next.
@@ -302,11 +310,9 @@ impl Bucket {
     /// The beginning of an object, as it is known or will be.
     fn head_of(&self, object: &Arc<PinnedObject>) -> Arc<ObjectHead> {
         let mut known = self.known();
-        let is = |head: &&Arc<ObjectHead>| head.object.path == object.path && head.object.etag == object.etag;
-        if let Some(head) = known.heads.iter().find(is) {
-            return head.clone();
-        }
-        let head = Arc::new(ObjectHead { object: object.clone(), came: OnceCell::new() });
+        let is = |head: &Arc<ObjectHead>| head.object.path == object.path && head.object.etag == object.etag;
+        let held = known.heads.iter().position(is).and_then(|at| known.heads.remove(at));
+        let head = held.unwrap_or_else(|| Arc::new(ObjectHead { object: object.clone(), came: OnceCell::new() }));
         known.heads.push_back(head.clone());
         if known.heads.len() > HEADS {
             known.heads.pop_front();

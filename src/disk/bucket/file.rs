@@ -167,6 +167,10 @@ impl File for BucketFile {
         }
     }
 
+    fn is_dear(&self) -> bool {
+        true
+    }
+
     fn write_at(&self, _: &[u8], _: u64) -> Result<usize> {
         Err(self.refused("write"))
     }

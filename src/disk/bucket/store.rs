@@ -176,7 +176,15 @@ impl HttpService for Counted {
         if joins {
             request.headers_mut().insert("if-none-match", HeaderValue::from_static("*"));
         }
-        Box::pin(self.client.execute(request))
+        let ranged = request.headers().contains_key("range");
+        Box::pin(async move {
+            let mut answer = self.client.execute(request).await?;
+            // Some servers answer 200 to a range and say which one it is. That is as good as 206; without it, the answer is the whole.
+            if ranged && answer.status().as_u16() == 200 && answer.headers().contains_key("content-range") {
+                *answer.status_mut() = 206.try_into().unwrap_or_default();
+            }
+            Ok(answer)
+        })
     }
 }
 

@@ -59,7 +59,7 @@ pub enum Answer {
     Wrong,
     /// The object is replaced by one of the same length first.
     Replaced,
-    /// Conditions are not looked at.
+    /// Conditions are not looked at, and a range is given with the status of a whole, as rclone's server does it.
     Unconditional,
     /// Somebody else puts this object first.
     After(String, Vec<u8>),
@@ -236,6 +236,7 @@ fn serve(stream: TcpStream, shelf: &Mutex<Shelf>) {
                 _ if undone => Reply::of(500),
                 _ => shelf.reply(&asked, body, conditions),
             };
+            let reply = if !conditions && reply.status == 206 { Reply { status: 200, ..reply } } else { reply };
             (answer, reply)
         };
         let whole = reply.body.len();
