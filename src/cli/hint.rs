@@ -4,9 +4,8 @@ use std::cell::LazyCell;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use walctl::disk::Errno;
 
-use walctl::disk::{EntryKind, scheme_of};
+use walctl::disk::{EntryKind, Errno, Segment, Source, scheme_of};
 use walctl::model::{Damage, Error, Look, Verdict};
 use walctl::ops::mend::{Help, can_cut, help_for, looks_cut};
 use walctl::ops::open::Input;
@@ -190,7 +189,13 @@ pub fn advisor<'a>(input: &'a Input, report: &'a Report) -> impl Fn(&Damage) -> 
             (Verdict::Corrupt, _) if *cuts => format!("walctl repair {log}"),
             (Verdict::Torn, _) if ending => format!("walctl repair {log}"),
             (Verdict::Suspect, _) if ending => format!("walctl repair {log} --accept-suspect"),
-            (Verdict::Torn | Verdict::Suspect, Some(instead)) => instead.to_owned(),
+            (Verdict::Torn | Verdict::Suspect, Some(instead)) => match segment.and_then(|torn| begun_after(source, torn)) {
+                // The system was started since, and needs no second start.
+                Some(later) => format!(
+                    "nothing here: the system has gone on in {later}; whatever else reads this file (a replica, a restore) must go on there too"
+                ),
+                None => instead.to_owned(),
+            },
             _ => match help_for(input, damage) {
                 Help::Salvage => format!("walctl repair {log} --salvage {}", *salvaged),
                 Help::AcceptHole(lsns) => accept_hole(&log, lsns),
@@ -198,6 +203,12 @@ pub fn advisor<'a>(input: &'a Input, report: &'a Report) -> impl Fn(&Damage) -> 
             },
         }
     }
+}
+
+/// The name of the file that the system began behind this one, if it did.
+fn begun_after(source: &Source, torn: &Segment) -> Option<String> {
+    let mut behind = source.segments.iter().skip_while(|segment| segment.id != torn.id).skip(1);
+    torn.followed.then(|| behind.find(|segment| segment.kind == EntryKind::File)).flatten().map(|segment| segment.name.clone())
 }
 
 /// A name for what is salvaged from a log: beside it, and not taken yet.

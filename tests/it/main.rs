@@ -43,6 +43,7 @@ mod keys;
 mod library;
 mod live_crates;
 mod live_databases;
+mod live_mysql;
 mod live_redis;
 mod live_servers;
 mod live_sqlite;
