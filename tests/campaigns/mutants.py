@@ -9,13 +9,14 @@ fast tests once for each mutant, and names those that no test noticed.
     tests/campaigns/mutants.py src/writer src/native --sample 300 --seed 1 --work /tmp/mutants
     tests/campaigns/mutants.py src/ops --sample 300 --jobs 2 --it 'cases:: mend:: verify::'
 
-A function with mutants in it becomes `match id() { 17 => { its body with mutant 17 } … _ => { its body } }`, so a mutant costs no build,
-and no expression has to be taken apart. Mutants that do not compile are found by their lines, dropped and counted. Constants, statics
+A function with mutants in it becomes `match at(3) { 17 => { its body with mutant 17 } … _ => { its body } }`, so a mutant costs no build,
+and no expression has to be taken apart. `at` also notes which functions a test enters: each test runs once by itself without a mutant, and
+a mutant meets only the tests that enter its function, the quickest first. Mutants that do not compile are found by their lines, dropped and counted. Constants, statics
 and `const fn` cannot look at a switch: they are counted apart and not run.
 
-Each mutant meets three stages until one fails: the unit tests of its own folder, all unit tests, and the tests of `tests/it` that are not
-ignored (`--it` narrows them to filters; `tidy` never runs, because the copy is not tidy). A stage ends at the first test that fails. One
-that takes longer than its limit counts as noticed and is listed apart. The unchanged build must pass all stages first.
+Tests are the unit tests and those of `tests/it` that are not ignored (`--it` narrows these to filters; `tidy` and `api` never run, because
+the copy is neither tidy nor has the same public face). They meet a mutant until one fails. A test that takes much longer than it did
+without a mutant counts as noticed, and is listed apart. A test that fails without a mutant is left out and named.
 
 With `--work` the folder stays: its `results.jsonl` lets a run that was ended go on, and its `target` makes the next build faster. Only the
 standard library is used. Nothing is written outside of the work folder and the temporary folders of the tests.
@@ -39,12 +40,28 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SWITCH = "WALCTL_MUTANT"
-SWITCH_SOURCE = f"""//! Which mutant is on.
+TRACE = "WALCTL_MUTANT_TRACE"
+MOST_FUNCTIONS = 8192
+SWITCH_SOURCE = f"""//! Which mutant is on, and which functions with mutants are entered.
 
-/// Its number; 0 for none.
+use std::fs::{{File, OpenOptions}};
+use std::io::Write;
+use std::sync::OnceLock;
+use std::sync::atomic::{{AtomicBool, Ordering}};
+
+static SEEN: [AtomicBool; {MOST_FUNCTIONS}] = [const {{ AtomicBool::new(false) }}; {MOST_FUNCTIONS}];
+
+/// The number of the mutant that is on, 0 for none. Called at the entry of each function that has mutants.
 #[inline]
-pub fn id() -> u32 {{
-    static ID: std::sync::OnceLock<u32> = std::sync::OnceLock::new();
+pub fn at(function: usize) -> u32 {{
+    static ID: OnceLock<u32> = OnceLock::new();
+    static TRACE: OnceLock<Option<File>> = OnceLock::new();
+    let open = || OpenOptions::new().create(true).append(true).open(std::env::var_os("{TRACE}")?).ok();
+    if let Some(mut file) = TRACE.get_or_init(open).as_ref()
+        && !SEEN[function].swap(true, Ordering::Relaxed)
+    {{
+        let _ = file.write_all(format!("{{function}}\\n").as_bytes());
+    }}
     *ID.get_or_init(|| std::env::var("{SWITCH}").ok().and_then(|id| id.parse().ok()).unwrap_or(0))
 }}
 """
@@ -60,6 +77,7 @@ class Mutant:
         function = listed["function"]
         self.function = function and (offset(text, function["span"]["start"]), offset(text, function["span"]["end"]))
         self.id = 0
+        self.place = 0
 
 
 def offset(text, place):
@@ -169,6 +187,9 @@ def rewrite(copy, mutants):
     by_file = collections.defaultdict(lambda: collections.defaultdict(list))
     for mutant in mutants:
         by_file[mutant.file][mutant.body].append(mutant)
+    numbers = {place: number for number, place in enumerate(sorted({(m.file, m.body) for m in mutants}))}
+    if len(numbers) > MOST_FUNCTIONS:
+        sys.exit(f"more than {MOST_FUNCTIONS} functions at once")
     places = {}
     for file, bodies in by_file.items():
         source = (ROOT / file).read_text()
@@ -183,8 +204,9 @@ def rewrite(copy, mutants):
         for (start, end), inside in sorted(bodies.items()):
             put(source[done:start])
             begun = line
-            put(f" match {module}::mutant::id() {{\n")
+            put(f" match {module}::mutant::at({numbers[file, (start, end)]}) {{\n")
             for mutant in inside:
+                mutant.place = numbers[file, (start, end)]
                 first = line
                 put(f"{mutant.id} => {{")
                 put(source[start : mutant.start] + mutant.replacement + source[mutant.end : end])
@@ -276,11 +298,13 @@ def limits():
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def run(copy, number, program, words, seconds):
+def run(copy, number, program, words, seconds, trace=None):
     """Runs tests until one fails. What became of them: '' when all passed, or the test that failed, or 'time'."""
     folder = tempfile.mkdtemp(prefix="mutant-")
     environment = dict(os.environ, **{SWITCH: str(number), "TMPDIR": folder, "CARGO_MANIFEST_DIR": str(copy), "RUST_BACKTRACE": "0"})
     environment.pop("CI", None)
+    if trace:
+        environment[TRACE] = str(trace)
     child = subprocess.Popen(
         [program, *words], cwd=copy, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         text=True, errors="replace", start_new_session=True, preexec_fn=limits,
@@ -325,42 +349,64 @@ def without_line(name):
     return place.split(":")[0], what
 
 
-def module_of(file):
-    return "::".join(file.removeprefix("src/").removesuffix(".rs").split("/")[:-1]) + "::"
+def names_of(program, words):
+    done = subprocess.run([program, *words, "--list", "--format", "terse"], stdout=subprocess.PIPE, text=True, check=True)
+    return {line.removesuffix(": test") for line in done.stdout.splitlines() if line.endswith(": test")}
 
 
-def stages(arguments, unit, whole, file):
-    """What a mutant in this file meets: a name, a program, its words and a limit of time."""
-    threads = ["--test-threads", str(arguments.threads)]
-    skips = [word for skip in ["tidy::", *arguments.skip] for word in ("--skip", skip)]
-    yield "near", unit, [module_of(file), *threads], arguments.unit_limit
-    yield "unit", unit, threads, arguments.unit_limit
-    if not arguments.unit_only:
-        yield "it", whole, [*arguments.it.split(), *skips, *threads], arguments.it_limit
+def explore(arguments, copy, work, unit, whole):
+    """Each test by itself, without a mutant: how long it takes, and which functions with mutants it enters."""
+    tests = []
+    for program, filters in [(unit, []), (whole, arguments.it.split())]:
+        if not program:
+            continue
+        names = names_of(program, filters) - names_of(program, ["--ignored"])
+        skips = [] if program == unit else ["tidy::", "api::", *arguments.skip]
+        tests += [(program, name) for name in sorted(names) if not any(name.startswith(skip) for skip in skips)]
+
+    def one(numbered):
+        number, (program, name) = numbered
+        trace = work / f"trace-{number}"
+        trace.unlink(missing_ok=True)
+        begun = time.monotonic()
+        outcome = run(copy, 0, program, [name, "--exact", "--test-threads", "1"], arguments.limit, trace)
+        entered = sorted(set(map(int, trace.read_text().split()))) if trace.exists() else []
+        trace.unlink(missing_ok=True)
+        return {"program": program, "name": name, "outcome": outcome, "seconds": time.monotonic() - begun, "entered": entered}
+
+    with concurrent.futures.ThreadPoolExecutor(arguments.threads) as pool:
+        explored = list(pool.map(one, enumerate(tests)))
+    for test in explored:
+        if test["outcome"]:
+            print(f"  left out, for it fails without a mutant: {test['name']} ({test['outcome']})", flush=True)
+    good = [test for test in explored if not test["outcome"]]
+    print(f"  {len(good)} tests, {sum(test['seconds'] for test in good):.0f} s in all", flush=True)
+    return good
 
 
-def meet(arguments, copy, unit, whole, mutant):
-    begun = time.monotonic()
-    for stage, program, words, seconds in stages(arguments, unit, whole, mutant.file):
-        outcome = run(copy, mutant.id, program, words, seconds)
+def batches(arguments, tests, unit):
+    """Tests of one program for one run: unit tests first, the quickest first."""
+    batch, length = [], 0
+    for test in sorted(tests, key=lambda test: (test["program"] != unit, test["seconds"])):
+        if batch and (test["program"] != batch[0]["program"] or length + test["seconds"] > arguments.batch):
+            yield batch, length
+            batch, length = [], 0
+        batch.append(test)
+        length += test["seconds"]
+    if batch:
+        yield batch, length
+
+
+def meet(arguments, copy, unit, tests, mutant):
+    begun, covering = time.monotonic(), [test for test in tests if mutant.place in test["entered"]]
+    result = {"name": mutant.name, "tests": len(covering)}
+    for batch, length in batches(arguments, covering, unit):
+        words = [test["name"] for test in batch] + ["--exact", "--test-threads", str(arguments.threads)]
+        outcome = run(copy, mutant.id, batch[0]["program"], words, 30 + 10 * length)
         if outcome:
             kind = "time" if outcome == "time" else "caught"
-            return {"name": mutant.name, "outcome": kind, "stage": stage, "by": outcome, "seconds": time.monotonic() - begun}
-    return {"name": mutant.name, "outcome": "missed", "stage": "", "by": "", "seconds": time.monotonic() - begun}
-
-
-def baseline(arguments, copy, unit, whole, files):
-    seen = set()
-    for file in files:
-        for stage, program, words, seconds in stages(arguments, unit, whole, file):
-            if (program, *words) in seen:
-                continue
-            seen.add((program, *words))
-            begun = time.monotonic()
-            outcome = run(copy, 0, program, words, seconds)
-            print(f"  without a mutant: {stage} {' '.join(words)}: {time.monotonic() - begun:.1f} s {outcome}", flush=True)
-            if outcome:
-                sys.exit("the tests must pass without a mutant")
+            return result | {"outcome": kind, "by": outcome, "seconds": time.monotonic() - begun}
+    return result | {"outcome": "missed", "by": "", "seconds": time.monotonic() - begun}
 
 
 def campaign(arguments, work):
@@ -388,15 +434,14 @@ def campaign(arguments, work):
     print(f"{len(sample)} in the sample, {len(gone)} of {len(batch)} do not compile", flush=True)
     unit, whole = programs(copy, arguments.unit_only)
     todo = [mutant for mutant in sample if mutant.name not in known]
-    if todo and not arguments.no_baseline:
-        baseline(arguments, copy, unit, whole, sorted({mutant.file for mutant in todo}))
+    tests = explore(arguments, copy, work, unit, whole) if todo else []
     with results.open("a") as log, concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
-        for entry in concurrent.futures.as_completed([pool.submit(meet, arguments, copy, unit, whole, m) for m in todo]):
+        for entry in concurrent.futures.as_completed([pool.submit(meet, arguments, copy, unit, tests, m) for m in todo]):
             entry = entry.result()
             known[entry["name"]] = entry
             log.write(json.dumps(entry) + "\n")
             log.flush()
-            print(f"  {entry['outcome']:6} {entry['seconds']:5.0f} s {entry['name']} {entry['by']}", flush=True)
+            print(f"  {entry['outcome']:6} {entry['seconds']:5.0f} s {entry['name']} {entry['by']} of {entry['tests']}", flush=True)
     tell([known[mutant.name] for mutant in sample], arguments)
 
 
@@ -424,9 +469,8 @@ def main():
     parser.add_argument("--it", default="", help="filters for tests/it, in one word")
     parser.add_argument("--skip", action="append", default=[], help="a filter of tests/it to leave out")
     parser.add_argument("--unit-only", action="store_true")
-    parser.add_argument("--no-baseline", action="store_true", help="the unchanged build is known to pass")
-    parser.add_argument("--unit-limit", type=float, default=60, help="seconds")
-    parser.add_argument("--it-limit", type=float, default=300, help="seconds")
+    parser.add_argument("--limit", type=float, default=300, help="seconds for a test without a mutant")
+    parser.add_argument("--batch", type=float, default=5, help="seconds of tests that meet a mutant in one run")
     arguments = parser.parse_args()
     if arguments.work:
         work = pathlib.Path(arguments.work).resolve()
