@@ -116,7 +116,7 @@ const FILES: &[(&str, &str, &[&str])] = &[
     (
         "LOG/SEGMENT.cut-OFFSET",
         "The bytes that a repair cut from a segment at that offset, and where they came from. --undo puts them back. Delete it when nobody \
-         will want that.",
+         will want that. In a log of another system the name begins with walctl-, so that the system takes it for nothing of its own.",
         &["repair"],
     ),
     ("LOG/NAME.pin", "What a reader still needs: no rule removes a segment that it has not read.", &["append", "rotate"]),

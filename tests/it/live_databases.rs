@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use serde_json::Value as Json;
 
-use crate::live_servers::{Server, found, look_beside, ports, tear, until};
+use crate::live_servers::{Server, found, kept_aside, look_beside, ports, tear, until};
 use crate::support::sandbox::{Sandbox, finish};
 
 /// Whom PostgreSQL runs as: it refuses root.
@@ -239,11 +239,13 @@ fn rocksdb_is_read_beside_killed_torn_repaired_and_opened_with_what_repair_left(
     assert_eq!(torn.code, 3, "{}{}", torn.stdout, torn.stderr);
     let repaired = sandbox.run(&["repair", "db"]);
     assert_eq!(repaired.code, 0, "{}{}", repaired.stdout, repaired.stderr);
+    let aside = kept_aside(&sandbox, "db");
     let left = records();
     assert_eq!(left[..], ours[..ours.len() - 1], "a torn end costs one batch");
     // Opened for writing, it takes over what the log has.
     ldb(&sandbox, &["--db=db", "put", "after", "repair"]);
     let got = ldb(&sandbox, &["--db=db", "get", "after"]);
     assert_eq!(got.trim(), "repair");
+    assert!(kept_aside(&sandbox, "db") == aside, "RocksDB has touched what the repair kept");
     assert_eq!(sandbox.run(&["verify", "db"]).code, 0, "what RocksDB writes behind a repair is whole");
 }

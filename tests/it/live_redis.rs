@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use crate::live_servers::{Server, found, look_beside, ports, report, until};
+use crate::live_servers::{Server, found, kept_aside, look_beside, ports, report, until};
 use crate::support::sandbox::{Sandbox, installed};
 
 const LOG: &str = "data/appendonlydir";
@@ -190,6 +190,7 @@ fn redis_is_read_beside_its_rewrites_killed_torn_repaired_and_starts_again_with_
         let checked = (!valkey).then(|| checked_to(&sandbox));
         let repaired = sandbox.run(&["repair", LOG]);
         assert_eq!(repaired.code, 0, "{}{}", repaired.stdout, repaired.stderr);
+        let aside = kept_aside(&sandbox, LOG);
         let ends = last_file(&sandbox).1;
         assert_eq!(checked.unwrap_or(ends), ends, "cut where the server's own tool would");
         let kept = keys_set(&sandbox, LOG);
@@ -200,6 +201,7 @@ fn redis_is_read_beside_its_rewrites_killed_torn_repaired_and_starts_again_with_
         assert!(!kept.contains("after:299") && last_file(&sandbox).1 == ends, "the server cuts nothing more");
         client.ask(&["SET", "later", "x"]).expect("it takes what is written");
         drop(server);
+        assert!(kept_aside(&sandbox, LOG) == aside, "the server has touched what the repair kept");
         assert_eq!(sandbox.run(&["verify", LOG]).code, 0, "what is written behind a repair is whole");
     }
 }

@@ -110,6 +110,13 @@ pub fn tear(sandbox: &Sandbox, log: &str, bytes: u64) -> PathBuf {
     path
 }
 
+/// The files that repairs kept beside a log, by name. A server must neither take one for a part of its log nor change it.
+pub fn kept_aside(sandbox: &Sandbox, log: &str) -> Vec<(String, Vec<u8>)> {
+    let kept: Vec<_> = sandbox.files(log).into_iter().filter(|(name, _)| name.contains(".cut-")).collect();
+    assert!(!kept.is_empty(), "a repair keeps what it cuts");
+    kept
+}
+
 fn etcd(data: &Path, client: u16, peer: u16) -> Server {
     let url = |port: u16| format!("http://127.0.0.1:{port}");
     let pairs = [
@@ -177,6 +184,7 @@ fn etcd_is_read_beside_killed_torn_repaired_and_starts_again_with_its_data() {
     assert_eq!(torn.code, 3, "{}{}", torn.stdout, torn.stderr);
     let repaired = sandbox.run(&["repair", log]);
     assert_eq!(repaired.code, 0, "{}{}", repaired.stdout, repaired.stderr);
+    let aside = kept_aside(&sandbox, log);
     let kept = keys_put(&sandbox, log);
     assert!(kept.len() + 1 >= read.len(), "a torn end costs one record: {} of {} keys are left", kept.len(), read.len());
     let [client, peer] = ports();
@@ -186,6 +194,7 @@ fn etcd_is_read_beside_killed_torn_repaired_and_starts_again_with_its_data() {
     }
     assert!(put(client, "/shop/after", "x"));
     drop(server);
+    assert!(kept_aside(&sandbox, log) == aside, "etcd has touched what the repair kept");
     assert_eq!(sandbox.run(&["verify", log]).code, 0, "what etcd writes behind a repair is whole");
 }
 
@@ -230,6 +239,7 @@ fn prometheus_is_read_beside_killed_torn_repaired_and_starts_again_without_a_rep
     assert_eq!(torn.code, 3, "{}{}", torn.stdout, torn.stderr);
     let repaired = sandbox.run(&["repair", "data/wal"]);
     assert_eq!(repaired.code, 0, "{}{}", repaired.stdout, repaired.stderr);
+    let aside = kept_aside(&sandbox, "data/wal");
     assert!(records() + 1 >= before, "a torn end costs one record");
     let [port] = ports();
     let server = prometheus(&sandbox, port);
@@ -238,6 +248,7 @@ fn prometheus_is_read_beside_killed_torn_repaired_and_starts_again_without_a_rep
     let series = until("its figures", || figure(port, "prometheus_tsdb_head_series"));
     assert!(series > 100.0, "only {series} series are there after the repair");
     drop(server);
+    assert!(kept_aside(&sandbox, "data/wal") == aside, "Prometheus has touched what the repair kept");
     assert_eq!(sandbox.run(&["verify", "data"]).code, 0, "what Prometheus writes behind a repair is whole");
 }
 
@@ -335,6 +346,7 @@ fn nats_is_read_beside_killed_torn_repaired_and_gives_lost_numbers_again() {
     assert!(torn.code == 3 && torn.stdout.contains("given out again"), "{}{}", torn.stdout, torn.stderr);
     let repaired = sandbox.run(&["repair", log]);
     assert_eq!(repaired.code, 0, "{}{}", repaired.stdout, repaired.stderr);
+    let aside = kept_aside(&sandbox, log);
     let [port] = ports();
     let (server, mut client) = nats(&sandbox, port);
     let info = client.ask("$JS.API.STREAM.INFO.ORDERS", "").expect("the server answers");
@@ -342,5 +354,6 @@ fn nats_is_read_beside_killed_torn_repaired_and_gives_lost_numbers_again() {
     let ack = client.ask("orders.paid", "another message").expect("the server answers");
     assert_eq!(ack["seq"], last, "the number of the lost message is given again: {ack}");
     drop(server);
+    assert!(kept_aside(&sandbox, log) == aside, "NATS has touched what the repair kept");
     assert_eq!(sandbox.run(&["verify", log]).code, 0, "what NATS writes behind a repair is whole");
 }

@@ -47,6 +47,7 @@ mod live_mysql;
 mod live_redis;
 mod live_servers;
 mod live_sqlite;
+mod live_zookeeper;
 mod mend;
 mod metrics;
 mod mutate;

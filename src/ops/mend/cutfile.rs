@@ -291,10 +291,17 @@ pub fn names(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// A name for a cut of `segment` at `offset` that no file has: the plain one, or with `-2`, `-3` … after it.
+/// In front of the names of cut files among files of other systems. NATS takes whatever begins like a block for one, and empties it;
+/// ZooKeeper takes whatever begins like a log for one, and does not start.
+const NOT_YOURS: &str = "walctl-";
+
+/// A name for a cut of `segment` at `offset` that no file has, and that its system takes for nothing of its own: the plain one, or with
+/// `-2`, `-3` … after it.
 #[must_use]
-pub fn free_name(taken: &[String], segment: &str, offset: u64) -> String {
-    let plain = format!("{segment}.cut-{offset}");
+pub fn free_name(taken: &[String], ours: bool, segment: &str, offset: u64) -> String {
+    let (folder, file) =
+        segment.rsplit_once('/').map_or(("", segment), |(_, file)| (&segment[..segment.len() - file.len()], file));
+    let plain = format!("{folder}{}{file}.cut-{offset}", if ours { "" } else { NOT_YOURS });
     let mut name = plain.clone();
     let mut again = 2;
     while taken.contains(&name) {
@@ -425,8 +432,10 @@ mod tests {
             assert_eq!(Provenance::parse(&text), None, "{segment}");
         }
         let taken = ["s.cut-7".to_owned(), "s.cut-7-2".to_owned()];
-        assert_eq!(free_name(&taken, "s", 7), "s.cut-7-3");
-        assert_eq!(free_name(&taken, "s", 8), "s.cut-8");
+        assert_eq!(free_name(&taken, true, "s", 7), "s.cut-7-3");
+        assert_eq!(free_name(&taken, true, "s", 8), "s.cut-8");
+        assert_eq!(free_name(&taken, false, "s", 7), "walctl-s.cut-7");
+        assert_eq!(free_name(&taken, false, "sub/s", 7), "sub/walctl-s.cut-7");
         assert!(
             looks_cut("s.cut-7-3")
                 && looks_cut("s.cut-7.walctl-unfinished")

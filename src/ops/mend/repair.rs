@@ -260,15 +260,15 @@ pub fn plan(input: &Input, report: &Report, permit: &Permit) -> Result<Plan> {
     let taken = cutfile::names(&source.disk, &source.dir)?;
     let known: Vec<CutFile> = taken.iter().filter_map(|n| CutFile::read(&source.disk, &source.dir, n).ok()?.ok()).collect();
     let repair = known.iter().map(|c| c.from.repair).max().unwrap_or(0) + 1;
+    let ours = input.format.ours.is_some();
     if let Some((lsns, since)) = permit.hole {
         plan_hole(input, report, permit, lsns, since, &mut plan)?;
         for cut in &mut plan.cuts {
             cut.from.repair = repair;
-            keep_where(cut, &known, &taken);
+            keep_where(cut, ours, &known, &taken);
         }
         return Ok(plan);
     }
-    let ours = input.format.ours.is_some();
     let mut restored = None;
     let decisions = match permit.at {
         Some(at) => decide_at(input, report, ours, at)?,
@@ -304,7 +304,7 @@ pub fn plan(input: &Input, report: &Report, permit: &Permit) -> Result<Plan> {
             plan.refusal = Some(Refusal { kind: Obstacle::TooMuch(cut.from.bytes), why });
             break;
         }
-        keep_where(&mut cut, &known, &taken);
+        keep_where(&mut cut, ours, &known, &taken);
         plan.cuts.push(cut);
     }
     Ok(plan)
@@ -312,13 +312,13 @@ pub fn plan(input: &Input, report: &Report, permit: &Permit) -> Result<Plan> {
 
 /// Says in which file the bytes of a cut are kept. A repair that was interrupted after this point has saved the same bytes: they are
 /// used, not saved twice.
-fn keep_where(cut: &mut Cut, known: &[CutFile], taken: &[String]) {
+fn keep_where(cut: &mut Cut, ours: bool, known: &[CutFile], taken: &[String]) {
     match known.iter().find(|c| c.from.same_bytes(&cut.from)) {
         Some(saved) => {
             (cut.saved_as, cut.saved) = (saved.name.clone(), true);
             cut.from = saved.from.clone();
         }
-        None => cut.saved_as = cutfile::free_name(taken, &cut.from.segment, cut.from.offset),
+        None => cut.saved_as = cutfile::free_name(taken, ours, &cut.from.segment, cut.from.offset),
     }
 }
 
