@@ -284,7 +284,7 @@ fn repair_first(dir: &Path, out: &mut Out) -> anyhow::Result<()> {
     let hold = Hold::take(&disk, &logs[0], false, false)?;
     logs = ops::open::open(&disk, dir, &choice)?;
     let Some(input) = logs.first() else { return Ok(()) };
-    let report = super::verify_with_bar::verify_with_bar(input, out)?;
+    let report = super::verify_with_bar::verify_with_bar(input, super::verify_with_bar::UNCHANGED, out)?;
     let plan = ops::mend::plan(input, &report, &Permit::default())?;
     if plan.refusal.is_none() {
         for cut in &plan.cuts {

@@ -28,7 +28,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Dump(Box<dump::DumpArgs>),
-    Verify(verify::VerifyArgs),
+    Verify(Box<verify::VerifyArgs>),
     Repair(repair::RepairArgs),
     Append(Box<append::AppendArgs>),
     Rotate(rotate::RotateArgs),

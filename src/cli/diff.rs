@@ -12,9 +12,10 @@ use super::exit::{CommandFailure, Exit, usage};
 use super::hint::show;
 use super::place;
 use super::render::diff::{LogNames, json, text};
+use super::render::escape;
 use super::render::formats;
 use super::render::out::Out;
-use super::render::progress::WorkBar;
+use super::verify_with_bar::{UNCHANGED, bytes_of, watched};
 use walctl::model::units::count;
 
 const AFTER_HELP: &str = "\
@@ -141,14 +142,10 @@ fn one(args: &DiffArgs, logs: &[Input; 2], window: Option<LsnRange>, out: &mut O
 }
 
 fn read(logs: &[Input; 2], window: Option<LsnRange>, out: &Out) -> anyhow::Result<Comparison> {
-    let progress = Progress::default();
-    let segments = logs.iter().flat_map(|log| &log.source.segments);
-    let total = segments.map(|segment| if segment.length == u64::MAX { 0 } else { segment.length }).sum();
     let [a, b] = logs;
-    let bar = WorkBar::new(out, format!("comparing {} and {}", a.source.path.display(), b.source.path.display()), total);
-    let found = bar.watch(&progress.done, || compare(a, b, window, &progress));
-    bar.finish();
-    Ok(found?)
+    let doing = format!("comparing {} with", escape::line(&b.source.path.display().to_string()));
+    let work = |progress: &Progress| compare(a, b, window, progress);
+    Ok(watched(out, &doing, &a.source.path, bytes_of(a) + bytes_of(b), UNCHANGED, work)?)
 }
 
 fn tell(args: &DiffArgs, logs: &[Input; 2], names: &LogNames, found: &Comparison, out: &mut Out) -> anyhow::Result<()> {

@@ -32,6 +32,7 @@ use super::render::out::Out;
 use super::render::progress::WorkBar;
 use super::render::records::meaning::Meaning;
 use super::render::traffic::bill;
+use super::verify_with_bar::ends_in_order;
 use walctl::model::units::count;
 
 /// Runs the command.
@@ -42,6 +43,7 @@ pub fn run(args: &DumpArgs, out: &mut Out) -> anyhow::Result<Exit> {
     }
     let paths = args.input.paths()?;
     check(args, out, paths)?;
+    ends_in_order(paths);
     let choice = args.input.choice()?;
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     args.cursor.as_deref().map_or(Ok(()), |path| Position::can_be_kept(disk.as_ref(), path))?;
@@ -73,6 +75,7 @@ pub fn run(args: &DumpArgs, out: &mut Out) -> anyhow::Result<Exit> {
             let meaning = if args.decodes() { Meaning::of(log, args.show_values)? } else { None };
             print.log(log, paths.len() > 1 || logs.len() > 1, meaning);
             match (LogDump { args, log, disk: &disk }).show(&mut print, out) {
+                Ok(Exit::Interrupted) => return Ok(Exit::Interrupted),
                 Ok(ended) => worst = worst.or_worse(ended),
                 // The output is closed, so nothing more is read; the damage that was met still counts.
                 Err(error) if out.is_closing(&error) => {
@@ -223,7 +226,8 @@ impl LogDump<'_> {
             growing,
             live: self.live(),
         };
-        let polite = args.follow || args.cursor.is_some();
+        // A pipe may be waited for that never says anything more: an interruption must not wait for it.
+        let polite = args.follow || args.cursor.is_some() || log.source.path.as_os_str() != "-";
         if polite {
             interrupt::be_polite();
         }
@@ -253,6 +257,9 @@ impl LogDump<'_> {
             }
             anyhow::Ok((outcome, taking.interrupted, taking.worst))
         })?;
+        if interrupted && !args.follow {
+            return Ok(self.interrupted(print, out, shown_before)?);
+        }
         self.last_words(print, out, &outcome, shown_before)?;
         let locked = self.locked(&scan, print, &outcome);
         let locked = locked.map_or(Exit::Done, |error| out.failure(&error.into()));
@@ -260,6 +267,16 @@ impl LogDump<'_> {
             return Ok(Exit::Interrupted);
         }
         Ok(closing::exit(&outcome).or_worse(worst).or_worse(locked))
+    }
+
+    /// What was shown before an interruption, and what is left of it.
+    fn interrupted(&self, print: &mut Print, out: &mut Out, shown_before: u64) -> Result<Exit> {
+        print.flush(out)?;
+        let (log, shown) = (self.log.source.path.display(), count(print.shown - shown_before, "record"));
+        let left = self.args.out_dir.as_ref().map(|dir| format!("; what was written stays in {}", dir.display()));
+        let left = left.unwrap_or_default();
+        out.note(format_args!("{log}: interrupted: {shown} shown; the rest of the log was not read{left}"));
+        Ok(Exit::Interrupted)
     }
 
     /// Where and why reading ended.

@@ -17,7 +17,7 @@ use super::hold::Hold;
 use super::place;
 use super::render::mend::{self, RepairFlags};
 use super::render::out::Out;
-use super::verify_with_bar::verify_with_bar;
+use super::verify_with_bar::{UNCHANGED, verify_with_bar};
 use walctl::model::units::parse_bytes;
 
 /// Cut torn tails after saving their bytes, or salvage what is valid
@@ -159,7 +159,7 @@ impl Job<'_> {
             from_copies: args.from_dwb,
             hole: args.accept_hole.map(|lsns| (lsns, Time::now())),
         };
-        let report = verify_with_bar(input, out)?;
+        let report = verify_with_bar(input, UNCHANGED, out)?;
         let plan = ops::mend::plan(input, &report, &permit)?;
         let dry = args.dry_run || (self.asks() && !args.yes);
         if !out.json() && !out.quiet() {
@@ -180,7 +180,8 @@ impl Job<'_> {
             return self.not_done(&plan);
         }
         ops::mend::carry_out(disk, &plan).map_err(write_failed)?;
-        let after = verify_with_bar(&self.reopen(input)?, out)?;
+        let left = "what was cut is saved beside its segment, and the log was not checked again";
+        let after = verify_with_bar(&self.reopen(input)?, left, out)?;
         if out.quiet() {
             // The exit code tells.
         } else if out.json() {
@@ -252,7 +253,8 @@ impl Job<'_> {
         let mut after = None;
         if !dry {
             ops::mend::undo(disk, &plan).map_err(write_failed)?;
-            after = Some(verify_with_bar(&self.reopen(input)?, out)?);
+            let left = "what was cut is back, and the log was not checked again";
+            after = Some(verify_with_bar(&self.reopen(input)?, left, out)?);
         }
         if out.quiet() {
             // The exit code tells.

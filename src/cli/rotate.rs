@@ -13,6 +13,7 @@ use walctl::ops;
 use walctl::ops::keep::{Fate, Foretold, Pin, Reason, Rules, SegmentFacts, end_of, foretell, plan_prune, prune_facts, retire};
 use walctl::ops::open::Choice;
 use walctl::ops::read::Position;
+use walctl::ops::report::Progress;
 use walctl::writer::{Draft, GroupCommit, Preallocate, Settings, kept_pins};
 
 use super::append::flags::command_line;
@@ -21,10 +22,12 @@ use super::args::KeyFlag;
 use super::exit::{CommandFailure, Exit, usage};
 use super::hint::show;
 use super::hold::Hold;
+use super::interrupt;
 use super::place::{self, Meter};
 use super::render::escape;
 use super::render::json::Object;
 use super::render::out::Out;
+use super::render::progress::WorkBar;
 use super::render::traffic;
 use walctl::model::units::{count, parse_bytes, parse_duration, show_bytes};
 
@@ -231,15 +234,33 @@ impl RotateArgs {
         let told = !out.json() && !out.quiet();
         let (mut gone, mut unsaid) = (Vec::new(), Ok(()));
         let archive = there.zip(self.archive.as_deref());
-        let ended = retire(disk, &self.dir, &done.fates, archive, &mut |segment, copy| {
+        let progress = Progress::default();
+        let total = done.fates.iter().filter(|fate| fate.goes()).map(|fate| fate.segment.bytes).sum();
+        let doing = if archive.is_some() { "archiving" } else { "removing segments of" };
+        let bar = WorkBar::new(out, format!("{doing} {}", self.dir.display()), total);
+        interrupt::be_polite();
+        let mut told_gone = |segment: &SegmentFacts, copy: Option<PathBuf>| {
             if told && unsaid.is_ok() {
                 unsaid = self.say_gone(out, segment, copy.as_deref());
             }
             gone.push((segment.clone(), copy));
+        };
+        let ended = bar.watch(&progress.done, || {
+            interrupt::stopping(&progress.stop, || retire(disk, &self.dir, &done.fates, archive, &progress, &mut told_gone))
         });
+        bar.finish();
         done.gone = gone;
         done.traffic = there.and_then(|there| Meter::default().take(there.as_ref()));
         let before = done.gone.len() as u64;
+        if matches!(ended, Err(Error::Interrupted)) {
+            let gone = count(before, "segment");
+            out.note(format_args!(
+                "interrupted: {gone} of {} gone from {}; the log is whole",
+                count_going(&done.fates),
+                self.dir.display()
+            ));
+            return Err(Error::Interrupted.into());
+        }
         ended.map_err(|error| self.stopped(&error, before))?;
         Ok(unsaid?)
     }
@@ -369,6 +390,10 @@ impl Done<'_> {
             .put("kept", kept.collect::<Vec<_>>());
         writeln!(out, "{}", traffic::add(object, self.traffic).end())
     }
+}
+
+fn count_going(fates: &[Fate]) -> usize {
+    fates.iter().filter(|fate| fate.goes()).count()
 }
 
 fn words(reasons: &[Reason]) -> String {

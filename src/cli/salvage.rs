@@ -2,20 +2,19 @@
 
 use std::io::{self, Write};
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 use walctl::disk::{Errno, errno_of};
 
 use walctl::model::{Error, LsnRange};
 use walctl::ops;
 use walctl::ops::mend::{Gap, Neighbour, Salvaged};
-use walctl::ops::report::Report;
+use walctl::ops::report::{Progress, Report};
 
 use super::exit::{CommandFailure, Exit};
 use super::hint::{beside, for_error, show};
 use super::render::json::Object;
 use super::render::mend::{do_it, paragraph};
 use super::render::out::Out;
-use super::verify_with_bar::verify_with_bar;
+use super::verify_with_bar::{UNCHANGED, bytes_of, verify_with_bar, watched};
 use walctl::model::units::count;
 
 /// How many gaps are shown to people; JSON has all of them.
@@ -29,7 +28,7 @@ pub fn run(log: &ops::open::Input, target: &Path, typed: &str, dry: bool, out: &
         let message = format!("{}: it would lie inside {path}, which is to be left alone", target.display());
         return Err(CommandFailure { exit: Exit::Failed, message, next: Some(again(&beside(&log.source.path))) }.into());
     }
-    let report = verify_with_bar(log, out)?;
+    let report = verify_with_bar(log, UNCHANGED, out)?;
     if dry {
         if !out.quiet() {
             plan(out, &report, target)?;
@@ -39,13 +38,16 @@ pub fn run(log: &ops::open::Input, target: &Path, typed: &str, dry: bool, out: &
         }
         return Ok(Exit::from(report.verdict));
     }
-    let done =
-        ops::mend::salvage(log, &report, target, &AtomicBool::new(false)).map_err(|error| failed(error, log, target, &again))?;
+    let left =
+        format!("what was written of {} has been removed, and {} was not touched", target.display(), log.source.path.display());
+    let work = |progress: &Progress| ops::mend::salvage(log, &report, target, progress);
+    let done = watched(out, "salvaging", &log.source.path, bytes_of(log), &left, work)
+        .map_err(|error| failed(error, log, target, &again))?;
     let choice =
         ops::open::Choice { format: Some(walctl::formats::ours()), keys: log.keys.clone(), ..ops::open::Choice::default() };
     let new = ops::open::open(&log.source.disk, target, &choice)?;
     let after = match new.first() {
-        Some(new) => Some(verify_with_bar(new, out)?),
+        Some(new) => Some(verify_with_bar(new, &format!("{} is written whole, and was not checked", target.display()), out)?),
         None => None,
     };
     if out.quiet() {

@@ -13,6 +13,7 @@ use super::place::Meter;
 use super::render::formats;
 use super::render::out::Out;
 use super::render::stats::{json, metrics, openmetrics, text};
+use super::verify_with_bar::{UNCHANGED, bytes_of, ends_in_order, watched};
 use walctl::model::units::parse_duration;
 
 /// Count and measure what is in logs
@@ -57,6 +58,9 @@ pub fn run(args: &StatsArgs, out: &mut Out) -> anyhow::Result<Exit> {
     }
     if args.input.paths()?.iter().any(|path| path.as_os_str() == "-") && args.watch.is_some() {
         return Err(usage("standard input can be read only once, so it cannot be watched"));
+    }
+    if args.watch.is_none() {
+        ends_in_order(&args.input.paths);
     }
     loop {
         let (exit, failed) = once(args, out)?;
@@ -130,10 +134,8 @@ fn show(args: &StatsArgs, all: &[Stats], out: &mut Out) -> io::Result<()> {
 
 fn count(args: &StatsArgs, log: &ops::open::Input, out: &Out) -> anyhow::Result<Stats> {
     args.input.check_keys(log)?;
-    let progress = Progress::default();
-    let total = log.source.segments.iter().map(|s| if s.length == u64::MAX { 0 } else { s.length }).sum();
-    let bar = super::render::progress::WorkBar::new(out, format!("counting {}", log.source.path.display()), total);
-    Ok(bar.watch(&progress.done, || ops::report::stats(log, args.scan, &progress))?)
+    let work = |progress: &Progress| ops::report::stats(log, args.scan, progress);
+    Ok(watched(out, "counting", &log.source.path, bytes_of(log), UNCHANGED, work)?)
 }
 
 /// A gate that is not met is said on standard error: the numbers themselves were the result.

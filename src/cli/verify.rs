@@ -20,11 +20,11 @@ use super::exit::{CommandFailure, Exit, usage};
 use super::hint;
 use super::interrupt;
 use super::place::{self, Meter};
+use super::render::formats;
 use super::render::out::{Out, told};
-use super::render::progress::WorkBar;
 use super::render::report::{LookedBeside, brief, json, map, metrics::RunMetrics, text};
-use super::render::{escape, formats};
-use super::survey;
+use super::verify_with_bar::{UNCHANGED, bytes_of, ends_in_order};
+use super::{survey, verify_with_bar};
 use accept::{AcceptArgs, Accepting};
 use incident::{IncidentArgs, IncidentRun};
 use sample::SampleArgs;
@@ -105,6 +105,7 @@ pub fn run(args: &VerifyArgs, out: &mut Out) -> anyhow::Result<Exit> {
         return Ok(Exit::Done);
     }
     let paths = args.input.paths()?;
+    ends_in_order(paths);
     let mut run = VerifyRun {
         args,
         seeing: None,
@@ -235,7 +236,7 @@ impl VerifyRun<'_> {
         }
         let mut media = None;
         if args.media {
-            media = Some(watched(input, out, "reading the medium of", |progress| compare_media(input, progress))?);
+            media = Some(watched(input, out, "reading the medium of", UNCHANGED, |progress| compare_media(input, progress))?);
             input.source.io = Io::Media;
         }
         let report = match self.look(input, out)? {
@@ -257,7 +258,7 @@ impl VerifyRun<'_> {
         if portion == Portion::Ends && input.format.ends.is_none() {
             return Err(nothing_at_the_ends(input).into());
         }
-        watched(input, out, "checking", |progress| match &self.seeing {
+        watched(input, out, "checking", if self.seeing.is_some() { "" } else { UNCHANGED }, |progress| match &self.seeing {
             Some(seeing) => seeing.verify(input, &checks, progress),
             None => ops::report::verify_portion(input, &checks, progress, portion),
         })
@@ -302,7 +303,8 @@ impl VerifyRun<'_> {
         input.source = report.source.clone();
         let mut beside = LookedBeside { media, ..self.beside() };
         if let Some(path) = &args.ledger {
-            let found = watched(input, out, "comparing", |_| ops::open::steady(input, |input| check_ledger(input, path)))?;
+            let found =
+                watched(input, out, "comparing", UNCHANGED, |_| ops::open::steady(input, |input| check_ledger(input, path)))?;
             found.heed(&mut report.damage);
             beside.ledger = Some((path.clone(), found));
         }
@@ -392,17 +394,13 @@ fn show(
     Ok(())
 }
 
-/// Does the work on another thread, and shows how far it has come.
+/// Does the work over one log, and shows how far it has come. `left` says what an interruption leaves.
 fn watched<T: Send>(
     input: &ops::open::Input,
     out: &Out,
     doing: &str,
+    left: &str,
     work: impl FnOnce(&ops::report::Progress) -> Result<T> + Send,
 ) -> anyhow::Result<T> {
-    let progress = ops::report::Progress::default();
-    let total = input.source.segments.iter().map(|s| if s.length == u64::MAX { 0 } else { s.length }).sum();
-    let bar = WorkBar::new(out, format!("{doing} {}", escape::line(&input.source.path.display().to_string())), total);
-    let done = bar.watch(&progress.done, || interrupt::stopping(&progress.stop, || work(&progress)));
-    bar.finish();
-    Ok(done?)
+    Ok(verify_with_bar::watched(out, doing, &input.source.path, bytes_of(input), left, work)?)
 }

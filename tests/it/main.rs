@@ -37,6 +37,7 @@ mod guides;
 mod hostile;
 mod hostile_files;
 mod incident;
+mod interrupted;
 mod json;
 mod kept;
 mod keys;

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -119,7 +119,7 @@ fn vary(base: &mut Base, dice: &mut Dice) {
 fn salvaged_files(files: &Files, base: &Base) -> Option<Files> {
     let (disk, input) = open_in(files, Some(base.format), &base.keys).ok()?;
     let report = verify(&input, &Checks::default(), &Progress::default()).ok()?;
-    salvage(&input, &report, Path::new("/new"), &AtomicBool::new(false)).ok()?;
+    salvage(&input, &report, Path::new("/new"), &Progress::default()).ok()?;
     Some(files_in(disk.as_ref(), Path::new("/new")))
 }
 
@@ -439,7 +439,7 @@ fn check_untouched(case: &Case, files: &Files, seen: &Seen) -> Result<(), Fails>
 
 /// Everything that dump gives is in what salvage writes, and what it writes is clean.
 fn check_salvage(input: &Input, seen: &Seen) -> Result<(), Fails> {
-    let done = match salvage(input, &seen.report, Path::new("/new"), &AtomicBool::new(false)) {
+    let done = match salvage(input, &seen.report, Path::new("/new"), &Progress::default()) {
         Ok(done) => done,
         // Ciphertext that no key opens is not copied as if it were content.
         Err(Error::Input { what }) if what.contains("encrypted") => return Ok(()),

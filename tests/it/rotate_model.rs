@@ -44,7 +44,7 @@ fn rotate(disk: &SimDisk, archive: bool) -> (u64, Result<(), Error>) {
         let rules = Rules { by_checkpoint: true, ..Rules::default() };
         let plan = plan_prune(prune_facts(&shared, Path::new(DIR))?, &rules);
         let archive = archive.then_some((&shared, Path::new(ARCHIVE)));
-        let ended = retire(&shared, Path::new(DIR), &plan, archive, &mut |_, _| {});
+        let ended = retire(&shared, Path::new(DIR), &plan, archive, &Progress::default(), &mut |_, _| {});
         log.close()?;
         ended
     };
@@ -177,7 +177,7 @@ fn a_log_without_a_record_left_goes_on_with_the_next_number() {
     log.rotate().expect("the disk is well");
     let rules = Rules { keep_segments: Some(0), force: true, ..Rules::default() };
     let plan = plan_prune(prune_facts(&shared, Path::new(DIR)).expect("the log is whole"), &rules);
-    retire(&shared, Path::new(DIR), &plan, None, &mut |_, _| {}).expect("the disk is well");
+    retire(&shared, Path::new(DIR), &plan, None, &Progress::default(), &mut |_, _| {}).expect("the disk is well");
     log.close().expect("the disk is well");
     drop(log);
     let disk = disk.after_power_failure(Luck::None);

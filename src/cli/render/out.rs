@@ -192,6 +192,13 @@ impl Out {
         }
     }
 
+    /// A line on standard error, where nothing that was found waits to be written before it. Not shown under `--quiet`.
+    pub fn aside(&self, text: impl Display) {
+        if !self.quiet {
+            say(&self.wrapped(&text.to_string()));
+        }
+    }
+
     /// A line on standard error about what is going on. Not a failure, and not shown under `--quiet`.
     pub fn note(&mut self, text: impl Display) {
         if !self.quiet {

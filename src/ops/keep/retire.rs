@@ -5,18 +5,21 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::disk::{Cursor, Disk, File, Open, Remote, begin_file, crc32, make_dir, pieces, unfinished, write_full};
 use crate::model::{Error, Result};
+use crate::ops::report::Progress;
 use crate::writer::{Fate, SegmentFacts, check_frames};
 
 /// Takes away what a plan lets go, and says of each segment when it is gone and where its copy is: in a folder of the same disk or of another
-/// one. The caller holds the log's lock since before the plan was made.
+/// one. The caller holds the log's lock since before the plan was made. It is stopped only between two segments.
 pub fn retire(
     disk: &Arc<dyn Disk>,
     dir: &Path,
     plan: &[Fate],
     archive: Option<(&Arc<dyn Disk>, &Path)>,
+    progress: &Progress,
     gone: &mut dyn FnMut(&SegmentFacts, Option<PathBuf>),
 ) -> Result<()> {
     if let Some((there, archive)) = archive.filter(|(there, _)| there.remote().is_none() && plan.iter().any(Fate::goes))
@@ -26,6 +29,9 @@ pub fn retire(
     }
     // A plan that was made by hand must not leave a hole either.
     for fate in plan.iter().take_while(|fate| fate.goes()) {
+        if progress.stop.load(Ordering::Relaxed) {
+            return Err(Error::Interrupted);
+        }
         let copy = archive.map(|(there, archive)| match there.remote() {
             None => copy(disk, dir, &fate.segment, archive),
             Some(remote) => copy_far(disk, dir, &fate.segment, remote, archive),
@@ -33,6 +39,7 @@ pub fn retire(
         let copy = copy.transpose()?;
         disk.remove(&dir.join(&fate.segment.file))?;
         disk.sync_dir(dir)?;
+        progress.done.fetch_add(fate.segment.bytes, Ordering::Relaxed);
         gone(&fate.segment, copy);
     }
     Ok(())

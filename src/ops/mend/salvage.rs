@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use super::aside::Aside;
 use super::numbers::{Course, NumberPlan, Stretch, course};
@@ -15,7 +15,7 @@ use crate::disk::EntryKind;
 use crate::formats::{Halt, Item, KnownHole, Want};
 use crate::model::{Acknowledged, Damage, DamageKind, Error, Hole, HoleOrigin, Lsn, LsnRange, Payload, Record, Result, Time};
 use crate::ops::open::Input;
-use crate::ops::report::Report;
+use crate::ops::report::{Progress, Report};
 use crate::ops::walk;
 use crate::writer::{Fact, FrameKind, NewLog, NewRecord, RecordFacts};
 
@@ -90,7 +90,8 @@ pub struct Neighbour {
 }
 
 /// Writes all that is valid in a log into a new one. `report` is what checking the old log found.
-pub fn salvage(input: &Input, report: &Report, target: &Path, stop: &AtomicBool) -> Result<Salvaged> {
+/// When it is stopped or fails, what was written of the new one is removed.
+pub fn salvage(input: &Input, report: &Report, target: &Path, progress: &Progress) -> Result<Salvaged> {
     let Course { stretches, numbers } = course(input, report)?;
     let mut rank = vec![usize::MAX; input.source.segments.len()];
     for (place, stretch) in stretches.iter().enumerate() {
@@ -133,9 +134,10 @@ pub fn salvage(input: &Input, report: &Report, target: &Path, stop: &AtomicBool)
     let strangers: Vec<_> = report.damage.iter().filter(strange).map(|d| d.span.place.segment).collect();
     let want = Want { payloads: true, salvage: true, ..Want::default() };
     each_record(input, &stretches, want, &mut |record, _| {
-        if stop.load(Ordering::Relaxed) {
+        if progress.stop.load(Ordering::Relaxed) {
             return Err(Error::Interrupted);
         }
+        progress.done.fetch_add(record.span.length, Ordering::Relaxed);
         let stranger = strangers.contains(&record.span.place.segment);
         let file = input.source.segments.get(record.span.place.segment.index()).map_or("", |s| s.name.as_str());
         work.take(record, file, stranger)

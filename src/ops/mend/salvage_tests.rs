@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use super::tests::{Files, LUCKS, disk_with, files, hurt, look, segment};
 use crate::disk::{Disk, Errno, Fault, SimDisk, errno_of};
@@ -22,7 +21,7 @@ type Told = (u64, String, Option<u64>, Vec<u8>);
 
 fn run(disk: &SimDisk) -> Result<()> {
     let (input, report) = look(disk)?;
-    salvage(&input, &report, Path::new(TARGET), &AtomicBool::new(false)).map(drop)
+    salvage(&input, &report, Path::new(TARGET), &Progress::default()).map(drop)
 }
 
 fn is_there(disk: &SimDisk, path: &str) -> bool {

@@ -453,14 +453,14 @@ impl ScanReader<'_, '_> {
         Ok(())
     }
 
-    /// At the end of a segment.
+    /// At the end of a segment. Small segments have no other place at which a reader learns how far it came.
     fn leave(&mut self, segment: &Segment, summary: &Summary) -> Result<()> {
-        if !self.held_back.is_empty() && (segment.followed || !self.scan.growing) {
-            match self.let_out(segment) {
-                Ok(()) => {}
-                Err(Halt::Enough) => self.stopped = Some(Stopped::Enough),
-                Err(Halt::Failed(error)) => return Err(error),
-            }
+        let due = !self.held_back.is_empty() && (segment.followed || !self.scan.growing);
+        let let_out = if due { self.let_out(segment) } else { Ok(()) };
+        match let_out.and_then(|()| (self.take)(Event::Reached(segment, summary.length))) {
+            Ok(()) => {}
+            Err(Halt::Enough) => self.stopped = self.stopped.or(Some(Stopped::Enough)),
+            Err(Halt::Failed(error)) => return Err(error),
         }
         self.held_back.clear();
         self.due = summary.due.or(self.due);

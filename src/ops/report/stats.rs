@@ -188,7 +188,7 @@ fn count(input: &Input, scan: bool, progress: &Progress) -> Result<Stats> {
     let live = source.writer(input.format.lock);
     let mut counts = LogCounts::default();
     let mut parts: Vec<SegmentPart> = Vec::with_capacity(source.segments.len());
-    let (mut read_bytes, mut read_time) = (0, Duration::ZERO);
+    let (mut read_bytes, mut read_time, mut counted) = (0, Duration::ZERO, 0);
     for (index, segment) in source.segments.iter().enumerate() {
         if progress.stop.load(Ordering::Relaxed) {
             return Err(Error::Interrupted);
@@ -198,13 +198,14 @@ fn count(input: &Input, scan: bool, progress: &Progress) -> Result<Stats> {
             Some(part) => part,
             None => {
                 let begun = Instant::now();
-                let part = count_segment(input, segment, live.is_some(), &mut counts)?;
+                let part = count_segment(input, segment, live.is_some(), &mut counts, progress)?;
                 read_bytes += part.used;
                 read_time += begun.elapsed();
                 part
             }
         };
-        progress.done.fetch_add(part.file_bytes, Ordering::Relaxed);
+        counted += part.file_bytes;
+        progress.done.store(counted, Ordering::Relaxed);
         if let Some(tally) = &part.tally {
             counts.add(tally, index);
         }
@@ -249,13 +250,23 @@ fn from_trailer(input: &Input, segment: &Segment) -> Result<Option<SegmentPart>>
     Ok(trailer(&input.source, segment)?.map(|summary| SegmentPart::of(summary, false)))
 }
 
-fn count_segment(input: &Input, segment: &Segment, live: bool, counts: &mut LogCounts) -> Result<SegmentPart> {
+fn count_segment(
+    input: &Input,
+    segment: &Segment,
+    live: bool,
+    counts: &mut LogCounts,
+    progress: &Progress,
+) -> Result<SegmentPart> {
     let want = Want { tally: true, live, ..Want::default() };
+    let before = progress.done.load(Ordering::Relaxed);
     let mut take = |item: Item<'_>| {
-        if let Item::Record(record) = item {
-            counts.record(record);
+        match item {
+            Item::Record(record) => counts.record(record),
+            Item::Hurt(_) => drop(progress.damage.fetch_add(1, Ordering::Relaxed)),
+            Item::Reached(offset) => progress.done.store(before + offset, Ordering::Relaxed),
+            Item::Mark(_) => {}
         }
-        Ok(())
+        if progress.stop.load(Ordering::Relaxed) { Err(Halt::Failed(Error::Interrupted)) } else { Ok(()) }
     };
     let summary = walk::one(input, segment, want, &mut take)?.ok_or(Error::Interrupted)?;
     Ok(SegmentPart::of(summary, true))

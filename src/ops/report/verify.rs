@@ -189,6 +189,8 @@ pub struct Progress {
     pub done: AtomicU64,
     /// Bytes to look at; 0 when unknown.
     pub total: AtomicU64,
+    /// Pieces of damage that were met, before it is known what they mean.
+    pub damage: AtomicU64,
     /// Set to end the work early.
     pub stop: AtomicBool,
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::verify::{Checks, Progress};
@@ -214,9 +214,12 @@ impl Walks<'_> {
             let more = to.saturating_sub(reached);
             reached = reached.max(to);
             progress.done.fetch_add(more, Ordering::Relaxed);
-            pace.wait(more);
+            pace.wait(more, &progress.stop);
         };
         let mut take = |item: Item<'_>| {
+            if let Item::Hurt(_) = item {
+                progress.damage.fetch_add(1, Ordering::Relaxed);
+            }
             if let Item::Reached(offset) = item {
                 step(offset);
                 if progress.stop.load(Ordering::Relaxed) {
@@ -230,6 +233,9 @@ impl Walks<'_> {
         Ok(summary)
     }
 }
+
+/// How often a walk that waits asks whether it is to end.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// What all walks share.
 struct Limits<'a> {
@@ -248,12 +254,13 @@ struct RateLimit {
 }
 
 impl RateLimit {
-    fn wait(&self, more: u64) {
+    /// Waits until that many bytes more may be read, or the work is to end.
+    fn wait(&self, more: u64, stop: &AtomicBool) {
         let Some(rate) = self.rate.filter(|r| *r > 0) else { return };
         let done = self.done.fetch_add(more, Ordering::Relaxed) + more;
         let due = Duration::from_secs_f64(done as f64 / rate as f64);
-        if let Some(rest) = due.checked_sub(self.since.elapsed()) {
-            std::thread::sleep(rest);
+        while let Some(rest) = due.checked_sub(self.since.elapsed()).filter(|_| !stop.load(Ordering::Relaxed)) {
+            std::thread::sleep(rest.min(LOOK));
         }
     }
 }

@@ -1,0 +1,113 @@
+//! Ctrl-C and a polite kill: what was found is said, and what is left on the disk; nothing half-done stays under a name that counts.
+
+use std::fs;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::support::sandbox::{Sandbox, code, wait};
+
+/// A log that no command is through with before a signal can come.
+fn large() -> Sandbox {
+    let sandbox = Sandbox::new();
+    let words = ["append", "LOG", "--count", "2000", "--size", "64KiB", "--segment-bytes", "1MiB", "--sync", "none", "--quiet"];
+    let ran = sandbox.run(&words);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    sandbox
+}
+
+/// Whether the process has read some of the log. Then its handlers stand, and its work has begun.
+fn reads(id: u32) -> bool {
+    let counts = fs::read_to_string(format!("/proc/{id}/io")).unwrap_or_default();
+    let read = counts.lines().find_map(|line| line.strip_prefix("rchar: ")?.parse::<u64>().ok());
+    read.is_some_and(|read| read > 500_000)
+}
+
+/// Starts a command, sends it these signals once it is `ready`, and gives exit code, standard output and standard error.
+fn interrupt(sandbox: &Sandbox, words: &[&str], signals: &[Signal], ready: impl Fn(u32) -> bool) -> (i32, String, String) {
+    let file = |name: &str| Stdio::from(fs::File::create(sandbox.path().join(name)).expect("room"));
+    let mut child = sandbox.command(words).stdout(file("out")).stderr(file("err")).spawn().expect("it starts");
+    let begun = Instant::now();
+    while !ready(child.id()) {
+        assert!(child.try_wait().expect("it can be waited for").is_none(), "{words:?} ended before it was ready");
+        assert!(begun.elapsed() < Duration::from_secs(60), "{words:?} was never ready");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    for signal in signals {
+        kill_process(Pid::from_child(&child), *signal).expect("it runs");
+    }
+    let ended = code(wait(&mut child));
+    let text = |name: &str| fs::read_to_string(sandbox.path().join(name)).expect("it is text");
+    (ended, text("out"), text("err"))
+}
+
+#[test]
+fn a_check_says_how_far_it_came_and_that_nothing_was_changed() {
+    let sandbox = large();
+    let before = sandbox.files("LOG");
+    for signal in [Signal::INT, Signal::TERM] {
+        // Read so slowly, it cannot be through.
+        let words = ["verify", "LOG", "--io", "read", "--max-rate", "1MiB/s", "--jobs", "1"];
+        let (code, out, err) = interrupt(&sandbox, &words, &[signal], reads);
+        assert_eq!((code, out.as_str()), (130, ""), "{err}");
+        assert!(err.starts_with("interrupted checking LOG, after ") && err.ends_with("; nothing was changed\n"), "{err}");
+        assert!(err.contains(" of 125.") || err.contains(" of 12"), "how much there is: {err}");
+        let words = ["stats", "LOG", "--scan", "--io", "read"];
+        let (code, out, err) = interrupt(&sandbox, &words, &[signal], reads);
+        assert_eq!((code, out.as_str()), (130, ""), "{err}");
+        assert!(err.starts_with("interrupted counting LOG, after ") && err.ends_with("; nothing was changed\n"), "{err}");
+    }
+    let quiet = ["verify", "LOG", "--io", "read", "--max-rate", "1MiB/s", "--jobs", "1", "--quiet"];
+    let (code, _, err) = interrupt(&sandbox, &quiet, &[Signal::INT], reads);
+    assert_eq!((code, err.as_str()), (130, ""));
+    assert!(sandbox.files("LOG") == before, "nothing was changed");
+}
+
+#[test]
+fn a_salvage_that_is_interrupted_leaves_nothing_and_says_so() {
+    let sandbox = large();
+    let (new, before) = (sandbox.path().join("NEW.walctl-unfinished"), sandbox.files("LOG"));
+    for signal in [Signal::INT, Signal::TERM] {
+        let (code, out, err) = interrupt(&sandbox, &["repair", "LOG", "--salvage", "NEW"], &[signal], |_| new.exists());
+        assert_eq!((code, out.as_str()), (130, ""), "{err}");
+        let says = "; what was written of NEW has been removed, and LOG was not touched\n";
+        assert!(err.starts_with("interrupted salvaging LOG, after ") && err.ends_with(says), "{err}");
+        assert!(!new.exists() && !sandbox.path().join("NEW").exists(), "nothing is left");
+    }
+    assert!(sandbox.files("LOG") == before, "the log is as it was");
+}
+
+#[test]
+fn a_search_that_is_interrupted_hands_over_what_it_found() {
+    let sandbox = large();
+    let words = ["dump", "LOG", "--grep", "no record has this", "--json", "--io", "read"];
+    let (code, out, err) = interrupt(&sandbox, &words, &[Signal::TERM], reads);
+    assert_eq!((code, out.as_str()), (130, ""));
+    assert_eq!(err, "LOG: interrupted: 0 records shown; the rest of the log was not read\n");
+    let out_file = sandbox.path().join("out");
+    let some = |_| fs::metadata(&out_file).is_ok_and(|meta| meta.len() > 100_000);
+    let (code, out, err) = interrupt(&sandbox, &["dump", "LOG", "--json"], &[Signal::INT], some);
+    assert_eq!(code, 130, "{err}");
+    let lines: Vec<&str> = out.lines().collect();
+    assert!(out.ends_with('\n') && lines.iter().all(|line| line.starts_with('{') && line.ends_with('}')), "only whole lines");
+    assert_eq!(err, format!("LOG: interrupted: {} records shown; the rest of the log was not read\n", lines.len()));
+}
+
+#[test]
+fn an_archive_that_is_interrupted_says_what_is_gone_and_leaves_a_whole_log() {
+    let sandbox = large();
+    let archive = sandbox.path().join("ARCHIVE");
+    let some = |_| fs::read_dir(&archive).is_ok_and(|entries| entries.count() > 2);
+    let words = ["rotate", "LOG", "--keep-segments", "1", "--archive", "ARCHIVE"];
+    let (code, out, err) = interrupt(&sandbox, &words, &[Signal::INT], some);
+    assert_eq!(code, 130, "{out}{err}");
+    assert!(err.starts_with("interrupted: ") && err.ends_with(" gone from LOG; the log is whole\n"), "{err}");
+    assert_eq!(sandbox.run(&["verify", "LOG", "--quiet"]).code, 0);
+    assert_eq!(sandbox.run(&["verify", "ARCHIVE", "--quiet"]).code, 0, "what was copied is whole");
+    let half: Vec<String> =
+        sandbox.files("ARCHIVE").into_iter().map(|(name, _)| name).filter(|name| name.contains("unfinished")).collect();
+    assert_eq!(half, [""; 0]);
+    let again = sandbox.run(&words);
+    assert_eq!((again.code, sandbox.run(&["verify", "LOG", "--quiet"]).code), (0, 0), "{again:?}");
+}
