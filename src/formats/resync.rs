@@ -164,3 +164,49 @@ pub fn last_content(cursor: &mut Cursor, from: u64) -> u64 {
     }
     from
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::disk::{Disk, File, Open, SimDisk};
+
+    fn cursor(bytes: &[u8]) -> Cursor {
+        let disk = SimDisk::new();
+        let file: Arc<dyn File> = disk.open(Path::new("/a"), Open::CREATE).expect("it is new").into();
+        let written = file.write_at(bytes, 0).expect("a simulated disk has room");
+        assert_eq!(written, bytes.len());
+        Cursor::new(file, bytes.len() as u64)
+    }
+
+    #[test]
+    fn a_magic_is_found_wherever_it_lies_across_the_end_of_a_piece_in_zeros_and_in_other_bytes() {
+        const MAGIC: &[u8] = b"XYZ!";
+        for fill in [0, 0x11] {
+            for place in PIECE - 5..PIECE + 2 {
+                let mut bytes = vec![fill; 2 * PIECE];
+                bytes[place..place + 4].copy_from_slice(MAGIC);
+                let mut refused = Vec::new();
+                let found = find(&mut cursor(&bytes), MAGIC, 1, |cursor, at| {
+                    refused.push(at);
+                    (cursor.bytes(at, 4) == MAGIC).then_some("a frame")
+                });
+                assert_eq!(found, Some((place as u64, "a frame")), "{fill}");
+                assert_eq!(refused, [place as u64], "{fill}");
+            }
+            assert_eq!(find(&mut cursor(&vec![fill; PIECE + 7]), MAGIC, 0, |_, _| Some(())), None);
+        }
+    }
+
+    #[test]
+    fn a_magic_that_is_no_frame_is_passed_by_one_byte() {
+        let mut tried = Vec::new();
+        let found = find(&mut cursor(b"--aaaa--"), b"aa", 0, |_, at| {
+            tried.push(at);
+            (at == 4).then_some(())
+        });
+        assert_eq!((found, tried), (Some((4, ())), vec![2, 3, 4]));
+    }
+}

@@ -106,3 +106,55 @@ fn ingested(operation: &Operation<'_>, folder: &[String]) -> (Value, String) {
     }
     (facts, words)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::formats::Secrets;
+
+    /// What a batch with these operations means, beside these files, with values shown.
+    fn of(operations: &[u8], folder: &[&str]) -> (Value, String) {
+        let mut decoded = Decoded::new(Secrets::Shown);
+        let payload = [&7u64.to_le_bytes()[..], &1u32.to_le_bytes(), operations].concat();
+        let folder: Vec<String> = folder.iter().map(|name| (*name).to_owned()).collect();
+        batch(&payload, &folder, &mut decoded);
+        let facts: Value = serde_json::from_str(&decoded.to_json()).expect("it is an object");
+        (facts["operations"][0].clone(), decoded.sentence)
+    }
+
+    #[test]
+    fn an_ingested_table_is_named_and_said_to_be_missing_only_where_the_folder_was_seen_without_it() {
+        // Table 300 in two bytes of seven bits each; in kind 26 two blob files follow, 5 and 6.
+        let (plain, blobs) = (&[22, 2, 0xac, 2][..], &[26, 2, 0xac, 2, 3, 2, 5, 6][..]);
+        let (facts, said) = of(plain, &["000300.sst", "MANIFEST-000001"]);
+        assert_eq!(facts, json!({ "op": "ingested_table", "table": 300 }));
+        assert!(said.ends_with("ingested table 000300.sst"), "{said}");
+        let (facts, said) = of(plain, &["000301.sst"]);
+        assert_eq!(facts["table_absent"], true);
+        assert!(said.ends_with("000300.sst, which is not there: its data stands in no log"), "{said}");
+        assert_eq!(of(plain, &[]).0["table_absent"], Value::Null, "a file alone says nothing of its folder");
+        let (facts, _) = of(blobs, &["000300.sst"]);
+        assert_eq!(facts, json!({ "op": "ingested_table_with_blobs", "table": 300, "blob_files": [5, 6] }));
+    }
+
+    #[test]
+    fn each_kind_of_operation_says_its_keys_and_what_they_span() {
+        let table: [(&[u8], Value, &str); 6] = [
+            (b"\x01\x01k\x01v", json!({ "op": "set", "key": "k", "value": "v" }), "set k = v"),
+            (b"\x00\x01k", json!({ "op": "delete", "key": "k" }), "delete k"),
+            (b"\x03\x05hello", json!({ "op": "log_data", "length": 5 }), "log data of 5 B"),
+            (b"\x0f\x01a\x01b", json!({ "op": "delete_range", "key": "a", "end": "b" }), "delete range a to b"),
+            (b"\x17\x01k\x02\xac\x02", json!({ "op": "delete_sized", "key": "k", "deletes_bytes": 300 }), "delete sized k"),
+            (
+                b"\x15\x01a\x07\x01b\x02@1\x01v",
+                json!({ "op": "range_key_set", "key": "a", "end": "b", "suffixes": [{ "suffix": "@1", "value": "v" }] }),
+                "range key set a to b (@1)",
+            ),
+        ];
+        for (operations, facts, said) in table {
+            let found = of(operations, &[]);
+            assert_eq!(found.0, facts);
+            assert!(found.1.ends_with(said), "{}", found.1);
+        }
+    }
+}
