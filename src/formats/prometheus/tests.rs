@@ -132,12 +132,7 @@ fn a_cut_is_torn_unless_it_is_made_at_a_record_and_corrupt_with_a_segment_behind
 
 #[test]
 fn records_in_pieces_are_joined_and_packed_ones_unpacked() {
-    let mut labels = vec![1];
-    for number in 0..3000u64 {
-        labels.extend(number.to_be_bytes());
-        labels.extend([1, 1, b'a', 20]);
-        labels.extend([b'b'; 20]);
-    }
+    let labels = many_series(96_000);
     // A Snappy block of one literal.
     let mut packed = vec![27, 26 << 2];
     packed.extend(sample(7, 5));
@@ -145,6 +140,45 @@ fn records_in_pieces_are_joined_and_packed_ones_unpacked() {
     let seen = read(&pages.bytes);
     assert_eq!((seen.verdict(), seen.kinds.len()), (Verdict::Clean, 7));
     assert_eq!(seen.payloads[5..], [labels, sample(7, 5)]);
+}
+
+/// Series of as many bytes as that, or a few more.
+fn many_series(bytes: usize) -> Vec<u8> {
+    let mut labels = vec![1];
+    for number in 0u64.. {
+        if labels.len() >= bytes {
+            break;
+        }
+        labels.extend(number.to_be_bytes());
+        labels.extend([1, 1, b'a', 20]);
+        labels.extend([b'b'; 20]);
+    }
+    labels
+}
+
+#[test]
+fn a_record_that_is_longer_than_what_is_held_is_whole_packed_or_not() {
+    let labels = many_series(super::walk::HELD + 1000);
+    // One literal, whose length takes four bytes behind the tag.
+    let mut packed = Vec::new();
+    let mut left = labels.len();
+    while left >= 128 {
+        packed.push((left % 128) as u8 | 128);
+        left /= 128;
+    }
+    packed.extend([left as u8, 63 << 2]);
+    packed.extend(u32::try_from(labels.len() - 1).expect("a few megabytes").to_le_bytes());
+    packed.extend(&labels);
+    for (flags, stored) in [(0, &labels), (8, &packed)] {
+        let seen = read(&Pages::small().record(flags, stored).record(0, &sample(7, 9)).bytes);
+        assert_eq!((seen.verdict(), seen.kinds.len()), (Verdict::Clean, 7), "{flags}: {:?}", seen.damage);
+        assert!(seen.payloads[5] == labels, "{flags}: {} of {} bytes", seen.payloads[5].len(), labels.len());
+        // One byte less of its content, under a right sum, is no record.
+        let short = &stored[..stored.len() - 1];
+        let seen = read(&Pages::small().record(flags, short).record(0, &sample(7, 9)).bytes);
+        assert_ne!(seen.verdict(), Verdict::Clean, "{flags}");
+        assert_eq!(seen.payloads.last(), Some(&sample(7, 9)), "{flags}: what follows is read");
+    }
 }
 
 #[test]
