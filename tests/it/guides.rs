@@ -1,13 +1,14 @@
 //! The guides in `docs/` are true: every `console` block is run, and answers what stands there.
 //!
 //! The blocks of a page are run one after the other in one folder. `UPDATE=1 cargo test --test it guides` writes the answers anew. In an
-//! answer `[..]` stands for anything in that line, and times are not compared.
+//! answer `[..]` stands for anything in that line, and times are not compared. `<!-- fixture NAME PATH -->` puts a log of another system there.
 
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::cases::{renewed, same};
+use crate::support::fixture;
 use crate::support::sandbox::{Sandbox, finish};
 
 /// A command and its answer. A line that ends in `\` goes on in the next one.
@@ -64,6 +65,10 @@ fn try_page(path: &Path) {
     let sandbox = Sandbox::new();
     let run = path.with_file_name("run.json");
     fs::copy(run, sandbox.path().join("run.json")).expect("a saved run of bench lies beside the guides");
+    for wanted in text.lines().filter_map(|line| line.strip_prefix("<!-- fixture ")?.strip_suffix(" -->")) {
+        let (name, to) = wanted.split_once(' ').expect("a fixture and a path");
+        fixture::copy(name, &sandbox.path().join(to)).unwrap_or_else(|why| panic!("{why}"));
+    }
     let (mut page, mut wrong, mut ran) = (String::new(), String::new(), 0);
     for (index, part) in text.split("```console\n").enumerate() {
         let Some((block, rest)) = part.split_once("```").filter(|_| index > 0) else {
