@@ -1,12 +1,13 @@
 //! Object storage as a disk that is only read, and into which finished files are copied.
 //!
-//! `store` makes the client, `disk` is the door, `fetch` asks for one range of one object, `file` decides which ranges, `archive` puts files,
+//! `disk` is the door, `state` what all that goes through it shares, `store` makes the client, `fetch` asks for one range of one object, `file` decides which ranges, `archive` puts files,
 //! and `words` says what went wrong.
 
 mod archive;
 mod disk;
 mod fetch;
 mod file;
+mod state;
 mod store;
 mod words;
 

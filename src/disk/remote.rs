@@ -23,6 +23,8 @@ pub trait Remote: Send + Sync + fmt::Debug {
     fn files_read(&self) -> Vec<PathBuf>;
     /// These files will be opened next: what is needed for that may be asked for at once.
     fn expect(&self, paths: &[PathBuf]);
+    /// So many threads read at once, and two pieces for each of them may be held or on their way.
+    fn readers(&self, count: usize);
     /// What was asked so far.
     fn traffic(&self) -> Traffic;
     /// Puts a copy of a file of this machine where nothing stands yet. Done when the copy was read back whole and is equal; what stands there

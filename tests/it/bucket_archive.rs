@@ -142,7 +142,7 @@ fn a_server_that_fails_at_any_request_loses_nothing_and_the_next_run_goes_on() {
         Answer::Reset { done: false },
         Answer::Reset { done: true },
         Answer::Truncated,
-        Answer::Wrong,
+        Answer::Wrong(4999),
         Answer::Replaced,
         Answer::Unconditional,
     ];

@@ -11,9 +11,9 @@ use std::sync::Arc;
 use object_store::path::Path as Key;
 use object_store::{MultipartUpload, PutMode, PutOptions, PutPayload};
 
-use super::disk::Bucket;
 use super::fetch::{PinnedObject, quoted};
 use super::file::BucketFile;
+use super::state::Bucket;
 use super::words::WayFailure;
 use crate::disk::{File, read_full};
 use crate::model::{Error, Result};

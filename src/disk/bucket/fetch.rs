@@ -3,8 +3,8 @@
 use std::future::poll_fn;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use object_store::path::Path as Key;
 use object_store::{GetOptions, GetRange, ObjectStore};
@@ -34,20 +34,40 @@ pub struct Asker {
     pub client: Arc<dyn ObjectStore>,
     /// How many bytes came.
     pub bytes: Arc<AtomicU64>,
+    /// Room of pieces that were read, for others: an allocator that is given megabytes back in changing order keeps more than is used.
+    pub rooms: Arc<Mutex<Vec<Vec<u8>>>>,
 }
+
+/// Less room than this is not kept.
+const LARGE: usize = 1 << 20;
 
 impl Asker {
     /// The bytes of a range.
     pub async fn bytes(&self, of: &PinnedObject, range: Range<u64>) -> Result<Vec<u8>, WayFailure> {
         let want = usize::try_from(range.end - range.start).map_err(|_| WayFailure::of("it is too long"))?;
         for _ in 0..SHORT_ANSWERS {
-            let mut bytes = Vec::with_capacity(want);
+            let mut bytes = self.room(want);
             self.each_chunk(of, range.clone(), &mut |chunk| bytes.extend_from_slice(chunk)).await?;
             if bytes.len() == want {
                 return Ok(bytes);
             }
         }
         Err(WayFailure::of("the server ends its answers before their end"))
+    }
+
+    fn room(&self, want: usize) -> Vec<u8> {
+        let kept = if want < LARGE { None } else { self.rooms.lock().unwrap_or_else(PoisonError::into_inner).pop() };
+        let mut room = kept.unwrap_or_default();
+        room.clear();
+        room.reserve_exact(want);
+        room
+    }
+
+    /// Takes room back that is not read any more.
+    pub fn give_back(&self, room: Vec<u8>) {
+        if room.capacity() >= LARGE {
+            self.rooms.lock().unwrap_or_else(PoisonError::into_inner).push(room);
+        }
     }
 
     /// The sum of a range, which is not kept.

@@ -1,7 +1,7 @@
 //! An object as a file: pieces of 8 MiB with the next one on its way, and small reads where somebody only looks.
 //!
-//! A first look at a place costs a small request; whoever reads on from there reads all, and gets pieces. At any time two pieces are held or
-//! on their way.
+//! A first look at a place costs a small request; whoever reads on from there reads all, and gets pieces: one that is read or waited for, and
+//! others on their way. All files together have as many on their way as there are readers, so that where few read, each gets more.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::task::JoinHandle;
 
-use super::disk::Bucket;
 use super::fetch::PinnedObject;
+use super::state::{AheadSlot, Bucket};
 use super::store::Sizes;
 use super::words::WayFailure;
 use crate::disk::File;
@@ -40,10 +40,15 @@ impl HeldBytes {
     }
 }
 
+/// How many pieces are on their way to one reader at most, besides the one that it waits for.
+const AHEAD: usize = 4;
+
 /// A piece on its way.
 struct Flight {
     start: u64,
     end: u64,
+    /// What lets it be on its way though nobody waits for it.
+    ahead: Option<AheadSlot>,
     answer: Option<JoinHandle<Result<Vec<u8>, WayFailure>>>,
 }
 
@@ -86,30 +91,38 @@ impl BucketFile {
     }
 
     /// Asks for the piece that begins at an offset and ends at a whole multiple of pieces, if the object reaches there.
-    fn ask(&self, state: &mut Pieces, start: u64) {
+    fn ask(&self, state: &mut Pieces, start: u64, ahead: Option<AheadSlot>) {
         let piece = self.bucket.sizes().piece;
         let end = (start - start % piece + piece).min(self.object.length);
-        if start < end {
-            let answer = Some(self.bucket.ask(&self.object, start..end));
-            state.flights.push_back(Flight { start, end, answer });
-        }
+        let answer = Some(self.bucket.ask(&self.object, start..end));
+        state.flights.push_back(Flight { start, end, ahead, answer });
     }
 
-    /// Waits for the piece that is on its way to an offset, and sends for the one behind it meanwhile.
+    /// Waits for the piece that is on its way to an offset, and sends for those behind it meanwhile.
     fn await_piece(&self, state: &mut Pieces, offset: u64) -> Result<()> {
         while state.flights.front().is_some_and(|flight| flight.end <= offset) {
             state.flights.pop_front();
         }
-        state.piece = None;
-        if state.flights.len() == 1 {
-            let behind = state.flights[0].end;
-            self.ask(state, behind);
-        }
+        self.bucket.give_back(state.piece.take());
         let Some(mut flight) = state.flights.pop_front() else { return Ok(()) };
+        flight.ahead = None;
+        let mut end = state.flights.back().map_or(flight.end, |last| last.end);
+        while end < self.object.length && state.flights.len() < AHEAD {
+            let Some(slot) = self.bucket.slot() else { break };
+            self.ask(state, end, Some(slot));
+            end = state.flights.back().map_or(end, |last| last.end);
+        }
         let Some(answer) = flight.answer.take() else { return Ok(()) };
         let bytes = self.bucket.wait(&self.object, flight.start..flight.end, answer)?;
         state.piece = Some(HeldBytes { start: flight.start, bytes });
         Ok(())
+    }
+}
+
+impl Drop for BucketFile {
+    fn drop(&mut self) {
+        let piece = self.state().piece.take();
+        self.bucket.give_back(piece);
     }
 }
 
@@ -153,7 +166,7 @@ impl File for BucketFile {
             // Whatever is on its way is not what is wanted now.
             state.flights.clear();
             if state.goes_on(offset) {
-                self.ask(&mut state, offset);
+                self.ask(&mut state, offset, None);
                 continue;
             }
             let Sizes { glance, gaze, .. } = self.bucket.sizes();

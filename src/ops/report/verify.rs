@@ -297,6 +297,9 @@ fn check(
     let total = source.segments.iter().map(|s| if s.length == u64::MAX { 0 } else { s.length }).sum();
     progress.done.store(0, Ordering::Relaxed);
     progress.total.store(total, Ordering::Relaxed);
+    if let Some(remote) = source.disk.remote() {
+        remote.readers(checks.jobs);
+    }
     let want = Want { counts_only: true, deep: checks.deep, tally: checks.tally, live: live.is_some(), ..Want::default() };
     let found = Walks { input, want, checks, progress, seen, portion }.all(walked)?;
     // Of a part nothing is judged, even where it is all there is.

@@ -147,6 +147,7 @@ impl Walks<'_> {
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
                 let Some(segment) = todo.get(index) else { return };
+                self.expect(todo.get(index + self.checks.jobs));
                 let result = self.one(segment, &limits);
                 let failed = result.is_err();
                 results.lock().expect("no walk panics while it stores its result")[index] = Some(result);
@@ -167,6 +168,15 @@ impl Walks<'_> {
             work();
         });
         results.into_inner().expect("no walk panics while it stores its result")
+    }
+
+    /// This segment is surely read after those that are being read.
+    fn expect(&self, segment: Option<&&Segment>) {
+        if let (Some(remote), Some(segment), None, Portion::All) =
+            (self.input.source.disk.remote(), segment, self.seen, self.portion)
+        {
+            remote.expect(std::slice::from_ref(&segment.path));
+        }
     }
 
     /// One segment: as it was seen before, or walked; `None` when it is not of the portion.

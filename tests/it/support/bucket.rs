@@ -55,8 +55,8 @@ pub enum Answer {
     Truncated,
     /// The body ends in the middle, and the header says that it is as long as that.
     Short,
-    /// One byte of the body is another one.
-    Wrong,
+    /// One byte of the body is another one: the one in this place, counted round. The same one each time would be what stands there.
+    Wrong(usize),
     /// The object is replaced by one of the same length first.
     Replaced,
     /// Conditions are not looked at, and a range is given with the status of a whole, as rclone's server does it.
@@ -253,7 +253,7 @@ fn serve(stream: TcpStream, shelf: &Mutex<Shelf>) {
                 body.truncate(whole / 2);
                 length = whole / 2;
             }
-            Answer::Wrong if whole > 0 => body[whole / 3] ^= 0x10,
+            Answer::Wrong(at) if whole > 0 => body[at % whole] ^= 0x10,
             _ => {}
         }
         let mut head = format!("HTTP/1.1 {} Answer\r\nContent-Length: {length}\r\n", reply.status);
