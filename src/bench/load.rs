@@ -105,11 +105,7 @@ pub(super) fn run(disk: &Arc<dyn Disk>, dir: &Path, load: &Load<'_>, watch: &Wat
         let (before, cpu, since) = (log.counts(), cpu_time(), Instant::now());
         stage.phase.store(MEASURING, Ordering::Relaxed);
         pause(load.duration, &stage, watch);
-        // A sync that lasts longer than all that was asked for is a figure too, and the only one there is.
-        let expected = cell.rate.is_none_or(|rate| rate * load.duration.as_secs_f64() >= 1.0);
-        while expected && !(stage.answered.load(Ordering::Relaxed) || stage.failed.load(Ordering::Relaxed) || watch.is_over()) {
-            std::thread::sleep(FIRST_ANSWER);
-        }
+        first_answer(load, &stage, watch);
         stage.phase.store(OVER, Ordering::Relaxed);
         let (after, used) = (log.counts(), cpu_time().saturating_sub(cpu));
         run.seconds = since.elapsed().as_secs_f64();
@@ -121,28 +117,37 @@ pub(super) fn run(disk: &Arc<dyn Disk>, dir: &Path, load: &Load<'_>, watch: &Wat
         run.device_flushes = written.map(|device| device.flushes);
         Ok(appenders.into_iter().map(|thread| thread.join().expect("an appender does not panic")).collect())
     });
-    let mut told: Vec<u64> = Vec::new();
-    for one in seen? {
-        if let Some(error) = one.error {
-            return Err(error);
-        }
-        run.acked += one.acked;
-        run.bytes += one.bytes;
-        run.acked_in_all += one.in_all;
-        run.latency.join(&one.latency);
-        if told.len() < one.told.len() {
-            told.resize(one.told.len(), 0);
-        }
-        told.iter_mut().zip(&one.told).for_each(|(sum, more)| *sum += more);
-    }
-    // Each group of n was told of by n records.
-    run.groups = told.iter().enumerate().map(|(size, told)| if size == 0 { 0 } else { told.div_ceil(size as u64) }).collect();
+    run.join(seen?)?;
     log.close()?;
     run.syncs_in_all = log.counts().syncs;
     run.notes = log.notes();
     drop(log);
     run.held = Some(held(disk, dir)?);
     Ok(run)
+}
+
+impl Run {
+    /// Adds up what the appenders saw.
+    fn join(&mut self, seen: Vec<AppenderTally>) -> Result<()> {
+        let mut told: Vec<u64> = Vec::new();
+        for one in seen {
+            if let Some(error) = one.error {
+                return Err(error);
+            }
+            self.acked += one.acked;
+            self.bytes += one.bytes;
+            self.acked_in_all += one.in_all;
+            self.latency.join(&one.latency);
+            if told.len() < one.told.len() {
+                told.resize(one.told.len(), 0);
+            }
+            told.iter_mut().zip(&one.told).for_each(|(sum, more)| *sum += more);
+        }
+        // Each group of n was told of by n records.
+        self.groups =
+            told.iter().enumerate().map(|(size, told)| if size == 0 { 0 } else { told.div_ceil(size as u64) }).collect();
+        Ok(())
+    }
 }
 
 /// How many records the log holds, read as `walctl verify` reads it.
@@ -167,6 +172,14 @@ fn pause(span: Duration, stage: &LoadShared<'_>, watch: &Watch<'_>) {
             return;
         }
         std::thread::sleep(rest.min(LOOK));
+    }
+}
+
+/// Waits until something was acknowledged: a sync that lasts longer than all that was asked for is a figure too, and the only one there is.
+fn first_answer(load: &Load<'_>, stage: &LoadShared<'_>, watch: &Watch<'_>) {
+    let expected = load.cell.rate.is_none_or(|rate| rate * load.duration.as_secs_f64() >= 1.0);
+    while expected && !(stage.answered.load(Ordering::Relaxed) || stage.failed.load(Ordering::Relaxed) || watch.is_over()) {
+        std::thread::sleep(FIRST_ANSWER);
     }
 }
 
