@@ -276,6 +276,50 @@ fn parts_in_any_order_join_to_the_whole_often() {
     run(1_000_000, 5000, hold);
 }
 
+/// Walks so many parts in one order and joins their files in another one; of one part the file is there twice, of another one it is lost.
+fn deal_out_badly(log: &Log<'_>, of: u32, dice: &mut Dice) -> Result<(), String> {
+    let path = |number: u32| format!("/part-{number}-of-{of}");
+    for number in shuffled(of, dice) {
+        log.part(&open_seen(log.disk, &path(number)), number, of)?;
+    }
+    let mut order = shuffled(of, dice);
+    order.push(1 + dice.roll(of as usize) as u32);
+    let lost = dice.roll(4) == 0 && of > 1;
+    let all: Vec<u8> = order.iter().skip(usize::from(lost)).flat_map(|number| read(log.disk.as_ref(), &path(*number))).collect();
+    write(log.disk.as_ref(), Path::new("/joined"), &all);
+    Ok(())
+}
+
+/// The log of every case, of every shape and of every fixture that is not large, by every count of parts up to one more than it has segments.
+#[test]
+fn the_parts_of_every_case_join_to_the_whole_however_many_there_are_and_in_whatever_order() {
+    let bases = bases();
+    let (mut logs, mut as_seen, mut counts) = (BTreeSet::new(), 0, 0);
+    for (index, base) in bases.iter().enumerate() {
+        let disk: Arc<dyn Disk> = Arc::new(disk_with(&base.files, Path::new(LOG)));
+        let mut dice = Dice::of(index as u64);
+        let log = Log { disk: &disk, dir: Path::new(LOG), format: Some(base.format), keys: &base.keys, deep: index % 2 == 0 };
+        let whole = log.whole();
+        let segments = base.files.keys().filter(|name| base.format.number_of(name).is_some()).count().min(12) as u32;
+        for of in 1..=segments + 1 {
+            // A part may not meet what keeps the whole from being looked at; then the join does.
+            if let Err(why) = deal_out_badly(&log, of, &mut dice) {
+                assert_eq!(Err(why), whole, "{}: a part of {of}", base.name);
+                continue;
+            }
+            let joined = demand_same("joined", &whole, log.with(&open_seen(&disk, "/joined")));
+            as_seen += joined.unwrap_or_else(|why| panic!("{}: {of} parts: {why}", base.name));
+            counts += 1;
+        }
+        logs.insert(&base.name);
+    }
+    assert!(
+        logs.len() > 300 && counts > 900 && as_seen > 500,
+        "{} logs, {counts} counts, {as_seen} segments as seen",
+        logs.len()
+    );
+}
+
 /// Every fixture in place, as it lies there: parts in any order, joined, are the whole, and then all but the last segment is as seen.
 #[test]
 fn the_parts_of_every_fixture_join_to_the_whole() {
