@@ -430,7 +430,7 @@ _walctl() {
             return 0
             ;;
         walctl__subcmd__diff)
-            opts="-n -q -h -V --format --io --key-file --from --to --limit --json --quiet --color --help --version"
+            opts="-n -q -h -V --format --io --key-file --lsn --limit --json --quiet --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -459,11 +459,7 @@ _walctl() {
                     fi
                     return 0
                     ;;
-                --from)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --to)
+                --lsn)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -728,7 +724,7 @@ _walctl() {
             return 0
             ;;
         walctl__subcmd__rotate)
-            opts="-q -h -V --checkpoint --prune --keep-segments --keep-bytes --keep-for --pin --archive --force --dry-run --key-file --json --quiet --color --help --version"
+            opts="-q -h -V --checkpoint --prune --keep-segments --keep-bytes --keep-for --pin --archive --accept-pinned --dry-run --key-file --json --quiet --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -233,7 +233,7 @@ lowest-latency\t''
 largest-groups\t''
 past-the-cache\t''
 may-lose-10ms\t''"
-complete -c walctl -n "__fish_walctl_using_subcommand append" -l sync -d 'What makes a group durable: fdatasync, fsync, dsync, none or interval=DURATION [default: fdatasync]' -r
+complete -c walctl -n "__fish_walctl_using_subcommand append" -l sync -d 'What makes a group durable: fdatasync, fsync, dsync, none or interval=SPAN [default: fdatasync]' -r
 complete -c walctl -n "__fish_walctl_using_subcommand append" -l window -d 'Commit window, how long a group waits for more records: auto, 0, or a duration from its first record on [default: auto]' -r
 complete -c walctl -n "__fish_walctl_using_subcommand append" -l preallocate -d 'How space is reserved ahead of the data: none, sparse, fallocate or zero [default: zero]' -r
 complete -c walctl -n "__fish_walctl_using_subcommand append" -l segment-bytes -d 'Seal a segment before it grows beyond this size [default: 64MiB]' -r
@@ -274,7 +274,7 @@ complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l color -d 'When 
 always\t'Also into files and pipes'
 never\t'Nowhere'"
 complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l prune -d 'Remove segments that lie below the newest checkpoint, and nothing else'
-complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l force -d 'Remove segments even if a checkpoint, a transaction or a pin keeps them'
+complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l accept-pinned -d 'Remove segments even if a checkpoint, a transaction or a pin keeps them'
 complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l dry-run -d 'Change nothing; print the names of the segments that would be removed, one a line'
 complete -c walctl -n "__fish_walctl_using_subcommand rotate" -l json -d 'Results as JSON, one object a line; failures as one JSON object on standard error'
 complete -c walctl -n "__fish_walctl_using_subcommand rotate" -s q -l quiet -d 'Print no results and no progress; only the exit code answers'
@@ -351,8 +351,7 @@ complete -c walctl -n "__fish_walctl_using_subcommand diff" -l io -d 'How to rea
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"
 complete -c walctl -n "__fish_walctl_using_subcommand diff" -l key-file -d 'A file with keys for encrypted payloads: 64 hex digits a line, oldest first; append encrypts with the last one' -r -F
-complete -c walctl -n "__fish_walctl_using_subcommand diff" -l from -d 'Compare records from this LSN on' -r
-complete -c walctl -n "__fish_walctl_using_subcommand diff" -l to -d 'Compare records up to this LSN' -r
+complete -c walctl -n "__fish_walctl_using_subcommand diff" -l lsn -d 'Compare only records with LSNs A..B, both included; A.. and ..B are open at one end' -r
 complete -c walctl -n "__fish_walctl_using_subcommand diff" -s n -l limit -d 'List at most N ranges of each sort; the counts stay complete [default: 20, with --json 10000]' -r
 complete -c walctl -n "__fish_walctl_using_subcommand diff" -l color -d 'When to use colours; auto means on a terminal and without NO_COLOR' -r -f -a "auto\t'On a terminal and without NO_COLOR'
 always\t'Also into files and pipes'

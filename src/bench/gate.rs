@@ -48,7 +48,7 @@ impl FromStr for Rule {
     fn from_str(text: &str) -> Result<Rule, Error> {
         let wrong = || Error::Input {
             what: format!(
-                "{text:?} is no rule: write it like p99>+10%, rate<-5%, p99>2ms or rate<10000; figures are {}",
+                "`{text}` is no rule: write it like p99>+10%, rate<-5%, p99>2ms or rate<10000; figures are {}",
                 GATE_FIGURES.join(", ")
             ),
         };

@@ -30,7 +30,7 @@ impl FromStr for Goal {
 
     fn from_str(text: &str) -> Result<Goal, Error> {
         let wrong = || Error::Input {
-            what: format!("{text:?} is no target: write it like p99<2ms; p50, p90, p99, p99.9 and max are known"),
+            what: format!("`{text}` is no target: write it like p99<2ms; p50, p90, p99, p99.9 and max are known"),
         };
         let (name, limit) = text.split_once('<').ok_or_else(wrong)?;
         let index = PERCENTILES.iter().position(|(n, _)| *n == name.trim()).ok_or_else(wrong)?;

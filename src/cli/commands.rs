@@ -119,6 +119,74 @@ mod tests {
         command().subcommand(generate::command()).debug_assert();
     }
 
+    /// One name for one thing: a flag has the same short form, and takes the same sort of value, in every command that has it.
+    #[test]
+    fn a_flag_means_the_same_in_every_command() {
+        /// What is meant by a value.
+        const VALUES: &[&str] = &[
+            "FILE",
+            "DIR",
+            "LOG",
+            "OUT",
+            "SPAN",
+            "TIME",
+            "SIZE",
+            "RATE",
+            "RANGE",
+            "LSN",
+            "N",
+            "NUMBER",
+            "NAME",
+            "RULE",
+            "REGEX",
+            "KIND",
+            "TEXT",
+            "HOW",
+            "WHAT",
+            "WHEN",
+            "VIEW",
+            "FORMAT",
+            "MODE",
+            "GOAL",
+            "REASON",
+            "K/N",
+            "P%",
+            "N|all",
+            "SIZE:WEIGHT",
+            "yes,no",
+            "SETTING",
+        ];
+        let mut known: Vec<(String, Option<char>, String, String)> = Vec::new();
+        let mut shorts: Vec<(char, String)> = Vec::new();
+        let mut differ: Vec<String> = Vec::new();
+        for sub in command().get_subcommands() {
+            for arg in sub.get_arguments() {
+                let Some(long) = arg.get_long().map(str::to_owned) else { continue };
+                let takes = if arg.get_action().takes_values() { arg.get_value_names().unwrap_or_default() } else { &[] };
+                // bench measures lists of what append takes one of.
+                let value = takes
+                    .first()
+                    .map(|name| name.trim_end_matches(",...").trim_end_matches("...").to_owned())
+                    .unwrap_or_default();
+                assert!(value.is_empty() || VALUES.contains(&value.as_str()), "{} --{long} <{value}>", sub.get_name());
+                if let Some(short) = arg.get_short() {
+                    let other = shorts.iter().find(|(other, name)| *other == short && *name != long);
+                    assert!(other.is_none(), "-{short} is --{long} in {} and another flag elsewhere", sub.get_name());
+                    shorts.push((short, long.clone()));
+                }
+                let here = (long, arg.get_short(), value, sub.get_name().to_owned());
+                let other = known.iter().find(|other| other.0 == here.0 && (other.1, &other.2) != (here.1, &here.2));
+                // append has the first two as switches, and bench tries both; bench prints its Markdown, verify writes it beside its report.
+                let both = ["direct", "buffered", "markdown"].contains(&here.0.as_str());
+                if let Some(other) = other.filter(|_| !both) {
+                    differ.push(format!("{here:?} and {other:?}"));
+                }
+                known.push(here);
+            }
+        }
+        assert!(known.len() > 100 && differ.is_empty(), "{} flags; these differ:\n{}", known.len(), differ.join("\n"));
+    }
+
     #[test]
     fn every_command_and_flag_has_help() {
         for sub in command().get_subcommands() {

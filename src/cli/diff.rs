@@ -35,12 +35,9 @@ both logs in one key file.";
 pub struct DiffArgs {
     #[command(flatten)]
     input: InputArgs,
-    /// Compare records from this LSN on
-    #[arg(long, value_name = "LSN", value_parser = lsn)]
-    from: Option<Lsn>,
-    /// Compare records up to this LSN
-    #[arg(long, value_name = "LSN", value_parser = lsn)]
-    to: Option<Lsn>,
+    /// Compare only records with LSNs A..B, both included; A.. and ..B are open at one end
+    #[arg(long, value_name = "RANGE", value_parser = lsns)]
+    lsn: Option<LsnRange>,
     /// List at most N ranges of each sort; the counts stay complete [default: 20, with --json 10000]
     #[arg(long, short = 'n', value_name = "N")]
     limit: Option<usize>,
@@ -54,13 +51,7 @@ pub fn run(args: &DiffArgs, out: &mut Out) -> anyhow::Result<Exit> {
     }
     let [first, second] = args.input.paths()? else { return Err(usage("name two logs: walctl diff A B")) };
     [first, second].into_iter().try_for_each(|path| place::here(path, "diff"))?;
-    let window = match (args.from, args.to) {
-        (None, None) => None,
-        (from, to) => {
-            let window = LsnRange::new(from.unwrap_or(Lsn(0)), to.unwrap_or(Lsn(u64::MAX)));
-            Some(window.ok_or_else(|| usage("--from lies behind --to: there is nothing to compare"))?)
-        }
-    };
+    let window = args.lsn;
     let mut exit = Exit::Done;
     for pair in pairs(args, [first, second])? {
         let ended = match pair {
@@ -183,9 +174,13 @@ fn not_looked_at(logs: &[Input; 2], found: &Comparison) -> Vec<anyhow::Error> {
     errors
 }
 
-fn lsn(text: &str) -> Result<Lsn, String> {
-    match LsnWish::parse(text)?.first {
-        Some(Bound::At(lsn)) if !text.contains("..") => Ok(lsn),
-        _ => Err(format!("`{text}` is not an LSN: write a number, or a position such as 0/D13C90 where a format has them")),
-    }
+fn lsns(text: &str) -> Result<LsnRange, String> {
+    let wish = LsnWish::parse(text)?;
+    let at = |bound: Option<Bound>, open: Lsn| match bound {
+        None => Ok(open),
+        Some(Bound::At(lsn)) => Ok(lsn),
+        Some(_) => Err(format!("`{text}` counts from the end, and two logs have two ends: write numbers")),
+    };
+    let (first, last) = (at(wish.first, Lsn(0))?, at(wish.last, Lsn(u64::MAX))?);
+    LsnRange::new(first, last).ok_or_else(|| format!("`{text}` ends before it begins"))
 }

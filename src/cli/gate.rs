@@ -34,7 +34,7 @@ const TESTS: [(&str, Test); 7] = [
 impl Gate {
     /// Reads a condition.
     pub fn parse(text: &str) -> Result<Gate, String> {
-        let wrong = || format!("`{text}` is no condition; write it like replay_seconds>30");
+        let wrong = || format!("`{text}` is no rule; write it like replay_seconds>30");
         let at = text.find(['<', '>', '=', '!']).ok_or_else(wrong)?;
         let (name, rest) = text.split_at(at);
         let (sign, test) = TESTS.into_iter().find(|(sign, _)| rest.starts_with(sign)).ok_or_else(wrong)?;

@@ -48,7 +48,7 @@ impl Preset {
     pub fn named(name: &str) -> Result<Preset> {
         PRESETS.into_iter().find(|preset| preset.name == name).ok_or_else(|| {
             let names: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
-            Error::Input { what: format!("{name:?} is no preset: {}", names.join(", ")) }
+            Error::Input { what: format!("`{name}` is no preset: {}", names.join(", ")) }
         })
     }
 

@@ -44,13 +44,13 @@ pub struct RepairArgs {
     #[arg(long, conflicts_with = "salvage")]
     accept_running: bool,
     /// Refuse to cut more than this from a segment
-    #[arg(long, value_name = "BYTES", value_parser = parse_bytes, default_value_t = MAX_CUT)]
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes, default_value_t = MAX_CUT)]
     max_cut: u64,
     /// Cut everything after this LSN, on purpose; the removed LSNs are assigned again
     #[arg(long, value_name = "LSN", conflicts_with_all = ["undo", "salvage"])]
     at: Option<u64>,
     /// Accept that these records are gone for good (41..60): write a known hole, which verify reports and calls clean
-    #[arg(long, value_name = "LSNS", value_parser = parse_hole, conflicts_with_all = ["at", "undo", "salvage", "accept_suspect", "from_dwb"])]
+    #[arg(long, value_name = "RANGE", value_parser = parse_hole, conflicts_with_all = ["at", "undo", "salvage", "accept_suspect", "from_dwb"])]
     accept_hole: Option<LsnRange>,
     /// Confirm --at or --accept-hole
     #[arg(long, requires = "purpose")]
@@ -69,7 +69,7 @@ pub struct RepairArgs {
 /// LSNs as `A..B`, `A-B` as reports print them, or one of them.
 fn parse_hole(text: &str) -> Result<LsnRange, String> {
     let (first, last) = text.split_once("..").or_else(|| text.split_once('-')).unwrap_or((text, text));
-    let number = |text: &str| text.strip_prefix('=').unwrap_or(text).parse().map(Lsn).map_err(|_| format!("{text:?} is no LSN"));
+    let number = |text: &str| text.strip_prefix('=').unwrap_or(text).parse().map(Lsn).map_err(|_| format!("`{text}` is no LSN"));
     LsnRange::new(number(first)?, number(last)?).ok_or_else(|| "the first LSN lies above the last".to_owned())
 }
 

@@ -34,7 +34,7 @@ use walctl::model::units::{count, parse_bytes, parse_duration, show_bytes};
 const AFTER_HELP: &str = "\
 Without --prune or a --keep flag no segment is removed. With several of them, a segment stays if any of them keeps it. Segments are \
 removed from the oldest on, never the active one, and never so that a hole remains. Whatever the flags, a segment stays if it reaches above the newest \
-checkpoint (if the log has one), if it holds the beginning of an open transaction, or if a --pin has not read it yet; only --force \
+checkpoint (if the log has one), if it holds the beginning of an open transaction, or if a --pin has not read it yet; only --accept-pinned \
 overrides that. LSNs are never assigned again. The log is locked meanwhile; readers are not disturbed.";
 
 /// Seal the active segment and begin the next one; remove old segments by rule
@@ -67,7 +67,7 @@ pub struct RotateArgs {
     archive: Option<PathBuf>,
     /// Remove segments even if a checkpoint, a transaction or a pin keeps them
     #[arg(long)]
-    force: bool,
+    accept_pinned: bool,
     /// Change nothing; print the names of the segments that would be removed, one a line
     #[arg(long)]
     dry_run: bool,
@@ -144,10 +144,11 @@ impl RotateArgs {
                 kept_pins(disk, &self.dir).unwrap_or_default(),
             ]
             .concat(),
-            force: self.force,
+            force: self.accept_pinned,
         };
         if !rules.any() {
-            for (flag, given) in [("--archive", self.archive.is_some()), ("--force", self.force), ("--pin", !self.pin.is_empty())]
+            for (flag, given) in
+                [("--archive", self.archive.is_some()), ("--accept-pinned", self.accept_pinned), ("--pin", !self.pin.is_empty())]
             {
                 if given {
                     return Err(usage(format!("{flag} is about segments that go; say which, with --prune or a --keep flag")));

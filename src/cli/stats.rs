@@ -38,7 +38,7 @@ pub struct StatsArgs {
     #[command(flatten)]
     host: HostFlag,
     /// End with 7 if this holds for a log, as in replay_seconds>30; repeat the flag for more rules
-    #[arg(long, value_name = "CONDITION", value_parser = Gate::parse)]
+    #[arg(long, value_name = "RULE", value_parser = Gate::parse)]
     fail_if: Vec<Gate>,
     /// Count again after this time, until interrupted
     #[arg(long, value_name = "SPAN", value_parser = parse_duration, num_args = 0..=1, default_missing_value = "2s", require_equals = true)]

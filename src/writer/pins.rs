@@ -75,7 +75,7 @@ impl Pins {
     pub fn set(&self, name: &str, read: Lsn) -> Result<()> {
         if !is_name(name) {
             let what =
-                format!("{name:?} is no name for a pin: up to {LONGEST_NAME} letters, digits, dots, dashes and underscores");
+                format!("`{name}` is no name for a pin: up to {LONGEST_NAME} letters, digits, dots, dashes and underscores");
             return Err(Error::Input { what });
         }
         let mut kept = self.hold();

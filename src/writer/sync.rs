@@ -49,7 +49,7 @@ impl FromStr for SyncMode {
 
     fn from_str(text: &str) -> Result<SyncMode, Error> {
         let wrong = || Error::Input {
-            what: format!("{text:?} is no sync mode: fdatasync, fsync, dsync, none or interval=DURATION, such as interval=10ms"),
+            what: format!("`{text}` is no sync mode: fdatasync, fsync, dsync, none or interval=SPAN, such as interval=10ms"),
         };
         Ok(match text {
             "fdatasync" => SyncMode::Fdatasync,
@@ -96,7 +96,7 @@ impl FromStr for Window {
         }
         parse_duration(text)
             .map(Window::Fixed)
-            .map_err(|_| Error::Input { what: format!("{text:?} is no window: auto, 0, or a duration such as 200us") })
+            .map_err(|_| Error::Input { what: format!("`{text}` is no window: auto, 0, or a duration such as 200us") })
     }
 }
 
@@ -133,7 +133,7 @@ impl FromStr for Preallocate {
             "sparse" => Preallocate::Sparse,
             "fallocate" => Preallocate::Fallocate,
             "zero" => Preallocate::Zero,
-            _ => return Err(Error::Input { what: format!("{text:?} is no preallocation: none, sparse, fallocate or zero") }),
+            _ => return Err(Error::Input { what: format!("`{text}` is no preallocation: none, sparse, fallocate or zero") }),
         })
     }
 }

@@ -219,7 +219,7 @@ const MORE: &[&str] = &[
     "walctl append NEW --tag 7 --kind txn-begin --text a --json",
     "walctl rotate NEW --json",
     "walctl rotate NEW --checkpoint 2 --keep-segments 1 --json",
-    "walctl rotate NEW --keep-segments 1 --force --archive ARCHIVE --json",
+    "walctl rotate NEW --keep-segments 1 --accept-pinned --archive ARCHIVE --json",
     "walctl rotate NEW --prune --json",
     "walctl stats NEW --json",
     "walctl dump SMALL --payload hex --json",

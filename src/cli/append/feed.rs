@@ -121,18 +121,18 @@ fn json_line(line: &[u8], take: &mut dyn Receive) -> Result<(), End> {
     }
     let number = |name: &str| match fields.get(name) {
         None | Some(Value::Null) => Ok(None),
-        Some(value) => value.as_u64().map(Some).ok_or_else(|| wrong(&format!("{name:?} is no number: {value}"))),
+        Some(value) => value.as_u64().map(Some).ok_or_else(|| wrong(&format!("`{name}` is no number: {value}"))),
     };
     let kind = match fields.get("kind") {
         None | Some(Value::Null) => None,
         Some(Value::String(name)) => {
-            Some(FrameKind::from_name(name).ok_or_else(|| wrong(&format!("{name:?} is no kind; --kind gives all records one")))?)
+            Some(FrameKind::from_name(name).ok_or_else(|| wrong(&format!("`{name}` is no kind; --kind gives all records one")))?)
         }
         Some(other) => return Err(wrong(&format!("{other} is no kind"))),
     };
     let time = match fields.get("time") {
         None | Some(Value::Null) => None,
-        Some(Value::String(text)) => Some(Time::parse(text).ok_or_else(|| wrong(&format!("{text:?} is no time")))?),
+        Some(Value::String(text)) => Some(Time::parse(text).ok_or_else(|| wrong(&format!("`{text}` is no time")))?),
         Some(other) => return Err(wrong(&format!("{other} is no time"))),
     };
     take.record(Given { payload, kind, tag: number("tag")?, lsn: number("lsn")?.map(Lsn), time })

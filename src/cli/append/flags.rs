@@ -21,7 +21,7 @@ pub struct WriteFlags {
     /// A named set of options; options given explicitly override it. Prints what it sets
     #[arg(long, value_name = "NAME", value_parser = preset_names())]
     preset: Option<String>,
-    /// What makes a group durable: fdatasync, fsync, dsync, none or interval=DURATION [default: fdatasync]
+    /// What makes a group durable: fdatasync, fsync, dsync, none or interval=SPAN [default: fdatasync]
     #[arg(long, value_name = "MODE", value_parser = |text: &str| text.parse::<SyncMode>().map_err(|e| e.to_string()))]
     sync: Option<SyncMode>,
     /// Commit window, how long a group waits for more records: auto, 0, or a duration from its first record on [default: auto]

@@ -40,7 +40,7 @@ pub struct DumpArgs {
     #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = kind, help_heading = WHICH)]
     pub kind: Vec<String>,
     /// Records with this tag; repeat the flag for more tags
-    #[arg(long, value_name = "NUMBER", value_delimiter = ',', help_heading = WHICH)]
+    #[arg(long, value_name = "N", value_delimiter = ',', help_heading = WHICH)]
     pub tag: Vec<u64>,
     /// Records whose payload or decoded content matches this regular expression; (?i) in front ignores case
     #[arg(long, value_name = "REGEX", value_parser = regex, help_heading = WHICH)]
@@ -96,7 +96,7 @@ pub struct DumpArgs {
     #[arg(long, group = "shape", help_heading = HOW)]
     pub raw: bool,
     /// Separator between raw payloads
-    #[arg(long, value_name = "WHAT", default_value = "lf", requires = "raw", help_heading = HOW)]
+    #[arg(long, value_name = "HOW", default_value = "lf", requires = "raw", help_heading = HOW)]
     pub delimiter: Separator,
     /// How many threads make lines of JSON and CSV [default: one for each processor]
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), help_heading = HOW)]

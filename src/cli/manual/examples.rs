@@ -96,7 +96,7 @@ const STATS: &[Example] = &[
 const DIFF: &[Example] = &[
     ("walctl diff wal /backup/wal", "See where a log and its backup part"),
     ("walctl diff wal wal-salvaged", "See what a salvage could not keep"),
-    ("walctl diff primary replica --from 40000 --json", "Compare the newer records of two logs, in a script"),
+    ("walctl diff primary replica --lsn 40000.. --json", "Compare the newer records of two logs, in a script"),
 ];
 
 const BENCH: &[Example] = &[

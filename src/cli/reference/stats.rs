@@ -70,7 +70,7 @@ const KINDS: &[Key] = &[object("*", AMOUNT, "Records of the kind that the key na
 
 const AMOUNT: &[Key] = &[int("count", "How many there are."), int("bytes", "Their bytes as they are stored.")];
 
-const TAG: &[Key] = &[int("tag", "The tag."), AMOUNT[0], AMOUNT[1]];
+const TAG: &[Key] = &[int("tag", "The tag of these records."), AMOUNT[0], AMOUNT[1]];
 
 const SIZES: &[Key] = &[
     int("p50", "Half of them are not larger.").or_null(),

@@ -165,6 +165,10 @@ impl IncidentRun {
 
     fn told(&mut self, input: &Input, report: &Report, beside: &LookedBeside, verdict_name: &'static str) -> LogIncident {
         self.settle();
+        if input.source.disk.remote().is_some() {
+            // What is read from another machine is paid for.
+            (self.draw_room, self.hash_room) = (0, 0);
+        }
         let next = hint::advisor(input, report);
         let described = &report.damage[..report.damage.len().min(DESCRIBED)];
         let times = times_around(input, described);

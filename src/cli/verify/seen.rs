@@ -32,7 +32,7 @@ pub struct SeenArgs {
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, conflicts_with = "media")]
     seen: Option<PathBuf>,
     /// Read a segment again when it was read longer ago than this
-    #[arg(long, value_name = "TIME", default_value = "30d", value_parser = parse_duration, requires = "seen")]
+    #[arg(long, value_name = "SPAN", default_value = "30d", value_parser = parse_duration, requires = "seen")]
     seen_for: Duration,
     /// Read only part K of N, keep what is found in the file, judge nothing, and end with 0 or 1: for many machines at once
     #[arg(long, value_name = "K/N", value_parser = part, requires = "seen", conflicts_with_all = ["ledger", "map", "max_bytes"])]

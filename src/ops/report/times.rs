@@ -42,7 +42,8 @@ pub fn times_around(input: &Input, damage: &[Damage]) -> Vec<TimesAround> {
     for (index, one) in damage.iter().enumerate() {
         by_segment.entry(one.span.place.segment.index()).or_default().push(index);
     }
-    let mut room = ENOUGH;
+    // What is read from another machine is paid for.
+    let mut room = if input.source.disk.remote().is_some() { 0 } else { ENOUGH };
     for (segment, mut hurt) in by_segment {
         hurt.sort_by_key(|index| damage[*index].span.start());
         if !in_segment(input, segment, damage, &hurt, &mut around, &mut room) {
@@ -97,7 +98,7 @@ fn timed(record: &Record<'_>) -> Option<RecordTime> {
 }
 
 fn first_of(input: &Input, segment: usize) -> Option<RecordTime> {
-    let segment = readable(input, segment, &mut u64::MAX.clone())?;
+    let segment = readable(input, segment, &mut if input.source.disk.remote().is_some() { 0 } else { u64::MAX })?;
     let mut first = None;
     let _ = walk::one(input, segment, Want::default(), &mut |item| {
         if let Item::Record(record) = item {
