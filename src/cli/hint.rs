@@ -79,6 +79,14 @@ pub fn for_error(command: &str, error: &anyhow::Error) -> Option<String> {
 /// What to try when the system refused something.
 fn for_io(doing: &str, path: &Path, source: &std::io::Error) -> Option<String> {
     match source.kind() {
+        ErrorKind::NotFound if scheme_of(path).is_some() => {
+            let list = match scheme_of(path)? {
+                "s3" => "aws s3 ls",
+                "gs" => "gcloud storage ls",
+                _ => return None,
+            };
+            Some(format!("{list} {}/", show(parent(path)?).trim_end_matches('/')))
+        }
         ErrorKind::NotFound => parent(path).map(|dir| format!("ls -l {}", show(dir))),
         // What could not be made is not there to be looked at.
         ErrorKind::PermissionDenied if doing == "create" => {

@@ -40,9 +40,9 @@ impl From<object_store::Error> for WayFailure {
     fn from(error: object_store::Error) -> WayFailure {
         use object_store::Error as E;
         let text = error.to_string();
-        let no_bucket = || code(&text).is_some_and(|code| code == "NoSuchBucket" || code == "ContainerNotFound");
+        let no_bucket = code(&text).is_some_and(|code| code == "NoSuchBucket" || code == "ContainerNotFound");
         match &error {
-            E::NotFound { .. } if no_bucket() => WayFailure::of("there is no such bucket"),
+            _ if no_bucket => WayFailure::of("there is no such bucket"),
             E::NotFound { .. } => WayFailure::Gone,
             E::Precondition { .. } | E::NotModified { .. } => WayFailure::Replaced,
             E::AlreadyExists { .. } => WayFailure::Taken,
@@ -51,13 +51,24 @@ impl From<object_store::Error> for WayFailure {
     }
 }
 
+/// Where a machine is asked for its credentials, and what the client says when it was given none. Names of objects have no such words, as far
+/// as that can be.
+const NO_CREDENTIALS: [&str; 8] = [
+    "//169.254.",
+    "/latest/api/token",
+    "/latest/meta-data/",
+    "/computeMetadata/",
+    "metadata/identity/oauth2",
+    "issing SecretAccessKey",
+    "issing AccessKeyId",
+    "ccount must be specified",
+];
+
 fn is_denied(error: &object_store::Error, text: &str) -> bool {
     use object_store::Error as E;
     matches!(error, E::PermissionDenied { .. } | E::Unauthenticated { .. })
         || matches!(status(text), Some(401 | 403))
-        || ["169.254.", "/latest/", "redential", "computeMetadata", "metadata/identity", "access key"]
-            .iter()
-            .any(|word| text.contains(word))
+        || NO_CREDENTIALS.iter().any(|word| text.contains(word))
 }
 
 fn why(error: &object_store::Error, text: &str) -> String {
@@ -75,6 +86,9 @@ fn why(error: &object_store::Error, text: &str) -> String {
     }
     if text.contains("redirect without LOCATION") {
         return "the server sends us elsewhere: is the region right?".into();
+    }
+    if text.contains("URL scheme is not allowed") {
+        return "its address is one of http, which must be allowed by AWS_ALLOW_HTTP=true or the like".into();
     }
     let mut cause: &dyn std::error::Error = error;
     while let Some(deeper) = cause.source() {
@@ -145,5 +159,14 @@ mod tests {
         let words = WayFailure::from(generic("relative URL https://b/?sig=SECRET")).words().0;
         assert!(!words.contains("SECRET"), "{words}");
         assert_eq!(WayFailure::from(generic("Connection refused (os error 111)")).words().0, "connection refused");
+        let cases = [
+            ("status code: 404 Not Found: <Code>NoSuchBucket</Code>", "there is no such bucket", false),
+            ("missing SecretAccessKey", "no credentials were found", true),
+            ("HTTP error: builder error: URL scheme is not allowed", "its address is one of http", false),
+        ];
+        for (text, told, denied) in cases {
+            let (words, is) = WayFailure::from(generic(text)).words();
+            assert!(words.starts_with(told) && is == denied, "{words}");
+        }
     }
 }
