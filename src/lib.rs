@@ -406,7 +406,7 @@ pub mod formats {
     pub use format::{
         Around, Drawing, Format, Halt, Item, Likeness, Mark, Numbers, ReadOwn, Sample, Sink, Visit, Walk, Want, WriteOwn,
     };
-    pub use kept::{KEPT, LONGEST_LINE, Label, Parts, line_key, parts, read_line, write_line};
+    pub use kept::{KEPT, LONGEST_LINE, Label, Parts, line_key, parts, read_found, read_line, write_line};
     pub use layout::{Folder, Laid, Placed, numbered};
     pub use mend::{Mend, Mending, Restored, Restorer};
     pub use ours::{HeaderFacts, HoleSite, Ours, ReadEnds, ReadHeader, ReadTrailer, WriteHole};

@@ -64,6 +64,8 @@ pub struct Parts<'a> {
     pub log: &'a str,
     /// When it was walked.
     pub walked: Time,
+    /// What was found, as JSON.
+    pub found: &'a str,
 }
 
 /// How a line begins that is about this segment, this question and this state of the file.
@@ -130,19 +132,27 @@ pub fn parts(line: &str) -> Option<Parts<'_>> {
         named: head.get(before_named..before_log)? != ",\"named\":false",
         log: head.get(before_log + ",\"log\":".len()..before_walked)?,
         walked: Time::parse(walked)?,
+        found: head.get(before_found + ",\"found\":".len()..)?,
     })
 }
 
 /// The summary of a segment from its line, if it is one, of this version, and of this segment in this state of its file.
 #[must_use]
 pub fn read_line(format: &Format, segment: &Segment, asked: &Value, file: &Value, line: &str) -> Option<Summary> {
-    if segment.kind != EntryKind::File || parts(line)?.key != line_key(format, segment, asked, file) {
+    let parts = parts(line)?;
+    if segment.kind != EntryKind::File || parts.key != line_key(format, segment, asked, file) {
         return None;
     }
-    let value: Value = serde_json::from_str(line).ok()?;
-    let summary = summary(format, segment.id, &value["found"])?;
+    read_found(format, segment, file, &parts)
+}
+
+/// The same of a line whose key was found to be the right one.
+#[must_use]
+pub fn read_found(format: &Format, segment: &Segment, file: &Value, parts: &Parts<'_>) -> Option<Summary> {
+    let found: Value = serde_json::from_str(parts.found).ok()?;
+    let summary = summary(format, segment.id, &found)?;
     // The file was as long when it was walked: anything else is a lie.
-    let fits = value["file"]["length"].as_u64().is_none_or(|length| length == summary.length);
+    let fits = file["length"].as_u64().is_none_or(|length| length == summary.length);
     fits.then_some(summary)
 }
 

@@ -98,35 +98,37 @@ impl Walks<'_> {
     /// Walks the segments, several at once. `None` for those that are not of the portion.
     pub fn all(&self, walked: &mut WalkCache) -> Result<Vec<Option<Summary>>> {
         let segments = &self.input.source.segments;
-        let known = |segment: &Segment| {
-            let summary = walked.take(segment)?;
-            self.progress.done.fetch_add(summary.length, Ordering::Relaxed);
-            Some(Ok(Some(summary)))
-        };
-        let mut results: Vec<Option<Result<Option<Summary>>>> = segments.iter().map(known).collect();
-        let todo: Vec<&Segment> = segments.iter().zip(&results).filter(|(_, done)| done.is_none()).map(|(s, _)| s).collect();
-        let found = self.several(&todo);
-        for (segment, result) in todo.into_iter().zip(found) {
-            results[segment.id.index()] = result;
+        let (mut known, mut todo): (Vec<Option<Summary>>, Vec<&Segment>) = (Vec::new(), Vec::with_capacity(segments.len()));
+        for segment in segments {
+            let summary = walked.take(segment);
+            match &summary {
+                Some(summary) => drop(self.progress.done.fetch_add(summary.length, Ordering::Relaxed)),
+                None => todo.push(segment),
+            }
+            known.extend((summary.is_some() || !known.is_empty()).then_some(summary));
+        }
+        // Of a million segments one list of what was found is enough: where nothing was known before, there is no second one.
+        let first = segments.len() - known.len();
+        let mut found = self.several(&todo);
+        let rest = found.split_off(first.min(found.len()));
+        let mut rest = rest.into_iter();
+        found.extend(
+            known.into_iter().map(|known| known.map_or_else(|| rest.next().flatten(), |summary| Some(Ok(Some(summary))))),
+        );
+        let results = found;
+        if results.iter().all(|result| matches!(result, Some(Ok(_)))) {
+            return Ok(results.into_iter().map(|result| result.and_then(Result::ok).flatten()).collect());
         }
         // The first real failure counts, not the interruptions that it caused in others.
-        let (mut failed, mut interrupted) = (None, false);
-        let mut summaries = Vec::with_capacity(results.len());
+        let mut failed = None;
         for (segment, result) in segments.iter().zip(results) {
             match result {
-                Some(Ok(summary)) => summaries.push((segment, summary)),
-                None | Some(Err(Error::Interrupted)) => interrupted = true,
+                Some(Ok(Some(summary))) => walked.keep(segment, summary),
+                Some(Ok(None)) | None | Some(Err(Error::Interrupted)) => {}
                 Some(Err(error)) => failed = failed.or(Some(error)),
             }
         }
-        let failed = failed.or(interrupted.then_some(Error::Interrupted));
-        let Some(error) = failed else { return Ok(summaries.into_iter().map(|(_, summary)| summary).collect()) };
-        for (segment, summary) in summaries {
-            if let Some(summary) = summary {
-                walked.keep(segment, summary);
-            }
-        }
-        Err(error)
+        Err(failed.unwrap_or(Error::Interrupted))
     }
 
     /// Walks some segments; after a failure the rest stays undone.

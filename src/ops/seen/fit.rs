@@ -12,8 +12,8 @@ use sha2::{Digest, Sha256};
 
 use super::file::SeenFile;
 use crate::disk::{Disk, EntryKind, Noting, Segment, Source, Stamp, settled_stamp};
-use crate::formats::{Label, Summary, Want, line_key, read_line, write_line};
-use crate::model::{DamageKind, Keys, Time};
+use crate::formats::{Label, Summary, Want, line_key, read_found, write_line};
+use crate::model::{DamageKind, Keys, SegmentId, Time};
 use crate::ops::open::Input;
 
 /// A walk that looked at more files than this is not kept.
@@ -29,7 +29,12 @@ pub struct SeenRun<'a> {
     taken: Mutex<HashMap<String, Time>>,
     /// The segment that was listed first, and what its header says.
     first: Mutex<Option<(String, Value)>>,
+    /// How the segments stand that were looked at last, for those behind them.
+    recent: Mutex<[Option<(SegmentId, Stamp)>; RECENT]>,
 }
+
+/// How many are remembered: more than are walked at once on most machines.
+const RECENT: usize = 64;
 
 /// A segment before it is walked.
 #[derive(Debug)]
@@ -45,7 +50,15 @@ impl<'a> SeenRun<'a> {
         let path = &input.source.path;
         let log = std::path::absolute(path).unwrap_or_else(|_| path.clone()).display().to_string();
         let noting = Arc::new(Noting::new(input.source.disk.clone()));
-        SeenRun { file, noting, log, keys: fingerprint(&input.keys), taken: Mutex::default(), first: Mutex::default() }
+        SeenRun {
+            file,
+            noting,
+            log,
+            keys: fingerprint(&input.keys),
+            taken: Mutex::default(),
+            first: Mutex::default(),
+            recent: Mutex::new([const { None }; RECENT]),
+        }
     }
 
     /// The log, as it is to be walked: what each walk looks at is noted.
@@ -63,7 +76,9 @@ impl<'a> SeenRun<'a> {
         if !segment.followed || segment.kind != EntryKind::File {
             return None;
         }
-        let stamp = object_of(&self.noting.stamp(&segment.path).ok()??);
+        let stamp = self.noting.stamp(&segment.path).ok()??;
+        self.recent()[segment.id.index() % RECENT] = Some((segment.id, stamp.clone()));
+        let stamp = object_of(&stamp);
         let asked = self.asked(input, segment, want);
         let key = line_key(input.format, segment, &asked, &stamp);
         let (line, walked) = self.file.line(&key)?;
@@ -71,7 +86,7 @@ impl<'a> SeenRun<'a> {
         if !self.beside_is(input, segment, parts.beside) {
             return None;
         }
-        let summary = read_line(input.format, segment, &asked, &stamp, &line)?;
+        let summary = read_found(input.format, segment, &stamp, &parts)?;
         self.taken().insert(segment.name.clone(), walked);
         Some(summary)
     }
@@ -125,6 +140,10 @@ impl<'a> SeenRun<'a> {
     #[must_use]
     pub fn taken_from(&self, segment: &str) -> Option<Time> {
         self.taken().get(segment).copied()
+    }
+
+    fn recent(&self) -> std::sync::MutexGuard<'_, [Option<(SegmentId, Stamp)>; RECENT]> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn taken(&self) -> std::sync::MutexGuard<'_, HashMap<String, Time>> {
@@ -184,7 +203,8 @@ impl<'a> SeenRun<'a> {
     fn previous_is(&self, input: &Input, segment: &Segment, state: &Value) -> bool {
         let previous = segment.id.index().checked_sub(1).and_then(|at| input.source.segments.get(at));
         previous.is_none_or(|previous| {
-            let stamp = self.noting.stamp(&previous.path).ok().flatten();
+            let recent = self.recent()[previous.id.index() % RECENT].clone().filter(|(id, _)| *id == previous.id);
+            let stamp = recent.map(|(_, stamp)| stamp).or_else(|| self.noting.stamp(&previous.path).ok().flatten());
             stamp.is_some_and(|stamp| object_of(&stamp) == state["file"]) || self.header(input, previous) == state["previous"]
         })
     }
