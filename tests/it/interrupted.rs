@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::sandbox::{Sandbox, code, wait};
+use crate::support::sandbox::{Sandbox, code, finish, have, wait};
 
 /// A log that no command is through with before a signal can come.
 fn large() -> Sandbox {
@@ -76,6 +76,25 @@ fn a_salvage_that_is_interrupted_leaves_nothing_and_says_so() {
         assert!(!new.exists() && !sandbox.path().join("NEW").exists(), "nothing is left");
     }
     assert!(sandbox.files("LOG") == before, "the log is as it was");
+}
+
+#[test]
+fn on_a_terminal_the_sentence_is_broken_into_lines_and_no_escapes_are_seen() {
+    if !have("script") {
+        return;
+    }
+    // A terminal of 80 columns: the note on what an interrupted salvage leaves is longer.
+    let sandbox = large();
+    let line = "stty cols 80; walctl repair LOG --salvage NEW & id=$!; until [ -d NEW.walctl-unfinished ]; do sleep 0.01; done; kill $id; wait $id";
+    let shell = format!("script -qec '{line}' /dev/null </dev/null");
+    let ran = finish(sandbox.shell(&shell), b"");
+    assert_eq!(ran.code, 130, "{ran:?}");
+    let (_, said) = ran.stdout.split_once("interrupted salvaging LOG, after ").unwrap_or_else(|| panic!("{ran:?}"));
+    assert!(!said.contains("\\n") && said.contains("\r\n  "), "{said}");
+    assert!(
+        said.replace("\r\n  ", " ").contains("; what was written of NEW has been removed, and LOG was not touched"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -195,7 +195,7 @@ impl Out {
     /// A line on standard error, where nothing that was found waits to be written before it. Not shown under `--quiet`.
     pub fn aside(&self, text: impl Display) {
         if !self.quiet {
-            say(&self.wrapped(&text.to_string()));
+            self.wrapped(&escape::line(&text.to_string())).lines().for_each(say);
         }
     }
 
@@ -204,7 +204,7 @@ impl Out {
         if !self.quiet {
             // What was found before the note stands before it.
             let _ = self.stdout.flush();
-            say(&self.wrapped(&text.to_string()));
+            self.wrapped(&escape::line(&text.to_string())).lines().for_each(say);
         }
     }
 
