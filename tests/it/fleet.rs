@@ -57,8 +57,13 @@ fn the_script_leaves_a_whole_text_whatever_ends_the_check() {
     let (files, text) = collected(&sandbox);
     assert_eq!((ran.code, files.len(), text.contains("verdict=\"not checked\"} 1\n")), (1, 1, true), "{text}");
     // What is killed, and so is a program that is not there, leaves the old text, whose age says it.
+    let killed = sandbox.path().join("killed");
+    std::fs::create_dir(&killed).expect("a folder can be made");
+    std::fs::write(killed.join("walctl"), "#!/bin/sh\necho '# TYPE walctl_verify_verdict gauge'\nkill -9 $$\n")
+        .expect("there is room");
+    std::fs::set_permissions(killed.join("walctl"), std::fs::Permissions::from_mode(0o755)).expect("it is ours");
     for line in [
-        "ulimit -t 0; exec ./walctl-textfile collected/walctl.prom AWAY",
+        "PATH=$PWD/killed:$PATH ./walctl-textfile collected/walctl.prom AWAY",
         "PATH=/usr/bin:/bin ./walctl-textfile collected/walctl.prom AWAY",
     ] {
         let ran = run(line);
