@@ -120,3 +120,23 @@ fn a_file_that_another_one_follows_must_end_at_a_batch_and_none_may_be_missing()
     let seen = two(&bytes, "0000000000000009.raftlog");
     assert_eq!((seen.verdict(), seen.damage[0].kind), (Verdict::Missing, DamageKind::MissingSegment));
 }
+
+#[test]
+fn a_header_that_no_batch_has_is_torn_only_where_its_last_bytes_are_zeros_up_to_the_end_of_the_file() {
+    let (bytes, starts) = three(1, 0);
+    let begin = starts[2];
+    let with = |header: &[u8], rest: &[u8]| read(&[&bytes[..begin], header, rest].concat());
+    let first_bytes = &bytes[begin..begin + 8];
+    for (header, rest, kind, verdict) in [
+        // The second half of the header did not come.
+        ([first_bytes, &[0; 8]].concat(), &[0; 40][..], DamageKind::Zeroed, Verdict::Torn),
+        // All of a header, which claims to end in front of itself.
+        ([&[0xff; 8][..], &[0xff; 8]].concat(), &[0; 40], DamageKind::NotAFrame, Verdict::Suspect),
+        ([&[0xff; 8][..], &[0xff; 8]].concat(), &[7; 40], DamageKind::NotAFrame, Verdict::Suspect),
+    ] {
+        let seen = with(&header, rest);
+        let found: Vec<_> = seen.damage.iter().map(|damage| (damage.kind, damage.verdict(), damage.span.start())).collect();
+        assert_eq!(found, [(kind, verdict, begin as u64)], "{header:?}: {:?}", seen.damage);
+        assert_eq!(seen.kinds.len(), 2);
+    }
+}

@@ -210,3 +210,47 @@ fn between(record: &Record<'_>, decoded: &mut Decoded<'_>) {
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::formats::Secrets;
+
+    /// What the first operation of a batch means in a database whose family 2 is called `orders`.
+    fn of(operation: &[u8]) -> (Value, String) {
+        let payload = [&7u64.to_le_bytes()[..], &1u32.to_le_bytes(), operation].concat();
+        let families = Families::from([(0, "default".to_owned()), (2, "orders".to_owned())]);
+        let operation = Operations::of(&payload, shape).next().expect("an operation");
+        operation_of(&operation, &families, &Decoded::new(Secrets::Shown))
+    }
+
+    #[test]
+    fn each_kind_of_operation_says_its_family_its_keys_and_its_transaction() {
+        let table: [(&[u8], Value, &str); 9] = [
+            (b"\x01\x01k\x01v", json!({ "op": "put", "column_family": "default", "key": "k", "value": "v" }), "put k = v"),
+            (
+                b"\x05\x02\x01k\x01v",
+                json!({ "op": "put", "column_family": "orders", "key": "k", "value": "v" }),
+                "put [orders] k = v",
+            ),
+            (b"\x04\x09\x01k", json!({ "op": "delete", "column_family": "9", "key": "k" }), "delete [9] k"),
+            (
+                b"\x0e\x02\x01a\x01b",
+                json!({ "op": "delete_range", "column_family": "orders", "key": "a", "end": "b" }),
+                "delete range [orders] a to b",
+            ),
+            (b"\x03\x05hello", json!({ "op": "log_data", "length": 5 }), "log data of 5 B"),
+            (b"\x09", json!({ "op": "begin_prepare" }), "begin prepare"),
+            (b"\x0a\x03txn", json!({ "op": "end_prepare", "transaction": "txn" }), "end prepare txn"),
+            (b"\x0b\x03txn", json!({ "op": "commit", "transaction": "txn" }), "commit txn"),
+            (
+                b"\x15\x02ts\x03txn",
+                json!({ "op": "commit_with_timestamp", "transaction": "txn", "timestamp": "ts" }),
+                "commit txn",
+            ),
+        ];
+        for (operation, facts, said) in table {
+            assert_eq!(of(operation), (facts, said.to_owned()));
+        }
+    }
+}
