@@ -2,11 +2,15 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use walctl::disk::{Disk, Luck, Open, SimDisk, write_full};
 use walctl::model::Verdict;
 use walctl::native::segment_name;
-use walctl::{Draft, Ended, ErrorKind, Log, Lsn, Options, ReadItem, Reader, Repair, Result};
+use walctl::{Draft, Ended, ErrorKind, Log, Lsn, Options, ReadItem, Reader, Repair, Result, Retain};
+
+use crate::live_servers::looking;
 
 const DIR: &str = "/wal";
 
@@ -212,7 +216,7 @@ fn a_follower_misses_nothing_and_repeats_nothing_beside_threads_that_append() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let log = Options::new().segment_bytes(256 << 10).open(dir.path()).expect("a new log");
     const EACH: u64 = 2000;
-    let mut follower = log.reader().expect("it opens").follow().every(std::time::Duration::from_millis(1));
+    let mut follower = log.reader().expect("it opens").follow().every(Duration::from_millis(1));
     std::thread::scope(|scope| {
         for _ in 0..2 {
             let log = log.clone();
@@ -226,6 +230,59 @@ fn a_follower_misses_nothing_and_repeats_nothing_beside_threads_that_append() {
         }
     });
     assert!(follower.try_next().expect("it is whole").is_none());
+}
+
+#[test]
+#[ignore = "follows a log at full load for a while; WALCTL_LOOK_SECONDS says how long"]
+fn a_follower_at_full_load_beside_rotation_and_retention_gets_each_record_once_and_in_order() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let retain = Retain::new().segments(2);
+    let log = Options::new().segment_bytes(4 << 20).retain(retain).open(dir.path()).expect("a new log");
+    log.pin("follower", Lsn(0)).expect("the disk is well");
+    let mut follower = log.reader().expect("it opens").follow().every(Duration::from_millis(1));
+    let over = AtomicBool::new(false);
+    let last = std::thread::scope(|scope| {
+        for thread in 0..4u64 {
+            let (log, over) = (log.clone(), &over);
+            scope.spawn(move || {
+                let mut number = 0u64;
+                while !over.load(Ordering::Relaxed) {
+                    let payloads = (0..50)
+                        .map(|more| [[thread.to_le_bytes(), (number + more).to_le_bytes()].concat(), vec![7; 200]].concat());
+                    let tickets: Vec<_> = payloads.map(|payload| log.submit(payload).expect("the disk is well")).collect();
+                    assert!(tickets.iter().all(|ticket| log.wait(ticket).is_ok()));
+                    number += 50;
+                }
+            });
+        }
+        let begun = Instant::now();
+        let (mut expected, mut of_each) = (1, [0u64; 4]);
+        let mut take = |record: Result<walctl::LogRecord<'_>>| {
+            let record = record.expect("it is whole");
+            let word = |at: usize| u64::from_le_bytes(record.payload[at..at + 8].try_into().expect("eight bytes"));
+            assert_eq!((record.lsn, word(8)), (Lsn(expected), of_each[word(0) as usize]), "the next of its thread");
+            of_each[word(0) as usize] += 1;
+            expected += 1;
+            if expected % 5000 == 0 {
+                log.pin("follower", record.lsn).expect("the disk is well");
+            }
+        };
+        while begun.elapsed() < looking() {
+            take(follower.next().expect("it waits"));
+        }
+        over.store(true, Ordering::Relaxed);
+        // The rest, which the threads are still adding to: until nothing came for a while.
+        let mut quiet = Instant::now();
+        while quiet.elapsed() < Duration::from_secs(1) {
+            if let Some(record) = follower.try_next().transpose() {
+                take(record);
+                quiet = Instant::now();
+            }
+        }
+        expected
+    });
+    assert_eq!(log.next_lsn(), Lsn(last), "all that was appended was followed");
+    assert!(log.counts().segments_gone > 0, "retention was at work");
 }
 
 #[test]

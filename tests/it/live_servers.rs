@@ -17,7 +17,7 @@ use serde_json::{Value as Json, json};
 use crate::support::sandbox::{Ran, Sandbox, have};
 
 /// How long the looks beside a running server go on: `WALCTL_LOOK_SECONDS`, or 4 seconds.
-fn looking() -> Duration {
+pub fn looking() -> Duration {
     let seconds = std::env::var("WALCTL_LOOK_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
     Duration::from_secs(seconds.unwrap_or(4))
 }

@@ -174,6 +174,23 @@ fn fragments_are_joined_and_orphans_are_not_given_out() {
 }
 
 #[test]
+fn whole_frames_in_an_order_that_no_writer_makes_cost_the_record_that_was_begun_and_no_other() {
+    let found = |log: &Build| {
+        let seen = read(&[(1, &log.bytes)], all());
+        (lsns(&seen), seen.1.iter().map(|d| d.0).collect::<Vec<_>>())
+    };
+    let begun = || Build::new(1, 0).frame(FrameKind::First, 0, 1, 0, b"one ");
+    // A record that is begun and not ended before the next one.
+    assert_eq!(found(&begun().full(2, 0, b"b").full(3, 0, b"c")), (vec![2, 3], vec![DamageKind::BrokenRecord]));
+    // Two that are begun one after the other.
+    let twice = begun().frame(FrameKind::First, 0, 2, 0, b"two ").frame(FrameKind::Last, 0, 3, 0, b"end");
+    assert_eq!(found(&twice), (vec![2], vec![DamageKind::BrokenRecord]));
+    // The end of a record that was not begun, inside of a batch.
+    let batch = Build::new(1, 0).frame(FrameKind::Full, MORE, 1, 0, b"a").frame(FrameKind::Last, 0, 2, 0, b"b").full(3, 0, b"c");
+    assert_eq!(found(&batch), (vec![3], vec![DamageKind::BrokenBatch, DamageKind::BrokenRecord]));
+}
+
+#[test]
 fn segments_are_joined_by_name_id_chain_and_number() {
     let (first, sum) = Build::new(1, 0).full(1, 0, b"a").full(2, 0, b"b").seal(3);
     let next = |lsn, chain| Build::new(lsn, chain).full(lsn, 0, b"c").bytes;
