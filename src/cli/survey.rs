@@ -9,7 +9,7 @@ use walctl::formats::Sight;
 use walctl::model::units::count;
 use walctl::model::{Error, Verdict};
 use walctl::ops::open::{Choice, Input, open};
-use walctl::ops::report::{Looked, Report};
+use walctl::ops::report::{Looked, NOT_CHECKED, Report};
 use walctl::ops::survey::{FoundLogs, survey};
 
 use super::exit::{CommandFailure, Exit};
@@ -166,6 +166,10 @@ impl VerdictCounts {
     fn count(&mut self, report: &Report) {
         if !self.formats.contains(&report.format) {
             self.formats.push(report.format);
+        }
+        if report.verdict_name() == NOT_CHECKED {
+            self.partly += 1;
+            return;
         }
         match self.verdicts.iter_mut().find(|(verdict, _)| *verdict == report.verdict) {
             Some((_, seen)) => *seen += 1,

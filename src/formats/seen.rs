@@ -18,6 +18,8 @@ pub struct WholeRead {
     pub warnings: Vec<&'static str>,
     /// One for each segment.
     pub endings: Vec<Ending>,
+    /// Whether each segment was looked into from its beginning to its end.
+    pub whole: Vec<bool>,
     /// What the system itself would make of the log.
     pub recovery: Option<String>,
 }
@@ -62,6 +64,7 @@ pub fn read_source(format: &Format, source: &Source) -> WholeRead {
         seen.damage.extend_from_slice(summary.damage.kept());
         seen.warnings.extend(summary.warnings.kept().iter().map(|warning| warning.name));
         seen.endings.push(summary.ending);
+        seen.whole.push(summary.whole);
         seen.recovery = summary.recovery.clone().or(seen.recovery);
     }
     seen.damage.extend(between);

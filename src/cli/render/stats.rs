@@ -235,7 +235,8 @@ pub fn text(out: &mut Out, stats: &Stats, typed: &str, top: usize) -> io::Result
         writeln!(out, "  next: walctl verify {}{typed}", escape::line(&crate::cli::hint::show(&stats.log)))?;
     }
     if stats.unchecked > 0 {
-        let text = format!("not checked: {}, whose seals were believed; --scan reads them", count(stats.unchecked, "segment"));
+        let why = if stats.scanned { " that cannot be looked into" } else { ", whose seals were believed; --scan reads them" };
+        let text = format!("not checked: {}{why}", count(stats.unchecked, "segment"));
         line(out, "checked", &text)?;
     }
     line(out, "payload", &payload(stats))?;

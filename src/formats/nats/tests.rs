@@ -138,11 +138,12 @@ fn what_is_compressed_or_encrypted_is_passed_over_and_a_chunk_that_is_cut_is_see
     let two = block(2, 9..=10).0;
     let opaque = read(&[("1.blk", &packed), ("2.blk", &two)]);
     assert_eq!((opaque.verdict(), opaque.warnings, opaque.lsns), (Verdict::Clean, vec!["compressed-block"], vec![9, 10]));
+    assert_eq!(opaque.whole, [false, true], "what was not looked into is not called clean");
     for length in 4..packed.len() {
         assert_eq!(read(&[("1.blk", &packed[..length])]).verdict(), Verdict::Torn, "cut to {length}");
     }
     let sealed = read(&[("1.blk", &[9; 100]), ("1.key", &[1; 64])]);
-    assert_eq!((sealed.verdict(), sealed.warnings), (Verdict::Clean, vec!["encrypted-block"]));
+    assert_eq!((sealed.verdict(), sealed.warnings, sealed.whole), (Verdict::Clean, vec!["encrypted-block"], vec![false]));
 }
 
 #[test]

@@ -97,10 +97,10 @@ impl Walker<'_, '_> {
         Ok(())
     }
 
-    /// The whole block is something that is not looked into.
+    /// The whole block is something that is not looked into, and must not pass as clean.
     fn pass_over(&mut self, name: &'static str, text: String) {
         let end = self.cursor.length();
-        self.summary.blank = false;
+        (self.summary.blank, self.summary.whole) = (false, false);
         self.warn_once(name, Span::new(self.visit.segment.id, 0, end), text);
         self.at = end;
     }
