@@ -21,7 +21,9 @@ pub fn words(report: &Report, ends: bool) -> Option<String> {
             Some(format!("{walked} of {} were read (seed {seed}), each by itself", count(all as u64, "segment")))
         }
         // What is compressed or encrypted as a whole, for which there is no reader or no key.
-        Portion::All | Portion::Part { .. } | Portion::Bytes(_) => Some(format!("{} could not be looked into", count(unchecked as u64, "segment"))),
+        Portion::All | Portion::Part { .. } | Portion::Bytes(_) => {
+            Some(format!("{} could not be looked into", count(unchecked as u64, "segment")))
+        }
         Portion::Ends => Some(format!("only the ends of {} were read", count(all as u64, "segment"))),
     }
 }
