@@ -169,15 +169,15 @@ fn bytes_read(process: u32) -> u64 {
 #[test]
 fn an_interrupted_run_says_how_far_it_came() {
     let sandbox = Sandbox::with("record a");
-    sandbox.log("BIG", &("times 200 fill 900 100\nseal\nsegment\n".repeat(20) + "record tail"));
+    sandbox.log("BIG", &("times 4000 fill 900 100\nseal\nsegment\n".repeat(2) + "record tail"));
     for (seen, signal) in [(&[][..], "-INT"), (&["--seen", "SEEN"][..], "-TERM")] {
         let words = [
-            &["verify", "LOG", "BIG", "nowhere", "--openmetrics", "--io", "read", "--jobs", "1", "--max-rate", "200KiB/s"],
+            &["verify", "LOG", "BIG", "nowhere", "--openmetrics", "--io", "read", "--jobs", "1", "--max-rate", "500KiB/s"],
             seen,
         ]
         .concat();
         let child = sandbox.command(&words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
-        // It reads the second log, and will for twenty seconds: so it is done with the first one.
+        // It reads the second log, so it is done with the first one. It waits with a segment open after each megabyte, for seconds.
         let begun = Instant::now();
         while bytes_read(child.id()) < 1_000_000 {
             assert!(begun.elapsed() < Duration::from_secs(60), "it does not come to the second log");
