@@ -320,7 +320,7 @@ fn beside_a_running_rivven_nothing_is_called_damaged() {
 fn what_killed_writers_of_ironwal_leave_is_read_mended_and_gone_on_with() {
     killed_and_begun_again("ironwal", false);
     killed_and_begun_again("ironwal", true);
-    killed_and_begun_again("ironwal-batches", true);
+    killed_and_begun_again("ironwal-one-segment", true);
 }
 
 #[test]

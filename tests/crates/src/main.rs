@@ -53,9 +53,12 @@ fn write(system: &str, dir: &str, from: u64, count: u64) -> Result<(), Failure> 
     let numbers = from..from.saturating_add(count);
     match system {
         #[cfg(feature = "ironwal")]
-        "ironwal" => ironwal_log::write(dir, numbers, ironwal::SyncMode::Strict),
+        "ironwal" => ironwal_log::write(dir, numbers, ironwal::SyncMode::Strict, SEGMENT),
         #[cfg(feature = "ironwal")]
-        "ironwal-batches" => ironwal_log::write(dir, numbers, ironwal::SyncMode::Async),
+        "ironwal-batches" => ironwal_log::write(dir, numbers, ironwal::SyncMode::Async, SEGMENT),
+        // Killed in the middle of a rotation, ironwal without syncs does not read what it appends next, whoever mends its log or does not.
+        #[cfg(feature = "ironwal")]
+        "ironwal-one-segment" => ironwal_log::write(dir, numbers, ironwal::SyncMode::Async, 1 << 30),
         #[cfg(feature = "nodedb")]
         "nodedb" => nodedb_log::write(dir, numbers, true),
         #[cfg(feature = "nodedb")]
@@ -71,7 +74,7 @@ fn write(system: &str, dir: &str, from: u64, count: u64) -> Result<(), Failure> 
 fn read(system: &str, dir: &str) -> Result<(), Failure> {
     match system {
         #[cfg(feature = "ironwal")]
-        "ironwal" | "ironwal-batches" => ironwal_log::read(dir),
+        "ironwal" | "ironwal-batches" | "ironwal-one-segment" => ironwal_log::read(dir),
         #[cfg(feature = "nodedb")]
         "nodedb" | "nodedb-buffered" => nodedb_log::read(dir),
         #[cfg(feature = "rivven")]
@@ -93,14 +96,14 @@ mod ironwal_log {
 
     const STREAM: &str = "orders";
 
-    fn open(dir: &str, sync_mode: SyncMode) -> Result<Wal, Failure> {
+    fn open(dir: &str, sync_mode: SyncMode, max_segment_size: u64) -> Result<Wal, Failure> {
         let compression = if sync_mode == SyncMode::Strict { CompressionType::None } else { CompressionType::Lz4 };
-        Ok(Wal::new(WalOptions { max_segment_size: SEGMENT, sync_mode, compression, ..WalOptions::new(dir) })?)
+        Ok(Wal::new(WalOptions { max_segment_size, sync_mode, compression, ..WalOptions::new(dir) })?)
     }
 
     /// One by one, synced each; or in batches that reach over segments, with no sync at all.
-    pub fn write(dir: &str, numbers: std::ops::Range<u64>, sync_mode: SyncMode) -> Result<(), Failure> {
-        let wal = open(dir, sync_mode)?;
+    pub fn write(dir: &str, numbers: std::ops::Range<u64>, sync_mode: SyncMode, max_segment_size: u64) -> Result<(), Failure> {
+        let wal = open(dir, sync_mode, max_segment_size)?;
         let mut next = numbers.start;
         while next < numbers.end {
             let end = if sync_mode == SyncMode::Strict { next + 1 } else { numbers.end.min(next + 1 + next % 150) };
@@ -119,7 +122,7 @@ mod ironwal_log {
     }
 
     pub fn read(dir: &str) -> Result<(), Failure> {
-        let wal = open(dir, SyncMode::Strict)?;
+        let wal = open(dir, SyncMode::Strict, SEGMENT)?;
         for record in wal.iter(STREAM, 0)? {
             found(&record?)?;
         }
