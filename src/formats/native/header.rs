@@ -159,20 +159,31 @@ fn follows_encrypted(visit: &Visit<'_>, header: &SegmentHeader) -> bool {
     before.first().into_iter().chain(before.last()).any(encrypted)
 }
 
+/// This many segments at the beginning of the log are asked for what a damaged header said, and as many around it.
+const ASKED: usize = 64;
+
 /// The headers of other segments, and whether each stands before this one.
 fn sibling_headers(visit: &Visit<'_>) -> Vec<(bool, SegmentHeader)> {
+    let segments = &visit.source.segments;
     let mut headers = Vec::new();
-    for segment in visit.source.segments.iter().filter(|s| s.id != visit.segment.id) {
+    let own = segments.partition_point(|segment| segment.id < visit.segment.id);
+    for segment in siblings(segments.len(), own).map(|index| &segments[index]) {
         let head = visit.source.cursor(segment).ok().and_then(|mut c| c.array::<HEADER_FIELDS>(0));
         if let Some(HeaderFound::Good(header)) = head.map(|head| SegmentHeader::decode(&head)) {
             headers.push((segment.id < visit.segment.id, header));
         }
-        // A folder of thousands of segments is not read through for this.
-        if headers.len() == 64 {
+        if headers.len() == ASKED {
             break;
         }
     }
     headers
+}
+
+/// Which other segments are asked, of so many: in a log in which no header is left each segment would ask all others.
+fn siblings(count: usize, own: usize) -> impl Iterator<Item = usize> {
+    let first = count.min(ASKED);
+    let around = own.saturating_sub(ASKED / 2).max(first)..count.min(own.saturating_add(ASKED / 2 + 1));
+    (0..first).chain(around).filter(move |index| *index != own)
 }
 
 /// The ids that the headers of the other segments give.
@@ -243,4 +254,23 @@ fn strange_reserve(reader: &mut FrameReader, joint: &Joint, visit: &Visit<'_>) -
     let what = if header.is_bound() { "neither zero nor a copy of the header" } else { "not zero" };
     let text = format!("the rest of the header block is {what}; no checksum covers it, and no record is affected");
     Some(Warning { name: "header-reserve-not-zero", span, text })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_header_asks_each_of_a_few_segments_once_and_of_many_no_more_than_these() {
+        for count in [0, 1, 2, 63, 64, 65, 97, 1000] {
+            for own in (0..count + 2).step_by(1 + count / 50) {
+                let asked: Vec<usize> = siblings(count, own).collect();
+                let sorted = asked.is_sorted_by(|a, b| a < b);
+                assert!(sorted && !asked.contains(&own) && asked.iter().all(|at| *at < count), "{own} of {count}: {asked:?}");
+                assert!(asked.len() <= 2 * ASKED, "{own} of {count}: {}", asked.len());
+                let near = |at: usize| at < ASKED || at.abs_diff(own) <= ASKED / 2;
+                assert_eq!(asked.len(), (0..count).filter(|at| *at != own && near(*at)).count(), "{own} of {count}");
+            }
+        }
+    }
 }
