@@ -173,7 +173,9 @@ mod tests {
         assert_eq!(Time::parse("2026-01-02T05:04:05+02:00"), at);
         assert_eq!(Time::parse("2026-01-02 03:04:05.000000999Z"), at);
         assert_eq!(Time::parse("2026-01-02"), Time::parse("2026-01-02T00:00Z"));
+        assert_eq!(Time::parse("2016-12-31T23:59:60Z"), Time::parse("2017-01-01"), "a leap second");
         for wrong in [
+            "2016-12-31T23:59:61Z",
             "",
             "2026",
             "2026-13-01",

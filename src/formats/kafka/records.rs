@@ -69,9 +69,15 @@ mod tests {
 
     #[test]
     fn numbers_have_their_sign_in_the_lowest_bit() {
-        for (bytes, number) in
-            [(&[0][..], 0), (&[1], -1), (&[2], 1), (&[0xAC, 2], 150), (&[0xFE, 0xFF, 0xFF, 0xFF, 0x0F], i64::from(i32::MAX))]
-        {
+        for (bytes, number) in [
+            (&[0][..], 0),
+            (&[1], -1),
+            (&[2], 1),
+            (&[3], -2),
+            (&[0xAB, 2], -150),
+            (&[0xAC, 2], 150),
+            (&[0xFE, 0xFF, 0xFF, 0xFF, 0x0F], i64::from(i32::MAX)),
+        ] {
             assert_eq!(varint(&mut &*bytes), Some(number));
         }
         assert_eq!((varint(&mut &[0x80][..]), varint(&mut &[0x80; 11][..])), (None, None));

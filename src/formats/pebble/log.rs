@@ -337,6 +337,7 @@ mod tests {
     #[test]
     fn the_lowest_wanted_log_stands_in_front_of_lists_of_files() {
         assert_eq!(wanted(&[1, 2, b'a', b'b', 2, 0x85, 1, 9, 0, 3, 7, 4, 1]), Some(133));
+        assert_eq!(wanted(&[3, 7, 4, 1, 9, 0, 2, 5]), Some(5));
         assert_eq!(wanted(&[3, 9, 103, 2, 5]), None);
         assert_eq!(wanted(&[2, 0x85]), None);
     }
