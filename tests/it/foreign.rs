@@ -162,3 +162,39 @@ fn a_small_hole_in_the_names_of_rivven_is_suspect_and_is_never_cut() {
     let cut = sandbox.run(&["repair", "LOG", "--accept-suspect"]);
     assert_eq!((cut.code, sandbox.files("LOG")), (3, before), "{}{}", cut.stdout, cut.stderr);
 }
+
+/// Commands say neither their database nor their time: what stood in front of the place where reading goes on decides both.
+#[test]
+fn reading_goes_on_from_a_cursor_in_the_database_and_at_the_time_of_the_commands_before_it() {
+    let command = |words: &[&str]| {
+        words.iter().fold(format!("*{}\r\n", words.len()), |line, word| line + &format!("${}\r\n{word}\r\n", word.len()))
+    };
+    let mut log = String::new();
+    for number in 0..20_000u32 {
+        if number % 700 == 0 {
+            log += &format!("#TS:{}\r\n", 1_700_000_000 + number);
+        }
+        if number % 900 == 0 {
+            log += &command(&["SELECT", &(number / 900 % 16).to_string()]);
+        }
+        log += &command(&["SET", &format!("key:{number:05}"), &"v".repeat(90)]);
+    }
+    let sandbox = Sandbox::new();
+    fs::write(sandbox.path().join("appendonly.aof"), log).expect("room for a file");
+    let dump = |more: &[&str]| {
+        let words = ["dump", "appendonly.aof", "--json", "--show-values"];
+        let ran = sandbox.run(&[&words[..], more].concat());
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        ran.stdout
+    };
+    let whole = dump(&[]);
+    let mut parts = String::new();
+    let mut marks = 0;
+    for limit in ["9000", "3456", "5000", "100000"] {
+        parts += &dump(&["--cursor", "CURSOR", "--limit", limit]);
+        let cursor = fs::read_to_string(sandbox.path().join("CURSOR")).expect("it is kept");
+        marks += usize::from(cursor.contains("\"seed\""));
+    }
+    assert!(marks > 1, "reading began in the middle, and not at the beginning of the file: {marks}");
+    assert!(whole == parts, "the parts are not the whole");
+}
