@@ -300,6 +300,9 @@ fn logs_in(disk: &Arc<dyn Disk>, dir: &Path, entries: &[Entry], choice: &Choice)
     Ok(inputs)
 }
 
+/// This many files at the end of a log may hold nothing yet.
+const BLANKS: usize = 8;
+
 /// The format that the same files were recognised as when they were walked, if they are as they were then: they need not be read for that.
 fn seen_format(
     disk: &Arc<dyn Disk>,
@@ -312,11 +315,15 @@ fn seen_format(
     let seen = choice.seen.as_ref().filter(|_| choice.format.is_none())?;
     let format = seen.format_of(disk.as_ref(), dir, shown)?;
     let segments = || layouts.logs(format).iter().flat_map(|log| &log.segments);
-    // What stands beside them may have changed: the newest, which is read in any case, must still look like it.
-    let newest = shown.last()?;
-    let head = head_of(disk, &dir.join(&newest.name)).ok()?;
+    // What stands beside them may have changed: the newest in which anything stands must still look like it, and like nothing else.
+    let (newest, head) = shown.iter().rev().take(BLANKS).find_map(|entry| {
+        let head = head_of(disk, &dir.join(&entry.name)).ok()?;
+        head.iter().any(|byte| *byte != 0).then_some((entry, head))
+    })?;
     let sample = Sample { name: Some(&newest.name), head: &head, length: newest.length, beside };
-    let looks = (format.recognise)(&sample) != Likeness::No;
+    let like = (format.recognise)(&sample);
+    let others = ALL.iter().filter(|other| other.name != format.name);
+    let looks = like != Likeness::No && others.map(|other| (other.recognise)(&sample)).all(|other| other < like);
     let laid = shown.iter().all(|entry| segments().any(|placed| placed.entry.name == entry.name));
     (looks && laid).then_some(format)
 }
