@@ -449,11 +449,12 @@ fn cut_tail(dir: &Path, options: &Options, torn: Error) -> Result<()> {
     let plan = plan(&input, &report, &permit)?;
     match (&plan.refusal, torn) {
         (None, _) => {
+            carry_out(&options.disk, &plan)?;
             for cut in &plan.cuts {
                 let (from, saved) = (&cut.from, &cut.saved_as);
                 tell(Weight::Warn, dir, format_args!("cut: {} at {}, saved in {saved}", cut.path.display(), from.offset));
             }
-            carry_out(&options.disk, &plan)
+            Ok(())
         }
         (Some(refusal), Error::Torn { path, why }) => {
             let why = format!("{why}; it is not cut: {}", refusal.why);

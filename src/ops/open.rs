@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::disk::{Cursor, Disk, Entry, EntryKind, File, Io, Open, Pipe, Remote, Segment, Source, Stream, finished, not_regular};
-use crate::formats::{ALL, Format, Laid, Likeness, Sample, Sight, by_sight, may_be_sighted};
+use crate::formats::{ALL, Format, Laid, Likeness, Sample, Sight, by_sight, may_be_sighted, recognise};
 use crate::model::{Error, Keys, Result};
 use crate::ops::seen::SeenFile;
 
@@ -316,14 +316,11 @@ fn seen_format(
     let format = seen.format_of(disk.as_ref(), dir, shown)?;
     let segments = || layouts.logs(format).iter().flat_map(|log| &log.segments);
     // What stands beside them may have changed: the newest in which anything stands must still look like it, and like nothing else.
-    let (newest, head) = shown.iter().rev().take(BLANKS).find_map(|entry| {
+    let looks = shown.iter().rev().take(BLANKS).find_map(|entry| {
         let head = head_of(disk, &dir.join(&entry.name)).ok()?;
-        head.iter().any(|byte| *byte != 0).then_some((entry, head))
+        let sample = Sample { name: Some(&entry.name), head: &head, length: entry.length, beside };
+        (!is_blank(&sample)).then(|| recognise(&sample).1[..] == [format])
     })?;
-    let sample = Sample { name: Some(&newest.name), head: &head, length: newest.length, beside };
-    let like = (format.recognise)(&sample);
-    let others = ALL.iter().filter(|other| other.name != format.name);
-    let looks = like != Likeness::No && others.map(|other| (other.recognise)(&sample)).all(|other| other < like);
     let laid = shown.iter().all(|entry| segments().any(|placed| placed.entry.name == entry.name));
     (looks && laid).then_some(format)
 }

@@ -40,7 +40,8 @@ impl Clock {
         Clock(None)
     }
 
-    /// What a function says, which any thread of the writer may call at any time.
+    /// What a function says, which any thread of the writer may call at any time. It is called while the log is held: it must not append to
+    /// that log, nor wait for a thread that does.
     ///
     /// ```
     /// let stopped = walctl::Clock::from_fn(|| walctl::Time(0));

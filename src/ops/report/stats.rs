@@ -164,8 +164,6 @@ struct SegmentPart {
     summary: Summary,
     /// The summary is of a walk, not only of header and Seal.
     walked: bool,
-    /// It was walked, and is something that cannot be looked into.
-    opaque: bool,
     tally: Option<Box<Tally>>,
     used: u64,
     file_bytes: u64,
@@ -175,8 +173,12 @@ struct SegmentPart {
 impl SegmentPart {
     fn of(mut summary: Summary, walked: bool) -> SegmentPart {
         let tally = summary.tally.take();
-        let opaque = walked && !summary.whole;
-        SegmentPart { tally, walked, opaque, used: summary.end, file_bytes: summary.length, state: summary.state, summary }
+        SegmentPart { tally, walked, used: summary.end, file_bytes: summary.length, state: summary.state, summary }
+    }
+
+    /// All of it was looked into. What is compressed or encrypted as a whole may be walked, and is not.
+    fn checked(&self) -> bool {
+        self.walked && self.summary.whole
     }
 }
 
@@ -215,8 +217,7 @@ fn count(input: &Input, scan: bool, progress: &Progress) -> Result<Stats> {
         parts.push(part);
     }
     let (parts, verdict, damage) = judged(input, live.is_some(), parts)?;
-    let believed = parts.iter().filter(|p| !p.walked).count() as u64;
-    let unchecked = believed + parts.iter().filter(|p| p.opaque).count() as u64;
+    let unchecked = parts.iter().filter(|part| !part.checked()).count() as u64;
     let segments = describe(input, &parts, &counts);
     // Frames of a batch or a record that is not whole are counted by kind and size; the records in them are not given out.
     counts.records = segments.iter().map(|s| s.records).sum();
@@ -233,7 +234,7 @@ fn count(input: &Input, scan: bool, progress: &Progress) -> Result<Stats> {
         format: input.format.name,
         ours: input.format.ours,
         live,
-        scanned: believed == 0,
+        scanned: parts.iter().all(|part| part.walked),
         verdict,
         unchecked,
         damage,
@@ -317,7 +318,7 @@ fn describe(input: &Input, parts: &[SegmentPart], counts: &LogCounts) -> Vec<Seg
             file_bytes: part.file_bytes,
             state: part.state,
             pinned,
-            checked: part.walked && !part.opaque,
+            checked: part.checked(),
         }
     };
     parts.iter().zip(&input.source.segments).enumerate().map(of).collect()
