@@ -40,7 +40,8 @@ fn make(dir: &Path, payload: usize, segments: u64, bytes: u64) -> u64 {
     let payload: Vec<u8> = (0..payload).map(|n| b'a' + (n % 26) as u8).collect();
     let (mut lsn, mut chain) = (1, 0);
     for _ in 0..segments {
-        let header = SegmentHeader { key: None, block: 0, log_id: [5; 16], first_lsn: Lsn(lsn), created: Time(0), chain };
+        let header =
+            SegmentHeader { key: None, block: 0, log_id: [5; 16], first_lsn: Lsn(lsn), created: Time(0), chain, recycled: false };
         let mut file = File::create(dir.join(segment_name(Lsn(lsn)))).expect("room for a file");
         let mut out = encode_header(&header);
         let (mut written, mut tally) = (0u64, Tally::default());

@@ -235,7 +235,7 @@ past-the-cache\t''
 may-lose-10ms\t''"
 complete -c walctl -n "__fish_walctl_using_subcommand append" -l sync -d 'What makes a group durable: fdatasync, fsync, dsync, none or interval=SPAN [default: fdatasync]' -r
 complete -c walctl -n "__fish_walctl_using_subcommand append" -l window -d 'Commit window, how long a group waits for more records: auto, 0, or a duration from its first record on [default: auto]' -r
-complete -c walctl -n "__fish_walctl_using_subcommand append" -l preallocate -d 'How space is reserved ahead of the data: none, sparse, fallocate or zero [default: zero]' -r
+complete -c walctl -n "__fish_walctl_using_subcommand append" -l preallocate -d 'How space is reserved ahead of the data: none, sparse, fallocate, zero, or recycle: files of segments that retention lets go are written over, so each byte goes to the disk once [default: zero]' -r
 complete -c walctl -n "__fish_walctl_using_subcommand append" -l segment-bytes -d 'Seal a segment before it grows beyond this size [default: 64MiB]' -r
 complete -c walctl -n "__fish_walctl_using_subcommand append" -l segment-records -d 'Seal a segment when it holds N records' -r
 complete -c walctl -n "__fish_walctl_using_subcommand append" -l segment-age -d 'Seal a segment when its first record is this old, even if no more records come' -r
@@ -366,7 +366,7 @@ complete -c walctl -n "__fish_walctl_using_subcommand bench" -l size-dist -d 'Le
 complete -c walctl -n "__fish_walctl_using_subcommand bench" -l from -d 'Append the payloads of this log' -r -F
 complete -c walctl -n "__fish_walctl_using_subcommand bench" -l window -d 'Commit windows: a list of auto, 0 and durations' -r
 complete -c walctl -n "__fish_walctl_using_subcommand bench" -l sync -d 'Sync modes: a list of fdatasync, fsync, dsync, none and interval=SPAN' -r
-complete -c walctl -n "__fish_walctl_using_subcommand bench" -l preallocate -d 'How space is reserved ahead: a list of none, sparse, fallocate and zero' -r
+complete -c walctl -n "__fish_walctl_using_subcommand bench" -l preallocate -d 'How space is reserved ahead: a list of none, sparse, fallocate, zero and recycle' -r
 complete -c walctl -n "__fish_walctl_using_subcommand bench" -l direct -d 'Bypass the page cache: yes, or no,yes for both' -r
 complete -c walctl -n "__fish_walctl_using_subcommand bench" -l buffered -d 'Write everything through the page cache, as `append --buffered` does: yes, or no,yes for both' -r
 complete -c walctl -n "__fish_walctl_using_subcommand bench" -l inflight -d 'Records that each appender has in flight: a list [default: 1]' -r

@@ -123,11 +123,13 @@ pub mod native {
     mod cipher;
     mod decode;
     mod encode;
+    mod explain;
     mod facts;
     mod hole;
     mod layout;
     mod name;
     mod payload;
+    mod remains;
     mod scan;
     mod seal;
     mod tally;
@@ -138,11 +140,12 @@ pub mod native {
     pub use hole::{HoleFound, hole_at};
     pub use layout::{
         ALIGN, ENCRYPTED, FRAME_HEADER, FRAME_LIMIT, FRAME_MAGIC, FrameHeader, FrameKind, HEADER_BYTES, HEADER_COPY,
-        HEADER_FIELDS, HEADER_USED, HeaderFound, KeyHint, LZ4, MAGIC, MORE, SEGMENT_BOUND, SEGMENT_ENCRYPTED, Seed,
-        SegmentHeader, UNSYNCED_UNKNOWN, VERSION,
+        HEADER_FIELDS, HEADER_USED, HeaderFound, KeyHint, LZ4, MAGIC, MORE, SEGMENT_BOUND, SEGMENT_ENCRYPTED, SEGMENT_RECYCLED,
+        Seed, SegmentHeader, UNSYNCED_UNKNOWN, VERSION,
     };
     pub use name::{LOCK, parse_cut_name, segment_lsn, segment_name};
     pub use payload::{OPEN_LIMIT, Opened, compress, open, plain_length};
+    pub use remains::{RemainsTable, table_bytes};
     pub use scan::FrameScan;
     pub use seal::{Seal, decode_body, encode_seal, find_seal};
     pub use tally::{BUCKETS, DATA_KINDS, IndexEntry, TagCount, Tally, bucket, digest};
@@ -212,6 +215,7 @@ pub mod writer {
     mod retention;
     mod segment;
     mod space;
+    mod spare;
     mod stage;
     mod standing;
     mod sync;

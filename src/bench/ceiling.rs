@@ -24,7 +24,7 @@ pub fn share(one: &Measured, all: &[Measured], probes: [&Probe; 2]) -> Option<f6
 /// How a cell makes its groups durable, and in which room.
 fn made_of(cell: &Cell) -> Option<(SyncWay, Room)> {
     let room = match cell.preallocate {
-        Preallocate::Zero => Room::Zero,
+        Preallocate::Zero | Preallocate::Recycle => Room::Zero,
         Preallocate::Fallocate => Room::Fallocate,
         Preallocate::None | Preallocate::Sparse => Room::Extend,
     };

@@ -54,7 +54,7 @@ pub struct BenchArgs {
     /// Sync modes: a list of fdatasync, fsync, dsync, none and interval=SPAN
     #[arg(long, value_name = "MODE,...", value_delimiter = ',', value_parser = |t: &str| t.parse::<SyncMode>().map_err(|e| e.to_string()))]
     sync: Vec<SyncMode>,
-    /// How space is reserved ahead: a list of none, sparse, fallocate and zero
+    /// How space is reserved ahead: a list of none, sparse, fallocate, zero and recycle
     #[arg(long, value_name = "HOW,...", value_delimiter = ',', value_parser = |t: &str| t.parse::<Preallocate>().map_err(|e| e.to_string()))]
     preallocate: Vec<Preallocate>,
     /// Bypass the page cache: yes, or no,yes for both

@@ -99,6 +99,12 @@ impl Cursor {
         Ok(())
     }
 
+    /// Reads another file from now on, which stands for the same segment.
+    pub fn replace(&mut self, file: Arc<dyn File>, length: u64) {
+        (self.file, self.length, self.mapping) = (file, length, None);
+        self.window.filled = 0;
+    }
+
     /// Whether others can reach the file, and so write to it. Bytes in memory stay as they are.
     #[must_use]
     pub fn may_be_written(&self) -> bool {

@@ -114,6 +114,10 @@ pub trait File: Send + Sync + fmt::Debug {
     fn is_dear(&self) -> bool {
         false
     }
+    /// Whether no other descriptor of the file is open, in this process or another, for reading neither; no where the system does not tell.
+    fn is_sole(&self) -> bool {
+        false
+    }
     /// Which file it is, and how many names it has; `None` where the system does not say.
     fn identity(&self) -> Option<(Identity, u64)> {
         None

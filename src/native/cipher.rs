@@ -182,7 +182,7 @@ mod tests {
     use crate::model::Time;
 
     fn segment() -> SegmentHeader {
-        SegmentHeader { key: None, block: 0, log_id: [9; 16], first_lsn: Lsn(3), created: Time(7), chain: 8 }
+        SegmentHeader { key: None, block: 0, log_id: [9; 16], first_lsn: Lsn(3), created: Time(7), chain: 8, recycled: false }
     }
 
     fn frame() -> FrameHeader {

@@ -1,25 +1,24 @@
 //! From bytes to frames: checking the one at an offset, finding the next valid one, and telling what happened to a bad one.
 
+use std::sync::Arc;
+
 use memchr::memmem::Finder;
 
 use super::layout::{
     ALIGN, FRAME_HEADER, FRAME_MAGIC, FrameHeader, FrameKind, HEADER_BYTES, HEADER_COPY, HEADER_FIELDS, HEADER_USED, HeaderFound,
     Seed, SegmentHeader,
 };
-use crate::disk::{Cursor, File, PREFIX_BLOCK, PrefixSums, crc32, flipped_bit, read_full, seed_of};
+use super::remains::Masked;
+use crate::disk::{Cursor, File, PREFIX_BLOCK, PrefixSums, crc32, read_full, seed_of};
 use crate::model::{Lsn, Result};
 
 /// Frames up to this long are checked in one piece; longer ones a piece at a time, so that no claim costs memory.
 const IN_ONE_PIECE: usize = 4 << 20;
 /// How much a search looks at before it goes on. Half of what a cursor reads at a time: a search that asked for all of it would make
 /// the cursor read anew after each occurrence of a magic.
-const CHUNK: usize = 128 << 10;
+pub(super) const CHUNK: usize = 128 << 10;
 /// Claims up to this long are always summed: they cost little more than what stands between two of them.
-const SHORT_CLAIM: usize = 8 << 10;
-/// Bits of frames up to this long are tried one by one to explain a wrong sum.
-const EXPLAINED: u64 = 16 << 20;
-/// How often that is tried in one segment.
-const EXPLANATIONS: u32 = 256;
+pub(super) const SHORT_CLAIM: usize = 8 << 10;
 /// How many bytes are summed backwards to find the seed of a segment that lost its header.
 const TOLD_BYTES: usize = 16 << 20;
 
@@ -28,17 +27,21 @@ const TOLD_BYTES: usize = 16 << 20;
 pub struct FrameReader {
     /// The bytes.
     pub cursor: Cursor,
-    seed: Seed,
-    prefixes: PrefixSums,
+    pub(super) seed: Seed,
+    pub(super) prefixes: PrefixSums,
     /// The block in which the last claim ended: where it begins, and how much of it there is.
-    block: (u64, usize),
+    pub(super) block: (u64, usize),
     room: Vec<u8>,
     /// What sums that did not match have cost so far, in bytes.
-    spent: u64,
-    explained: u32,
+    pub(super) spent: u64,
+    pub(super) explained: u32,
     /// The last search: from where, for which LSN at least, and what it came upon. After damage that is followed by more damage the
     /// same bytes would be searched again and again.
-    searched: Option<(u64, Lsn, Found)>,
+    pub(super) searched: Option<(u64, Lsn, Found)>,
+    /// The file was a segment before: the id of the log.
+    pub(super) recycled: Option<[u8; 16]>,
+    /// The file as it is seen through the table of its old bytes.
+    pub(super) masked: Option<Arc<Masked>>,
 }
 
 /// What stands at an offset where a frame was due.
@@ -103,6 +106,8 @@ impl FrameReader {
             spent: 0,
             explained: 0,
             searched: None,
+            recycled: None,
+            masked: None,
         };
         let state = match SegmentHeader::decode(&head) {
             _ if !enough => HeaderState::Lost,
@@ -117,7 +122,8 @@ impl FrameReader {
         };
         match &state {
             HeaderState::Good(header) | HeaderState::Flipped(header, _) | HeaderState::Copied(header) => {
-                reader.seed = header.seed()
+                reader.seed = header.seed();
+                reader.recycled = header.recycled.then_some(header.log_id);
             }
             HeaderState::Known(_, seed) | HeaderState::Guessed(seed) => reader.seed = *seed,
             HeaderState::Lost | HeaderState::Unknown(_) => {}
@@ -133,7 +139,7 @@ impl FrameReader {
         named: Option<Lsn>,
     ) -> HeaderState {
         if let Some(HeaderFound::Good(header)) = self.cursor.array(HEADER_COPY).map(|copy| SegmentHeader::decode(&copy))
-            && header.is_bound()
+            && header.is_copied()
         {
             return HeaderState::Copied(header);
         }
@@ -192,6 +198,16 @@ impl FrameReader {
     /// checking it.
     #[inline(always)]
     pub fn check(&mut self, offset: u64) -> Check {
+        let check = self.check_bytes(offset);
+        if matches!(check, Check::Good(_)) || self.recycled.is_none() || !self.mask(offset) {
+            return check;
+        }
+        self.check_bytes(offset)
+    }
+
+    /// [`FrameReader::check`] of the bytes as they read now.
+    #[inline(always)]
+    fn check_bytes(&mut self, offset: u64) -> Check {
         let head = self.cursor.bytes(offset, FRAME_HEADER);
         let Some(head) = head.first_chunk::<FRAME_HEADER>() else { return Check::ShortHeader };
         let Some(header) = FrameHeader::parse(head) else { return Check::NoMagic };
@@ -250,7 +266,7 @@ impl FrameReader {
     /// How much may be spent on sums that do not match. Bytes can be made so that each eighth of them begins a header that claims
     /// megabytes, and summing each claim would never end: when that has cost more than reading everything twice, sums of long claims
     /// come from prefixes that are summed once.
-    fn budget(&self) -> u64 {
+    pub(super) fn budget(&self) -> u64 {
         self.cursor.length().min(1 << 40).saturating_mul(2).saturating_add(16 << 20)
     }
 
@@ -265,6 +281,9 @@ impl FrameReader {
 
     /// To be called when the bytes may have changed: forgets what was read, and with `written` also what was learned from it.
     pub fn refresh(&mut self, written: bool) -> Result<()> {
+        if written {
+            self.unmask();
+        }
         let length = self.cursor.length();
         self.cursor.refresh()?;
         if written || length != self.cursor.length() {
@@ -289,10 +308,17 @@ impl FrameReader {
         found
     }
 
-    fn search_on(&mut self, from: u64, least: Lsn) -> Found {
+    pub(super) fn search_on(&mut self, from: u64, least: Lsn) -> Found {
         let finder = Finder::new(&FRAME_MAGIC);
         let (mut at, mut content_end) = (from.next_multiple_of(ALIGN), from);
+        let mut blank = false;
         loop {
+            if blank && !self.cursor.is_mapped() && !self.cursor.is_direct() && self.cursor.length() != u64::MAX {
+                // A hole of a sparse file is zeros that need not be read.
+                let data = self.cursor.file().data_from(at).filter(|data| *data < self.cursor.length());
+                let Some(data) = data else { return Found { frame: None, content_end } };
+                at = at.max(data / ALIGN * ALIGN);
+            }
             let chunk = self.cursor.bytes(at, CHUNK);
             if chunk.is_empty() {
                 match self.cursor.refused_at(at) {
@@ -307,7 +333,9 @@ impl FrameReader {
             let length = chunk.len();
             let hit = finder.find(chunk);
             let seen = &chunk[..hit.map_or(length, |h| h + FRAME_MAGIC.len())];
-            if let Some(last) = seen.iter().rposition(|b| *b != 0) {
+            let last = seen.iter().rposition(|b| *b != 0);
+            blank = last.is_none();
+            if let Some(last) = last {
                 content_end = content_end.max(at + last as u64 + 1);
             }
             match hit {
@@ -341,7 +369,7 @@ impl FrameReader {
             // A long claim takes the window away from where the search goes on, and it has to come back.
             self.spent = self.spent.saturating_add(if size > SHORT_CLAIM as u64 { CHUNK as u64 } else { 0 });
         }
-        matches!(self.check(offset), Check::Good(_)).then_some(header)
+        matches!(self.check_bytes(offset), Check::Good(_)).then_some(header)
     }
 
     fn read(&mut self, into: &mut [u8], offset: u64) -> Option<usize> {
@@ -355,7 +383,7 @@ impl FrameReader {
     }
 
     /// The sum from `seed` over the bytes from `start` to `end`, in constant time once everything up to `end` has been read.
-    fn range_sum(&mut self, seed: u32, start: u64, end: u64) -> Option<u32> {
+    pub(super) fn range_sum(&mut self, seed: u32, start: u64, end: u64) -> Option<u32> {
         if self.prefixes.known_to() + PREFIX_BLOCK <= end {
             // Far more than is asked, so that many claims share one pass over the bytes.
             let until = end.saturating_add(64 * PREFIX_BLOCK).min(self.cursor.length());
@@ -390,92 +418,6 @@ impl FrameReader {
         }
         Some(crc32(sum, self.room.get(..self.block.1)?.get(..rest)?))
     }
-
-    /// If the frame at `offset` is whole but for one flipped bit: its header as it was, and the bit, as byte of the segment and bit of
-    /// that byte. Then it was not torn: a torn write does not flip a bit.
-    pub fn explain(&mut self, offset: u64) -> Option<(FrameHeader, u64, u8)> {
-        self.explained += 1;
-        // Running a sum backwards goes byte by byte, over the whole frame.
-        if self.explained > EXPLANATIONS || self.spent > self.budget() {
-            return None;
-        }
-        let mut head: [u8; FRAME_HEADER] = self.cursor.array(offset)?;
-        let strange = u32::from_le_bytes(*head.first_chunk()?) ^ u32::from_le_bytes(FRAME_MAGIC);
-        if strange != 0 {
-            if !strange.is_power_of_two() {
-                return None;
-            }
-            head[..4].copy_from_slice(&FRAME_MAGIC);
-            let header = FrameHeader::parse(&head)?;
-            let bit = strange.trailing_zeros();
-            return (self.sum_as(offset, &header)? == header.sum).then_some((
-                header,
-                offset + u64::from(bit / 8),
-                (bit % 8) as u8,
-            ));
-        }
-        let header = FrameHeader::parse(&head)?;
-        if let Some(computed) = self.sum_as(offset, &header) {
-            let wrong = computed ^ header.sum;
-            if wrong.is_power_of_two() {
-                let bit = wrong.trailing_zeros();
-                return Some((FrameHeader { sum: computed, ..header }, offset + 4 + u64::from(bit / 8), (bit % 8) as u8));
-            }
-            let summed = FRAME_HEADER as u64 - 8 + u64::from(header.length);
-            self.spent = self.spent.saturating_add(summed);
-            if let Some((byte, bit)) = flipped_bit(header.sum, computed, summed).filter(|(byte, _)| !(0..4).contains(byte)) {
-                let at = offset + 8 + byte;
-                if let Some(place) = usize::try_from(8 + byte).ok().and_then(|at| head.get_mut(at)) {
-                    *place ^= 1 << bit;
-                }
-                return Some((FrameHeader::parse(&head)?, at, bit));
-            }
-        }
-        // A bit of the length: the sum then goes over another number of bytes.
-        (0..32).find_map(|bit| {
-            let mended = FrameHeader { length: header.length ^ 1 << bit, ..header };
-            let sum = self.sum_as(offset, &mended)?;
-            (sum == mended.sum).then_some((mended, offset + 8 + bit / 8, (bit % 8) as u8))
-        })
-    }
-
-    /// The sum of the frame at `offset` if its header were `header`; `None` when it would not fit or is too long to try.
-    fn sum_as(&mut self, offset: u64, header: &FrameHeader) -> Option<u32> {
-        let size = FRAME_HEADER as u64 + u64::from(header.length);
-        if size > EXPLAINED || self.cursor.length().saturating_sub(offset) < size {
-            return None;
-        }
-        let seed = crc32(self.seed.at(offset), &header.encode()[8..]);
-        if size > SHORT_CLAIM as u64 {
-            return self.range_sum(seed, offset + FRAME_HEADER as u64, offset + size);
-        }
-        self.cursor.fold(offset + FRAME_HEADER as u64, u64::from(header.length), seed, crc32)
-    }
-
-    /// Whether the frame at `offset` shows that its write was interrupted: zeros from some point of it on, or in whole sectors.
-    /// `end` is where it ends, as it says itself; from `next` on other frames stand, which tell nothing about it.
-    pub fn looks_interrupted(&mut self, offset: u64, end: u64, next: Option<u64>) -> bool {
-        const SECTOR: u64 = 512;
-        let (mut at, mut tail_zero) = (offset, false);
-        let cut = next.filter(|next| *next < end);
-        let end = cut.unwrap_or(end);
-        while at < end {
-            let sector_end = (at - at % SECTOR + SECTOR).min(end);
-            let want = usize::try_from(sector_end - at).expect("at most a sector");
-            let bytes = self.cursor.bytes(at, want);
-            if bytes.len() < want {
-                return true;
-            }
-            let zeros = bytes.iter().all(|b| *b == 0);
-            if zeros && want as u64 == SECTOR {
-                return true;
-            }
-            tail_zero = bytes.last() == Some(&0);
-            at = sector_end;
-        }
-        // The padding in front of the next frame is zeros too.
-        tail_zero && cut.is_none()
-    }
 }
 
 #[cfg(test)]
@@ -488,7 +430,7 @@ mod tests {
     use crate::native::{FrameFields, encode_frame, encode_header};
 
     fn header() -> SegmentHeader {
-        SegmentHeader { key: None, block: 0, log_id: [9; 16], first_lsn: Lsn(1), created: Time(0), chain: 0 }
+        SegmentHeader { key: None, block: 0, log_id: [9; 16], first_lsn: Lsn(1), created: Time(0), chain: 0, recycled: false }
     }
 
     fn log(payloads: &[&[u8]]) -> Vec<u8> {
@@ -667,7 +609,7 @@ mod tests {
         let mut bytes = log(&[b"alpha"]);
         bytes[4096 + 41] ^= 1;
         let (mut reader, _) = open(&bytes);
-        for _ in 0..EXPLANATIONS {
+        for _ in 0..crate::native::explain::EXPLANATIONS {
             assert!(reader.explain(4096).is_some());
         }
         assert_eq!(reader.explain(4096), None);

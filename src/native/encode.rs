@@ -27,8 +27,9 @@ pub fn encode_header(header: &SegmentHeader) -> Vec<u8> {
     let mut block = vec![0; HEADER_BYTES as usize];
     let used = header.encode();
     block[..used.len()].copy_from_slice(&used);
-    if header.is_bound() {
-        // Payloads cannot be opened without the log's id and the first LSN, so they stand there twice.
+    if header.is_copied() {
+        // Payloads cannot be opened without the log's id and the first LSN, nor old bytes told from new ones without the flag, so
+        // these stand there twice.
         let copy = HEADER_COPY as usize;
         block[copy..copy + used.len()].copy_from_slice(&used);
     }

@@ -28,6 +28,9 @@ pub const SEGMENT_ENCRYPTED: u16 = 1;
 /// Segment flag: the header is authenticated, and encrypted payloads are bound to their place.
 pub const SEGMENT_BOUND: u16 = 2;
 
+/// Segment flag: the file was a segment before, and its old bytes stand behind the end of the data.
+pub const SEGMENT_RECYCLED: u16 = 4;
+
 /// The first bytes of a frame: "WLF1".
 pub const FRAME_MAGIC: [u8; 4] = *b"WLF1";
 /// The size of a frame's header.
@@ -187,6 +190,9 @@ pub struct SegmentHeader {
     pub created: Time,
     /// The sum of the last frame of the segment before; 0 in the first one.
     pub chain: u32,
+    /// The file was a segment before: until the segment is finished, old bytes stand behind the end of the data, and a table of their sums
+    /// behind them.
+    pub recycled: bool,
 }
 
 /// What the first bytes of a segment turned out to be.
@@ -207,7 +213,10 @@ impl SegmentHeader {
     #[must_use]
     pub fn encode(&self) -> [u8; HEADER_FIELDS] {
         let mut bytes = [0; HEADER_FIELDS];
-        let flags = if self.key.is_some() { SEGMENT_ENCRYPTED } else { 0 } | if self.is_bound() { SEGMENT_BOUND } else { 0 };
+        let flag = |is: bool, flag: u16| if is { flag } else { 0 };
+        let flags = flag(self.key.is_some(), SEGMENT_ENCRYPTED)
+            | flag(self.is_bound(), SEGMENT_BOUND)
+            | flag(self.recycled, SEGMENT_RECYCLED);
         bytes[..8].copy_from_slice(&MAGIC);
         bytes[8..10].copy_from_slice(&VERSION.to_le_bytes());
         bytes[10..12].copy_from_slice(&flags.to_le_bytes());
@@ -224,6 +233,12 @@ impl SegmentHeader {
             bytes[MAC_AT..].copy_from_slice(&key.mac.unwrap_or_default());
         }
         bytes
+    }
+
+    /// Whether a second copy of the header stands in its block.
+    #[must_use]
+    pub fn is_copied(&self) -> bool {
+        self.is_bound() || self.recycled
     }
 
     /// Whether the header is authenticated, and encrypted payloads are bound to their place.
@@ -277,7 +292,7 @@ fn unknown(bytes: &[u8; HEADER_FIELDS]) -> Option<String> {
     }
     // Nothing can be bound where nothing is encrypted.
     let known = if flags & SEGMENT_ENCRYPTED == 0 { 0 } else { SEGMENT_ENCRYPTED | SEGMENT_BOUND };
-    let strange = flags & !known;
+    let strange = flags & !(known | SEGMENT_RECYCLED);
     (strange != 0).then(|| format!("segment flag bit {}", strange.trailing_zeros()))
 }
 
@@ -295,6 +310,7 @@ fn parse(bytes: &[u8; HEADER_FIELDS]) -> SegmentHeader {
         first_lsn: Lsn(u64_at(32)),
         created: Time(u64_at(40)),
         chain: u32_at(48),
+        recycled: flags & SEGMENT_RECYCLED != 0,
     }
 }
 
@@ -441,6 +457,7 @@ mod tests {
             first_lsn: Lsn(48_213),
             created: Time(1_700_000_000_000_000),
             chain: 0xAABB_CCDD,
+            recycled: false,
         }
     }
 

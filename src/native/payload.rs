@@ -101,7 +101,7 @@ mod tests {
     }
 
     fn segment() -> SegmentHeader {
-        SegmentHeader { key: None, block: 0, log_id: [9; 16], first_lsn: Lsn(3), created: Time(7), chain: 8 }
+        SegmentHeader { key: None, block: 0, log_id: [9; 16], first_lsn: Lsn(3), created: Time(7), chain: 8, recycled: false }
             .keyed(&[7; 32], [1; 16])
     }
 

@@ -95,6 +95,10 @@ impl FrameScan {
 
     /// Whether bytes stand after the last frame that are not zeros.
     pub fn is_followed(&self, reader: &mut FrameReader) -> bool {
+        // In a file that was used before, this is where its old bytes begin to count as zeros.
+        if matches!(reader.check(self.end), Check::Good(_)) {
+            return true;
+        }
         let length = reader.cursor.length();
         reader.cursor.zeros_end(self.end.min(length)) < length
     }

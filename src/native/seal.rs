@@ -220,7 +220,15 @@ mod tests {
     fn a_record_whose_content_ends_like_a_seal_is_none_and_neither_is_a_seal_without_its_end_mark() {
         use crate::disk::{Disk, File, Open, RealDisk};
         use crate::native::{FrameFields, SegmentHeader, encode_frame, encode_header};
-        let header = SegmentHeader { key: None, block: 0, log_id: [9; 16], first_lsn: Lsn(1), created: Time(0), chain: 0 };
+        let header = SegmentHeader {
+            key: None,
+            block: 0,
+            log_id: [9; 16],
+            first_lsn: Lsn(1),
+            created: Time(0),
+            chain: 0,
+            recycled: false,
+        };
         let found = |kind, body: &[u8]| {
             let mut bytes = encode_header(&header);
             let fields = FrameFields { kind, flags: 0, unsynced: 0, lsn: Lsn(1), time: Time(5), tag: 0 };

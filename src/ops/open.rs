@@ -492,8 +492,15 @@ mod tests {
         let disk: Arc<dyn Disk> = Arc::new(SimDisk::new());
         disk.create_dir(Path::new("/wal")).expect("a folder can be made");
         for first in 1..=10 {
-            let header =
-                SegmentHeader { key: None, block: 0, log_id: [7; 16], first_lsn: Lsn(first), created: Time(1), chain: 0 };
+            let header = SegmentHeader {
+                key: None,
+                block: 0,
+                log_id: [7; 16],
+                first_lsn: Lsn(first),
+                created: Time(1),
+                chain: 0,
+                recycled: false,
+            };
             put(&disk, &segment_name(Lsn(first)), &encode_header(&header));
         }
         disk

@@ -113,8 +113,16 @@ mod tests {
     }
 
     fn header(first: u64) -> Vec<u8> {
-        encode_header(&SegmentHeader { key: None, block: 0, log_id: [7; 16], first_lsn: Lsn(first), created: Time(1), chain: 0 })
-            .to_vec()
+        encode_header(&SegmentHeader {
+            key: None,
+            block: 0,
+            log_id: [7; 16],
+            first_lsn: Lsn(first),
+            created: Time(1),
+            chain: 0,
+            recycled: false,
+        })
+        .to_vec()
     }
 
     fn paths(survey: &FoundLogs) -> Vec<&Path> {

@@ -488,7 +488,15 @@ mod tests {
     fn what_is_encrypted_takes_the_room_that_was_kept_for_it() {
         let keys = crate::model::Keys::parse(&"07".repeat(32)).expect("64 hex digits");
         let options = Settings { keys: keys.clone(), compress_min: Some(10), ..Settings::default() };
-        let header = SegmentHeader { key: None, block: 0, log_id: [1; 16], first_lsn: Lsn(1), created: Time(1), chain: 0 };
+        let header = SegmentHeader {
+            key: None,
+            block: 0,
+            log_id: [1; 16],
+            first_lsn: Lsn(1),
+            created: Time(1),
+            chain: 0,
+            recycled: false,
+        };
         let header = header.keyed(&[7; 32], [2; 16]);
         let cipher = SegmentCipher::new(&[7; 32], &header);
         let place = Numbering { cipher: Some(&cipher), ..place(1, 1) };

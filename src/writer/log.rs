@@ -22,10 +22,11 @@ use super::reopen::{find_tail, random};
 use super::retain::SegmentFacts;
 use super::retention::Retention;
 use super::segment::{Active, put};
-use super::space::{Space, is_no_space, next_path};
+use super::space::{Space, is_no_space, next_path, room_end};
+use super::spare::Spares;
 use super::stage::Stage;
 use super::standing::{Standing, WrittenSegment as Seen};
-use super::sync::SyncMode;
+use super::sync::{Preallocate, SyncMode};
 use crate::disk::{DIRECT_BLOCK, Disk, EntryKind, Errno, File, errno_of, finished, make_dir, sweep};
 use crate::model::{Error, Lsn, Result, Time};
 use crate::native::{HEADER_BYTES, segment_name};
@@ -37,6 +38,7 @@ pub(super) struct OpenLog {
     dir: PathBuf,
     options: Settings,
     space: Space,
+    spares: Arc<Spares>,
     counters: Arc<Counters>,
     log_id: [u8; 16],
     active: Option<Active>,
@@ -121,8 +123,10 @@ impl OpenLog {
         };
         let pins = Pins::open(&disk, dir)?;
         let notes = [tail.notes(dir), gaps(&disk, dir)?].concat();
+        let spares = Arc::new(Spares::new(&disk, dir));
         let mut log = OpenLog {
-            space: Space::new(&disk, &standing, dir, &options),
+            space: Space::new(&disk, &standing, dir, &options, (log_id, &spares)),
+            spares,
             standing,
             pins: Arc::new(pins),
             retention: None,
@@ -147,10 +151,13 @@ impl OpenLog {
         log.durable_to(log.durable);
         // Only now it is known that it is a log of ours, or is to become one.
         sweep(log.disk.as_ref(), &next_path(dir))?;
+        log.spares.sweep()?;
         log.resume(tail)?;
         if log.options.retain.any() {
             let (disk, standing, retain) = (&log.disk, &log.standing, &log.options.retain);
-            log.retention = Some(Arc::new(Retention::open(disk, standing, dir, retain, &log.options.clock, &log.pins)?));
+            let spares = (log.options.preallocate == Preallocate::Recycle).then(|| log.spares.clone());
+            let clock = &log.options.clock;
+            log.retention = Some(Arc::new(Retention::open(disk, standing, dir, retain, clock, &log.pins, spares)?));
         }
         log.notes.iter().for_each(|note| tell(Weight::Warn, &log.dir, format_args!("{note}")));
         tell(Weight::Info, &log.dir, format_args!("opened: LSN {} is next", log.next));
@@ -168,6 +175,9 @@ impl OpenLog {
             return WriteStop::Poison(worse);
         }
         self.space.begin(&active.path, active.position, active.position);
+        if let Some(active) = &mut self.active {
+            active.remains = false;
+        }
         self.durable_to(self.next);
         tell(Weight::Warn, &self.dir, format_args!("a group was refused: {error}"));
         only("write to", &error)
@@ -244,6 +254,10 @@ impl OpenLog {
         let bytes = group.bytes.bytes();
         let end = active.position + bytes.len() as u64;
         self.dirty = true;
+        if active.remains && end > room_end(self.options.segment_bytes) {
+            self.leave_remains(end)?;
+        }
+        let active = self.active.as_mut().expect("it was there a moment ago");
         match put(active, &mut self.stage, bytes, self.space.claim(end)) {
             Ok(true) => self.counters.past_cache(),
             Ok(false) => {}
@@ -340,6 +354,9 @@ impl OpenLog {
         let looked = self.look_around().map_err(|stop| self.stopped(stop));
         if self.space.take_next().is_some() && looked.is_ok() {
             let _ = sweep(self.disk.as_ref(), &next_path(&self.dir));
+        }
+        if looked.is_ok() {
+            let _ = self.spares.sweep();
         }
         looked
     }

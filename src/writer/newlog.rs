@@ -221,7 +221,7 @@ impl NewLog {
         if let Some(like) = &self.like {
             as_private(self.disk.as_ref(), &path, like)?;
         }
-        let header = header_at(Time::now(), self.log_id, first, self.chain, 0, self.key.as_ref());
+        let header = header_at(Time::now(), self.log_id, first, self.chain, 0, self.key.as_ref(), false);
         self.segment = Some(NewSegment {
             file,
             seed: header.seed(),

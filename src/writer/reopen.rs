@@ -260,7 +260,15 @@ mod tests {
     fn three(behind: Option<FrameKind>, unsynced: u16) -> Vec<u8> {
         use crate::model::Time;
         use crate::native::{FrameFields, encode_frame, encode_header};
-        let header = SegmentHeader { key: None, block: 0, log_id: [9; 16], first_lsn: Lsn(1), created: Time(0), chain: 0 };
+        let header = SegmentHeader {
+            key: None,
+            block: 0,
+            log_id: [9; 16],
+            first_lsn: Lsn(1),
+            created: Time(0),
+            chain: 0,
+            recycled: false,
+        };
         let mut bytes = encode_header(&header);
         let kinds = [Some(FrameKind::Full), Some(FrameKind::Full), Some(FrameKind::Full), behind];
         for (lsn, kind) in (1..).zip(kinds.into_iter().flatten()) {
@@ -300,7 +308,16 @@ mod tests {
         let closed = |bytes: &[u8]| opened(&own, bytes).expect("it is whole").closed;
         assert!(closed(&three(Some(FrameKind::Close), 0)) && !closed(&three(None, 0)));
         let whole = three(None, 0);
-        let seed = SegmentHeader { key: None, block: 0, log_id: [9; 16], first_lsn: Lsn(1), created: Time(0), chain: 0 }.seed();
+        let seed = SegmentHeader {
+            key: None,
+            block: 0,
+            log_id: [9; 16],
+            first_lsn: Lsn(1),
+            created: Time(0),
+            chain: 0,
+            recycled: false,
+        }
+        .seed();
         let fields = |kind| FrameFields { kind, flags: 0, unsynced: 0, lsn: Lsn(4), time: Time(5), tag: 0 };
         let mut payload = vec![7; 8];
         encode_frame(&mut payload, &fields(FrameKind::Close), b"", seed, whole.len() as u64 + FRAME_HEADER as u64 + 8);
@@ -316,8 +333,16 @@ mod tests {
         use crate::native::{FrameFields, encode_frame};
         for (kind, flags) in [(FrameKind::First, 0), (FrameKind::Full, MORE)] {
             let mut bytes = three(None, 0);
-            let seed =
-                SegmentHeader { key: None, block: 0, log_id: [9; 16], first_lsn: Lsn(1), created: Time(0), chain: 0 }.seed();
+            let seed = SegmentHeader {
+                key: None,
+                block: 0,
+                log_id: [9; 16],
+                first_lsn: Lsn(1),
+                created: Time(0),
+                chain: 0,
+                recycled: false,
+            }
+            .seed();
             let fields = FrameFields { kind, flags, unsynced: 0, lsn: Lsn(4), time: Time(5), tag: 0 };
             let offset = bytes.len() as u64;
             encode_frame(&mut bytes, &fields, b"half", seed, offset);
@@ -332,8 +357,15 @@ mod tests {
         use crate::native::encode_header;
         for (first, blank) in [(1, true), (5, false)] {
             let first_lsn = Lsn(first);
-            let bytes =
-                encode_header(&SegmentHeader { key: None, block: 0, log_id: [9; 16], first_lsn, created: Time(0), chain: 0 });
+            let bytes = encode_header(&SegmentHeader {
+                key: None,
+                block: 0,
+                log_id: [9; 16],
+                first_lsn,
+                created: Time(0),
+                chain: 0,
+                recycled: false,
+            });
             let tail = opened(&segment_name(first_lsn), &bytes).expect("it is whole");
             assert_eq!((tail.log_id, tail.next, tail.blank), (Some([9; 16]), first_lsn, blank));
         }

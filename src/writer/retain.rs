@@ -529,7 +529,15 @@ mod tests {
     /// A segment of frames that hold nothing: kind and tag. And the sum of its last frame.
     fn frames(first: u64, chain: u32, frames: &[(FrameKind, u64)]) -> (Vec<u8>, u32) {
         use crate::native::{FrameFields, encode_frame, encode_header};
-        let header = SegmentHeader { key: None, block: 0, log_id: [5; 16], first_lsn: Lsn(first), created: Time(1), chain };
+        let header = SegmentHeader {
+            key: None,
+            block: 0,
+            log_id: [5; 16],
+            first_lsn: Lsn(first),
+            created: Time(1),
+            chain,
+            recycled: false,
+        };
         let (mut bytes, mut sum) = (encode_header(&header), chain);
         for (lsn, (kind, tag)) in (first..).zip(frames) {
             let fields = FrameFields { kind: *kind, flags: 0, unsynced: 0, lsn: Lsn(lsn), time: Time(lsn), tag: *tag };

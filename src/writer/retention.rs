@@ -10,6 +10,7 @@ use super::counters::Counters;
 use super::events::{Weight, tell};
 use super::pins::{Pins, pin, read_cursor};
 use super::retain::{Pin, Reason, Rules, SegmentFacts, plan_prune, prune_facts, sealed_facts};
+use super::spare::Spares;
 use super::standing::Standing;
 use crate::disk::Disk;
 use crate::model::{Lsn, Result, Time};
@@ -129,6 +130,8 @@ pub(super) struct Retention {
     retain: Retain,
     clock: Clock,
     pins: Arc<Pins>,
+    /// Where files of segments that go are kept, to be used again.
+    spares: Option<Arc<Spares>>,
     /// Segments that were sealed and not looked at yet.
     fresh: Mutex<Vec<Lsn>>,
     state: Mutex<RetentionState>,
@@ -153,6 +156,7 @@ impl Retention {
         retain: &Retain,
         clock: &Clock,
         pins: &Arc<Pins>,
+        spares: Option<Arc<Spares>>,
     ) -> Result<Retention> {
         let sealed = prune_facts(disk, dir)?;
         Ok(Retention {
@@ -162,6 +166,7 @@ impl Retention {
             retain: retain.clone(),
             clock: clock.clone(),
             pins: pins.clone(),
+            spares,
             fresh: Mutex::default(),
             state: Mutex::new(RetentionState { sealed, held_by: Vec::new() }),
             due: AtomicBool::new(true),
@@ -222,12 +227,19 @@ impl Retention {
                 return Ok(());
             }
             self.standing.folder()?;
-            self.disk.remove(&self.dir.join(&oldest.segment.file))?;
+            let path = self.dir.join(&oldest.segment.file);
+            let spare = self.spares.as_ref().and_then(|spares| Some((spares, spares.keep(&path)?)));
+            if spare.is_none() {
+                self.disk.remove(&path)?;
+            }
             state.sealed.remove(0);
             counters.gone(1);
             tell(Weight::Info, &self.dir, format_args!("let go: {}", oldest.segment.file));
             // A filesystem may forget a removal and keep the next one: that would be a hole.
             self.disk.sync_dir(&self.dir)?;
+            if let Some((spares, slot)) = spare {
+                spares.durable(slot, oldest.segment.first);
+            }
         }
     }
 

@@ -26,6 +26,8 @@ pub(super) struct Active {
     pub position: u64,
     pub tally: Tally,
     pub last_sum: u32,
+    /// Old bytes stand behind the block that its data ends in, and the table of their sums behind its room.
+    pub remains: bool,
     /// When its first record came. Counted by a monotonic clock; what it missed before the log was opened is subtracted.
     pub since: Option<Instant>,
 }
@@ -38,8 +40,9 @@ pub(super) fn header_at(
     chain: u32,
     block: u32,
     key: Option<&([u8; 32], [u8; 16])>,
+    recycled: bool,
 ) -> SegmentHeader {
-    let header = SegmentHeader { key: None, block, log_id, first_lsn, created, chain };
+    let header = SegmentHeader { key: None, block, log_id, first_lsn, created, chain, recycled };
     key.map_or(header, |(key, salt)| header.keyed(key, *salt))
 }
 
@@ -52,6 +55,9 @@ pub fn is_segment_name(name: &str) -> bool {
 /// Writes a group: past the page cache where there is `ready` room for all blocks that it touches. Tells whether it went that way.
 pub(super) fn put(active: &mut Active, stage: &mut Stage, group: &[u8], ready: u64) -> Result<bool> {
     let (at, end) = (active.position, active.position + group.len() as u64);
+    if active.remains && active.header.block == 0 {
+        return put_over_remains(active, stage, group);
+    }
     let Some(blocks) = &active.blocks else {
         write_full(active.data.as_ref(), group, at)?;
         return Ok(active.header.block != 0);
@@ -66,6 +72,23 @@ pub(super) fn put(active: &mut Active, stage: &mut Stage, group: &[u8], ready: u
     }
     if !past_cache {
         write_full(active.data.as_ref(), group, at)?;
+    }
+    stage.took(group);
+    Ok(past_cache)
+}
+
+/// Old bytes stand there: whatever the group's last block held is written over with zeros, so that the data ends in zeros.
+fn put_over_remains(active: &mut Active, stage: &mut Stage, group: &[u8]) -> Result<bool> {
+    let at = active.position / DIRECT_BLOCK * DIRECT_BLOCK;
+    let mut past_cache = false;
+    if let Some(blocks) = &active.blocks {
+        match write_full(blocks.as_ref(), stage.lay(group), at) {
+            Err(error) if errno_of(&error) == Some(Errno::INVAL) => active.blocks = None,
+            wrote => (past_cache, _) = (true, wrote?),
+        }
+    }
+    if !past_cache {
+        write_full(active.data.as_ref(), stage.lay(group), at)?;
     }
     stage.took(group);
     Ok(past_cache)

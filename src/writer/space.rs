@@ -1,11 +1,11 @@
-//! Room ahead: zeros written before the records come, so that a sync commits no metadata.
+//! NextRoom ahead: zeros written before the records come, so that a sync commits no metadata.
 //!
 //! Two places are made ready. The active segment is filled with zeros in front of the writing place, at first a little and more when
 //! it is written hard, so that a log of ten records does not take megabytes. And while it fills up, the file of the next segment is
 //! written full of zeros under a name that is no segment's, so that going on in it stalls no caller. Both happen in a thread of their
 //! own, in pieces small enough that a group meanwhile hardly waits.
 //!
-//! Room is a convenience: when it cannot be made, records are written all the same. The thread has its own descriptors, so that an
+//! NextRoom is a convenience: when it cannot be made, records are written all the same. The thread has its own descriptors, so that an
 //! error that concerns records is never told to it and lost.
 
 use std::path::{Path, PathBuf};
@@ -13,10 +13,13 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 use std::thread::JoinHandle;
 
 use super::options::Settings;
+use super::spare::Spares;
 use super::standing::Standing;
-use super::sync::Preallocate;
-use crate::disk::{AlignedBytes, DIRECT_BLOCK, Disk, Errno, File, Open, begin_file, errno_of, sweep, unfinished, write_full};
+use crate::disk::{
+    AlignedBytes, DIRECT_BLOCK, Disk, Errno, File, Open, begin_file, errno_of, read_full, sweep, unfinished, write_full,
+};
 use crate::model::{Error, Result};
+use crate::native::{HEADER_BYTES, RemainsTable};
 
 /// What the next segment's file is called while it is made ready, before [`unfinished`] is put behind it.
 const NEXT: &str = "next";
@@ -31,7 +34,7 @@ const GROWTH: u64 = 16;
 /// See [`SpaceShared::warm`].
 const WARM: u64 = 64 << 10;
 
-/// Room ahead of one log's writing place.
+/// NextRoom ahead of one log's writing place.
 #[derive(Debug)]
 pub(super) struct Space {
     shared: Arc<SpaceShared>,
@@ -43,6 +46,8 @@ struct SpaceShared {
     disk: Arc<dyn Disk>,
     standing: Arc<Standing>,
     next_path: PathBuf,
+    log_id: [u8; 16],
+    spares: Arc<Spares>,
     segment_bytes: u64,
     ahead_bytes: u64,
     /// A writer that wrote less than this makes no room ahead: most short runs never need it.
@@ -91,10 +96,19 @@ enum Next {
     None,
     /// The helper makes the file at this moment: no other thread may use it until it is made.
     Making,
-    /// This many bytes are ready; `busy` while the helper writes more.
-    Made { file: Arc<dyn File>, ready: u64, busy: bool },
+    /// So much is there; `busy` while the helper writes more.
+    Made { file: Arc<dyn File>, room: NextRoom, busy: bool },
     /// The caller makes a segment of it, or it cannot be made.
     Off,
+}
+
+/// The room that was made for the next segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NextRoom {
+    /// This many bytes are ready.
+    pub ready: u64,
+    /// They are those of a segment that was let go, with the table of their sums behind them.
+    pub recycled: bool,
 }
 
 /// What there is to do: zeros from one offset up to another.
@@ -102,16 +116,26 @@ enum Next {
 enum SpaceWork {
     SpaceActive(u64, u64),
     Next(u64, u64),
+    /// The file of a segment that was let go becomes the next one's.
+    Recycle,
 }
 
 impl Space {
-    pub fn new(disk: &Arc<dyn Disk>, standing: &Arc<Standing>, dir: &Path, options: &Settings) -> Space {
+    pub fn new(
+        disk: &Arc<dyn Disk>,
+        standing: &Arc<Standing>,
+        dir: &Path,
+        options: &Settings,
+        (log_id, spares): ([u8; 16], &Arc<Spares>),
+    ) -> Space {
         let shared = Arc::new(SpaceShared {
             disk: disk.clone(),
             standing: standing.clone(),
             next_path: next_path(dir),
+            log_id,
+            spares: spares.clone(),
             segment_bytes: options.segment_bytes,
-            ahead_bytes: if options.preallocate == Preallocate::Zero { options.ahead_bytes } else { 0 },
+            ahead_bytes: if options.preallocate.is_written() { options.ahead_bytes } else { 0 },
             warm: if options.background { WARM } else { 0 },
             state: Mutex::default(),
             work: Condvar::new(),
@@ -201,21 +225,21 @@ impl Space {
         state.active = None;
     }
 
-    /// The next segment's file at [`next_path`], if it was begun: how many bytes of it are ready. It is the caller's then, until the
-    /// next [`Space::begin`].
-    pub fn take_next(&self) -> Option<u64> {
+    /// The next segment's file at [`next_path`], if it was begun: the room in it. It is the caller's then, until the next
+    /// [`Space::begin`].
+    pub fn take_next(&self) -> Option<NextRoom> {
         let mut state = self.shared.state();
         loop {
             match std::mem::replace(&mut state.next, Next::Off) {
-                Next::Made { file, ready, busy: true } => {
-                    state.next = Next::Made { file, ready, busy: true };
+                Next::Made { file, room, busy: true } => {
+                    state.next = Next::Made { file, room, busy: true };
                     state = self.shared.done.wait(state).expect("no thread panics while holding the room");
                 }
                 Next::Making => {
                     state.next = Next::Making;
                     state = self.shared.done.wait(state).expect("no thread panics while holding the room");
                 }
-                Next::Made { ready, .. } => return Some(ready),
+                Next::Made { room, .. } => return Some(room),
                 Next::None | Next::Off => return None,
             }
         }
@@ -259,8 +283,11 @@ impl SpaceShared {
         let whole = self.whole();
         let need = behind.saturating_mul(2).min(whole);
         match &state.next {
+            Next::None if need > 0 && self.spares.any() => Some(SpaceWork::Recycle),
             Next::None if need > 0 => Some(SpaceWork::Next(0, whole.min(STEP))),
-            Next::Made { ready, busy: false, .. } if *ready < need => Some(SpaceWork::Next(*ready, whole.min(*ready + STEP))),
+            Next::Made { room: NextRoom { ready, .. }, busy: false, .. } if *ready < need => {
+                Some(SpaceWork::Next(*ready, whole.min(*ready + STEP)))
+            }
             _ => None,
         }
     }
@@ -301,8 +328,8 @@ impl SpaceShared {
             }
             SpaceWork::Next(from, to) => {
                 let file = match std::mem::replace(&mut state.next, Next::Making) {
-                    Next::Made { file, ready, .. } => {
-                        state.next = Next::Made { file: file.clone(), ready, busy: true };
+                    Next::Made { file, room, .. } => {
+                        state.next = Next::Made { file: file.clone(), room, busy: true };
                         Some(file)
                     }
                     _ => None,
@@ -313,11 +340,59 @@ impl SpaceShared {
                     // Where room is short, half a segment of zeros would only take it away from the records.
                     let _ = self.clear_next();
                 }
-                self.state().next = made.map_or_else(|_| Next::Off, |file| Next::Made { file, ready: to, busy: false });
+                let room = NextRoom { ready: to, recycled: false };
+                self.state().next = made.map_or_else(|_| Next::Off, |file| Next::Made { file, room, busy: false });
+            }
+            SpaceWork::Recycle => {
+                state.next = Next::Making;
+                drop(state);
+                let made = self.recycle().ok().flatten();
+                if made.is_none() {
+                    let _ = self.clear_next();
+                }
+                let room = NextRoom { ready: room_end(self.segment_bytes), recycled: true };
+                self.state().next = made.map_or(Next::None, |file| Next::Made { file, room, busy: false });
             }
         }
         self.done.notify_all();
         true
+    }
+
+    /// The next segment goes into the file of one that was let go, with a table of sums behind its room. `None` when that cannot be: zeros
+    /// are written then.
+    fn recycle(&self) -> Result<Option<Arc<dyn File>>> {
+        self.standing.folder()?;
+        let Some(of) = self.spares.take(&self.next_path)? else { return Ok(None) };
+        let file: Arc<dyn File> = self.disk.open(&self.next_path, Open { sole: true, ..Open::WRITE })?.into();
+        let (length, end) = (file.length()?, room_end(self.segment_bytes));
+        // Whoever has it open still reads the old segment.
+        if length < end / 2 || !file.is_sole() {
+            return Ok(None);
+        }
+        if length > end {
+            file.set_length(end)?;
+        }
+        self.zeros(file.as_ref(), length.min(end), end)?;
+        let mut table = RemainsTable::new(&self.log_id, of, end);
+        let (mut old, mut out, mut at, mut written) = (vec![0; PIECE], AlignedBytes::new(), HEADER_BYTES, end);
+        while at < end {
+            let want = usize::try_from(end - at).unwrap_or(PIECE).min(PIECE);
+            if read_full(file.as_ref(), &mut old[..want], at)? < want {
+                return Ok(None);
+            }
+            table.add(&old[..want], &mut out);
+            file.forget(at, want as u64);
+            at += want as u64;
+            if out.len() >= PIECE {
+                write_full(file.as_ref(), out.bytes(), written)?;
+                written += out.len() as u64;
+                out.truncate(0);
+            }
+        }
+        table.finish(&mut out);
+        write_full(file.as_ref(), out.bytes(), written)?;
+        file.sync_all()?;
+        Ok(Some(file))
     }
 
     fn clear_next(&self) -> Result<()> {
@@ -390,6 +465,11 @@ pub(super) fn is_no_space(error: &Error) -> bool {
     matches!(errno_of(error), Some(Errno::NOSPC | Errno::DQUOT | Errno::FBIG))
 }
 
+/// Where the room of a segment ends whose file is used again: behind its last block.
+pub(super) fn room_end(segment_bytes: u64) -> u64 {
+    segment_bytes.next_multiple_of(DIRECT_BLOCK)
+}
+
 /// Where the next segment's file grows.
 pub(super) fn next_path(dir: &Path) -> PathBuf {
     unfinished(&dir.join(NEXT))
@@ -400,9 +480,14 @@ mod tests {
     use super::*;
     use crate::disk::SimDisk;
 
+    fn zeros(ready: u64) -> NextRoom {
+        NextRoom { ready, recycled: false }
+    }
+
     fn made(disk: &Arc<dyn Disk>, options: &Settings) -> Space {
         let standing = Arc::new(Standing::new(disk, Path::new("/log"), crate::model::Lsn::FIRST).expect("the folder was made"));
-        Space::new(disk, &standing, Path::new("/log"), options)
+        let spares = Arc::new(Spares::new(disk, Path::new("/log")));
+        Space::new(disk, &standing, Path::new("/log"), options, ([7; 16], &spares))
     }
 
     fn shared(space: &Space) -> Vec<Option<SpaceWork>> {
@@ -450,10 +535,10 @@ mod tests {
             assert!(length >= at && length <= (1 << 20), "{length} at {at}");
         }
         let mut all = vec![0; usize::try_from(at).expect("small")];
-        crate::disk::read_full(file.as_ref(), &mut all, 0).expect("it reads");
+        read_full(file.as_ref(), &mut all, 0).expect("it reads");
         assert!(all[4096..].iter().all(|b| *b == 7), "zeros were written over records");
         space.retire();
-        assert_eq!(space.take_next(), Some(1 << 20));
+        assert_eq!(space.take_next(), Some(zeros(1 << 20)));
         assert_eq!(space.take_next(), None, "it is given once");
     }
 
@@ -466,9 +551,9 @@ mod tests {
         std::thread::scope(|scope| {
             let taken = scope.spawn(|| space.take_next());
             let file: Arc<dyn File> = disk.open(&space.shared.next_path, Open::CREATE).expect("nothing else makes it").into();
-            space.shared.state().next = Next::Made { file, ready: 77, busy: false };
+            space.shared.state().next = Next::Made { file, room: zeros(77), busy: false };
             space.shared.done.notify_all();
-            assert_eq!(taken.join().expect("it does not panic"), Some(77));
+            assert_eq!(taken.join().expect("it does not panic"), Some(zeros(77)));
         });
     }
 
@@ -518,7 +603,7 @@ mod tests {
         };
         assert_eq!([with_room(25 << 20), with_room(26 << 20)], [None, Some(SpaceWork::Next(0, STEP))]);
         let file: Arc<dyn File> = disk.open(Path::new("/log/b"), Open::CREATE).expect("it can be made").into();
-        space.shared.state().next = Next::Made { file, ready: STEP, busy: false };
+        space.shared.state().next = Next::Made { file, room: zeros(STEP), busy: false };
         assert_eq!(step(8 << 20, 64 << 20), Some(SpaceWork::Next(STEP, 2 * STEP)));
     }
 
@@ -553,7 +638,7 @@ mod tests {
         }
         assert_eq!(lengths, [2 * STEP, 6 * STEP, 8 * STEP]);
         assert_eq!(sim.trace().iter().filter(|line| line.contains("create") && line.contains(NEXT)).count(), 1);
-        assert_eq!(space.take_next(), Some(2 << 20));
+        assert_eq!(space.take_next(), Some(zeros(2 << 20)));
     }
 
     #[test]

@@ -122,6 +122,16 @@ pub enum Preallocate {
     /// Blocks are written with zeros ahead of the records, so that a sync commits no metadata.
     #[default]
     Zero,
+    /// Like [`Preallocate::Zero`], but where retention lets a segment go, its file becomes the next one's: nothing is written twice.
+    /// Up to four such files are kept beside the log.
+    Recycle,
+}
+
+impl Preallocate {
+    /// Whether room is written before the records come.
+    pub(crate) const fn is_written(self) -> bool {
+        matches!(self, Preallocate::Zero | Preallocate::Recycle)
+    }
 }
 
 impl FromStr for Preallocate {
@@ -133,7 +143,11 @@ impl FromStr for Preallocate {
             "sparse" => Preallocate::Sparse,
             "fallocate" => Preallocate::Fallocate,
             "zero" => Preallocate::Zero,
-            _ => return Err(Error::Input { what: format!("`{text}` is no preallocation: none, sparse, fallocate or zero") }),
+            "recycle" => Preallocate::Recycle,
+            _ => {
+                let what = format!("`{text}` is no preallocation: none, sparse, fallocate, zero or recycle");
+                return Err(Error::Input { what });
+            }
         })
     }
 }
@@ -145,6 +159,7 @@ impl fmt::Display for Preallocate {
             Preallocate::Sparse => "sparse",
             Preallocate::Fallocate => "fallocate",
             Preallocate::Zero => "zero",
+            Preallocate::Recycle => "recycle",
         })
     }
 }
@@ -161,7 +176,7 @@ mod tests {
         for text in ["auto", "0", "200us", "1h"] {
             assert_eq!(text.parse::<Window>().expect("it is a window").to_string(), text);
         }
-        for text in ["none", "sparse", "fallocate", "zero"] {
+        for text in ["none", "sparse", "fallocate", "zero", "recycle"] {
             assert_eq!(text.parse::<Preallocate>().expect("it is one").to_string(), text);
         }
     }

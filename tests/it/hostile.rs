@@ -16,7 +16,7 @@ const SIZE: usize = 2 << 20;
 const MOST_READ: u64 = 600;
 
 fn header() -> SegmentHeader {
-    SegmentHeader { key: None, block: 0, log_id: [7; 16], first_lsn: Lsn(1), created: Time(1), chain: 0 }
+    SegmentHeader { key: None, block: 0, log_id: [7; 16], first_lsn: Lsn(1), created: Time(1), chain: 0, recycled: false }
 }
 
 /// A segment that grows by what `piece` adds, given how much is left and the next LSN.

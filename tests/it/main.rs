@@ -56,6 +56,7 @@ mod mutate_formats;
 mod pipes;
 mod properties;
 mod readme;
+mod recycle;
 mod retention;
 mod rotate_model;
 mod salvage;

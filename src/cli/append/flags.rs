@@ -34,7 +34,8 @@ pub struct WriteFlags {
     /// process that follows the log on this machine reads them from the disk
     #[arg(long, conflicts_with = "direct")]
     buffered: bool,
-    /// How space is reserved ahead of the data: none, sparse, fallocate or zero [default: zero]
+    /// How space is reserved ahead of the data: none, sparse, fallocate, zero, or recycle: files of segments that retention lets go are
+    /// written over, so each byte goes to the disk once [default: zero]
     #[arg(long, value_name = "HOW", value_parser = |text: &str| text.parse::<Preallocate>().map_err(|e| e.to_string()))]
     preallocate: Option<Preallocate>,
     /// Seal a segment before it grows beyond this size [default: 64MiB]
@@ -136,6 +137,11 @@ impl WriteFlags {
         options.check().map_err(|error| usage(error.to_string()))?;
         if let Some(loss) = options.sync.loss() {
             out.note(format_args!("--sync {}: an acknowledgement does not mean durable; {loss}", options.sync));
+        }
+        if options.preallocate == Preallocate::Recycle && !options.retain.any() {
+            out.note(format_args!(
+                "--preallocate recycle: no segment is ever let go without --keep-segments, --keep-bytes or --keep-for, so zeros are written as ever"
+            ));
         }
         Ok(options)
     }

@@ -177,6 +177,11 @@ impl File for SimFile {
         if offset + length > now { self.set_length(offset + length) } else { Ok(()) }
     }
 
+    /// Nobody keeps a file of this disk open that another one writes over.
+    fn is_sole(&self) -> bool {
+        true
+    }
+
     fn identity(&self) -> Option<(Identity, u64)> {
         Some((identity(Target::File(self.node)), 1))
     }

@@ -243,7 +243,7 @@ fn headless(visit: &Visit<'_>, mut reader: FrameReader, mut summary: Summary, jo
     Begin::Nothing(Box::new((summary, joint, damage)))
 }
 
-/// The part of the header block that no sum covers should be zeros, but for the copy of a header that is authenticated.
+/// The part of the header block that no sum covers should be zeros, but for the copy of the header that some have.
 fn strange_reserve(reader: &mut FrameReader, joint: &Joint, visit: &Visit<'_>) -> Option<Warning> {
     let header = joint.header.as_ref()?;
     let wanted = crate::native::encode_header(header);
@@ -251,7 +251,7 @@ fn strange_reserve(reader: &mut FrameReader, joint: &Joint, visit: &Visit<'_>) -
     let rest = reader.cursor.bytes(from as u64, wanted.len() - from);
     let at = (from + rest.iter().zip(&wanted[from..]).position(|(there, wanted)| there != wanted)?) as u64;
     let span = Span::new(visit.segment.id, at, HEADER_BYTES);
-    let what = if header.is_bound() { "neither zero nor a copy of the header" } else { "not zero" };
+    let what = if header.is_copied() { "neither zero nor a copy of the header" } else { "not zero" };
     let text = format!("the rest of the header block is {what}; no checksum covers it, and no record is affected");
     Some(Warning { name: "header-reserve-not-zero", span, text })
 }

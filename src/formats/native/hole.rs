@@ -24,7 +24,8 @@ pub fn hole(site: &HoleSite<'_>, hole: Hole, since: Time) -> Result<(Hole, Vec<u
         return Ok((hole, content));
     }
     let chain = site.before.1.own::<Joint>().and_then(|joint| joint.last_sum).unwrap_or(0);
-    let header = SegmentHeader { key: None, block: 0, log_id, first_lsn: hole.lsns.first, created: since, chain };
+    let header =
+        SegmentHeader { key: None, block: 0, log_id, first_lsn: hole.lsns.first, created: since, chain, recycled: false };
     new_segment(&mut content, &header, &hole, since);
     Ok((hole, content))
 }

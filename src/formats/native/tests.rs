@@ -22,7 +22,15 @@ struct Build {
 
 impl Build {
     fn new(first: u64, chain: u32) -> Build {
-        let header = SegmentHeader { key: None, block: 0, log_id: [3; 16], first_lsn: Lsn(first), created: Time(0), chain };
+        let header = SegmentHeader {
+            key: None,
+            block: 0,
+            log_id: [3; 16],
+            first_lsn: Lsn(first),
+            created: Time(0),
+            chain,
+            recycled: false,
+        };
         Build { bytes: encode_header(&header), header, tally: Tally::default(), starts: Vec::new() }
     }
 

@@ -17,7 +17,7 @@ pub const DIR: &str = "/log";
 pub type Files = Vec<(String, Vec<u8>)>;
 
 fn header(first: u64, chain: u32) -> SegmentHeader {
-    SegmentHeader { key: None, block: 0, log_id: [5; 16], first_lsn: Lsn(first), created: Time(1), chain }
+    SegmentHeader { key: None, block: 0, log_id: [5; 16], first_lsn: Lsn(first), created: Time(1), chain, recycled: false }
 }
 
 /// A segment of frames: LSN, unsynced, flags, payload. And the sum of its last frame.

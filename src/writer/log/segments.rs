@@ -17,7 +17,7 @@ use crate::writer::events::{Weight, tell};
 use crate::writer::frames::{Group, close_fields, pad_frame, pad_room};
 use crate::writer::reopen::{Tail, begun_block, random};
 use crate::writer::segment::{Active, header_at};
-use crate::writer::space::{is_no_space, next_path};
+use crate::writer::space::{is_no_space, next_path, room_end};
 use crate::writer::sync::{Preallocate, SyncMode};
 
 impl OpenLog {
@@ -45,7 +45,9 @@ impl OpenLog {
         let cipher = self.options.keys.newest().map(|key| SegmentCipher::new(key, &header));
         let age = Duration::from_micros(self.now().0.saturating_sub(header.created.0));
         let since = (tally.last_lsn > 0).then(|| Instant::now().checked_sub(age)).flatten();
-        self.active = Some(Active { plain, data, blocks, path, header, cipher, position, tally, last_sum, since });
+        // Old bytes behind the end were cut off before.
+        let remains = false;
+        self.active = Some(Active { plain, data, blocks, path, header, cipher, position, tally, last_sum, remains, since });
         if !fits || tail.doubtful {
             self.seal().map_err(|stop| self.stopped(stop))?;
         }
@@ -89,7 +91,7 @@ impl OpenLog {
     fn open_blocks(&self, path: &Path) -> Option<Arc<dyn File>> {
         let options = &self.options;
         let how = Open { direct: true, dsync: options.sync == SyncMode::Dsync, ..Open::WRITE };
-        let ahead = options.preallocate == Preallocate::Zero;
+        let ahead = options.preallocate.is_written();
         let wanted = ahead && options.sync.promises() && !options.direct && !options.buffered;
         if wanted { self.disk.open(path, how).ok().map(Arc::from) } else { None }
     }
@@ -108,6 +110,7 @@ impl OpenLog {
             Err(error) if is_no_space(&error) => {
                 // Nothing of it has a segment's name yet.
                 let _ = sweep(self.disk.as_ref(), &temp);
+                let _ = self.spares.sweep();
                 Err(only("begin a segment in", &error))
             }
             other => Ok(other?),
@@ -127,19 +130,20 @@ impl OpenLog {
         };
         let block = if self.direct { u32::try_from(DIRECT_BLOCK).expect("a block is small") } else { 0 };
         let now = self.now();
-        let mut header = header_at(now, self.log_id, self.next, self.chain, block, key.as_ref());
+        let recycled = ready.is_some_and(|room| room.recycled);
+        let mut header = header_at(now, self.log_id, self.next, self.chain, block, key.as_ref(), recycled);
         if self.direct && self.write_header(data.as_ref(), &header).is_err_and(|e| errno_of(&e) == Some(Errno::INVAL)) {
             // Some filesystems open a file for direct writes and then refuse them.
             self.no_direct();
             data = self.open_data(temp, &plain)?;
-            header = header_at(now, self.log_id, self.next, self.chain, 0, key.as_ref());
+            header = header_at(now, self.log_id, self.next, self.chain, 0, key.as_ref(), recycled);
         }
         self.write_header(plain.as_ref(), &header)?;
         let length = self.options.segment_bytes;
         match self.options.preallocate {
             Preallocate::Sparse => plain.set_length(length)?,
             Preallocate::Fallocate => plain.reserve(0, length)?,
-            Preallocate::None | Preallocate::Zero => {}
+            Preallocate::None | Preallocate::Zero | Preallocate::Recycle => {}
         }
         plain.sync_all()?;
         let path = self.dir.join(segment_name(self.next));
@@ -147,14 +151,25 @@ impl OpenLog {
         self.disk.rename(temp, &path)?;
         // Without this a crash can lose the new file's name although its bytes were synced.
         self.disk.sync_dir(&self.dir)?;
-        self.space.begin(&path, HEADER_BYTES, ready.unwrap_or(HEADER_BYTES));
+        self.space.begin(&path, HEADER_BYTES, ready.map_or(HEADER_BYTES, |room| room.ready));
         self.dirty = true;
         let blocks = self.open_blocks(&path);
         self.stage.begin(&[]);
         let (tally, last_sum) = (Tally::default(), self.chain);
         let cipher = key.as_ref().map(|(key, _)| SegmentCipher::new(key, &header));
-        self.active =
-            Some(Active { plain, data, blocks, path, header, cipher, position: HEADER_BYTES, tally, last_sum, since: None });
+        self.active = Some(Active {
+            plain,
+            data,
+            blocks,
+            path,
+            header,
+            cipher,
+            position: HEADER_BYTES,
+            tally,
+            last_sum,
+            remains: recycled,
+            since: None,
+        });
         self.counters.begun();
         tell(Weight::Debug, &self.dir, format_args!("begun: {}", segment_name(self.next)));
         Ok(())
@@ -171,6 +186,7 @@ impl OpenLog {
         self.space.retire();
         self.look_around()?;
         self.sync_now()?;
+        self.cut_remains()?;
         let now = self.now();
         let Some(active) = &mut self.active else { return Ok(()) };
         let mut bytes = Vec::new();
@@ -241,6 +257,7 @@ impl OpenLog {
         self.space.retire();
         // Close proves that everything before it is durable: it must be so before.
         self.sync_now()?;
+        self.cut_remains()?;
         let (block, next, now) = (self.block(), self.next, self.now());
         let Some(active) = &self.active else { return Ok(()) };
         let (seed, at) = (active.header.seed(), active.position);
@@ -258,6 +275,31 @@ impl OpenLog {
         let Some(active) = &self.active else { return Ok(()) };
         active.plain.set_length(active.position)?;
         active.plain.sync_all()?;
+        Ok(())
+    }
+
+    /// Cuts off what an earlier life left in the file, before anything but a group is written to it. The cut is durable when this returns: a
+    /// reader must never see old bytes without the table that tells them from new ones.
+    pub(super) fn cut_remains(&mut self) -> Result<()> {
+        if let Some(active) = self.active.as_mut().filter(|active| active.remains) {
+            active.plain.set_length(active.position)?;
+            active.plain.sync_all()?;
+            active.remains = false;
+        }
+        Ok(())
+    }
+
+    /// A group that does not fit the room of a file that is used again would run into the table behind it.
+    pub(super) fn leave_remains(&mut self, end: u64) -> Result<(), WriteStop> {
+        let leaves = |active: &Active| active.remains && end > room_end(self.options.segment_bytes);
+        if self.active.as_ref().is_some_and(leaves) {
+            self.sync_now()?;
+            self.space.retire();
+            self.cut_remains()?;
+            if let Some(active) = &self.active {
+                self.space.begin(&active.path, active.position, active.position);
+            }
+        }
         Ok(())
     }
 
