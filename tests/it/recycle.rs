@@ -5,10 +5,14 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use walctl::disk::{Disk, RealDisk};
 use walctl::native::{SEGMENT_RECYCLED, segment_lsn};
+use walctl::ops::open::{Choice, Input, open};
+use walctl::ops::read::{Event, Follow, Scan, Selection, Step};
 use walctl::{Ack, Log, Lsn, Options, Preallocate, Retain, Verdict};
 
 const SEGMENT: u64 = 256 << 10;
@@ -224,4 +228,49 @@ fn a_log_that_comes_through_a_pipe_ends_where_its_data_ends() {
         .expect("it runs");
     let text = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{text}");
+}
+
+/// The records of one step of a follower, and whether it had anything to read.
+fn step(follow: &mut Follow, input: &Input) -> (Vec<u64>, bool) {
+    let selection = Selection::default();
+    let scan = Scan {
+        source: &input.source,
+        format: input.format,
+        keys: &input.keys,
+        selection: &selection,
+        payloads: false,
+        frames: false,
+        neighbours: false,
+        growing: true,
+        live: true,
+    };
+    let mut numbers = Vec::new();
+    let mut take = |event: Event<'_>| {
+        if let Event::Record(shown) = event {
+            numbers.extend(shown.record.lsn.map(|lsn| lsn.0));
+        }
+        Ok(())
+    };
+    let quiet = matches!(follow.step(&scan, &mut take).expect("it reads"), Step::Quiet);
+    (numbers, quiet)
+}
+
+#[test]
+fn a_follower_of_a_log_in_files_used_again_misses_nothing_and_rests_where_nothing_is_written() {
+    for buffered in [false, true] {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let log = options().buffered(buffered).open(dir.path()).expect("a new log");
+        let mut due = fill(&log, dir.path()).lsn.0;
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        let inputs = open(&disk, dir.path(), &Choice::default()).expect("it opens");
+        let mut follow = Follow::new(inputs[0].source.clone(), None);
+        assert_eq!(step(&mut follow, &inputs[0]).0.last(), Some(&due));
+        for round in 0..300 {
+            let rests = (0..4).any(|_| step(&mut follow, &inputs[0]) == (Vec::new(), true));
+            assert!(rests, "buffered={buffered}: it reads again and again where nothing is written, round {round}");
+            due += 1;
+            log.append(payload(due)).expect("the disk is well");
+            assert_eq!(step(&mut follow, &inputs[0]).0, [due], "buffered={buffered}");
+        }
+    }
 }

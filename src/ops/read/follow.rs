@@ -18,14 +18,18 @@ pub struct Follow {
     position: Option<Position>,
     /// What stood at the end of the data at the last step; if it still does, nothing was written.
     quiet: Option<Quiet>,
+    /// What stood there before that step, where it was more than zeros.
+    before: Option<Quiet>,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Quiet {
     segments: usize,
     segment: String,
     length: u64,
     end: u64,
+    /// The first bytes after the data. A frame begins there, or after its alignment, and is not like what stands there now.
+    behind: Vec<u8>,
 }
 
 /// What a step came upon.
@@ -52,7 +56,7 @@ impl Follow {
     /// From a position on; from the start when there is none.
     #[must_use]
     pub fn new(source: Source, position: Option<Position>) -> Follow {
-        Follow { source, position, quiet: None }
+        Follow { source, position, quiet: None, before: None }
     }
 
     /// Up to where records were read.
@@ -94,7 +98,8 @@ impl Follow {
         let position = outcome.position.take().or(self.position.take());
         self.position = position.clone();
         outcome.position = position;
-        self.quiet = if outcome.stopped.is_none() { self.rest(&outcome)? } else { None };
+        let now = if outcome.stopped.is_none() { self.rest(&outcome)? } else { None };
+        self.quiet = self.settled(now, scan.format.ours.is_some());
         Ok(match (gone, name) {
             (Some(gone), Some(next)) => Step::Pruned { gone, next, first: first_lsn, outcome: Box::new(outcome) },
             _ => Step::Read(Box::new(outcome)),
@@ -139,38 +144,36 @@ impl Follow {
         if !summary.damage.is_empty() || outcome.source.segments.last().map(|s| &s.name) != Some(&segment.name) {
             return Ok(None);
         }
-        let quiet = Quiet {
-            segments: self.source.segments.len(),
-            segment: segment.name.clone(),
-            length: summary.length,
-            end: summary.end,
-        };
-        Ok((self.zeros_at(summary.end)?).then_some(quiet))
+        self.quiet_at(segment.name.clone(), summary.end)
+    }
+
+    /// Zeros cannot have been written meanwhile. In a log of ours old bytes may stand there: they are still the old ones if they stood there
+    /// before this step too, which found no frame in them. Other formats may begin anew elsewhere.
+    fn settled(&mut self, now: Option<Quiet>, ours: bool) -> Option<Quiet> {
+        let zeros = now.as_ref().is_some_and(|now| now.behind.iter().all(|byte| *byte == 0));
+        let same = ours && now.is_some() && now == self.before;
+        self.before.clone_from(&now);
+        now.filter(|_| zeros || same)
     }
 
     fn quiet_now(&self) -> Result<Option<Quiet>> {
         let (Some(quiet), Some(segment)) = (&self.quiet, self.source.segments.last()) else {
             return Ok(None);
         };
-        let length = match self.source.file(segment) {
-            Err(error) if is_gone(&error, segment) => return Ok(None),
-            file => file?.length()?,
-        };
-        let now = Quiet { segments: self.source.segments.len(), segment: segment.name.clone(), length, end: quiet.end };
-        Ok((self.zeros_at(quiet.end)?).then_some(now))
+        self.quiet_at(segment.name.clone(), quiet.end)
     }
 
-    fn zeros_at(&self, end: u64) -> Result<bool> {
-        let Some(segment) = self.source.segments.last() else { return Ok(false) };
+    fn quiet_at(&self, name: String, end: u64) -> Result<Option<Quiet>> {
+        let Some(segment) = self.source.segments.last() else { return Ok(None) };
         let file = match self.source.file(segment) {
             // It went meanwhile: the next step will see what stands there instead.
-            Err(error) if is_gone(&error, segment) => return Ok(false),
+            Err(error) if is_gone(&error, segment) => return Ok(None),
             file => file?,
         };
-        // A frame begins with something that is not zero, in the first bytes after the data or after its alignment.
-        let mut bytes = [0; 64];
-        let count = crate::disk::read_full(file.as_ref(), &mut bytes, end)?;
-        Ok(bytes[..count].iter().all(|b| *b == 0))
+        let mut behind = vec![0; 64];
+        let count = crate::disk::read_full(file.as_ref(), &mut behind, end)?;
+        behind.truncate(count);
+        Ok(Some(Quiet { segments: self.source.segments.len(), segment: name, length: file.length()?, end, behind }))
     }
 }
 
