@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::support::sandbox::{Sandbox, finish, have};
@@ -31,12 +31,22 @@ fn checked_in_is_generated(what: &str) {
             fs::remove_file(folder.join(name)).expect("the repository can be written to");
         }
         for (name, text) in new {
-            fs::write(folder.join(name), text).expect("the repository can be written to");
+            // Whole at once: another test, or another run, may be reading it.
+            let half = root.join("target").join(format!("{name}.new-{}", std::process::id()));
+            fs::write(&half, text).and_then(|()| fs::rename(&half, folder.join(name))).expect("the repository can be written to");
         }
         return;
     }
     let names: Vec<&String> = new.keys().chain(old.keys()).filter(|name| new.get(*name) != old.get(*name)).collect();
     panic!("{what}/ differs from what the binary writes: {names:?}\nrefresh it with: UPDATE=1 cargo test --test it generated");
+}
+
+/// What the binary writes, in a folder of its own: what is checked in may be written anew while it is read.
+fn made(what: &str) -> (Sandbox, PathBuf) {
+    let sandbox = Sandbox::new();
+    assert_eq!(sandbox.run(&["generate", what, "made"]).code, 0);
+    let folder = sandbox.path().join("made");
+    (sandbox, folder)
 }
 
 #[test]
@@ -61,7 +71,8 @@ fn generating_twice_gives_the_same_bytes() {
 
 #[test]
 fn the_manual_tells_every_exit_code_and_every_kind_of_damage() {
-    let pages = files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("man"));
+    let (_sandbox, man) = made("man");
+    let pages = files(&man);
     let verify = &pages["walctl-verify.1"];
     for entry in &walctl::model::CATALOGUE {
         assert!(verify.contains(&entry.name.replace('-', r"\-")), "{}", entry.name);
@@ -83,9 +94,10 @@ fn the_manual_formats_without_a_warning() {
     if !have("groff") {
         return;
     }
-    for name in files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("man")).into_keys() {
+    let (_sandbox, man) = made("man");
+    for name in files(&man).into_keys() {
         let mut groff = Command::new("groff");
-        groff.args(["-man", "-Tutf8", "-ww", "-z"]).arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("man").join(&name));
+        groff.args(["-man", "-Tutf8", "-ww", "-z"]).arg(man.join(&name));
         let ran = finish(groff, b"");
         assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{name}");
     }
