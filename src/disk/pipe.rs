@@ -1,10 +1,10 @@
-//! Standard input as a segment: what came through the pipe is kept in a file without a name, so that a search can go back.
+//! Standard input, or a named pipe, as a segment: what came through the pipe is kept in a file without a name, so that a search can go back.
 
 use std::fmt;
 use std::fs::File as SystemFile;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use super::File;
@@ -13,6 +13,8 @@ use crate::model::{Error, Result};
 /// A stream that can be read at any offset. It is read only as far as callers ask.
 pub struct Pipe {
     inner: Mutex<PipeState>,
+    /// What it is called where something cannot be done with it.
+    name: PathBuf,
 }
 
 struct PipeState {
@@ -23,11 +25,12 @@ struct PipeState {
 }
 
 impl Pipe {
-    /// Over a stream. What is kept goes to the system's folder for temporary files, and with the process.
-    pub fn new(stream: Box<dyn Read + Send>) -> Result<Pipe> {
+    /// Over a stream with this name, in which `-` is standard input. What is kept goes to the system's folder for temporary files, and with the process.
+    pub fn new(name: &Path, stream: Box<dyn Read + Send>) -> Result<Pipe> {
+        let name = if name.as_os_str() == "-" { PathBuf::from("standard input") } else { name.to_owned() };
         let dir = std::env::temp_dir();
         let kept = nameless(&dir).map_err(Error::io("create a temporary file in", &dir))?;
-        Ok(Pipe { inner: Mutex::new(PipeState { stream, kept, drawn: 0, ended: false }) })
+        Ok(Pipe { inner: Mutex::new(PipeState { stream, kept, drawn: 0, ended: false }), name })
     }
 }
 
@@ -66,14 +69,16 @@ impl PipeState {
     }
 }
 
+impl Pipe {
+    fn refused(&self, doing: &'static str) -> Error {
+        Error::io(doing, &self.name)(io::ErrorKind::Unsupported.into())
+    }
+}
+
 impl fmt::Debug for Pipe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Pipe")
     }
-}
-
-fn refused(doing: &'static str) -> Error {
-    Error::io(doing, Path::new("standard input"))(io::ErrorKind::Unsupported.into())
 }
 
 impl File for Pipe {
@@ -86,27 +91,27 @@ impl File for Pipe {
     fn read_at(&self, into: &mut [u8], offset: u64) -> Result<usize> {
         let mut inner = self.inner.lock().expect("no thread panics while holding the pipe");
         let read = inner.draw(offset.saturating_add(into.len() as u64)).and_then(|()| inner.kept.read_at(into, offset));
-        read.map_err(Error::io("read", Path::new("standard input")))
+        read.map_err(Error::io("read", &self.name))
     }
 
     fn write_at(&self, _: &[u8], _: u64) -> Result<usize> {
-        Err(refused("write"))
+        Err(self.refused("write"))
     }
 
     fn sync_data(&self) -> Result<()> {
-        Err(refused("sync"))
+        Err(self.refused("sync"))
     }
 
     fn sync_all(&self) -> Result<()> {
-        Err(refused("sync"))
+        Err(self.refused("sync"))
     }
 
     fn set_length(&self, _: u64) -> Result<()> {
-        Err(refused("set the length of"))
+        Err(self.refused("set the length of"))
     }
 
     fn reserve(&self, _: u64, _: u64) -> Result<()> {
-        Err(refused("reserve space in"))
+        Err(self.refused("reserve space in"))
     }
 }
 
@@ -117,7 +122,7 @@ mod tests {
     #[test]
     fn a_stream_can_be_read_back_and_forth() {
         let content: Vec<u8> = (0..200_000u32).map(|n| (n % 253) as u8).collect();
-        let pipe = Pipe::new(Box::new(io::Cursor::new(content.clone()))).expect("a temporary file can be made");
+        let pipe = Pipe::new(Path::new("-"), Box::new(io::Cursor::new(content.clone()))).expect("a temporary file can be made");
         let mut room = [0; 100];
         assert_eq!(pipe.length().expect("it answers"), u64::MAX);
         assert_eq!(pipe.read_at(&mut room, 150_000).expect("it reads"), 100);

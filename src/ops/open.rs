@@ -68,7 +68,7 @@ fn open_here(disk: &Arc<dyn Disk>, path: &Path, choice: &Choice) -> Result<Vec<I
 
 /// Opens a segment that comes through a stream, such as standard input.
 pub fn open_stream(disk: &Arc<dyn Disk>, name: &str, stream: Box<dyn Read + Send>, choice: &Choice) -> Result<Input> {
-    let file: Arc<dyn File> = Arc::new(Pipe::new(stream)?);
+    let file: Arc<dyn File> = Arc::new(Pipe::new(Path::new(name), stream)?);
     // A stream that cannot be read at all is said to be so, and not to be empty.
     file.read_at(&mut [0], 0)?;
     let mut cursor = Cursor::new(file.clone(), u64::MAX);
