@@ -430,7 +430,7 @@ _walctl() {
             return 0
             ;;
         walctl__subcmd__diff)
-            opts="-n -q -h -V --format --io --key-file --lsn --limit --json --quiet --color --help --version"
+            opts="-n -q -h -V --format --io --key-file --lsn --max-rate --limit --json --quiet --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -463,6 +463,10 @@ _walctl() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --max-rate)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --limit)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -483,7 +487,7 @@ _walctl() {
             return 0
             ;;
         walctl__subcmd__dump)
-            opts="-C -n -f -j -q -h -V --format --io --key-file --lsn --since --until --kind --tag --grep --context --limit --tail --reverse --fail-empty --follow --cursor --decode --show-values --local --payload --redact --frames --hex --csv --raw --delimiter --jobs --out-dir --json --quiet --color --help --version"
+            opts="-C -n -f -j -q -h -V --format --io --key-file --lsn --since --until --local --kind --tag --grep --context --limit --tail --reverse --fail-empty --follow --cursor --decode --show-values --payload --redact --frames --hex --csv --raw --delimiter --jobs --max-rate --out-dir --json --quiet --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -591,6 +595,10 @@ _walctl() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --max-rate)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --out-dir)
                     COMPREPLY=()
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
@@ -664,7 +672,7 @@ _walctl() {
             return 0
             ;;
         walctl__subcmd__repair)
-            opts="-q -h -V --format --io --key-file --dry-run --accept-suspect --accept-running --max-cut --at --accept-hole --yes --from-dwb --undo --salvage --json --quiet --color --help --version"
+            opts="-j -q -h -V --format --io --key-file --lsn --since --until --local --jobs --max-rate --dry-run --accept-suspect --accept-running --max-cut --at --accept-hole --yes --from-dwb --undo --salvage --json --quiet --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -691,6 +699,30 @@ _walctl() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o filenames
                     fi
+                    return 0
+                    ;;
+                --lsn)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -j)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-rate)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --max-cut)
@@ -795,7 +827,7 @@ _walctl() {
             return 0
             ;;
         walctl__subcmd__stats)
-            opts="-q -h -V --format --io --key-file --scan --top --openmetrics --host --fail-if --watch --json --quiet --color --help --version"
+            opts="-j -q -h -V --format --io --key-file --lsn --since --until --local --scan --jobs --max-rate --top --openmetrics --host --fail-if --watch --json --quiet --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -822,6 +854,30 @@ _walctl() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o filenames
                     fi
+                    return 0
+                    ;;
+                --lsn)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -j)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-rate)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --top)
@@ -852,7 +908,7 @@ _walctl() {
             return 0
             ;;
         walctl__subcmd__verify)
-            opts="-j -b -q -h -V --format --io --key-file --jobs --max-rate --media --deep --ledger --map --openmetrics --host --brief --seen --seen-for --part --max-bytes --ends --sample --seed --accept --accept-new --html --markdown --show-payloads --overwrite --json --quiet --color --help --version"
+            opts="-j -b -q -h -V --format --io --key-file --lsn --since --until --jobs --max-rate --media --deep --ledger --map --openmetrics --host --brief --seen --seen-for --part --max-bytes --ends --sample --seed --accept --accept-new --html --markdown --show-payloads --overwrite --local --json --quiet --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -879,6 +935,18 @@ _walctl() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o filenames
                     fi
+                    return 0
+                    ;;
+                --lsn)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --jobs)

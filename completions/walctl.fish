@@ -94,15 +94,16 @@ complete -c walctl -n "__fish_walctl_using_subcommand dump" -l delimiter -d 'Sep
 nul\t'A zero byte after each'
 len32\t'Its length before each: four bytes, little-endian'"
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -s j -l jobs -d 'How many threads make lines of JSON and CSV [default: one for each processor]' -r
+complete -c walctl -n "__fish_walctl_using_subcommand dump" -l max-rate -d 'Read no faster than this, to leave the disk to the service: 100MiB/s' -r
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l out-dir -d 'Write each payload into a file of its own in this folder, named by its LSN' -r -f -a "(__fish_complete_directories)"
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l color -d 'When to use colours; auto means on a terminal and without NO_COLOR' -r -f -a "auto\t'On a terminal and without NO_COLOR'
 always\t'Also into files and pipes'
 never\t'Nowhere'"
+complete -c walctl -n "__fish_walctl_using_subcommand dump" -l local -d 'Times of --since and --until without an offset, and those of dump\'s table, are of this machine\'s zone and not UTC'
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l reverse -d 'From the end of the log to its start'
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l fail-empty -d 'End with code 7 if no record is shown'
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -s f -l follow -d 'At the end, wait for more records, across segments, until interrupted'
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l show-values -d 'Show the values in decoded records; without it they are shown by length and keyed hash'
-complete -c walctl -n "__fish_walctl_using_subcommand dump" -l local -d 'Times of the table, and those of --since and --until without an offset, are of this machine\'s zone and not UTC'
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l redact -d 'Length and keyed hash instead of content, safe for a ticket; equal contents have equal hashes within one run'
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l frames -d 'Show frames as they are on disk: fragments, padding, control frames; + marks the first frame of what one sync made durable'
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l hex -d 'Bytes of each frame with its fields drawn over them (implies --frames)'
@@ -141,7 +142,10 @@ complete -c walctl -n "__fish_walctl_using_subcommand verify" -l io -d 'How to r
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l key-file -d 'A file with keys for encrypted payloads: 64 hex digits a line, oldest first; append encrypts with the last one' -r -F
-complete -c walctl -n "__fish_walctl_using_subcommand verify" -s j -l jobs -d 'How many segments to check at once [default: one for each processor, in object storage 8 at least]' -r
+complete -c walctl -n "__fish_walctl_using_subcommand verify" -l lsn -d 'Records with LSNs A..B, both included; also A.., ..B, N, negative numbers to count from the end: -100.., and positions: 0/D13C90..' -r
+complete -c walctl -n "__fish_walctl_using_subcommand verify" -l since -d 'Records written at this time or later: 2026-01-02T03:04:05Z, a date, 03:04, today, yesterday, `10min ago` or -10min' -r
+complete -c walctl -n "__fish_walctl_using_subcommand verify" -l until -d 'Records written at this time or earlier' -r
+complete -c walctl -n "__fish_walctl_using_subcommand verify" -s j -l jobs -d 'How many segments to read at once [default: one for each processor, in object storage 8 at least]' -r
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l max-rate -d 'Read no faster than this, to leave the disk to the service: 100MiB/s' -r
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l ledger -d 'Compare with a ledger that append wrote: list acknowledged records that the log lacks, and end with 7 if there are any' -r -F
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l host -d 'Give each metric the label host with this value' -r
@@ -166,6 +170,7 @@ complete -c walctl -n "__fish_walctl_using_subcommand verify" -s b -l brief -d '
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l ends -d 'Read only the header and the Seal of each segment: finds gaps, forks, strangers and wrong names in a moment, and calls nothing clean'
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l show-payloads -d 'Show bytes in the report that may be content'
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l overwrite -d 'Write the report over a file that is none'
+complete -c walctl -n "__fish_walctl_using_subcommand verify" -l local -d 'Times of --since and --until without an offset, and those of dump\'s table, are of this machine\'s zone and not UTC'
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -l json -d 'Results as JSON, one object a line; failures as one JSON object on standard error'
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -s q -l quiet -d 'Print no results and no progress; only the exit code answers'
 complete -c walctl -n "__fish_walctl_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -199,6 +204,11 @@ complete -c walctl -n "__fish_walctl_using_subcommand repair" -l io -d 'How to r
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -l key-file -d 'A file with keys for encrypted payloads: 64 hex digits a line, oldest first; append encrypts with the last one' -r -F
+complete -c walctl -n "__fish_walctl_using_subcommand repair" -l lsn -d 'Records with LSNs A..B, both included; also A.., ..B, N, negative numbers to count from the end: -100.., and positions: 0/D13C90..' -r
+complete -c walctl -n "__fish_walctl_using_subcommand repair" -l since -d 'Records written at this time or later: 2026-01-02T03:04:05Z, a date, 03:04, today, yesterday, `10min ago` or -10min' -r
+complete -c walctl -n "__fish_walctl_using_subcommand repair" -l until -d 'Records written at this time or earlier' -r
+complete -c walctl -n "__fish_walctl_using_subcommand repair" -s j -l jobs -d 'How many segments to read at once [default: one for each processor, in object storage 8 at least]' -r
+complete -c walctl -n "__fish_walctl_using_subcommand repair" -l max-rate -d 'Read no faster than this, to leave the disk to the service: 100MiB/s' -r
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -l max-cut -d 'Refuse to cut more than this from a segment' -r
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -l at -d 'Cut everything after this LSN, on purpose; the removed LSNs are assigned again' -r
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -l accept-hole -d 'Accept that these records are gone for good (41..60): write a known hole, which verify reports and calls clean' -r
@@ -206,6 +216,7 @@ complete -c walctl -n "__fish_walctl_using_subcommand repair" -l salvage -d 'Cop
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -l color -d 'When to use colours; auto means on a terminal and without NO_COLOR' -r -f -a "auto\t'On a terminal and without NO_COLOR'
 always\t'Also into files and pipes'
 never\t'Nowhere'"
+complete -c walctl -n "__fish_walctl_using_subcommand repair" -l local -d 'Times of --since and --until without an offset, and those of dump\'s table, are of this machine\'s zone and not UTC'
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -l dry-run -d 'Print the plan and change nothing'
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -l accept-suspect -d 'Also cut a tail that may be torn or rotten: nothing in the log can decide which'
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -l accept-running -d 'Mend another system\'s log although a process has it open or locked'
@@ -309,13 +320,19 @@ complete -c walctl -n "__fish_walctl_using_subcommand stats" -l io -d 'How to re
 map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"
 complete -c walctl -n "__fish_walctl_using_subcommand stats" -l key-file -d 'A file with keys for encrypted payloads: 64 hex digits a line, oldest first; append encrypts with the last one' -r -F
+complete -c walctl -n "__fish_walctl_using_subcommand stats" -l lsn -d 'Records with LSNs A..B, both included; also A.., ..B, N, negative numbers to count from the end: -100.., and positions: 0/D13C90..' -r
+complete -c walctl -n "__fish_walctl_using_subcommand stats" -l since -d 'Records written at this time or later: 2026-01-02T03:04:05Z, a date, 03:04, today, yesterday, `10min ago` or -10min' -r
+complete -c walctl -n "__fish_walctl_using_subcommand stats" -l until -d 'Records written at this time or earlier' -r
+complete -c walctl -n "__fish_walctl_using_subcommand stats" -s j -l jobs -d 'How many segments to read at once [default: one for each processor, in object storage 8 at least]' -r
+complete -c walctl -n "__fish_walctl_using_subcommand stats" -l max-rate -d 'Read no faster than this, to leave the disk to the service: 100MiB/s' -r
 complete -c walctl -n "__fish_walctl_using_subcommand stats" -l top -d 'Show N tags and the N newest segments; 0 shows all' -r
 complete -c walctl -n "__fish_walctl_using_subcommand stats" -l host -d 'Give each metric the label host with this value' -r
-complete -c walctl -n "__fish_walctl_using_subcommand stats" -l fail-if -d 'End with 7 if this holds for a log, as in replay_seconds>30; repeat the flag for more rules' -r
+complete -c walctl -n "__fish_walctl_using_subcommand stats" -l fail-if -d 'End with 7 if this holds for a log, as in replay_seconds>30s; repeat the flag for more rules' -r
 complete -c walctl -n "__fish_walctl_using_subcommand stats" -l watch -d 'Count again after this time, until interrupted' -r
 complete -c walctl -n "__fish_walctl_using_subcommand stats" -l color -d 'When to use colours; auto means on a terminal and without NO_COLOR' -r -f -a "auto\t'On a terminal and without NO_COLOR'
 always\t'Also into files and pipes'
 never\t'Nowhere'"
+complete -c walctl -n "__fish_walctl_using_subcommand stats" -l local -d 'Times of --since and --until without an offset, and those of dump\'s table, are of this machine\'s zone and not UTC'
 complete -c walctl -n "__fish_walctl_using_subcommand stats" -l scan -d 'Read every segment instead of trusting Seals: only then can the verdict be clean'
 complete -c walctl -n "__fish_walctl_using_subcommand stats" -l openmetrics -d 'Print OpenMetrics text, for scrapers'
 complete -c walctl -n "__fish_walctl_using_subcommand stats" -l json -d 'Results as JSON, one object a line; failures as one JSON object on standard error'
@@ -352,6 +369,7 @@ map\t'Everything through a mapping where one can be had'
 read\t'System calls only'"
 complete -c walctl -n "__fish_walctl_using_subcommand diff" -l key-file -d 'A file with keys for encrypted payloads: 64 hex digits a line, oldest first; append encrypts with the last one' -r -F
 complete -c walctl -n "__fish_walctl_using_subcommand diff" -l lsn -d 'Compare only records with LSNs A..B, both included; A.. and ..B are open at one end' -r
+complete -c walctl -n "__fish_walctl_using_subcommand diff" -l max-rate -d 'Read no faster than this, to leave the disk to the service: 100MiB/s' -r
 complete -c walctl -n "__fish_walctl_using_subcommand diff" -s n -l limit -d 'List at most N ranges of each sort; the counts stay complete [default: 20, with --json 10000]' -r
 complete -c walctl -n "__fish_walctl_using_subcommand diff" -l color -d 'When to use colours; auto means on a terminal and without NO_COLOR' -r -f -a "auto\t'On a terminal and without NO_COLOR'
 always\t'Also into files and pipes'

@@ -451,7 +451,8 @@ pub mod ops {
         pub use position::Position;
         pub use scan::{Event, Passed, Scan, ScanOutcome, ScanStart, Shown, Stopped, Take, Way};
         pub use seek::last_lsn;
-        pub use select::{Bound, Content, LsnWish, Selection, parse_moment, same_word};
+        pub(in crate::ops) use seek::segments_of_use;
+        pub use select::{Bound, Content, LsnWish, Scope, Selection, parse_moment, same_word};
     }
     /// What a log is: whether it is whole, what it holds, what it lacks.
     pub mod report {
@@ -467,7 +468,7 @@ pub mod ops {
         pub use ledger::{LedgerEntry, LedgerReport, PayloadDigest, check_ledger, ledger_from, ledger_head, payload_digest};
         pub use map::{MapCell, map_segment};
         pub use media::{MediaView, compare_media};
-        pub use stats::{NOT_CHECKED, Pinned, SegmentStats, Stats, stats};
+        pub use stats::{NOT_CHECKED, Pinned, SegmentStats, Stats, StatsWish, stats};
         pub use times::{RecordTime, TimesAround, times_around};
         pub use verify::{Checks, Looked, Partly, Progress, Report, SegmentReport, verify, verify_portion, verify_seen};
         pub use walks::Portion;
@@ -503,12 +504,15 @@ pub mod ops {
         pub use retire::retire;
     }
     pub mod accept;
+    mod in_order;
     pub mod keyfit;
+    mod limit;
     pub mod open;
     pub mod seen;
     mod settle;
     pub mod survey;
     pub mod walk;
+    pub use limit::RateLimit;
 }
 
 /// How fast records become durable, and what to set.

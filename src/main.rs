@@ -53,6 +53,7 @@ mod cli {
         pub mod openmetrics;
         pub mod out;
         pub mod progress;
+        pub mod scope;
         pub mod stats;
         pub mod table;
         pub mod traffic;

@@ -31,10 +31,12 @@ use self::submit::Hand;
 use super::exit::{CommandFailure, Exit, usage};
 use super::hint::show;
 use super::hold::Hold;
-use super::interrupt;
+use super::interrupt::{self, LastWords};
 use super::place;
+use super::render::escape;
 use super::render::out::{Out, told};
 use super::render::progress::WorkBar;
+use super::verify_with_bar::{Effort, UNCHANGED, verify_with_bar};
 use walctl::model::units::parse_bytes;
 
 const AFTER_HELP: &str = "\
@@ -140,6 +142,7 @@ pub fn run(args: &AppendArgs, out: &mut Out) -> anyhow::Result<Exit> {
     interrupt::be_polite();
     let stop = AtomicBool::new(false);
     let bar = progress(args, out);
+    let _last_words = last_words(args, out);
     let mut tell = Tell::new(out, &log, args.ledger.as_deref(), &stop)?;
     let (sender, receiver) = mpsc::sync_channel(64);
     let (ended, told) = std::thread::scope(|scope| {
@@ -181,6 +184,13 @@ pub fn run(args: &AppendArgs, out: &mut Out) -> anyhow::Result<Exit> {
         out.note(format_args!("standard output is closed: {sentence}; the log is closed cleanly"));
     }
     Ok(Exit::Done)
+}
+
+/// What is said if a second interruption ends it at once.
+fn last_words(args: &AppendArgs, out: &Out) -> Option<LastWords> {
+    let dir = args.dir.display();
+    let words = format!("ended at once: {dir} is not closed; what was acknowledged is durable, and the next writer opens it");
+    (!out.quiet()).then(|| LastWords::new(&escape::line(&words)))
 }
 
 /// The failure, and then what was acknowledged before it.
@@ -284,7 +294,7 @@ fn repair_first(dir: &Path, out: &mut Out) -> anyhow::Result<()> {
     let hold = Hold::take(&disk, &logs[0], false, false)?;
     logs = ops::open::open(&disk, dir, &choice)?;
     let Some(input) = logs.first() else { return Ok(()) };
-    let report = super::verify_with_bar::verify_with_bar(input, super::verify_with_bar::UNCHANGED, out)?;
+    let report = verify_with_bar(input, Effort::default(), UNCHANGED, out)?;
     let plan = ops::mend::plan(input, &report, &Permit::default())?;
     if plan.refusal.is_none() {
         for cut in &plan.cuts {
@@ -303,10 +313,21 @@ fn input_bytes() -> Option<u64> {
     meta.is_file().then_some(meta.len())
 }
 
+/// How much is to be appended, where that is known.
+fn total(args: &AppendArgs) -> Option<u64> {
+    if let Some(count) = args.count {
+        return Some(count.saturating_mul(args.size));
+    }
+    if args.file.is_empty() {
+        return if args.text.is_empty() { input_bytes() } else { None };
+    }
+    let length = |path: &PathBuf| std::fs::metadata(path).ok().filter(|meta| meta.is_file()).map(|meta| meta.len());
+    args.file.iter().map(length).sum()
+}
+
 /// A bar over the input, where its size is known.
 fn progress(args: &AppendArgs, out: &Out) -> Option<WorkBar> {
-    let given = args.count.is_some() || !args.text.is_empty() || !args.file.is_empty();
-    let total = if given { None } else { input_bytes() }?;
+    let total = total(args)?;
     Some(WorkBar::new(out, format!("appending to {}", args.dir.display()), total))
 }
 

@@ -8,12 +8,15 @@ use clap::builder::{NonEmptyStringValueParser, OsStringValueParser, PossibleValu
 use clap::{Args, ValueEnum, ValueHint};
 use walctl::disk::{Disk, Io, RealDisk, Stream};
 use walctl::formats;
-use walctl::model::{Error, Keys};
+use walctl::model::units::parse_rate;
+use walctl::model::{Error, Keys, Time};
 use walctl::ops;
 use walctl::ops::open::Choice;
+use walctl::ops::read::{LsnWish, Scope, last_lsn, parse_moment};
 
-use super::exit::usage;
+use super::exit::{CommandFailure, Exit, usage};
 use super::hint::show;
+use super::zone::east_of_utc;
 use super::{interrupt, place};
 
 /// Flags that every command takes.
@@ -77,6 +80,107 @@ impl KeyFlag {
     pub fn keys(&self) -> anyhow::Result<Keys> {
         self.path().map_or_else(|| Ok(Keys::default()), read_keys)
     }
+}
+
+/// Which records of a log.
+#[derive(Args, Debug)]
+pub struct ScopeArgs {
+    /// Records with LSNs A..B, both included; also A.., ..B, N, negative numbers to count from the end: -100.., and positions: 0/D13C90..
+    #[arg(long, value_name = "RANGE", allow_hyphen_values = true, value_parser = LsnWish::parse, help_heading = WHICH)]
+    pub lsn: Option<LsnWish>,
+    /// Records written at this time or later: 2026-01-02T03:04:05Z, a date, 03:04, today, yesterday, `10min ago` or -10min
+    #[arg(long, value_name = "TIME", value_parser = moment, allow_hyphen_values = true, help_heading = WHICH)]
+    since: Option<String>,
+    /// Records written at this time or earlier
+    #[arg(long, value_name = "TIME", value_parser = moment, allow_hyphen_values = true, help_heading = WHICH)]
+    until: Option<String>,
+    /// Times of --since and --until without an offset, and those of dump's table, are of this machine's zone and not UTC
+    #[arg(long, help_heading = WHICH)]
+    pub local: bool,
+}
+
+/// The heading of flags that choose records.
+pub const WHICH: &str = "Which records";
+
+/// Checked here; what it means depends on the zone.
+fn moment(text: &str) -> Result<String, String> {
+    parse_moment(text, Time::now(), &|_| 0).map(|_| text.to_owned())
+}
+
+impl ScopeArgs {
+    /// Whether anything was asked for.
+    pub fn any(&self) -> bool {
+        self.lsn.is_some() || self.since.is_some() || self.until.is_some()
+    }
+
+    /// Wrong usage where no record can meet both times.
+    pub fn check(&self) -> anyhow::Result<()> {
+        match self.moments() {
+            (Some(since), Some(until)) if since > until => Err(usage("--since lies behind --until: no record can meet both")),
+            _ => Ok(()),
+        }
+    }
+
+    /// The moments of `--since` and `--until`.
+    pub fn moments(&self) -> (Option<Time>, Option<Time>) {
+        let now = Time::now();
+        let east = |time: Time| if self.local { east_of_utc(time) } else { 0 };
+        let moment = |text: &Option<String>| text.as_deref().and_then(|text| parse_moment(text, now, &east).ok());
+        (moment(&self.since), moment(&self.until))
+    }
+
+    /// What is asked for of a log; `None` where no record of it can be meant.
+    pub fn of(&self, log: &ops::open::Input) -> walctl::model::Result<Option<Scope>> {
+        let (since, until) = self.moments();
+        let lsns = match &self.lsn {
+            None => None,
+            Some(wish) => {
+                let end = if wish.counts_from_end() { last_lsn(&log.source, log.format, &log.keys)? } else { None };
+                match wish.resolve(end) {
+                    None => return Ok(None),
+                    range => range,
+                }
+            }
+        };
+        Ok(Some(Scope { lsns, since, until }))
+    }
+
+    /// As it was typed, each flag with a blank in front.
+    pub fn typed(&self) -> String {
+        let flag = |name: &str, value: &Option<String>| {
+            value.as_ref().map_or_else(String::new, |value| format!(" --{name}={}", show(Path::new(value))))
+        };
+        let lsn = self.lsn.map(|wish| wish.to_string());
+        let local = if self.local { " --local" } else { "" };
+        format!("{}{}{}{local}", flag("lsn", &lsn), flag("since", &self.since), flag("until", &self.until))
+    }
+
+    /// The same where a log without any such record cannot be worked on.
+    pub fn must_be_of(&self, log: &ops::open::Input) -> anyhow::Result<Scope> {
+        self.of(log)?.ok_or_else(|| {
+            let message = format!("{}: no record has such an LSN", log.source.path.display());
+            let next = Some(format!("see which there are: walctl stats {}", show(&log.source.path)));
+            CommandFailure { exit: Exit::Failed, message, next }.into()
+        })
+    }
+}
+
+/// How fast to read.
+#[derive(Args, Debug)]
+pub struct RateFlag {
+    /// Read no faster than this, to leave the disk to the service: 100MiB/s
+    #[arg(long, value_name = "RATE", value_parser = parse_rate)]
+    pub max_rate: Option<u64>,
+}
+
+/// How much of the machine reading takes.
+#[derive(Args, Debug)]
+pub struct LoadArgs {
+    /// How many segments to read at once [default: one for each processor, in object storage 8 at least]
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub jobs: Option<u16>,
+    #[command(flatten)]
+    pub rate: RateFlag,
 }
 
 /// The machine, for metrics of many machines in one place.

@@ -187,6 +187,58 @@ mod tests {
         assert!(known.len() > 100 && differ.is_empty(), "{} flags; these differ:\n{}", known.len(), differ.join("\n"));
     }
 
+    /// Who knows a flag from one command finds it in the others, wherever it has a meaning.
+    #[test]
+    fn commands_that_read_logs_have_the_flags_that_reading_has() {
+        let reads = |sub: &clap::Command| sub.get_arguments().any(|arg| arg.get_long() == Some("format"));
+        let command = command();
+        let (mut readers, mut missing) = (0, Vec::new());
+        for sub in command.get_subcommands().filter(|sub| reads(sub)) {
+            readers += 1;
+            let name = sub.get_name();
+            for (flag, lacks) in [
+                ("key-file", &[][..]),
+                ("io", &[]),
+                ("max-rate", &[]),
+                // The two logs of diff are read side by side, each by one thread.
+                ("jobs", &["diff"]),
+                ("lsn", &[]),
+                // A replica may write times anew, so by them no stretch of two logs can be named.
+                ("since", &["diff"]),
+                ("until", &["diff"]),
+                ("local", &["diff"]),
+            ] {
+                let has = sub.get_arguments().any(|arg| arg.get_long() == Some(flag));
+                if has == lacks.contains(&name) {
+                    missing.push(format!("{name} --{flag}: {}", if has { "is there" } else { "is missing" }));
+                }
+            }
+        }
+        assert!(readers >= 5 && missing.is_empty(), "{readers} commands: {}", missing.join(", "));
+    }
+
+    /// A number alone is refused wherever it could be of several units.
+    #[test]
+    fn a_value_with_a_unit_is_refused_without_it() {
+        let command = command();
+        let mut tried = 0;
+        for sub in command.get_subcommands().filter(|sub| sub.get_name() != "bench") {
+            for arg in sub.get_arguments() {
+                let value = arg.get_value_names().and_then(|names| names.first()).map(|name| name.as_str());
+                if !matches!(value, Some("SPAN" | "RATE" | "P%")) {
+                    continue;
+                }
+                let flag = format!("--{}={}", arg.get_long().expect("a flag"), 10);
+                let logs = if sub.get_name() == "diff" { &["A", "B"][..] } else { &["A"] };
+                let words = [&["walctl", sub.get_name(), &flag], logs].concat();
+                let error = command.clone().try_get_matches_from(&words).expect_err("10 of what?");
+                assert_eq!(error.kind(), clap::error::ErrorKind::ValueValidation, "{words:?}: {error}");
+                tried += 1;
+            }
+        }
+        assert!(tried > 8, "{tried} flags");
+    }
+
     #[test]
     fn every_command_and_flag_has_help() {
         for sub in command().get_subcommands() {

@@ -7,7 +7,7 @@ use walctl::ops::open::Input;
 use walctl::ops::read::{Bound, Comparison, LsnWish, comparable, compare};
 use walctl::ops::report::Progress;
 
-use super::args::InputArgs;
+use super::args::{InputArgs, RateFlag};
 use super::exit::{CommandFailure, Exit, usage};
 use super::hint::show;
 use super::place;
@@ -21,7 +21,7 @@ use walctl::model::units::count;
 const AFTER_HELP: &str = "\
 Records are compared by their LSNs: payload, kind and tag; not the time, which a replica may write anew. A record that cannot be read is \
 no difference: it could not be compared, and the damage counts in the exit code as in verify. The same goes for what one log had pruned \
-before the other, and for what was written while the logs were read. Encrypted payloads are compared as what they hold, with the keys of \
+before the other, and for what was written while the logs were read. Each log is read by a thread of its own. Encrypted payloads are compared as what they hold, with the keys of \
 both logs in one key file.";
 
 /// Compare two logs record by record: where they part, what only one has, what differs
@@ -38,6 +38,8 @@ pub struct DiffArgs {
     /// Compare only records with LSNs A..B, both included; A.. and ..B are open at one end
     #[arg(long, value_name = "RANGE", value_parser = lsns)]
     lsn: Option<LsnRange>,
+    #[command(flatten)]
+    rate: RateFlag,
     /// List at most N ranges of each sort; the counts stay complete [default: 20, with --json 10000]
     #[arg(long, short = 'n', value_name = "N")]
     limit: Option<usize>,
@@ -115,7 +117,7 @@ fn one(args: &DiffArgs, logs: &[Input; 2], window: Option<LsnRange>, out: &mut O
         let next = format!("look at one by its content: walctl dump {}", show(&logs[0].source.path));
         return Err(CommandFailure { exit: Exit::Failed, message: why, next: Some(next) }.into());
     }
-    let found = read(logs, window, out)?;
+    let found = read(args, logs, window, out)?;
     let names = LogNames::of(logs);
     // The exit code is the answer, whether or not what is said about it is read.
     match tell(args, logs, &names, &found, out) {
@@ -132,11 +134,11 @@ fn one(args: &DiffArgs, logs: &[Input; 2], window: Option<LsnRange>, out: &mut O
     Ok(exit)
 }
 
-fn read(logs: &[Input; 2], window: Option<LsnRange>, out: &Out) -> anyhow::Result<Comparison> {
+fn read(args: &DiffArgs, logs: &[Input; 2], window: Option<LsnRange>, out: &Out) -> anyhow::Result<Comparison> {
     let [a, b] = logs;
     let doing = format!("comparing {} with", escape::line(&b.source.path.display().to_string()));
     let work = |progress: &Progress| compare(a, b, window, progress);
-    Ok(watched(out, &doing, &a.source.path, bytes_of(a) + bytes_of(b), UNCHANGED, work)?)
+    Ok(watched(out, &doing, &a.source.path, bytes_of(a) + bytes_of(b), args.rate.max_rate, UNCHANGED, work)?)
 }
 
 fn tell(args: &DiffArgs, logs: &[Input; 2], names: &LogNames, found: &Comparison, out: &mut Out) -> anyhow::Result<()> {

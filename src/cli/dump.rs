@@ -6,6 +6,7 @@ mod flags;
 mod pattern;
 mod print;
 mod wait;
+mod way;
 mod workers;
 
 use std::sync::Arc;
@@ -15,16 +16,18 @@ use walctl::formats::Halt;
 use walctl::model::{DamageKind, LsnRange, Result};
 use walctl::ops::open::Input as Log;
 use walctl::ops::read::{
-    Context, Event, Follow, Passed, Position, Scan, ScanOutcome, ScanStart, Selection, Shown, Step, Stopped, had_enough,
-    last_lsn, unread,
+    Context, Event, Follow, Passed, Position, Scan, ScanOutcome, ScanStart, Scope, Selection, Shown, Step, Stopped, had_enough,
+    unread,
 };
 
 pub use self::flags::DumpArgs;
 use self::flags::{check, has_kind};
 use self::print::Print;
 use self::wait::{Wait, Woken};
+use self::way::ReadingWay;
 use self::workers::{LotQueue, Workers};
 use super::exit::{Exit, usage};
+use super::hint::show;
 use super::interrupt;
 use super::place;
 use super::render::formats;
@@ -106,6 +109,9 @@ pub fn run(args: &DumpArgs, out: &mut Out) -> anyhow::Result<Exit> {
 /// A log shorter than this is printed before threads have begun.
 const WORTH_THREADS: u64 = 1 << 20;
 
+/// So many records scroll away on any terminal.
+const SCREEN: u64 = 100;
+
 /// One log to be shown.
 struct LogDump<'a> {
     args: &'a DumpArgs,
@@ -120,7 +126,7 @@ struct Taking<'a> {
     context: Context,
     limit: Option<u64>,
     taken: u64,
-    progress: Option<(WorkBar, String, u64, u64)>,
+    way: ReadingWay,
     /// Threads that print, where there are any.
     workers: Option<Workers<'a>>,
     polite: bool,
@@ -149,14 +155,7 @@ impl Taking<'_> {
             }
             Event::Damage(segment, damage) => self.print.damage(self.out, segment, damage),
             Event::Reached(segment, offset) => {
-                if let Some((progress, name, before, current)) = &mut self.progress {
-                    if *name != segment.name {
-                        *before += *current;
-                        name.clone_from(&segment.name);
-                    }
-                    *current = offset;
-                    progress.reached(*before + offset);
-                }
+                self.way.reached(&segment.name, offset);
                 // What was found long ago is not kept waiting for what comes next.
                 if self.print.waits() || self.workers.is_some() {
                     self.print.flush(self.out)?;
@@ -233,8 +232,9 @@ impl LogDump<'_> {
         }
         let limit = if args.reverse { [args.limit, args.tail].into_iter().flatten().min() } else { args.limit };
         let total: u64 = log.source.segments.iter().map(|s| s.length).filter(|l| *l != u64::MAX).sum();
-        let progress = (!out.is_terminal() && !args.follow)
-            .then(|| (WorkBar::new(out, format!("reading {}", log.source.path.display()), total), String::new(), 0, 0));
+        let bar = (!out.is_terminal() && !args.follow)
+            .then(|| WorkBar::new(out, format!("reading {}", log.source.path.display()), total));
+        let way = ReadingWay::new(bar, args.rate.max_rate);
         let context = Context::new(args.context);
         let shown_before = print.shown;
         let jobs = if total >= WORTH_THREADS { self.workers(out) } else { 0 };
@@ -245,16 +245,14 @@ impl LogDump<'_> {
             let workers = Workers::start(scope, styles, &queue);
             let (print, out) = (&mut *print, &mut *out);
             let (taken, worst, interrupted) = (0, Exit::Done, false);
-            let mut taking = Taking { print, out, context, limit, taken, progress, workers, polite, interrupted, worst };
+            let mut taking = Taking { print, out, context, limit, taken, way, workers, polite, interrupted, worst };
             let outcome = self.read(&scan, &mut taking);
             // What was read before a failure is whole, and is shown.
             let gathered = taking.gather();
             let outcome = outcome?;
             gathered?;
             taking.print.met = taking.print.met.or_worse(closing::exit(&outcome)).or_worse(taking.worst);
-            if let Some((progress, ..)) = &taking.progress {
-                progress.finish();
-            }
+            taking.way.finish();
             anyhow::Ok((outcome, taking.interrupted, taking.worst))
         })?;
         if interrupted && !args.follow {
@@ -290,6 +288,12 @@ impl LogDump<'_> {
             for line in closing::lines(self.log, outcome, print.shown - shown_before, self.args.reverse) {
                 print.say(out, &line)?;
             }
+        }
+        // What scrolled away is found again in a pager.
+        if out.is_terminal() && !self.args.follow && print.for_people() && print.shown - shown_before > SCREEN {
+            let log = show(&self.log.source.path);
+            let command = format!("walctl dump {log}{} --color always | less -RS", self.args.input.typed());
+            print.say(out, &format!("next: page through it: {command}"))?;
         }
         print.flush(out)
     }
@@ -395,20 +399,9 @@ impl LogDump<'_> {
     /// The conditions; nothing when no record can meet them.
     fn selection(&self) -> Result<Option<Selection>> {
         let args = self.args;
-        let lsns = match &args.lsn {
-            None => None,
-            Some(wish) => {
-                let end =
-                    if wish.counts_from_end() { last_lsn(&self.log.source, self.log.format, &self.log.keys)? } else { None };
-                match wish.resolve(end) {
-                    None => return Ok(None),
-                    range => range,
-                }
-            }
-        };
+        let Some(Scope { lsns, since, until }) = args.scope.of(self.log)? else { return Ok(None) };
         let meaning = if args.decodes() && args.grep.is_some() { Meaning::of(self.log, args.show_values)? } else { None };
         let content = args.grep.clone().map(|regex| pattern::content(regex, meaning));
-        let (since, until) = args.moments();
         Ok(Some(Selection {
             lsns,
             since,

@@ -1,49 +1,41 @@
-//! Conditions on measured numbers: `replay_seconds>30`.
+//! Conditions on measured numbers: `replay_seconds>30s`.
+//!
+//! A rule is a name, `>` or `<`, and a value with its unit, as in `bench --fail-if`.
 
 use std::fmt;
+
+use walctl::model::units::{parse_bytes, parse_duration};
 
 /// A condition that fails a run when it is met.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gate {
     name: String,
-    test: Test,
+    above: bool,
     bound: f64,
+    /// The bound as it was typed.
+    typed: String,
 }
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Test {
-    Above,
-    AtLeast,
-    Below,
-    AtMost,
-    Is,
-    IsNot,
-}
-
-/// Longer ones first: `>=` begins with `>`.
-const TESTS: [(&str, Test); 7] = [
-    (">=", Test::AtLeast),
-    ("<=", Test::AtMost),
-    ("==", Test::Is),
-    ("!=", Test::IsNot),
-    (">", Test::Above),
-    ("<", Test::Below),
-    ("=", Test::Is),
-];
 
 impl Gate {
     /// Reads a condition.
     pub fn parse(text: &str) -> Result<Gate, String> {
-        let wrong = || format!("`{text}` is no rule; write it like replay_seconds>30");
-        let at = text.find(['<', '>', '=', '!']).ok_or_else(wrong)?;
-        let (name, rest) = text.split_at(at);
-        let (sign, test) = TESTS.into_iter().find(|(sign, _)| rest.starts_with(sign)).ok_or_else(wrong)?;
-        let bound: f64 = rest[sign.len()..].trim().parse().map_err(|_| wrong())?;
-        let name = name.trim();
-        if name.is_empty() || !bound.is_finite() {
+        let wrong = || format!("`{text}` is no rule; write it like replay_seconds>30s, used_bytes>10GiB or records<1");
+        let at = text.find(['<', '>']).ok_or_else(wrong)?;
+        let (name, above, typed) = (text[..at].trim(), text.as_bytes()[at] == b'>', text[at + 1..].trim());
+        if name.is_empty() || typed.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
             return Err(wrong());
         }
-        Ok(Gate { name: name.to_owned(), test, bound })
+        let has_unit = typed == "0" || typed.ends_with(|c: char| c.is_ascii_alphabetic());
+        let bound = if name.ends_with("_seconds") {
+            let unit = || format!("`{text}`: a time needs its unit; write it like {name}>30s");
+            parse_duration(typed).map_err(|_| unit())?.as_secs_f64()
+        } else if name.ends_with("_bytes") {
+            let unit = || format!("`{text}`: a size needs its unit; write it like {name}>10GiB");
+            parse_bytes(typed).ok().filter(|_| has_unit).ok_or_else(unit)? as f64
+        } else {
+            typed.parse().ok().filter(|bound: &f64| bound.is_finite()).ok_or_else(wrong)?
+        };
+        Ok(Gate { name: name.to_owned(), above, bound, typed: typed.to_owned() })
     }
 
     /// The number that it is about.
@@ -53,21 +45,13 @@ impl Gate {
 
     /// Whether a number meets it.
     pub fn is_met(&self, number: f64) -> bool {
-        match self.test {
-            Test::Above => number > self.bound,
-            Test::AtLeast => number >= self.bound,
-            Test::Below => number < self.bound,
-            Test::AtMost => number <= self.bound,
-            Test::Is => (number - self.bound).abs() < f64::EPSILON,
-            Test::IsNot => (number - self.bound).abs() >= f64::EPSILON,
-        }
+        if self.above { number > self.bound } else { number < self.bound }
     }
 }
 
 impl fmt::Display for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = TESTS.iter().find(|(_, test)| *test == self.test).map_or("", |(sign, _)| sign);
-        write!(f, "{} {sign} {}", self.name, self.bound)
+        write!(f, "{} {} {}", self.name, if self.above { '>' } else { '<' }, self.typed)
     }
 }
 
@@ -78,19 +62,32 @@ mod tests {
     #[test]
     fn conditions_are_read_and_hold_or_not() {
         for (text, number, met) in [
-            ("replay_seconds>30", 30.0, false),
-            ("replay_seconds > 30", 30.5, true),
-            ("a>=3", 3.0, true),
-            ("a<=3", 3.5, false),
-            ("a<3", 2.0, true),
-            ("a==0", 0.0, true),
-            ("a!=0", 0.0, false),
-            ("a=1", 1.0, true),
+            ("replay_seconds>30s", 30.0, false),
+            ("replay_seconds > 30s", 30.5, true),
+            ("replay_seconds>1min", 61.0, true),
+            ("age_seconds>0", 0.1, true),
+            ("used_bytes>1KiB", 1024.0, false),
+            ("used_bytes>1KiB", 1025.0, true),
+            ("records<1", 0.0, true),
+            ("write_amplification>1.5", 1.6, true),
         ] {
             assert_eq!(Gate::parse(text).map(|gate| gate.is_met(number)), Ok(met), "{text}");
         }
-        for wrong in ["", "a", ">3", "a>", "a>x", "a~3", "a>inf", "a=!3"] {
+        for wrong in ["", "a", ">3", "a>", "a>x", "a~3", "a>inf", "a=3", "a>=3", "a!=0", "a>3s", "a b>3"] {
             assert!(Gate::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_number_without_a_unit_is_refused_where_a_unit_is_due() {
+        for (rule, says) in [
+            ("replay_seconds>30", "write it like replay_seconds>30s"),
+            ("age_seconds<1.5", "a time needs its unit"),
+            ("used_bytes>4096", "write it like used_bytes>10GiB"),
+            ("used_bytes>4s", "a size needs its unit"),
+        ] {
+            let said = Gate::parse(rule).expect_err("it has no unit");
+            assert!(said.contains(says), "{said}");
         }
     }
 }

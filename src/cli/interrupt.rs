@@ -4,12 +4,14 @@
 //! once a second; and when ten seconds were not enough, the process ends as if nothing had been promised. Nothing is lost by that: what
 //! was acknowledged is durable, and a log that was not closed opens.
 
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use super::exit::Exit;
 
+/// What is said when the second interruption ends the process at once.
+static LAST_WORDS: AtomicPtr<String> = AtomicPtr::new(std::ptr::null_mut());
 static CAUGHT: AtomicI32 = AtomicI32::new(0);
 static POLITE: AtomicBool = AtomicBool::new(false);
 /// Seconds since the first interruption.
@@ -40,8 +42,7 @@ type Handler = extern "C" fn(libc::c_int);
 extern "C" fn on_signal(signal: libc::c_int) {
     // The second signal always ends it: pressing twice is meant.
     if !POLITE.load(Ordering::Relaxed) || CAUGHT.swap(signal, Ordering::Relaxed) != 0 {
-        // SAFETY: _exit is async-signal-safe and does not return.
-        unsafe { libc::_exit(i32::from(Exit::Interrupted.code())) }
+        end_now()
     }
     // SAFETY: alarm is async-signal-safe.
     unsafe { libc::alarm(1) };
@@ -53,11 +54,42 @@ extern "C" fn on_alarm(_: libc::c_int) {
         return;
     }
     if WAITED.fetch_add(1, Ordering::Relaxed) >= PATIENCE {
-        // SAFETY: _exit is async-signal-safe and does not return.
-        unsafe { libc::_exit(i32::from(Exit::Interrupted.code())) }
+        end_now()
     }
     // SAFETY: alarm is async-signal-safe.
     unsafe { libc::alarm(1) };
+}
+
+/// Ends the process from within a handler, and says what is left.
+fn end_now() -> ! {
+    let words = LAST_WORDS.load(Ordering::Acquire);
+    // SAFETY: the pointer is null or that of a string that is never freed; write and _exit are async-signal-safe.
+    unsafe {
+        if let Some(words) = words.as_ref() {
+            libc::write(libc::STDERR_FILENO, words.as_ptr().cast(), words.len());
+        }
+        libc::_exit(i32::from(Exit::Interrupted.code()))
+    }
+}
+
+/// What is said if a second interruption ends the work at once, until this is dropped.
+#[derive(Debug)]
+pub struct LastWords(());
+
+impl LastWords {
+    /// A line that names what is then left on the disk.
+    pub fn new(words: &str) -> LastWords {
+        // Never freed: the handler may be reading it.
+        let words = Box::leak(Box::new(format!("{words}\n")));
+        LAST_WORDS.store(words, Ordering::Release);
+        LastWords(())
+    }
+}
+
+impl Drop for LastWords {
+    fn drop(&mut self) {
+        LAST_WORDS.store(std::ptr::null_mut(), Ordering::Release);
+    }
 }
 
 /// Promises that [`caught`] is asked often: the first interruption only sets it, the second one ends the process, and so does time.

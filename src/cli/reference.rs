@@ -35,6 +35,19 @@ pub const REQUESTS: Key =
 /// The same, for bytes.
 pub const BYTES_READ: Key = int("bytes_read", "How many bytes of objects came from there.").sometimes();
 
+/// Which records were asked for, of every command that takes `--lsn`, `--since` and `--until`.
+pub const SCOPE: Key = Key {
+    kind: ValueKind::OrNull(&ValueKind::Object(ASKED)),
+    ..text("scope", "Which records were asked for, with `--lsn`, `--since` and `--until`; null if all were.")
+};
+
+const ASKED: &[Key] = &[
+    int("first_lsn", "The lowest LSN that was asked for.").or_null(),
+    int("last_lsn", "The highest LSN that was asked for.").or_null(),
+    time("since", "The earliest time that was asked for.").or_null(),
+    time("until", "The latest time that was asked for.").or_null(),
+];
+
 /// What the value of a key is.
 #[derive(Clone, Copy, Debug)]
 pub enum ValueKind {

@@ -10,14 +10,14 @@ use walctl::model::{Acknowledged, Error, Lsn, LsnRange, Time, Verdict};
 use walctl::ops;
 use walctl::ops::mend::{MAX_CUT, Permit, Plan, Undo};
 
-use super::args::InputArgs;
+use super::args::{InputArgs, LoadArgs, ScopeArgs};
 use super::exit::{CommandFailure, Exit, usage};
 use super::hint::show;
 use super::hold::Hold;
 use super::place;
 use super::render::mend::{self, RepairFlags};
 use super::render::out::Out;
-use super::verify_with_bar::{UNCHANGED, verify_with_bar};
+use super::verify_with_bar::{Effort, UNCHANGED, verify_with_bar};
 use walctl::model::units::parse_bytes;
 
 /// Cut torn tails after saving their bytes, or salvage what is valid
@@ -25,12 +25,23 @@ use walctl::model::units::parse_bytes;
 /// repair checks the log, prints its plan, saves every byte that it will remove in a file beside the segment, cuts, and checks again.
 /// It cuts only tails that are not known to have been acknowledged; anything worse it refuses, and names what helps. --undo puts the
 /// newest cut back, byte for byte.
+///
+/// --salvage takes --lsn, --since and --until: then only such records are copied, and the rest of the log is neither copied nor counted
+/// as lost. A check reads several segments at once (--jobs); what is salvaged is copied by one thread.
 #[derive(clap::Args, Debug)]
 #[command(group = clap::ArgGroup::new("purpose").args(["at", "accept_hole"]))]
 #[command(mut_arg("paths", |arg| arg.help("A log's folder, or a segment file")))]
+#[command(mut_args(|arg| match arg.get_id().as_str() {
+    "lsn" | "since" | "until" | "local" => arg.requires("salvage"),
+    _ => arg,
+}))]
 pub struct RepairArgs {
     #[command(flatten)]
     input: InputArgs,
+    #[command(flatten)]
+    scope: ScopeArgs,
+    #[command(flatten)]
+    load: LoadArgs,
     /// Print the plan and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -44,7 +55,7 @@ pub struct RepairArgs {
     #[arg(long, conflicts_with = "salvage")]
     accept_running: bool,
     /// Refuse to cut more than this from a segment
-    #[arg(long, value_name = "SIZE", value_parser = parse_bytes, default_value_t = MAX_CUT)]
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes, default_value = MOST)]
     max_cut: u64,
     /// Cut everything after this LSN, on purpose; the removed LSNs are assigned again
     #[arg(long, value_name = "LSN", conflicts_with_all = ["undo", "salvage"])]
@@ -66,6 +77,9 @@ pub struct RepairArgs {
     salvage: Option<PathBuf>,
 }
 
+/// The default of --max-cut.
+const MOST: &str = "16MiB";
+
 /// LSNs as `A..B`, `A-B` as reports print them, or one of them.
 fn parse_hole(text: &str) -> Result<LsnRange, String> {
     let (first, last) = text.split_once("..").or_else(|| text.split_once('-')).unwrap_or((text, text));
@@ -80,6 +94,7 @@ pub fn run(args: &RepairArgs, out: &mut Out) -> anyhow::Result<Exit> {
         return Ok(Exit::Done);
     }
     let paths = args.input.paths()?;
+    args.scope.check()?;
     if paths.iter().any(|path| path.as_os_str() == "-") {
         return Err(usage("standard input cannot be mended; name the log's folder"));
     }
@@ -109,7 +124,11 @@ pub fn run(args: &RepairArgs, out: &mut Out) -> anyhow::Result<Exit> {
                 continue;
             }
             let ended = match &args.salvage {
-                Some(target) => super::salvage::run(&log, target, &args.input.typed(), args.dry_run, out),
+                Some(target) => {
+                    let (load, dry) = (Effort::from(&args.load), args.dry_run);
+                    super::salvage::SalvageOf { log: &log, target, scope: &args.scope, typed: &args.input.typed(), load, dry }
+                        .run(out)
+                }
                 None => Job { args, choice: &choice }.run(log, out),
             };
             exit = exit.or_worse(ended.unwrap_or_else(|error| out.failure(&error)));
@@ -159,7 +178,7 @@ impl Job<'_> {
             from_copies: args.from_dwb,
             hole: args.accept_hole.map(|lsns| (lsns, Time::now())),
         };
-        let report = verify_with_bar(input, UNCHANGED, out)?;
+        let report = verify_with_bar(input, self.load(), UNCHANGED, out)?;
         let plan = ops::mend::plan(input, &report, &permit)?;
         let dry = args.dry_run || (self.asks() && !args.yes);
         if !out.json() && !out.quiet() {
@@ -181,7 +200,7 @@ impl Job<'_> {
         }
         ops::mend::carry_out(disk, &plan).map_err(write_failed)?;
         let left = "what was cut is saved beside its segment, and the log was not checked again";
-        let after = verify_with_bar(&self.reopen(input)?, left, out)?;
+        let after = verify_with_bar(&self.reopen(input)?, self.load(), left, out)?;
         if out.quiet() {
             // The exit code tells.
         } else if out.json() {
@@ -198,6 +217,10 @@ impl Job<'_> {
             out.heard(said)?;
         }
         Ok(Exit::from(after.verdict))
+    }
+
+    fn load(&self) -> Effort {
+        Effort::from(&self.args.load)
     }
 
     fn typed(&self) -> RepairFlags {
@@ -254,7 +277,7 @@ impl Job<'_> {
         if !dry {
             ops::mend::undo(disk, &plan).map_err(write_failed)?;
             let left = "what was cut is back, and the log was not checked again";
-            after = Some(verify_with_bar(&self.reopen(input)?, left, out)?);
+            after = Some(verify_with_bar(&self.reopen(input)?, self.load(), left, out)?);
         }
         if out.quiet() {
             // The exit code tells.

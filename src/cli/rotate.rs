@@ -22,7 +22,7 @@ use super::args::KeyFlag;
 use super::exit::{CommandFailure, Exit, usage};
 use super::hint::show;
 use super::hold::Hold;
-use super::interrupt;
+use super::interrupt::{self, LastWords};
 use super::place::{self, Meter};
 use super::render::escape;
 use super::render::json::Object;
@@ -240,6 +240,11 @@ impl RotateArgs {
         let doing = if archive.is_some() { "archiving" } else { "removing segments of" };
         let bar = WorkBar::new(out, format!("{doing} {}", self.dir.display()), total);
         interrupt::be_polite();
+        let half = self.archive.as_ref().map(|archive| {
+            format!("; half a copy may be left in {}, under a name that the same command uses again", archive.display())
+        });
+        let words = format!("ended at once: {} is whole{}", self.dir.display(), half.unwrap_or_default());
+        let _last_words = (!out.quiet()).then(|| LastWords::new(&escape::line(&words)));
         let mut told_gone = |segment: &SegmentFacts, copy: Option<PathBuf>| {
             if told && unsaid.is_ok() {
                 unsaid = self.say_gone(out, segment, copy.as_deref());
@@ -254,11 +259,12 @@ impl RotateArgs {
         done.traffic = there.and_then(|there| Meter::default().take(there.as_ref()));
         let before = done.gone.len() as u64;
         if matches!(ended, Err(Error::Interrupted)) {
-            let gone = count(before, "segment");
+            let (gone, all) = (count(before, "segment"), count_going(&done.fates) as u64);
+            let (dir, left) = (self.dir.display(), all - before);
+            let copied =
+                self.archive.as_ref().map(|archive| format!("archived in {} and ", archive.display())).unwrap_or_default();
             out.note(format_args!(
-                "interrupted: {gone} of {} gone from {}; the log is whole",
-                count_going(&done.fates),
-                self.dir.display()
+                "interrupted: {gone} of {all} {copied}gone from {dir}; {left} left to go, with the same command; the log is whole"
             ));
             return Err(Error::Interrupted.into());
         }

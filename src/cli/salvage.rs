@@ -3,35 +3,63 @@
 use std::io::{self, Write};
 use std::path::Path;
 use walctl::disk::{Errno, errno_of};
+use walctl::formats::numbers_of;
 
 use walctl::model::{Error, LsnRange};
 use walctl::ops;
 use walctl::ops::mend::{Gap, Neighbour, Salvaged};
+use walctl::ops::read::Scope;
 use walctl::ops::report::{Progress, Report};
 
+use super::args::ScopeArgs;
 use super::exit::{CommandFailure, Exit};
 use super::hint::{beside, for_error, show};
+use super::interrupt::LastWords;
+use super::render::escape;
 use super::render::json::Object;
 use super::render::mend::{do_it, paragraph};
 use super::render::out::Out;
-use super::verify_with_bar::{UNCHANGED, bytes_of, verify_with_bar, watched};
+use super::render::scope::{scope_json, scope_words};
+use super::verify_with_bar::{Effort, UNCHANGED, bytes_of, verify_with_bar, watched};
 use walctl::model::units::count;
 
 /// How many gaps are shown to people; JSON has all of them.
 const SHOWN: usize = 50;
 
-/// Salvages one log.
-pub fn run(log: &ops::open::Input, target: &Path, typed: &str, dry: bool, out: &mut Out) -> anyhow::Result<Exit> {
+/// One log to be salvaged.
+#[derive(Debug)]
+pub struct SalvageOf<'a> {
+    pub log: &'a ops::open::Input,
+    pub target: &'a Path,
+    /// Which of its records.
+    pub scope: &'a ScopeArgs,
+    /// The flags that found it.
+    pub typed: &'a str,
+    pub load: Effort,
+    pub dry: bool,
+}
+
+impl SalvageOf<'_> {
+    /// Salvages it.
+    pub fn run(&self, out: &mut Out) -> anyhow::Result<Exit> {
+        let scope = self.scope.must_be_of(self.log)?;
+        salvage(self, scope, out)
+    }
+}
+
+fn salvage(asked: &SalvageOf<'_>, scope: Scope, out: &mut Out) -> anyhow::Result<Exit> {
+    let SalvageOf { log, target, load, dry, .. } = *asked;
+    let typed = format!("{}{}", asked.typed, asked.scope.typed());
     let again = |target: &Path| format!("walctl repair {}{typed} --salvage {}", show(&log.source.path), show(target));
     if lies_in(target, log) {
         let path = log.source.path.display();
         let message = format!("{}: it would lie inside {path}, which is to be left alone", target.display());
         return Err(CommandFailure { exit: Exit::Failed, message, next: Some(again(&beside(&log.source.path))) }.into());
     }
-    let report = verify_with_bar(log, UNCHANGED, out)?;
+    let report = verify_with_bar(log, load, UNCHANGED, out)?;
     if dry {
         if !out.quiet() {
-            plan(out, &report, target)?;
+            plan(out, &report, target, scope)?;
         }
         if !out.quiet() && !out.json() {
             do_it(out, &again(target))?;
@@ -40,14 +68,24 @@ pub fn run(log: &ops::open::Input, target: &Path, typed: &str, dry: bool, out: &
     }
     let left =
         format!("what was written of {} has been removed, and {} was not touched", target.display(), log.source.path.display());
-    let work = |progress: &Progress| ops::mend::salvage(log, &report, target, progress);
-    let done = watched(out, "salvaging", &log.source.path, bytes_of(log), &left, work)
+    let half = walctl::disk::unfinished(target);
+    let words = format!(
+        "ended at once: what was written is left in {}, and {} was not touched",
+        half.display(),
+        log.source.path.display()
+    );
+    let last_words = (!out.quiet()).then(|| LastWords::new(&escape::line(&words)));
+    let work = |progress: &Progress| ops::mend::salvage(log, &report, target, scope, progress);
+    let done = watched(out, "salvaging", &log.source.path, bytes_of(log), load.rate, &left, work)
         .map_err(|error| failed(error, log, target, &again))?;
+    drop(last_words);
     let choice =
         ops::open::Choice { format: Some(walctl::formats::ours()), keys: log.keys.clone(), ..ops::open::Choice::default() };
     let new = ops::open::open(&log.source.disk, target, &choice)?;
     let after = match new.first() {
-        Some(new) => Some(verify_with_bar(new, &format!("{} is written whole, and was not checked", target.display()), out)?),
+        Some(new) => {
+            Some(verify_with_bar(new, load, &format!("{} is written whole, and was not checked", target.display()), out)?)
+        }
         None => None,
     };
     if out.quiet() {
@@ -99,7 +137,7 @@ fn failed(error: Error, log: &ops::open::Input, target: &Path, again: &dyn Fn(&P
     CommandFailure { exit: Exit::WriteFailed, message, next: Some(format!("{next}; then {}", again(target))) }.into()
 }
 
-fn plan(out: &mut Out, report: &Report, target: &Path) -> io::Result<()> {
+fn plan(out: &mut Out, report: &Report, target: &Path, scope: Scope) -> io::Result<()> {
     let log = report.log.display().to_string();
     if out.json() {
         let object = Object::of("walctl.salvage/1")
@@ -110,14 +148,17 @@ fn plan(out: &mut Out, report: &Report, target: &Path) -> io::Result<()> {
             .put("salvaged", target.display().to_string())
             .put("records", report.records)
             .put("damage_count", report.damage.len() as u64 + report.beyond)
+            .put("scope", scope_json(scope))
             .put("done", false);
         return writeln!(out, "{}", object.end());
     }
     let damage = count(report.damage.len() as u64 + report.beyond, "piece");
-    paragraph(
-        out,
-        &format!("{log}: {}; {} would be written to {}", report.verdict, count(report.records, "record"), show(target)),
-    )?;
+    let records = count(report.records, "record");
+    let what = match scope_words(scope, numbers_of(report.format)) {
+        None => format!("{records} would be written"),
+        Some(scope) => format!("of {records} those {scope} would be written"),
+    };
+    paragraph(out, &format!("{log}: {}; {what} to {}", report.verdict, show(target)))?;
     paragraph(out, &format!("  {damage} of damage would be left out; the log itself would not be touched"))
 }
 
@@ -135,6 +176,11 @@ fn text(out: &mut Out, log: &ops::open::Input, report: &Report, done: &Salvaged,
     }
     let range = done.lsns.map(|range| format!(", LSN {range}")).unwrap_or_default();
     paragraph(out, &format!("{}: {} salvaged{range}", done.target.display(), count(done.records, "record")))?;
+    if let Some(scope) = scope_words(done.scope, numbers_of(log.format.name)) {
+        let others =
+            if done.outside == 0 { "there are no others".into() } else { format!("{} left out", count(done.outside, "other")) };
+        paragraph(out, &format!("  only records {scope} were asked for: {others}"))?;
+    }
     if done.missing_lsns > 0 {
         let list: Vec<String> = done.missing.iter().take(20).map(ToString::to_string).collect();
         let more = if done.missing.len() > 20 { " …" } else { "" };
@@ -227,6 +273,8 @@ fn json(log: &ops::open::Input, report: &Report, done: &Salvaged, after: Option<
         .put("too_long_count", done.too_long)
         .put("incomplete_transactions", done.incomplete.clone())
         .put("more_incomplete_transactions", done.more_incomplete)
+        .put("scope", scope_json(done.scope))
+        .put("outside_count", done.outside)
         .put("done", true)
         .put("after", after.map(|after| Object::new().put("verdict", after.verdict.name()).put("records", after.records)))
 }

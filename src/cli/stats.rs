@@ -4,17 +4,18 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use walctl::ops;
-use walctl::ops::report::{Progress, Stats};
+use walctl::ops::read::Scope;
+use walctl::ops::report::{Progress, Stats, StatsWish};
 
-use super::args::{HostFlag, InputArgs};
+use super::args::{HostFlag, InputArgs, LoadArgs, ScopeArgs};
 use super::exit::{CommandFailure, Exit, usage};
 use super::gate::Gate;
-use super::place::Meter;
+use super::place::{self, Meter};
 use super::render::formats;
 use super::render::out::Out;
-use super::render::stats::{json, metrics, openmetrics, text};
+use super::render::stats::{is_of_all, json, metrics, openmetrics, text};
 use super::verify_with_bar::{UNCHANGED, bytes_of, ends_in_order, watched};
-use walctl::model::units::parse_duration;
+use walctl::model::units::{parse_duration, show_bytes, show_duration};
 
 /// Count and measure what is in logs
 ///
@@ -22,13 +23,20 @@ use walctl::model::units::parse_duration;
 /// are found either way. If some segments were not read, the verdict is `not checked`, never `clean`.
 /// Records and bytes by kind and tag, sizes, what each sync made durable, overhead, the rate over time, pauses, the last checkpoint and
 /// how long a restart would read, open transactions, and what keeps each segment.
+///
+/// With --lsn, --since or --until only such records are counted, and only the segments that can hold them are read; what is true of
+/// the whole log alone, such as what a restart would read, is then left out, and the log is `not checked`.
 #[derive(clap::Args, Debug)]
 pub struct StatsArgs {
     #[command(flatten)]
     input: InputArgs,
+    #[command(flatten)]
+    scope: ScopeArgs,
     /// Read every segment instead of trusting Seals: only then can the verdict be clean
     #[arg(long)]
     scan: bool,
+    #[command(flatten)]
+    load: LoadArgs,
     /// Show N tags and the N newest segments; 0 shows all
     #[arg(long, value_name = "N", default_value_t = 10)]
     top: usize,
@@ -37,7 +45,7 @@ pub struct StatsArgs {
     openmetrics: bool,
     #[command(flatten)]
     host: HostFlag,
-    /// End with 7 if this holds for a log, as in replay_seconds>30; repeat the flag for more rules
+    /// End with 7 if this holds for a log, as in replay_seconds>30s; repeat the flag for more rules
     #[arg(long, value_name = "RULE", value_parser = Gate::parse)]
     fail_if: Vec<Gate>,
     /// Count again after this time, until interrupted
@@ -55,6 +63,11 @@ pub fn run(args: &StatsArgs, out: &mut Out) -> anyhow::Result<Exit> {
     if let Some(gate) = args.fail_if.iter().find(|gate| !known.iter().any(|(name, ..)| *name == gate.name())) {
         let names: Vec<&str> = known.iter().map(|(name, ..)| *name).collect();
         return Err(usage(format!("there is no number called {}; there are {}", gate.name(), names.join(", "))));
+    }
+    args.scope.check()?;
+    if let Some(gate) = args.fail_if.iter().find(|gate| args.scope.any() && is_of_all(gate.name())) {
+        let name = gate.name();
+        return Err(usage(format!("{name} is known only of a whole log: leave out --lsn, --since and --until")));
     }
     if args.input.paths()?.iter().any(|path| path.as_os_str() == "-") && args.watch.is_some() {
         return Err(usage("standard input can be read only once, so it cannot be watched"));
@@ -134,8 +147,10 @@ fn show(args: &StatsArgs, all: &[Stats], out: &mut Out) -> io::Result<()> {
 
 fn count(args: &StatsArgs, log: &ops::open::Input, out: &Out) -> anyhow::Result<Stats> {
     args.input.check_keys(log)?;
-    let work = |progress: &Progress| ops::report::stats(log, args.scan, progress);
-    Ok(watched(out, "counting", &log.source.path, bytes_of(log), UNCHANGED, work)?)
+    let scope = args.scope.must_be_of(log)?;
+    let wish = StatsWish { scan: args.scan, scope, jobs: place::jobs(args.load.jobs, log.source.disk.as_ref()) };
+    let work = |progress: &Progress| ops::report::stats(log, &wish, progress);
+    Ok(watched(out, "counting", &log.source.path, bytes_of(log), args.load.rate.max_rate, UNCHANGED, work)?)
 }
 
 /// A gate that is not met is said on standard error: the numbers themselves were the result.
@@ -152,10 +167,21 @@ fn check(gate: &Gate, stats: &Stats, out: &mut Out) -> Exit {
     }
     let failure = CommandFailure {
         exit: Exit::GateMissed,
-        message: format!("{}: {gate}: it is {}", stats.log.display(), (number * 1000.0).round() / 1000.0),
+        message: format!("{}: {gate}: it is {}", stats.log.display(), shown(gate.name(), number)),
         next: None,
     };
     out.failure(&failure.into())
+}
+
+/// A number with its unit.
+fn shown(name: &str, number: f64) -> String {
+    if name.ends_with("_seconds") {
+        show_duration(Duration::from_secs_f64(number.clamp(0.0, 1e9)))
+    } else if name.ends_with("_bytes") {
+        show_bytes(number as u64)
+    } else {
+        ((number * 1000.0).round() / 1000.0).to_string()
+    }
 }
 
 /// Stats of nothing, for the names of the numbers.
@@ -166,6 +192,8 @@ fn empty() -> Stats {
         ours: None,
         live: None,
         scanned: false,
+        scope: Scope::default(),
+        of_segments: 0,
         verdict: walctl::model::Verdict::Clean,
         unchecked: 0,
         damage: 0,

@@ -6,6 +6,7 @@ pub mod incident;
 mod sample;
 pub mod seen;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use walctl::disk::{Io, Traffic};
@@ -15,13 +16,14 @@ use walctl::ops::report::{
     Checks, Looked, MediaView, NOT_CHECKED, Partly, Portion, Report, check_ledger, compare_media, map_segment,
 };
 
-use super::args::{HostFlag, InputArgs};
+use super::args::{HostFlag, InputArgs, LoadArgs, ScopeArgs};
 use super::exit::{CommandFailure, Exit, usage};
 use super::hint;
 use super::interrupt;
 use super::place::{self, Meter};
+use super::render::escape;
 use super::render::formats;
-use super::render::out::{Out, told};
+use super::render::out::{Ink, Out, told};
 use super::render::report::{LookedBeside, brief, json, map, metrics::RunMetrics, text};
 use super::verify_with_bar::{UNCHANGED, bytes_of, ends_in_order};
 use super::{survey, verify_with_bar};
@@ -29,7 +31,7 @@ use accept::{AcceptArgs, Accepting};
 use incident::{IncidentArgs, IncidentRun};
 use sample::SampleArgs;
 use seen::{Seeing, SeenArgs};
-use walctl::model::units::{count, parse_rate};
+use walctl::model::units::count;
 
 /// Check logs; for each piece of damage, say what it means and what to do next
 ///
@@ -38,18 +40,23 @@ use walctl::model::units::{count, parse_rate};
 /// foreign belongs to another history, unreadable is what the system cannot read. verify never writes and takes no lock: a log that is
 /// being written is judged as it was when reading began.
 ///
+/// With --lsn, --since or --until only the segments that can hold such records are read, and all that is found in them is reported;
+/// of the other segments no more than the ends are read. A segment that was not read is `not checked`, and while there is one, the log
+/// is never called clean.
+///
 /// A folder above many logs, such as /var/lib or a backup of it, is searched to its bottom, and each log gets one line: whose it is, and
 /// whether it is whole. Logs that walctl only knows by sight are named with what reads them.
 #[derive(clap::Args, Debug)]
+#[command(group = clap::ArgGroup::new("records").args(["lsn", "since", "until"]).multiple(true)
+    .conflicts_with_all(["seen", "media", "ledger", "map", "ends", "sample"]))]
+#[command(mut_arg("local", |arg| arg.requires("records")))]
 pub struct VerifyArgs {
     #[command(flatten)]
     input: InputArgs,
-    /// How many segments to check at once [default: one for each processor, in object storage 8 at least]
-    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    jobs: Option<u16>,
-    /// Read no faster than this, to leave the disk to the service: 100MiB/s
-    #[arg(long, value_name = "RATE", value_parser = parse_rate)]
-    max_rate: Option<u64>,
+    #[command(flatten)]
+    scope: ScopeArgs,
+    #[command(flatten)]
+    load: LoadArgs,
     /// Also read with the page cache bypassed, and report where the disk holds other bytes than the cache
     #[arg(long, conflicts_with = "io")]
     media: bool,
@@ -96,6 +103,8 @@ pub struct VerifyRun<'a> {
     meter: Meter,
     /// The incident report, if one is wanted.
     pub incident: Option<IncidentRun>,
+    /// More than one log is reported.
+    several: bool,
 }
 
 /// Checks each log and ends with the worst of what was found.
@@ -105,6 +114,7 @@ pub fn run(args: &VerifyArgs, out: &mut Out) -> anyhow::Result<Exit> {
         return Ok(Exit::Done);
     }
     let paths = args.input.paths()?;
+    args.scope.check()?;
     ends_in_order(paths);
     let mut run = VerifyRun {
         args,
@@ -113,6 +123,7 @@ pub fn run(args: &VerifyArgs, out: &mut Out) -> anyhow::Result<Exit> {
         metrics: None,
         meter: Meter::default(),
         incident: args.incident.begin()?,
+        several: paths.len() > 1,
     };
     if !args.openmetrics {
         let exit = run.all(paths, out)?;
@@ -196,6 +207,7 @@ impl VerifyRun<'_> {
         let mut exit = Exit::Done;
         let mut logs = self.args.input.open(path, &choice)?;
         self.meter = Meter::default();
+        self.several |= logs.len() > 1;
         for index in 0..logs.len() {
             match self.log(&mut logs[index], out) {
                 Ok(ended) => exit = exit.or_worse(ended),
@@ -236,7 +248,8 @@ impl VerifyRun<'_> {
         }
         let mut media = None;
         if args.media {
-            media = Some(watched(input, out, "reading the medium of", UNCHANGED, |progress| compare_media(input, progress))?);
+            media =
+                Some(watched(args, input, out, "reading the medium of", UNCHANGED, |progress| compare_media(input, progress))?);
             input.source.io = Io::Media;
         }
         let report = match self.look(input, out)? {
@@ -252,13 +265,13 @@ impl VerifyRun<'_> {
     /// Checks a log, and shows how far it has come.
     pub fn look(&self, input: &ops::open::Input, out: &Out) -> anyhow::Result<Looked> {
         let args = self.args;
-        let jobs = place::jobs(args.jobs, input.source.disk.as_ref());
-        let checks = Checks { jobs, deep: args.deep, rate: args.max_rate, ..Checks::default() };
-        let portion = args.sample.portion();
+        let jobs = place::jobs(args.load.jobs, input.source.disk.as_ref());
+        let checks = Checks { jobs, deep: args.deep, ..Checks::default() };
+        let portion = if args.scope.any() { Portion::Records(args.scope.must_be_of(input)?) } else { args.sample.portion() };
         if portion == Portion::Ends && input.format.ends.is_none() {
             return Err(nothing_at_the_ends(input).into());
         }
-        watched(input, out, "checking", if self.seeing.is_some() { "" } else { UNCHANGED }, |progress| match &self.seeing {
+        watched(args, input, out, "checking", if self.seeing.is_some() { "" } else { UNCHANGED }, |progress| match &self.seeing {
             Some(seeing) => seeing.verify(input, &checks, progress),
             None => ops::report::verify_portion(input, &checks, progress, portion),
         })
@@ -303,8 +316,9 @@ impl VerifyRun<'_> {
         input.source = report.source.clone();
         let mut beside = LookedBeside { media, ..self.beside() };
         if let Some(path) = &args.ledger {
-            let found =
-                watched(input, out, "comparing", UNCHANGED, |_| ops::open::steady(input, |input| check_ledger(input, path)))?;
+            let found = watched(args, input, out, "comparing", UNCHANGED, |_| {
+                ops::open::steady(input, |input| check_ledger(input, path))
+            })?;
             found.heed(&mut report.damage);
             beside.ledger = Some((path.clone(), found));
         }
@@ -315,6 +329,10 @@ impl VerifyRun<'_> {
         let nothing_else = report.verdict == Verdict::Clean && beside.is_well();
         if self.tells(out) && !(locked.is_some() && nothing_else) {
             // The exit code is the verdict, whether or not what is said about it is read.
+            if self.several && out.is_terminal() && !out.json() && !args.brief {
+                let name = hint::show(&input.source.path);
+                writeln!(out, "{}", out.paint(Ink::Strong, escape::line(&name)))?;
+            }
             match show(args, input, &report, &beside, out) {
                 Err(error) if !out.is_closing(&error) => return Err(error),
                 _ => {}
@@ -396,11 +414,12 @@ fn show(
 
 /// Does the work over one log, and shows how far it has come. `left` says what an interruption leaves.
 fn watched<T: Send>(
+    args: &VerifyArgs,
     input: &ops::open::Input,
     out: &Out,
     doing: &str,
     left: &str,
     work: impl FnOnce(&ops::report::Progress) -> Result<T> + Send,
 ) -> anyhow::Result<T> {
-    Ok(verify_with_bar::watched(out, doing, &input.source.path, bytes_of(input), left, work)?)
+    Ok(verify_with_bar::watched(out, doing, &input.source.path, bytes_of(input), args.load.rate.max_rate, left, work)?)
 }

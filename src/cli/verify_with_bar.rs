@@ -8,10 +8,11 @@ use walctl::model::{Error, Result};
 use walctl::ops;
 use walctl::ops::report::{Checks, Progress, Report};
 
-use super::interrupt;
+use super::args::LoadArgs;
 use super::render::escape;
 use super::render::out::Out;
 use super::render::progress::WorkBar;
+use super::{interrupt, place};
 
 /// What an interruption leaves when nothing was written.
 pub const UNCHANGED: &str = "nothing was changed";
@@ -23,12 +24,26 @@ pub fn ends_in_order(paths: &[impl AsRef<Path>]) {
     }
 }
 
+/// How much of the machine a piece of work takes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Effort {
+    /// How many segments are read at once, if that was asked for.
+    pub jobs: Option<u16>,
+    /// At most this many bytes a second.
+    pub rate: Option<u64>,
+}
+
+impl From<&LoadArgs> for Effort {
+    fn from(args: &LoadArgs) -> Effort {
+        Effort { jobs: args.jobs, rate: args.rate.max_rate }
+    }
+}
+
 /// Checks a log, with a bar for what lasts. `left` says what an interruption leaves.
-pub fn verify_with_bar(input: &ops::open::Input, left: &str, out: &Out) -> anyhow::Result<Report> {
-    let jobs = std::thread::available_parallelism().map_or(1, usize::from);
-    let checks = Checks { jobs, ..Checks::default() };
+pub fn verify_with_bar(input: &ops::open::Input, load: Effort, left: &str, out: &Out) -> anyhow::Result<Report> {
+    let checks = Checks { jobs: place::jobs(load.jobs, input.source.disk.as_ref()), ..Checks::default() };
     let work = |progress: &Progress| ops::report::verify(input, &checks, progress);
-    Ok(watched(out, "checking", &input.source.path, bytes_of(input), left, work)?)
+    Ok(watched(out, "checking", &input.source.path, bytes_of(input), load.rate, left, work)?)
 }
 
 /// How many bytes a log has, as far as they are known.
@@ -43,11 +58,12 @@ pub fn watched<T: Send>(
     doing: &str,
     path: &Path,
     total: u64,
+    rate: Option<u64>,
     left: &str,
     work: impl FnOnce(&Progress) -> Result<T> + Send,
 ) -> Result<T> {
     ends_in_order(&[path]);
-    let progress = Progress::default();
+    let progress = Progress::at_most(rate);
     let doing = format!("{doing} {}", escape::line(&path.display().to_string()));
     let bar = WorkBar::new(out, doing.clone(), total);
     let done = bar.watch(&progress.done, || interrupt::stopping(&progress.stop, || work(&progress)));

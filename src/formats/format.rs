@@ -231,6 +231,8 @@ pub struct Want {
     pub lsns: Option<LsnRange>,
     /// Only records from this moment on are of use.
     pub since: Option<Time>,
+    /// Only records up to this moment are of use.
+    pub until: Option<Time>,
     /// Only the summary is of use: records need not be delivered.
     pub counts_only: bool,
     /// Counts by kind, size, tag and group are of use, for statistics: a format that counts by itself ([`Summary::tally`]) need not
@@ -242,6 +244,17 @@ pub struct Want {
     pub marks: bool,
     /// Begin here and not at the start of the segment.
     pub start: Option<Mark>,
+}
+
+impl Want {
+    /// Whether a record with this number and this time is.
+    #[must_use]
+    #[inline]
+    pub fn is_of_use(&self, lsn: Lsn, time: Time) -> bool {
+        self.lsns.is_none_or(|lsns| lsns.contains(lsn))
+            && self.since.is_none_or(|since| time >= since)
+            && self.until.is_none_or(|until| time <= until)
+    }
 }
 
 /// A place in a segment at which a walk can begin: no record or batch is under way there.

@@ -13,7 +13,7 @@ use walctl::formats::Halt;
 use walctl::model::{Damage, Error, Keys, Lsn, Result, Verdict};
 use walctl::ops::open::{Choice, Input, open};
 use walctl::ops::read::{Event, Follow, Scan, ScanOutcome, ScanStart, Selection, Step, last_lsn};
-use walctl::ops::report::{Checks, Progress, compare_media, stats, verify};
+use walctl::ops::report::{Checks, Progress, StatsWish, compare_media, stats, verify};
 use walctl::writer::{GroupCommit, Settings};
 
 use crate::support::meanwhile::{Door, Meanwhile};
@@ -89,12 +89,12 @@ const QUESTIONS: [(&str, Question); 10] = [
         Ok((Vec::new(), Vec::new()))
     }),
     ("stats", |input| {
-        let stats = stats(input, false, &Progress::default())?;
+        let stats = stats(input, &StatsWish::default(), &Progress::default())?;
         assert_eq!((stats.verdict, stats.damage), (Verdict::Clean, 0));
         Ok((Vec::new(), Vec::new()))
     }),
     ("stats --scan", |input| {
-        let stats = stats(input, true, &Progress::default())?;
+        let stats = stats(input, &StatsWish { scan: true, ..StatsWish::default() }, &Progress::default())?;
         assert_eq!((stats.verdict_name(), stats.damage), ("clean", 0));
         Ok((Vec::new(), Vec::new()))
     }),
@@ -241,7 +241,7 @@ fn a_name_that_is_listed_and_cannot_be_opened_is_a_failure_and_no_endless_loop()
     input.source.segments[0].path = dir.path().join("elsewhere.wal");
     let failed = verify(&input, &Checks::default(), &Progress::default());
     assert!(matches!(failed, Err(Error::Io { .. })), "{failed:?}");
-    assert!(matches!(stats(&input, false, &Progress::default()), Err(Error::Io { .. })));
+    assert!(matches!(stats(&input, &StatsWish::default(), &Progress::default()), Err(Error::Io { .. })));
     assert!(matches!(last_lsn(&input.source, input.format, &Keys::default()), Ok(None)));
 }
 

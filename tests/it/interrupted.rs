@@ -24,6 +24,14 @@ fn reads(id: u32) -> bool {
     read.is_some_and(|read| read > 500_000)
 }
 
+/// Stops the process, so that whatever is sent to it next comes at once and before it has done anything more.
+fn at_once(child: &std::process::Child, signals: &[Signal]) {
+    let send = |signal| kill_process(Pid::from_child(child), signal).expect("it runs");
+    send(Signal::STOP);
+    signals.iter().for_each(|signal| send(*signal));
+    send(Signal::CONT);
+}
+
 /// Starts a command, sends it these signals once it is `ready`, and gives exit code, standard output and standard error.
 fn interrupt(sandbox: &Sandbox, words: &[&str], signals: &[Signal], ready: impl Fn(u32) -> bool) -> (i32, String, String) {
     let file = |name: &str| Stdio::from(fs::File::create(sandbox.path().join(name)).expect("room"));
@@ -34,8 +42,9 @@ fn interrupt(sandbox: &Sandbox, words: &[&str], signals: &[Signal], ready: impl 
         assert!(begun.elapsed() < Duration::from_secs(60), "{words:?} was never ready");
         std::thread::sleep(Duration::from_millis(1));
     }
-    for signal in signals {
-        kill_process(Pid::from_child(&child), *signal).expect("it runs");
+    match signals {
+        [signal] => kill_process(Pid::from_child(&child), *signal).expect("it runs"),
+        several => at_once(&child, several),
     }
     let ended = code(wait(&mut child));
     let text = |name: &str| fs::read_to_string(sandbox.path().join(name)).expect("it is text");
@@ -121,7 +130,8 @@ fn an_archive_that_is_interrupted_says_what_is_gone_and_leaves_a_whole_log() {
     let words = ["rotate", "LOG", "--keep-segments", "1", "--archive", "ARCHIVE"];
     let (code, out, err) = interrupt(&sandbox, &words, &[Signal::INT], some);
     assert_eq!(code, 130, "{out}{err}");
-    assert!(err.starts_with("interrupted: ") && err.ends_with(" gone from LOG; the log is whole\n"), "{err}");
+    assert!(err.starts_with("interrupted: ") && err.ends_with(" left to go, with the same command; the log is whole\n"), "{err}");
+    assert!(err.contains(" archived in ARCHIVE and gone from LOG; "), "{err}");
     assert_eq!(sandbox.run(&["verify", "LOG", "--quiet"]).code, 0);
     assert_eq!(sandbox.run(&["verify", "ARCHIVE", "--quiet"]).code, 0, "what was copied is whole");
     let half: Vec<String> =
@@ -129,4 +139,58 @@ fn an_archive_that_is_interrupted_says_what_is_gone_and_leaves_a_whole_log() {
     assert_eq!(half, [""; 0]);
     let again = sandbox.run(&words);
     assert_eq!((again.code, sandbox.run(&["verify", "LOG", "--quiet"]).code), (0, 0), "{again:?}");
+}
+
+#[test]
+fn twice_means_now_for_every_command_that_lasts_and_what_is_left_is_named() {
+    let sandbox = large();
+    let exists = |name: &'static str| {
+        let path = sandbox.path().join(name);
+        move |_: u32| path.exists()
+    };
+    let archive = sandbox.path().join("ARCHIVE");
+    let archives = move |_: u32| fs::read_dir(&archive).is_ok_and(|entries| entries.count() > 1);
+    let slow = ["--io", "read", "--max-rate", "1MiB/s"];
+    let salvage = "ended at once: what was written is left in NEW.walctl-unfinished, and LOG was not touched\n";
+    let append = "ended at once: OTHER is not closed; what was acknowledged is durable, and the next writer opens it\n";
+    let rotate =
+        "ended at once: LOG is whole; half a copy may be left in ARCHIVE, under a name that the same command uses again\n";
+    let out = sandbox.path().join("out");
+    let acknowledges = move |_: u32| fs::metadata(&out).is_ok_and(|meta| meta.len() > 10);
+    let long: [(&[&str], &dyn Fn(u32) -> bool, &str); 7] = [
+        (&[&["verify", "LOG", "--jobs", "1"], &slow[..]].concat(), &reads, ""),
+        (&[&["stats", "LOG", "--scan", "--jobs", "1"], &slow[..]].concat(), &reads, ""),
+        (&[&["dump", "LOG", "--json"], &slow[..]].concat(), &reads, ""),
+        (&[&["diff", "LOG", "LOG"], &slow[..]].concat(), &reads, ""),
+        (&["repair", "LOG", "--salvage", "NEW", "--max-rate", "60MiB/s"], &exists("NEW.walctl-unfinished"), salvage),
+        (&["append", "OTHER", "--count", "100000000", "--rate", "1000"], &acknowledges, append),
+        (&["rotate", "LOG", "--keep-segments", "1", "--archive", "ARCHIVE"], &archives, rotate),
+    ];
+    for (words, ready, says) in long {
+        let (code, _, err) = interrupt(&sandbox, words, &[Signal::INT, Signal::TERM], ready);
+        assert_eq!((code, err.as_str()), (130, says), "{words:?}");
+    }
+    // What was named can be gone on from.
+    assert_eq!(sandbox.run(&["repair", "LOG", "--salvage", "NEW", "--quiet"]).code, 0);
+    assert_eq!(sandbox.run(&["rotate", "LOG", "--keep-segments", "1", "--archive", "ARCHIVE", "--quiet"]).code, 0);
+    assert_eq!(sandbox.run(&["append", "OTHER", "--repair", "--text", "one more", "--quiet"]).code, 0);
+    assert_eq!(sandbox.run(&["verify", "LOG", "ARCHIVE", "OTHER", "NEW", "--quiet"]).code, 0);
+}
+
+#[test]
+fn appending_files_shows_a_bar_on_a_terminal_with_rate_and_time_left_and_nothing_in_a_pipe() {
+    if !have("script") {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    fs::write(sandbox.path().join("FILE"), "x".repeat(1000)).expect("room");
+    // Two records a second: the third and the fourth come after what is short shows no bar.
+    let words = "append LOG --file FILE --file FILE --file FILE --file FILE --file FILE --rate 2 --quiet";
+    let line = words.replace(" --quiet", " > OUT");
+    let ran = finish(sandbox.shell(&format!("script -qec 'stty cols 80; walctl {line}' /dev/null </dev/null")), b"");
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let says = |text: &str| ran.stdout.contains("appending to LOG [") && ran.stdout.contains(text);
+    assert!(says("B/s, ") && says(" of 4.9 KiB") && says(" s left"), "{ran:?}");
+    let ran = finish(sandbox.shell(&format!("walctl {}", words.replace(" --quiet", ""))), b"");
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
 }

@@ -17,8 +17,8 @@ use walctl::formats::{Format, Halt, Item, Sink, Visit, Want};
 use walctl::model::{Damage, DamageKind, Error, Keys, Lsn, LsnRange, Value, Verdict};
 use walctl::ops::mend::{Permit, carry_out, plan, plan_undo, salvage, undo};
 use walctl::ops::open::{Choice, Input, open_stream};
-use walctl::ops::read::{Event, Scan, ScanStart, Selection};
-use walctl::ops::report::{Checks, LedgerEntry, Progress, Report, ledger_head, payload_digest, stats, verify};
+use walctl::ops::read::{Event, Scan, ScanStart, Scope, Selection};
+use walctl::ops::report::{Checks, LedgerEntry, Progress, Report, StatsWish, ledger_head, payload_digest, stats, verify};
 
 use crate::support::folder::{Files, files_in, reopen};
 use crate::support::sandbox::{Ran, Sandbox, finish};
@@ -119,7 +119,7 @@ fn vary(base: &mut Base, dice: &mut Dice) {
 fn salvaged_files(files: &Files, base: &Base) -> Option<Files> {
     let (disk, input) = open_in(files, Some(base.format), &base.keys).ok()?;
     let report = verify(&input, &Checks::default(), &Progress::default()).ok()?;
-    salvage(&input, &report, Path::new("/new"), &Progress::default()).ok()?;
+    salvage(&input, &report, Path::new("/new"), Scope::default(), &Progress::default()).ok()?;
     Some(files_in(disk.as_ref(), Path::new("/new")))
 }
 
@@ -191,7 +191,10 @@ fn look(input: &Input) -> Result<Option<Seen>, Fails> {
     let (dumped, report) = (dump(input, false), one(1, false));
     let (report, (records, dump_verdict)) = match (report, dumped) {
         (Err(Error::Unknown { .. }), Err(Error::Unknown { .. })) => {
-            demand!(stats(input, true, &Progress::default()).is_err(), "stats reads a version that verify and dump do not know");
+            demand!(
+                stats(input, &StatsWish { scan: true, ..StatsWish::default() }, &Progress::default()).is_err(),
+                "stats reads a version that verify and dump do not know"
+            );
             return Ok(None);
         }
         (Ok(report), Ok(dumped)) => (report, dumped),
@@ -204,12 +207,13 @@ fn look(input: &Input) -> Result<Option<Seen>, Fails> {
     // What is wrong inside a payload under a right sum shows only where payloads are opened.
     let opens = [report.verdict, deep.verdict].contains(&dump_verdict);
     demand!(opens, "verify says {}, dump {dump_verdict}: {:?}", report.verdict, report.damage);
-    let counted = stats(input, true, &Progress::default()).map_err(|error| format!("stats --scan ends with: {error}"))?;
+    let counted = stats(input, &StatsWish { scan: true, ..StatsWish::default() }, &Progress::default())
+        .map_err(|error| format!("stats --scan ends with: {error}"))?;
     demand!(counted.counts.records == count, "stats --scan counts {} records, dump gives {count}", counted.counts.records);
     demand!(counted.verdict == report.verdict, "stats --scan says {}, verify {}", counted.verdict, report.verdict);
     let by_segment: u64 = counted.segments.iter().map(|s| s.records).sum();
     demand!(by_segment == count, "stats --scan counts {by_segment} records segment by segment, dump gives {count}");
-    stats(input, false, &Progress::default()).map_err(|error| format!("stats ends with: {error}"))?;
+    stats(input, &StatsWish::default(), &Progress::default()).map_err(|error| format!("stats ends with: {error}"))?;
     let (mut back, back_verdict) = dump(input, true).map_err(|error| format!("dump --reverse ends with: {error}"))?;
     back.reverse();
     demand!(back == records, "dump --reverse gives {} records, dump {count}, or in another order", back.len());
@@ -439,7 +443,7 @@ fn check_untouched(case: &Case, files: &Files, seen: &Seen) -> Result<(), Fails>
 
 /// Everything that dump gives is in what salvage writes, and what it writes is clean.
 fn check_salvage(input: &Input, seen: &Seen) -> Result<(), Fails> {
-    let done = match salvage(input, &seen.report, Path::new("/new"), &Progress::default()) {
+    let done = match salvage(input, &seen.report, Path::new("/new"), Scope::default(), &Progress::default()) {
         Ok(done) => done,
         // Ciphertext that no key opens is not copied as if it were content.
         Err(Error::Input { what }) if what.contains("encrypted") => return Ok(()),

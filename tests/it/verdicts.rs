@@ -102,13 +102,23 @@ fn damage_beyond_what_is_listed_is_counted_and_keeps_a_repair_from_cutting() {
 
 #[test]
 fn reading_below_a_rate_takes_as_long_as_the_rate_says() {
-    let (_, input) = opened(&files("fill 300000\nsegment\nfill 300000"), "native");
-    for jobs in [1, 2] {
+    let sandbox = Sandbox::with("fill 300000\nsegment\nfill 300000");
+    for words in [
+        &["verify", "LOG", "--jobs", "1"][..],
+        &["verify", "LOG", "--jobs", "2"],
+        &["stats", "LOG", "--scan", "--jobs", "1"],
+        &["stats", "LOG", "--scan", "--jobs", "2"],
+        &["dump", "LOG"],
+        &["dump", "LOG", "--json"],
+        &["diff", "LOG", "LOG"],
+        &["repair", "LOG", "--dry-run"],
+        &["repair", "LOG", "--salvage", "NEW"],
+    ] {
         let begun = Instant::now();
-        let report = look(&input, &Checks { rate: Some(2_000_000), jobs, ..Checks::default() });
+        let ran = sandbox.run(&[words, &["--max-rate", "2MB/s"]].concat());
         // 608 KB at two megabytes a second; how much longer it takes is the machine's business.
-        assert!(begun.elapsed() > Duration::from_millis(290), "{:?} with {jobs} jobs", begun.elapsed());
-        assert_eq!(report.verdict, Verdict::Clean);
+        assert!(begun.elapsed() > Duration::from_millis(290), "{:?} for {words:?}", begun.elapsed());
+        assert_eq!(ran.code, 0, "{words:?}: {ran:?}");
     }
 }
 

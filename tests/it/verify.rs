@@ -124,6 +124,33 @@ fn on_a_terminal_there_is_colour_unless_somebody_minds() {
 }
 
 #[test]
+fn at_eighty_columns_no_line_is_broken_by_the_terminal_and_each_of_several_logs_has_its_name_above_it() {
+    if !have("script") {
+        return;
+    }
+    let sandbox = Sandbox::with(HURT);
+    sandbox.log("other", "record alpha");
+    sandbox.log("many", "times 120 record alpha");
+    let on_terminal = |line: &str| {
+        let shown = finish(sandbox.shell(&format!("script -qec 'stty cols 80; {line} --color never' /dev/null")), b"").stdout;
+        let lines: Vec<String> = shown.lines().map(|line| line.trim_end_matches('\r').to_owned()).collect();
+        lines
+    };
+    for line in ["verify LOG other", "dump LOG", "dump LOG --hex", "dump LOG --frames", "stats LOG", "repair LOG --dry-run"] {
+        let lines = on_terminal(&format!("walctl {line}"));
+        let wide: Vec<&String> =
+            lines.iter().filter(|line| line.chars().count() > 80 && !line.contains("next: walctl ")).collect();
+        assert!(lines.len() > 3 && wide.is_empty(), "{line}: {wide:#?}");
+    }
+    let lines = on_terminal("walctl verify LOG other");
+    let at = |name: &str| lines.iter().position(|line| line == name).unwrap_or_else(|| panic!("{name}: {lines:#?}"));
+    assert!(at("LOG") == 0 && lines[at("other") + 1].starts_with("segment "), "{lines:#?}");
+    let pages = "next: page through it: walctl dump many --color always | less -RS";
+    assert!(on_terminal("walctl dump many").iter().any(|line| line == pages));
+    assert!(!on_terminal("walctl dump other").iter().any(|line| line.contains("less")));
+}
+
+#[test]
 fn a_narrow_terminal_does_not_break_the_names_of_segments() {
     let sandbox = Sandbox::with(HURT);
     let ran = finish(sandbox.shell("COLUMNS=80 walctl verify LOG"), b"");

@@ -255,18 +255,23 @@ fn wait_for(source: BorrowedFd<'_>, take: &dyn Receive) -> Result<bool, End> {
 /// A file as one record.
 pub fn whole_file(path: &Path, take: &mut dyn Receive) -> Result<(), End> {
     let stream = walctl::disk::Stream::open("open", path, interrupt::caught).map_err(|e| End::Failed(e.into()))?;
+    let mut stream = stream.take(RECORD_LIMIT as u64 + 1);
     let mut content = Vec::new();
-    let read = stream.take(RECORD_LIMIT as u64 + 1).read_to_end(&mut content);
-    if interrupt::caught() {
-        return Err(End::Stopped);
+    loop {
+        let read = stream.by_ref().take(CHUNK as u64).read_to_end(&mut content);
+        if take.stopped() || interrupt::caught() {
+            return Err(End::Stopped);
+        }
+        match read.map_err(|e| End::Failed(Error::io("read", path)(e).into()))? {
+            0 => break,
+            count => take.read(count as u64),
+        }
     }
-    read.map_err(|e| End::Failed(Error::io("read", path)(e).into()))?;
     if content.len() > RECORD_LIMIT {
         let failure = CommandFailure { exit: crate::cli::exit::Exit::Failed, message: String::new(), next: None };
         let message = format!("{} is longer than a record can be: {RECORD_LIMIT} bytes", path.display());
         return Err(End::Failed(CommandFailure { message, ..failure }.into()));
     }
-    take.read(content.len() as u64);
     take.record(Given::of(&content))
 }
 
@@ -279,6 +284,7 @@ pub fn generate(count: u64, size: usize, take: &mut dyn Receive) -> Result<(), E
         }
         fill(&mut payload, number, size);
         take.record(Given::of(&payload))?;
+        take.read(payload.len() as u64);
     }
     take.pause()
 }

@@ -5,15 +5,13 @@ use std::path::PathBuf;
 use clap::ValueHint;
 use regex::bytes::Regex;
 use walctl::formats::Format;
-use walctl::model::Time;
-use walctl::ops::read::{LsnWish, parse_moment, same_word};
+use walctl::ops::read::same_word;
 
-use crate::cli::args::InputArgs;
+use crate::cli::args::{InputArgs, RateFlag, ScopeArgs, WHICH};
 use crate::cli::exit::{CommandFailure, Exit, usage};
 use crate::cli::render::out::Out;
 use crate::cli::render::records::payload::View;
 use crate::cli::render::records::raw::Separator;
-use crate::cli::zone::east_of_utc;
 
 const AFTER_HELP: &str = "\
 A record is shown if it meets all conditions: they are ANDed. If a flag is repeated, one of its values must match. dump reads on after \
@@ -27,15 +25,8 @@ pub struct DumpArgs {
     #[command(flatten)]
     pub input: InputArgs,
 
-    /// Records with LSNs A..B, both included; also A.., ..B, N, negative numbers to count from the end: -100.., and positions: 0/D13C90..
-    #[arg(long, value_name = "RANGE", allow_hyphen_values = true, value_parser = LsnWish::parse, help_heading = WHICH)]
-    pub lsn: Option<LsnWish>,
-    /// Records written at this time or later: 2026-01-02T03:04:05Z, a date, 03:04, today, yesterday, `10min ago` or -10min
-    #[arg(long, value_name = "TIME", value_parser = moment, allow_hyphen_values = true, help_heading = WHICH)]
-    since: Option<String>,
-    /// Records written at this time or earlier
-    #[arg(long, value_name = "TIME", value_parser = moment, allow_hyphen_values = true, help_heading = WHICH)]
-    until: Option<String>,
+    #[command(flatten)]
+    pub scope: ScopeArgs,
     /// Records of this kind: full, checkpoint, txn-begin, ... as the format names them; repeat the flag for more kinds
     #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = kind, help_heading = WHICH)]
     pub kind: Vec<String>,
@@ -74,9 +65,6 @@ pub struct DumpArgs {
     /// Show the values in decoded records; without it they are shown by length and keyed hash
     #[arg(long, help_heading = HOW)]
     pub show_values: bool,
-    /// Times of the table, and those of --since and --until without an offset, are of this machine's zone and not UTC
-    #[arg(long, help_heading = HOW)]
-    pub local: bool,
     /// How payloads are shown
     #[arg(long, value_name = "VIEW", default_value = "auto", help_heading = HOW)]
     pub payload: View,
@@ -101,6 +89,8 @@ pub struct DumpArgs {
     /// How many threads make lines of JSON and CSV [default: one for each processor]
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), help_heading = HOW)]
     pub jobs: Option<u16>,
+    #[command(flatten)]
+    pub rate: RateFlag,
     /// Write each payload into a file of its own in this folder, named by its LSN
     #[arg(long, value_name = "DIR", group = "shape", value_hint = ValueHint::DirPath, help_heading = HOW)]
     pub out_dir: Option<PathBuf>,
@@ -116,28 +106,14 @@ pub enum Decoding {
 }
 
 impl DumpArgs {
-    /// The moments of `--since` and `--until`.
-    pub fn moments(&self) -> (Option<Time>, Option<Time>) {
-        let now = Time::now();
-        let east = |time: Time| if self.local { east_of_utc(time) } else { 0 };
-        let moment = |text: &Option<String>| text.as_deref().and_then(|text| parse_moment(text, now, &east).ok());
-        (moment(&self.since), moment(&self.until))
-    }
-
     /// Whether records are decoded. Redacted output shows no content in any form.
     pub fn decodes(&self) -> bool {
         self.decode == Decoding::On && !self.redact
     }
 }
 
-const WHICH: &str = "Which records";
 const ON: &str = "Reading on";
 const HOW: &str = "How they are shown";
-
-/// Checked here; what it means depends on the zone.
-fn moment(text: &str) -> Result<String, String> {
-    parse_moment(text, Time::now(), &|_| 0).map(|_| text.to_owned())
-}
 
 /// A kind that no format has is a typing error, and would look like a log without such records.
 fn kind(text: &str) -> Result<String, String> {
@@ -173,10 +149,5 @@ pub fn check(args: &DumpArgs, out: &Out, paths: &[PathBuf]) -> anyhow::Result<()
     if (args.follow || args.cursor.is_some()) && (paths.len() != 1 || paths[0].as_os_str() == "-") {
         return Err(usage("--follow and --cursor go with one log in a folder"));
     }
-    if let (Some(since), Some(until)) = args.moments()
-        && since > until
-    {
-        return Err(usage("--since lies behind --until: no record can meet both"));
-    }
-    Ok(())
+    args.scope.check()
 }

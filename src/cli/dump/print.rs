@@ -31,6 +31,8 @@ pub struct Print {
     pub locked: Locked,
     /// What the damage that was met so far would end with.
     pub met: Exit,
+    /// How wide the terminal is, where one reads.
+    columns: Option<usize>,
 }
 
 /// Records that no key opens.
@@ -108,14 +110,15 @@ impl Print {
             None if out.json() => Shape::Json(Box::new(Json::new(view, redact))),
             None => {
                 let mut table = RecordTable::new(out, view, redact, args.grep.clone(), args.context > 0);
-                table.local = args.local;
+                table.local = args.scope.local;
                 Shape::Table(Box::new(table))
             }
         };
         if matches!(shape, Shape::Csv(_)) {
             out.write_all(HEADS).map_err(stopped)?;
         }
-        Ok(Print { shape, buf: Vec::with_capacity(2 * SPILL), shown: 0, locked: Locked::default(), met: Exit::Done })
+        let columns = out.width().filter(|_| out.is_terminal());
+        Ok(Print { columns, shape, buf: Vec::with_capacity(2 * SPILL), shown: 0, locked: Locked::default(), met: Exit::Done })
     }
 
     /// Begins another log. `meaning` says what its records mean.
@@ -133,7 +136,7 @@ impl Print {
                 json.meaning = meaning;
             }
             Shape::Csv(csv) => csv.several = several,
-            Shape::Hex(hex) => *hex = Some(Hex::new(&input.source, input.format)),
+            Shape::Hex(hex) => *hex = Some(Hex::new(&input.source, input.format, self.columns)),
             _ => {}
         }
     }

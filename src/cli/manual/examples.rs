@@ -88,7 +88,7 @@ const ROTATE: &[Example] = &[
 
 const STATS: &[Example] = &[
     ("walctl stats wal", "See what a log holds, how long a restart would read, and what keeps each segment"),
-    ("walctl stats wal --fail-if 'replay_seconds>30'", "End with 7 if a restart would take too long"),
+    ("walctl stats wal --fail-if 'replay_seconds>30s'", "End with 7 if a restart would take too long"),
     ("walctl stats wal --watch=10s", "See the numbers again every ten seconds"),
     ("walctl stats wal --openmetrics > /var/lib/node_exporter/wal.prom", "Hand the numbers to Prometheus"),
 ];

@@ -1,6 +1,6 @@
 //! The keys of what changes logs: `repair`, `repair --undo`, `repair --salvage`, `rotate`.
 
-use super::{BYTES_READ, Key, ObjectShape, REQUESTS, ValueKind, flag, int, list, object, text, time};
+use super::{BYTES_READ, Key, ObjectShape, REQUESTS, SCOPE, ValueKind, flag, int, list, object, text, time};
 
 pub const REPAIR: ObjectShape = ObjectShape {
     schema: Some("walctl.repair/1"),
@@ -65,8 +65,9 @@ pub const SALVAGE_PLAN: ObjectShape = ObjectShape {
         flag("dry_run", "Nothing was to be changed: always true."),
         text("verdict", "The verdict on the old log."),
         text("salvaged", "The path of the new log."),
-        int("records", "Records that would be written."),
+        int("records", "Records that would be written; with a scope those of them that it holds."),
         int("damage_count", "Pieces of damage that would be left out."),
+        SCOPE,
         flag("done", "The new log was written: always false."),
     ],
 };
@@ -230,6 +231,8 @@ const SALVAGE: &[Key] = &[
     int("too_long_count", "Valid records that were left out because they are over 1 GiB."),
     list("incomplete_transactions", &ValueKind::Integer, "The tags of transactions that lack a part."),
     flag("more_incomplete_transactions", "There are more of them than are listed."),
+    SCOPE,
+    int("outside_count", "Records that were not asked for: they are not in the new log, and not lost."),
     flag("done", "The new log was written: always true."),
     Key { kind: ValueKind::OrNull(&ValueKind::Object(CHECKED)), ..text("after", "The new log, checked.") },
 ];

@@ -1,12 +1,13 @@
 //! The keys of `stats --json`.
 
-use super::{BYTES_READ, Key, ObjectShape, REQUESTS, ValueKind, flag, int, list, number, object, text, time};
+use super::{BYTES_READ, Key, ObjectShape, REQUESTS, SCOPE, ValueKind, flag, int, list, number, object, text, time};
 
 pub const STATS: ObjectShape = ObjectShape {
     schema: Some("walctl.stats/1"),
     command: "walctl stats LOG --json",
     about: "One object for each log. `--fail-if` and `--openmetrics` use the same names, but for `segments_count`, `damage_count` and \
-            `open_transactions_count`, whose last part they leave out.",
+            `open_transactions_count`, whose last part they leave out. What is true only of the whole log is null where only some of its \
+            records were counted.",
     mark: None,
     keys: KEYS,
 };
@@ -15,6 +16,7 @@ const KEYS: &[Key] = &[
     text("schema", "The name and version of this shape."),
     text("log", "The path of the log, as it was given or found."),
     text("format", "The name of the log's format, as `--format` takes it."),
+    SCOPE,
     flag("scanned", "Every segment was read; else Seals were believed."),
     flag("live", "A process has the log open for writing."),
     int("writer_pid", "The process that has the log open for writing; 0 if it is known that there is one and not which.")
@@ -39,25 +41,25 @@ const KEYS: &[Key] = &[
     list("rates", &ValueKind::Integer, "Records in each of 48 equal parts of the log's time."),
     int("scan_bytes_per_second", "How fast this log was read just now; null if it is too small to tell.").or_null(),
     list("segments", &ValueKind::Object(SEGMENT), "The segments, in order."),
-    int("segments_count", "How many segments the log has."),
+    int("segments_count", "How many segments the log has; with a scope more than are listed."),
     int("records", "Whole records."),
     int("first_lsn", "The first LSN.").or_null(),
     int("last_lsn", "The last LSN.").or_null(),
     int("plain_bytes", "Payload as it was appended."),
     int("stored_bytes", "Payload as it is stored, compressed or encrypted."),
-    int("used_bytes", "Segments up to the end of their data."),
-    int("file_bytes", "Segments with the room made ahead."),
-    int("reserved_bytes", "Room made ahead."),
-    number("write_amplification", "Used bytes for each byte of payload."),
+    int("used_bytes", "Segments up to the end of their data.").or_null(),
+    int("file_bytes", "Segments with the room made ahead.").or_null(),
+    int("reserved_bytes", "Room made ahead.").or_null(),
+    number("write_amplification", "Used bytes for each byte of payload.").or_null(),
     number("compression_ratio", "Payload bytes for each byte stored."),
     int("groups", "Groups: what one sync made durable."),
     number("frames_per_group", "Frames for each group."),
     int("checkpoint_lsn", "The LSN up to which the newest checkpoint says that state is safe elsewhere.").or_null(),
-    int("replay_records", "Records that a restart reads."),
-    int("replay_bytes", "Bytes that a restart reads."),
+    int("replay_records", "Records that a restart reads.").or_null(),
+    int("replay_bytes", "Bytes that a restart reads.").or_null(),
     number("replay_seconds", "How long a restart reads, at the rate measured just now.").or_null(),
-    int("open_transactions_count", "Transactions that have not ended."),
-    int("clean_shutdowns", "How many times the log was closed cleanly."),
+    int("open_transactions_count", "Transactions that have not ended.").or_null(),
+    int("clean_shutdowns", "How many times the log was closed cleanly.").or_null(),
     number("longest_pause_seconds", "The longest time without a record, in seconds.").or_null(),
     number("age_seconds", "The time since the last record, in seconds.").or_null(),
     int("damage_count", "Pieces of damage that were seen."),

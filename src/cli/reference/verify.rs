@@ -1,6 +1,6 @@
 //! The keys of `verify --json`.
 
-use super::{BYTES_READ, Key, ObjectShape, REQUESTS, ValueKind, flag, int, list, number, object, text, time};
+use super::{BYTES_READ, Key, ObjectShape, REQUESTS, SCOPE, ValueKind, flag, int, list, number, object, text, time};
 
 const SCHEMA: Option<&str> = Some("walctl.verify/1");
 
@@ -209,6 +209,7 @@ const LOOKED_AT: &[Key] = &[
     int("unchecked_count", "How many were not."),
     number("sample_percent", "The part that was to be read, in percent; only with `--sample`.").sometimes(),
     int("seed", "The seed that chooses the same segments again; only with `--sample`.").sometimes(),
+    SCOPE.sometimes(),
 ];
 
 const COUNTS: &[Key] = &[

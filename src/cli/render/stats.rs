@@ -1,5 +1,7 @@
 //! The numbers of a log: for people in 80 columns, as JSON, and as OpenMetrics text for scrapers.
 
+mod scrape;
+
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::Duration;
@@ -7,14 +9,15 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use walctl::formats::{Ending, State, numbers_of};
 use walctl::model::Verdict;
-use walctl::ops::report::{Amount, Buckets, NOT_CHECKED, Pinned, SegmentStats, Stats, WriteGap, bucket_end};
+use walctl::ops::report::{Amount, Buckets, Pinned, SegmentStats, Stats, WriteGap, bucket_end};
 
 use super::escape;
 use super::json::Object;
-use super::openmetrics::{END, family, label, of_log};
 use super::out::{Ink, Out};
+use super::scope::{scope_json, scope_words};
 use super::table::Table;
 use super::traffic;
+pub use scrape::openmetrics;
 use walctl::model::units::{count, show_bytes, show_duration};
 
 /// How many parts of the time the rate is shown for.
@@ -30,8 +33,8 @@ pub fn metrics(stats: &Stats) -> Vec<Metric> {
     let of = |n: u64| Some(n as f64);
     let age = c.times.map(|(_, last)| stats.now.0.saturating_sub(last.0) as f64 / 1e6);
     let pause = c.pauses.first().map(|p| p.micros as f64 / 1e6);
-    vec![
-        ("segments", "Segments of the log.", of(stats.segments.len() as u64)),
+    let mut all = vec![
+        ("segments", "Segments of the log.", of(stats.of_segments as u64)),
         ("records", "Whole records.", of(c.records)),
         ("first_lsn", "The first LSN.", c.lsns.map(|l| l.first.0 as f64)),
         ("last_lsn", "The last LSN.", c.lsns.map(|l| l.last.0 as f64)),
@@ -55,70 +58,29 @@ pub fn metrics(stats: &Stats) -> Vec<Metric> {
         ("damage", "Pieces of damage that were seen.", of(stats.damage)),
         ("unchecked_segments", "Segments that were not read: their seal was believed.", of(stats.unchecked)),
         ("live", "1 while a writer holds the log.", Some(f64::from(u8::from(stats.live.is_some())))),
-    ]
+    ];
+    if !stats.scope.is_all() {
+        all.iter_mut().filter(|metric| is_of_all(metric.0)).for_each(|metric| metric.2 = None);
+    }
+    all
 }
 
-/// All logs as OpenMetrics text. A log that was named twice is told once: no scraper takes the same sample twice.
-pub fn openmetrics(out: &mut Out, all: &[Stats], host: Option<&str>) -> io::Result<()> {
-    let mut rows: Vec<(String, &Stats, Vec<Metric>)> = Vec::new();
-    for stats in all {
-        let labels = of_log(&stats.log, stats.format, host);
-        if !rows.iter().any(|(known, ..)| *known == labels) {
-            rows.push((labels, stats, metrics(stats)));
-        }
-    }
-    let Some((.., names)) = rows.first() else { return writeln!(out, "{END}") };
-    for (index, (name, help, _)) in names.iter().enumerate() {
-        family(out, &format!("walctl_{name}"), "gauge", help)?;
-        for (labels, _, metrics) in &rows {
-            if let Some(value) = metrics.get(index).and_then(|m| m.2) {
-                writeln!(out, "walctl_{name}{{{labels}}} {value}")?;
-            }
-        }
-    }
-    by_kind(out, &rows, "kind_records", |amount| amount.count)?;
-    by_kind(out, &rows, "kind_stored_bytes", |amount| amount.bytes)?;
-    histogram(out, &rows, "frame_size_bytes", "Stored payload of frames.", |s| &s.counts.sizes)?;
-    histogram(out, &rows, "group_size", "Frames that one sync made durable.", |s| &s.counts.group_sizes)?;
-    family(out, "walctl_verdict", "stateset", "The worst that was seen.")?;
-    for (labels, stats, _) in &rows {
-        for verdict in Verdict::ALL.map(Verdict::name).into_iter().chain([NOT_CHECKED]) {
-            let set = u8::from(verdict == stats.verdict_name());
-            writeln!(out, "walctl_verdict{{{labels},walctl_verdict=\"{verdict}\"}} {set}")?;
-        }
-    }
-    writeln!(out, "{END}")
-}
-
-type Rows<'a> = [(String, &'a Stats, Vec<Metric>)];
-
-fn by_kind(out: &mut Out, rows: &Rows<'_>, name: &str, of: impl Fn(&Amount) -> u64) -> io::Result<()> {
-    family(out, &format!("walctl_{name}"), "gauge", "By kind.")?;
-    for (labels, stats, _) in rows {
-        for (kind, amount) in &stats.counts.kinds {
-            writeln!(out, "walctl_{name}{{{labels},{}}} {}", label("kind", kind), of(amount))?;
-        }
-    }
-    Ok(())
-}
-
-fn histogram(out: &mut Out, rows: &Rows<'_>, name: &str, help: &str, of: impl Fn(&Stats) -> &Buckets) -> io::Result<()> {
-    // A log can shrink, so this is a histogram of what is there, not of all that ever was.
-    family(out, &format!("walctl_{name}"), "gaugehistogram", help)?;
-    for (labels, stats, _) in rows {
-        let buckets = &of(stats).0;
-        let last = buckets.iter().rposition(|n| *n > 0).unwrap_or(0);
-        let mut sum = 0;
-        for (index, number) in buckets.iter().enumerate().take(last + 1) {
-            sum += number;
-            writeln!(out, "walctl_{name}_bucket{{{labels},le=\"{}.0\"}} {sum}", bucket_end(index))?;
-        }
-        writeln!(out, "walctl_{name}_bucket{{{labels},le=\"+Inf\"}} {sum}")?;
-        writeln!(out, "walctl_{name}_gcount{{{labels}}} {sum}")?;
-        let total = if name == "group_size" { stats.counts.frames } else { stats.counts.stored_bytes };
-        writeln!(out, "walctl_{name}_gsum{{{labels}}} {total}")?;
-    }
-    Ok(())
+/// Whether a number is true only of a whole log, and not of some of its records.
+pub fn is_of_all(metric: &str) -> bool {
+    const OF_ALL: [&str; 11] = [
+        "used_bytes",
+        "file_bytes",
+        "reserved_bytes",
+        "write_amplification",
+        "checkpoint_lsn",
+        "replay_records",
+        "replay_bytes",
+        "replay_seconds",
+        "open_transactions",
+        "clean_shutdowns",
+        "age_seconds",
+    ];
+    OF_ALL.contains(&metric)
 }
 
 /// One log for programs, as one object.
@@ -131,6 +93,7 @@ pub fn json(out: &mut Out, stats: &Stats, top: usize) -> io::Result<()> {
     let mut object = Object::of("walctl.stats/1")
         .put("log", stats.log.display().to_string())
         .put("format", stats.format)
+        .put("scope", scope_json(stats.scope))
         .put("scanned", stats.scanned)
         .put("live", stats.live.is_some())
         .put("writer_pid", stats.live)
@@ -223,25 +186,13 @@ fn top_tags(tags: &BTreeMap<u64, Amount>, top: usize) -> Vec<(u64, Amount)> {
 
 /// One log for people. `typed` are the flags that found it.
 pub fn text(out: &mut Out, stats: &Stats, typed: &str, top: usize) -> io::Result<()> {
-    let c = &stats.counts;
-    let log = escape::line(&stats.log.display().to_string());
-    let numbers = numbers_of(stats.format);
-    let range = c.lsns.map(|lsns| format!(", LSN {}", numbers.show_range(lsns))).unwrap_or_default();
-    let head = format!("{}{range}, in {}", count(c.records, "record"), count(stats.segments.len() as u64, "segment"));
-    writeln!(out, "{log}: {head} ({})", stats.format)?;
-    if stats.verdict != Verdict::Clean {
-        let word = out.paint(if stats.verdict > Verdict::Suspect { Ink::Bad } else { Ink::Warn }, stats.verdict);
-        writeln!(out, "  {word}: {} of damage seen; what follows counts what is whole", count(stats.damage, "piece"))?;
-        writeln!(out, "  next: walctl verify {}{typed}", escape::line(&crate::cli::hint::show(&stats.log)))?;
-    }
-    if stats.unchecked > 0 {
-        let why = if stats.scanned { " that cannot be looked into" } else { ", whose seals were believed; --scan reads them" };
-        let text = format!("not checked: {}{why}", count(stats.unchecked, "segment"));
-        line(out, "checked", &text)?;
-    }
+    let (c, whole) = (&stats.counts, stats.scope.is_all());
+    head(out, stats, typed)?;
     line(out, "payload", &payload(stats))?;
-    line(out, "on disk", &on_disk(stats))?;
-    line(out, "overhead", &overhead(stats))?;
+    if whole {
+        line(out, "on disk", &on_disk(stats))?;
+        line(out, "overhead", &overhead(stats))?;
+    }
     if c.frames > 0 {
         line(
             out,
@@ -276,6 +227,10 @@ pub fn text(out: &mut Out, stats: &Stats, typed: &str, top: usize) -> io::Result
         let span = show_duration(Duration::from_micros(pause.micros));
         line(out, "pause", &format!("no records for {span} before LSN {}{then}", pause.lsn))?;
     }
+    if !whole {
+        stats.traffic.map_or(Ok(()), |traffic| line(out, "asked for", &traffic::bill(traffic)))?;
+        return kinds_and_tags(out, stats, top);
+    }
     line(out, "checkpoint", &checkpoint(stats))?;
     line(out, "restart", &restart(stats))?;
     if c.open.is_empty() && stats.ours.is_none() {
@@ -291,6 +246,36 @@ pub fn text(out: &mut Out, stats: &Stats, typed: &str, top: usize) -> io::Result
     stats.traffic.map_or(Ok(()), |traffic| line(out, "asked for", &traffic::bill(traffic)))?;
     kinds_and_tags(out, stats, top)?;
     segments(out, stats, top)
+}
+
+/// What was counted, and what is not known of it.
+fn head(out: &mut Out, stats: &Stats, typed: &str) -> io::Result<()> {
+    let c = &stats.counts;
+    let log = escape::line(&stats.log.display().to_string());
+    let numbers = numbers_of(stats.format);
+    let range = c.lsns.map(|lsns| format!(", LSN {}", numbers.show_range(lsns))).unwrap_or_default();
+    let whole = stats.scope.is_all();
+    let (all, records) = (count(stats.of_segments as u64, "segment"), count(c.records, "record"));
+    let found = if whole { format!("in {all}") } else { format!("in {} of {all}", stats.segments.len()) };
+    writeln!(out, "{log}: {records}{range}, {found} ({})", stats.format)?;
+    if let Some(scope) = scope_words(stats.scope, numbers) {
+        line(out, "only", &format!("records {scope}"))?;
+    }
+    if stats.verdict != Verdict::Clean {
+        let word = out.paint(if stats.verdict > Verdict::Suspect { Ink::Bad } else { Ink::Warn }, stats.verdict);
+        writeln!(out, "  {word}: {} of damage seen; what follows counts what is whole", count(stats.damage, "piece"))?;
+        writeln!(out, "  next: walctl verify {}{typed}", escape::line(&crate::cli::hint::show(&stats.log)))?;
+    }
+    if stats.unchecked > 0 {
+        let why = match (whole, stats.scanned) {
+            (false, _) => ": only the records that were asked for were counted",
+            (true, true) => " that cannot be looked into",
+            (true, false) => ", whose seals were believed; --scan reads them",
+        };
+        let text = format!("not checked: {}{why}", count(stats.unchecked, "segment"));
+        line(out, "checked", &text)?;
+    }
+    Ok(())
 }
 
 fn line(out: &mut Out, name: &str, text: &str) -> io::Result<()> {

@@ -210,7 +210,8 @@ impl<'v> Walker<'v> {
             let warning = padding(&mut self.reader, self.visit.segment.id, self.offset, header);
             warning.into_iter().for_each(|warning| self.summary.warnings.push(warning));
         }
-        if let Some(tally) = &mut self.summary.tally {
+        let meant = self.visit.want.is_of_use(header.lsn, header.time);
+        if let Some(tally) = self.summary.tally.as_mut().filter(|_| meant) {
             let plain = plain_length(&mut self.reader.cursor, header, offset);
             tally.observe(header, offset, plain);
         }

@@ -15,6 +15,7 @@ use crate::disk::EntryKind;
 use crate::formats::{Halt, Item, KnownHole, Want};
 use crate::model::{Acknowledged, Damage, DamageKind, Error, Hole, HoleOrigin, Lsn, LsnRange, Payload, Record, Result, Time};
 use crate::ops::open::Input;
+use crate::ops::read::Scope;
 use crate::ops::report::{Progress, Report};
 use crate::ops::walk;
 use crate::writer::{Fact, FrameKind, NewLog, NewRecord, RecordFacts};
@@ -61,6 +62,10 @@ pub struct Salvaged {
     pub incomplete: Vec<u64>,
     /// There are more of them than are listed.
     pub more_incomplete: bool,
+    /// Which records were asked for.
+    pub scope: Scope,
+    /// Records that were not asked for. They are neither in the new log nor lost.
+    pub outside: u64,
 }
 
 /// A piece of damage of the old log.
@@ -77,7 +82,7 @@ pub struct Gap {
 }
 
 /// A record beside a gap.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Neighbour {
     /// Its LSN in the old log.
     pub lsn: Option<Lsn>,
@@ -89,9 +94,9 @@ pub struct Neighbour {
     pub tag: Option<u64>,
 }
 
-/// Writes all that is valid in a log into a new one. `report` is what checking the old log found.
+/// Writes all that is valid in a log into a new one, or what is of one stretch of it. `report` is what checking the old log found.
 /// When it is stopped or fails, what was written of the new one is removed.
-pub fn salvage(input: &Input, report: &Report, target: &Path, progress: &Progress) -> Result<Salvaged> {
+pub fn salvage(input: &Input, report: &Report, target: &Path, scope: Scope, progress: &Progress) -> Result<Salvaged> {
     let Course { stretches, numbers } = course(input, report)?;
     let mut rank = vec![usize::MAX; input.source.segments.len()];
     for (place, stretch) in stretches.iter().enumerate() {
@@ -117,17 +122,18 @@ pub fn salvage(input: &Input, report: &Report, target: &Path, progress: &Progres
     let mut work = SalvageRun {
         log: NewLog::begin(&input.source.disk, target, &input.keys, like)?,
         aside: Aside::new(&input.source.disk, target, &input.keys, like),
-        done: Salvaged { target: target.to_owned(), gaps, renumbered, shifted, ..Salvaged::default() },
+        done: Salvaged { target: target.to_owned(), gaps, renumbered, shifted, scope, ..Salvaged::default() },
         ours: input.format.ours.is_some(),
         numbers,
         rank,
-        known: report.known_holes.clone(),
+        known: report.known_holes.iter().filter(|known| may_hold(scope, &known.hole)).cloned().collect(),
         now: Time::now(),
         last: None,
         passed: 0,
         told: 0,
         waiting: 0,
         open: Vec::new(),
+        passed_over: false,
     };
     // Of these nothing can be believed, and a new log would vouch for it.
     let strange = |damage: &&Damage| matches!(damage.kind, DamageKind::OtherLog | DamageKind::Downgraded);
@@ -137,7 +143,7 @@ pub fn salvage(input: &Input, report: &Report, target: &Path, progress: &Progres
         if progress.stop.load(Ordering::Relaxed) {
             return Err(Error::Interrupted);
         }
-        progress.done.fetch_add(record.span.length, Ordering::Relaxed);
+        progress.read(record.span.length);
         let stranger = strangers.contains(&record.span.place.segment);
         let file = input.source.segments.get(record.span.place.segment.index()).map_or("", |s| s.name.as_str());
         work.take(record, file, stranger)
@@ -190,6 +196,35 @@ struct SalvageRun {
     waiting: usize,
     /// Transactions under way, and whether a gap lies in them.
     open: Vec<(u64, bool)>,
+    /// Since the last record that was taken there was one that was not asked for.
+    passed_over: bool,
+}
+
+/// Whether records of a scope can be missing in a hole that a log knows.
+fn may_hold(scope: Scope, hole: &Hole) -> bool {
+    let before = Neighbour { lsn: hole.lsns.first.before(), time: hole.before, ..Neighbour::default() };
+    let behind = Neighbour { lsn: Some(hole.lsns.last.next()), time: hole.behind, ..Neighbour::default() };
+    !(ends_before(scope, &before) || begins_behind(scope, &behind))
+}
+
+/// The scope ends before what follows this record, as far as can be told.
+fn ends_before(scope: Scope, before: &Neighbour) -> bool {
+    let by_lsn = scope.lsns.zip(before.lsn).is_some_and(|(wanted, lsn)| lsn >= wanted.last);
+    by_lsn || scope.until.zip(before.time).is_some_and(|(until, time)| time > until)
+}
+
+/// The scope begins behind what stands before this record, as far as can be told.
+fn begins_behind(scope: Scope, after: &Neighbour) -> bool {
+    let by_lsn = scope.lsns.zip(after.lsn).is_some_and(|(wanted, lsn)| lsn <= wanted.first);
+    by_lsn || scope.since.zip(after.time).is_some_and(|(since, time)| time < since)
+}
+
+impl Gap {
+    /// Whether nothing of the scope can be missing there.
+    fn is_outside(&self, scope: Scope) -> bool {
+        self.before.as_ref().is_some_and(|before| ends_before(scope, before))
+            || self.after.as_ref().is_some_and(|after| begins_behind(scope, after))
+    }
 }
 
 impl SalvageRun {
@@ -200,6 +235,15 @@ impl SalvageRun {
         }
         if record.payload.length() > LONGEST {
             self.done.too_long += 1;
+            return Ok(());
+        }
+        let asked_for = self.done.scope.holds(record.lsns(), record.time);
+        if !asked_for {
+            self.done.outside += 1;
+            self.passed_over = true;
+            if !stranger {
+                self.pass(record);
+            }
             return Ok(());
         }
         let payload = whole(&record.payload)?;
@@ -267,10 +311,13 @@ impl SalvageRun {
         self.told = self.passed;
         if self.done.lsns.is_none() {
             // A log may begin anywhere, but what is known to be missing before its first record is not silently pruned.
-            let doubts = self.done.gaps.get(gaps.clone()).unwrap_or_default().iter().filter_map(|gap| gap.damage.doubt);
+            let scope = self.done.scope;
+            let near = self.done.gaps.get(gaps.clone()).unwrap_or_default().iter().filter(|gap| !gap.is_outside(scope));
+            let doubts = near.filter_map(|gap| gap.damage.doubt);
             let known = self.known.iter().map(|known| known.hole.lsns).filter(|lsns| lsns.last < first);
             let begins = doubts.map(|doubt| doubt.first.plus(self.done.shifted)).chain(known.map(|lsns| lsns.first)).min();
-            self.log.next = begins.map_or(first, |begins| begins.clamp(Lsn::FIRST, first));
+            let lowest = scope.lsns.map_or(Lsn::FIRST, |lsns| lsns.first.plus(self.done.shifted).clamp(Lsn::FIRST, first));
+            self.log.next = begins.map_or(first, |begins| begins.clamp(lowest, first));
         }
         let Some(missing) = first.before().and_then(|last| LsnRange::new(self.log.next, last)) else { return Ok(()) };
         self.missing(missing, gaps, behind)
@@ -283,6 +330,9 @@ impl SalvageRun {
             if !reasons.contains(&gap.damage.kind.name()) {
                 reasons.push(gap.damage.kind.name());
             }
+        }
+        if std::mem::take(&mut self.passed_over) && reasons.is_empty() && self.done.lsns.is_some() {
+            reasons.push("not asked for");
         }
         let origin = if reasons.is_empty() && !self.ours { HoleOrigin::Unused } else { HoleOrigin::Salvaged };
         let before = self.last_time();
@@ -372,13 +422,15 @@ impl SalvageRun {
 
     /// Records that had been acknowledged and are lost at the very end: their numbers must not be given again.
     fn hole_at_end(&mut self) -> Result<()> {
-        let promised = |gap: &&Gap| gap.damage.acknowledged() == Acknowledged::Yes;
+        let scope = self.done.scope;
+        let promised = |gap: &&Gap| gap.damage.acknowledged() == Acknowledged::Yes && !gap.is_outside(scope);
         let gaps = self.told..self.done.gaps.len();
         let lost =
             self.done.gaps.get(gaps.clone()).unwrap_or_default().iter().filter(promised).filter_map(|gap| gap.damage.doubt);
         let last = lost.map(|doubt| doubt.last.plus(self.done.shifted)).max();
         let known = self.known.iter().map(|known| known.hole.lsns.last).max();
-        let range = last.max(known).and_then(|last| LsnRange::new(self.log.next, last));
+        let highest = scope.lsns.map_or(Lsn(u64::MAX), |lsns| lsns.last.plus(self.done.shifted));
+        let range = last.max(known).map(|last| last.min(highest)).and_then(|last| LsnRange::new(self.log.next, last));
         match range.filter(|_| !self.done.renumbered && self.done.lsns.is_some()) {
             Some(missing) => self.missing(missing, gaps, None),
             None => Ok(()),
@@ -386,10 +438,12 @@ impl SalvageRun {
     }
 
     fn finish(mut self) -> Result<Salvaged> {
-        self.hole_at_end()?;
         for gap in self.done.gaps.get_mut(self.passed..).unwrap_or_default() {
             gap.before.clone_from(&self.last);
         }
+        self.hole_at_end()?;
+        let scope = self.done.scope;
+        self.done.gaps.retain(|gap| !gap.is_outside(scope));
         for (tag, _) in std::mem::take(&mut self.open) {
             self.incomplete(tag);
         }

@@ -10,6 +10,7 @@ use crate::model::{Error, Lsn, Payload, Result, Verdict};
 use crate::native::{HeaderFound, SegmentHeader, segment_name};
 use crate::ops::mend::salvage;
 use crate::ops::open::{Choice, open};
+use crate::ops::read::Scope;
 use crate::ops::report::{Checks, Progress, verify};
 
 /// The folder above the new log is not there either.
@@ -21,7 +22,7 @@ type Told = (u64, String, Option<u64>, Vec<u8>);
 
 fn run(disk: &SimDisk) -> Result<()> {
     let (input, report) = look(disk)?;
-    salvage(&input, &report, Path::new(TARGET), &Progress::default()).map(drop)
+    salvage(&input, &report, Path::new(TARGET), Scope::default(), &Progress::default()).map(drop)
 }
 
 fn is_there(disk: &SimDisk, path: &str) -> bool {

@@ -201,7 +201,7 @@ struct Backward<'a> {
 
 impl<'a> Backward<'a> {
     fn new(scan: &Scan<'a>) -> Result<Backward<'a>> {
-        let range = segments_of_use(scan.source, scan.format, scan.keys, scan.selection)?.range;
+        let range = segments_of_use(scan.source, scan.format, scan.keys, scan.selection.scope())?.range;
         let next_index = range.end;
         Ok(Backward { scan: *scan, range, next_index, summaries: VecDeque::new(), last: None })
     }

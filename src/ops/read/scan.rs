@@ -153,7 +153,7 @@ impl<'a> Scan<'a> {
     /// Reads from `begin` to the end, or until `take` has enough.
     pub fn forward(&self, begin: &ScanStart<'a>, take: &mut Take<'_>) -> Result<ScanOutcome> {
         let chosen = if begin.segment == 0 && begin.after.is_none() {
-            segments_of_use(self.source, self.format, self.keys, self.selection)?
+            segments_of_use(self.source, self.format, self.keys, self.selection.scope())?
         } else {
             Chosen { range: begin.segment..self.source.segments.len(), ascending: false }
         };

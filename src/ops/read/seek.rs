@@ -6,10 +6,10 @@ use crate::disk::Source;
 use crate::formats::{Format, Halt, Item, Summary, Want};
 use crate::model::{Keys, Lsn, LsnRange, Result, Time};
 use crate::ops::open::is_gone;
-use crate::ops::read::Selection;
+use crate::ops::read::Scope;
 use crate::ops::walk::{self, LogView};
 
-pub(super) struct Chosen {
+pub(in crate::ops) struct Chosen {
     pub range: Range<usize>,
     /// File names are LSNs, so LSNs ascend from segment to segment.
     pub ascending: bool,
@@ -19,14 +19,14 @@ pub(super) struct Chosen {
 type Head = (Option<Lsn>, Option<Time>);
 
 /// The segments that can hold something wanted. Those that are left out are not even opened.
-pub(super) fn segments_of_use(source: &Source, format: &'static Format, keys: &Keys, selection: &Selection) -> Result<Chosen> {
+pub(in crate::ops) fn segments_of_use(source: &Source, format: &'static Format, keys: &Keys, scope: Scope) -> Result<Chosen> {
     let count = source.segments.len();
     let mut chosen = Chosen { range: 0..count, ascending: false };
     if count < 2 {
         return Ok(chosen);
     }
     // A segment under a wrong name can hold what is wanted, wherever the names say that it must be: then all of them are read.
-    if selection.lsns.or(selection.since.map(|_| ANY)).or(selection.until.map(|_| ANY)).is_some() && misnamed(source, format)? {
+    if !scope.is_all() && misnamed(source, format)? {
         return Ok(chosen);
     }
     // What went meanwhile was the oldest, and holds nothing any more.
@@ -34,7 +34,7 @@ pub(super) fn segments_of_use(source: &Source, format: &'static Format, keys: &K
         Err(error) if is_gone(&error, &source.segments[index]) => Ok(None),
         found => found,
     };
-    if let Some(wanted) = selection.lsns {
+    if let Some(wanted) = scope.lsns {
         chosen.ascending = names_are_lsns(source, format, &probe)?;
         if chosen.ascending {
             // The segment that holds an LSN is the last one whose name does not lie above it.
@@ -43,12 +43,12 @@ pub(super) fn segments_of_use(source: &Source, format: &'static Format, keys: &K
         }
     }
     // Clocks are set back now and then: one segment more on either side than the times of first records ask for.
-    if let Some(since) = selection.since {
+    if let Some(since) = scope.since {
         let first =
             first_after(&chosen.range, &|index| Ok(probe(index)?.is_some_and(|(_, time)| time.is_some_and(|t| t >= since))))?;
         chosen.range.start = first.saturating_sub(2).max(chosen.range.start);
     }
-    if let Some(until) = selection.until {
+    if let Some(until) = scope.until {
         let first =
             first_after(&chosen.range, &|index| Ok(probe(index)?.is_some_and(|(_, time)| time.is_some_and(|t| t > until))))?;
         chosen.range.end = (first + 1).min(chosen.range.end);
@@ -86,8 +86,6 @@ fn first_after(range: &Range<usize>, beyond: &dyn Fn(usize) -> Result<bool>) -> 
     }
     Ok(low)
 }
-
-const ANY: LsnRange = LsnRange { first: Lsn(0), last: Lsn(u64::MAX) };
 
 /// Up to this many segments are all looked at to learn whether names give LSNs.
 const ALL_PROBED: usize = 64;

@@ -9,6 +9,34 @@ use crate::formats::{ALL, Format, Numbers};
 use crate::model::units::nanos_of;
 use crate::model::{Keys, Lsn, LsnRange, Record, Result, SegmentId, Time};
 
+/// A stretch of a log: by number, by time, or by both. All conditions must hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Scope {
+    /// Records with an LSN in this range.
+    pub lsns: Option<LsnRange>,
+    /// Records written at this moment or later.
+    pub since: Option<Time>,
+    /// Records written at this moment or earlier.
+    pub until: Option<Time>,
+}
+
+impl Scope {
+    /// Whether it leaves nothing out.
+    #[must_use]
+    pub fn is_all(&self) -> bool {
+        *self == Scope::default()
+    }
+
+    /// Whether a record with these LSNs and this time is meant. A condition on something that the record does not have is not met.
+    #[must_use]
+    #[inline]
+    pub fn holds(&self, lsns: Option<LsnRange>, time: Option<Time>) -> bool {
+        self.lsns.is_none_or(|wanted| lsns.is_some_and(|lsns| lsns.first <= wanted.last && wanted.first <= lsns.last))
+            && self.since.is_none_or(|since| time.is_some_and(|time| time >= since))
+            && self.until.is_none_or(|until| time.is_some_and(|time| time <= until))
+    }
+}
+
 /// Conditions on a record. An empty one lets everything through.
 #[derive(Default)]
 pub struct Selection {
@@ -46,21 +74,18 @@ impl fmt::Debug for Selection {
 }
 
 impl Selection {
+    /// Its conditions on number and time.
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        Scope { lsns: self.lsns, since: self.since, until: self.until }
+    }
+
     /// Whether the record meets all conditions but the one on its content. A condition on something that the record does not
     /// have is not met.
     #[must_use]
     #[inline]
     pub fn head(&self, record: &Record<'_>) -> bool {
-        if let Some(wanted) = self.lsns {
-            let overlaps = |range: LsnRange| range.first <= wanted.last && wanted.first <= range.last;
-            if !record.lsns().is_some_and(overlaps) {
-                return false;
-            }
-        }
-        if self.since.is_some_and(|since| record.time.is_none_or(|time| time < since)) {
-            return false;
-        }
-        if self.until.is_some_and(|until| record.time.is_none_or(|time| time > until)) {
+        if !self.scope().holds(record.lsns(), record.time) {
             return false;
         }
         if !self.kinds.is_empty() && !self.kinds.iter().any(|kind| same_word(kind, record.kind)) {
@@ -161,6 +186,22 @@ impl LsnWish {
         let first = self.first.map_or(Some(Lsn(0)), place)?;
         let last = self.last.map_or(Some(Lsn(u64::MAX)), place)?;
         LsnRange::new(first, last)
+    }
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Bound::At(lsn) => write!(f, "{lsn}"),
+            Bound::FromEnd(count) => write!(f, "-{count}"),
+        }
+    }
+}
+
+impl fmt::Display for LsnWish {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let part = |bound: Option<Bound>| bound.map_or_else(String::new, |bound| bound.to_string());
+        write!(f, "{}..{}", part(self.first), part(self.last))
     }
 }
 
@@ -308,7 +349,9 @@ mod tests {
             ("..", None, None),
         ];
         for (text, first, last) in table {
-            assert_eq!(LsnWish::parse(text), Ok(LsnWish { first, last }), "{text}");
+            let wish = LsnWish { first, last };
+            assert_eq!(LsnWish::parse(text), Ok(wish), "{text}");
+            assert_eq!(LsnWish::parse(&wish.to_string()), Ok(wish), "{text} is typed again as {wish}");
         }
         for wrong in ["", "x", "9..5", "-5..-9", "-0", "1...3", "--1", "1,2", "18446744073709551616"] {
             assert!(LsnWish::parse(wrong).is_err(), "{wrong}");

@@ -7,6 +7,8 @@ use crate::model::{Lsn, LsnRange, Record, Time};
 
 /// Tags are counted one by one up to this many over all segments.
 const TAGS_KEPT: usize = 100_000;
+/// Kinds of records are counted up to this many.
+const KINDS_KEPT: usize = 1000;
 /// Transactions that are open are listed up to this many.
 const OPEN_KEPT: usize = 10_000;
 /// The longest pauses that are kept.
@@ -115,6 +117,8 @@ pub struct LogCounts {
     pub more_open: bool,
     /// Records and time on the way through the log: how many records there are up to a moment.
     pub points: Vec<(u64, u64)>,
+    first_time: u64,
+    first_lsn: Option<Lsn>,
     last_time: u64,
 }
 
@@ -207,6 +211,40 @@ impl LogCounts {
         self.tags.entry(tag).or_default().add(count, bytes);
     }
 
+    /// Adds what was counted record by record of what follows.
+    pub fn append(&mut self, later: LogCounts) {
+        let before = self.records;
+        for (kind, amount) in later.kinds {
+            if self.kinds.len() < KINDS_KEPT || self.kinds.contains_key(&kind) {
+                self.kinds.entry(kind).or_default().add(amount.count, amount.bytes);
+            }
+        }
+        later.tags.into_iter().for_each(|(tag, amount)| self.tag(tag, amount.count, amount.bytes));
+        self.more_tags |= later.more_tags;
+        self.records += later.records;
+        self.frames += later.frames;
+        self.stored_bytes += later.stored_bytes;
+        self.plain_bytes += later.plain_bytes;
+        self.sizes.add(&later.sizes.0);
+        // Where records have no numbers, a pause is before the record with this number in the log.
+        let numbered = later.lsns.is_some();
+        self.lsns = union(self.lsns.map(|l| (l.first, l.last)), later.lsns.map(|l| (l.first, l.last)))
+            .and_then(|(first, last)| LsnRange::new(first, last));
+        self.times = union(self.times, later.times);
+        if self.last_time > 0 && later.first_time > 0 {
+            let first = later.first_lsn.unwrap_or(Lsn(before + 1));
+            self.pause(later.first_time.saturating_sub(self.last_time), first);
+        }
+        for pause in later.pauses {
+            let lsn = if numbered { pause.lsn } else { Lsn(before + pause.lsn.0) };
+            self.pause(pause.micros, lsn);
+        }
+        later.points.into_iter().for_each(|(time, records)| self.point(time, before + records));
+        if later.last_time > 0 {
+            self.last_time = later.last_time;
+        }
+    }
+
     /// Adds a record of another system.
     pub fn record(&mut self, record: &Record<'_>) {
         let length = record.payload.length();
@@ -217,7 +255,7 @@ impl LogCounts {
         self.sizes.0[bucket(length)] += 1;
         if let Some(amount) = self.kinds.get_mut(record.kind) {
             amount.add(1, length);
-        } else if self.kinds.len() < 1000 {
+        } else if self.kinds.len() < KINDS_KEPT {
             self.kinds.entry(record.kind.to_owned()).or_default().add(1, length);
         }
         if let Some(tag) = record.tag {
@@ -231,6 +269,8 @@ impl LogCounts {
             self.times = Some(self.times.map_or((time, time), |(a, b)| (a.min(time), b.max(time))));
             if self.last_time > 0 {
                 self.pause(time.0.saturating_sub(self.last_time), record.lsn.unwrap_or(Lsn(self.records)));
+            } else {
+                (self.first_time, self.first_lsn) = (time.0, record.lsn);
             }
             self.last_time = time.0;
             if self.records % 64 == 1 {
@@ -269,6 +309,14 @@ impl LogCounts {
             (sum.round() - before) as u64
         };
         rates.into_iter().map(step).collect()
+    }
+}
+
+/// From the lower beginning to the higher end.
+fn union<T: Ord>(one: Option<(T, T)>, other: Option<(T, T)>) -> Option<(T, T)> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some((one.0.min(other.0), one.1.max(other.1))),
+        (one, other) => one.or(other),
     }
 }
 
@@ -317,6 +365,33 @@ mod tests {
             });
             let rates = counts.rates(8);
             assert!(number == 0 || rates.iter().sum::<u64>() == number + 1, "{rates:?} of {number}");
+        }
+    }
+
+    #[test]
+    fn what_was_counted_segment_by_segment_adds_up_to_what_is_counted_in_one_go() {
+        let record = |number: u64, numbered: bool| Record {
+            lsn: numbered.then_some(Lsn(number)),
+            kind: if number.is_multiple_of(3) { "put" } else { "delete" },
+            time: (!number.is_multiple_of(7)).then_some(Time(1_000_000 + number * number * 10)),
+            tag: Some(number % 4),
+            payload: Payload::Whole(&b"0123456789"[..(number % 10) as usize]),
+            ..Record::at(Span::new(SegmentId(0), number, number + 1))
+        };
+        for numbered in [true, false] {
+            let (mut whole, mut sum) = (LogCounts::default(), LogCounts::default());
+            (1..=200).for_each(|number| whole.record(&record(number, numbered)));
+            for part in [1..=1, 2..=64, 65..=64, 65..=130, 131..=200] {
+                let mut counts = LogCounts::default();
+                part.for_each(|number| counts.record(&record(number, numbered)));
+                sum.append(counts);
+            }
+            assert_eq!(
+                (&whole.kinds, &whole.tags, &whole.pauses, whole.times, whole.lsns, &whole.sizes),
+                (&sum.kinds, &sum.tags, &sum.pauses, sum.times, sum.lsns, &sum.sizes),
+            );
+            assert_eq!((whole.records, whole.frames, whole.stored_bytes), (sum.records, sum.frames, sum.stored_bytes));
+            assert_eq!(sum.rates(8).iter().sum::<u64>(), 200);
         }
     }
 

@@ -9,7 +9,9 @@ use crate::disk::{Remote, Segment, Traffic};
 use crate::formats::{Ending, Halt, Item, Mark, Ours, State, Summary, Tally, Want};
 use crate::model::{Damage, Error, Lsn, LsnRange, Result, Time, Verdict};
 use crate::ops::far::sure;
+use crate::ops::in_order::in_order;
 use crate::ops::open::{Input, steady};
+use crate::ops::read::{Scope, segments_of_use};
 use crate::ops::report::Progress;
 use crate::ops::settle::settle;
 use crate::ops::walk;
@@ -36,6 +38,10 @@ pub struct Stats {
     pub live: Option<u32>,
     /// Everything was read; otherwise seals were believed.
     pub scanned: bool,
+    /// Which records were counted.
+    pub scope: Scope,
+    /// How many segments the log has. Those that can hold none of these records are not among the segments below.
+    pub of_segments: usize,
     /// The worst that was seen. Segments whose seal was believed were not checked: [`Stats::verdict_name`] says so.
     pub verdict: Verdict,
     /// How many segments were not read because their Seal was believed.
@@ -165,6 +171,8 @@ struct SegmentPart {
     /// The summary is of a walk, not only of header and Seal.
     walked: bool,
     tally: Option<Box<Tally>>,
+    /// Where not all records are counted: how many were, and their numbers.
+    meant: Option<(u64, Option<LsnRange>)>,
     used: u64,
     file_bytes: u64,
     state: State,
@@ -173,7 +181,7 @@ struct SegmentPart {
 impl SegmentPart {
     fn of(mut summary: Summary, walked: bool) -> SegmentPart {
         let tally = summary.tally.take();
-        SegmentPart { tally, walked, used: summary.end, file_bytes: summary.length, state: summary.state, summary }
+        SegmentPart { tally, walked, meant: None, used: summary.end, file_bytes: summary.length, state: summary.state, summary }
     }
 
     /// All of it was looked into. What is compressed or encrypted as a whole may be walked, and is not.
@@ -182,43 +190,94 @@ impl SegmentPart {
     }
 }
 
-/// Counts what a log holds. `scan` reads all of it; otherwise seals are believed, and only what has none is read.
-pub fn stats(input: &Input, scan: bool, progress: &Progress) -> Result<Stats> {
-    steady(input, |input| count(input, scan, progress))
+/// What is counted, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct StatsWish {
+    /// Read all of it; otherwise seals are believed, and only what has none is read.
+    pub scan: bool,
+    /// Count only these records. What the log is worth is then not known.
+    pub scope: Scope,
+    /// How many segments are read at once.
+    pub jobs: usize,
 }
 
-fn count(input: &Input, scan: bool, progress: &Progress) -> Result<Stats> {
-    progress.done.store(0, Ordering::Relaxed);
+impl Default for StatsWish {
+    fn default() -> Self {
+        StatsWish { scan: false, scope: Scope::default(), jobs: 1 }
+    }
+}
+
+/// Counts what a log holds.
+pub fn stats(input: &Input, wish: &StatsWish, progress: &Progress) -> Result<Stats> {
+    steady(input, |input| {
+        if wish.scope.is_all() {
+            return count(input, input.source.segments.len(), wish, progress);
+        }
+        let Input { source, format, keys, .. } = input;
+        let range = segments_of_use(source, format, keys, wish.scope)?.range;
+        let some = Input { source: source.narrow(range), ..input.clone() };
+        count(&some, source.segments.len(), wish, progress)
+    })
+}
+
+/// What reading the segments gave.
+struct SegmentParts {
+    counts: LogCounts,
+    parts: Vec<SegmentPart>,
+    /// What was walked, and how long that took one thread.
+    read_bytes: u64,
+    read_time: Duration,
+}
+
+fn count_segments(input: &Input, live: bool, wish: &StatsWish, progress: &Progress) -> Result<SegmentParts> {
     let source = &input.source;
-    let live = source.writer(input.format.lock);
-    let mut counts = LogCounts::default();
-    let mut parts: Vec<SegmentPart> = Vec::with_capacity(source.segments.len());
-    let (mut read_bytes, mut read_time, mut counted) = (0, Duration::ZERO, 0);
-    for (index, segment) in source.segments.iter().enumerate() {
+    progress.done.store(0, Ordering::Relaxed);
+    if let Some(remote) = source.disk.remote() {
+        remote.readers(wish.jobs);
+    }
+    let one = |index: usize| {
         if progress.stop.load(Ordering::Relaxed) {
             return Err(Error::Interrupted);
         }
-        let sealed = if scan { None } else { from_trailer(input, segment)? };
-        let part = match sealed {
-            Some(part) => part,
-            None => {
-                let begun = Instant::now();
-                let part = count_segment(input, segment, live.is_some(), &mut counts, progress)?;
-                read_bytes += part.used;
-                read_time += begun.elapsed();
-                part
-            }
-        };
-        counted += part.file_bytes;
-        progress.done.store(counted, Ordering::Relaxed);
-        if let Some(tally) = &part.tally {
-            counts.add(tally, index);
+        let segment = &source.segments[index];
+        let sealed = if wish.scan { None } else { from_trailer(input, segment, wish.scope)? };
+        if let Some(part) = sealed {
+            progress.done.fetch_add(part.file_bytes, Ordering::Relaxed);
+            return Ok((part, None, Duration::ZERO));
         }
-        parts.push(part);
-    }
+        let begun = Instant::now();
+        let (part, counted) = count_segment(input, segment, live, wish.scope, progress)?;
+        Ok((part, Some(counted), begun.elapsed()))
+    };
+    let parts = Vec::with_capacity(source.segments.len());
+    let mut all = SegmentParts { counts: LogCounts::default(), parts, read_bytes: 0, read_time: Duration::ZERO };
+    in_order(source.segments.len(), wish.jobs, &one, &mut |index, (part, counted, took)| {
+        if let Some(counted) = counted {
+            all.read_bytes += part.used;
+            all.read_time += took;
+            all.counts.append(counted);
+        }
+        if let Some(tally) = &part.tally {
+            all.counts.add(tally, index);
+        }
+        all.parts.push(part);
+        Ok(())
+    })?;
+    Ok(all)
+}
+
+/// Counts the segments of `input`, which are those of a log with so many segments that are of use.
+fn count(input: &Input, of: usize, wish: &StatsWish, progress: &Progress) -> Result<Stats> {
+    let source = &input.source;
+    let live = source.writer(input.format.lock);
+    let SegmentParts { mut counts, parts, read_bytes, read_time } = count_segments(input, live.is_some(), wish, progress)?;
+    let whole = wish.scope.is_all();
     let (parts, verdict, damage) = judged(input, live.is_some(), parts)?;
-    let unchecked = parts.iter().filter(|part| !part.checked()).count() as u64;
-    let segments = describe(input, &parts, &counts);
+    let unchecked = if whole { parts.iter().filter(|part| !part.checked()).count() } else { of } as u64;
+    let mut segments = describe(input, &parts, &counts);
+    if !whole {
+        segments.iter_mut().for_each(|segment| segment.checked = false);
+    }
     // Frames of a batch or a record that is not whole are counted by kind and size; the records in them are not given out.
     counts.records = segments.iter().map(|s| s.records).sum();
     look_behind_pauses(input, &mut counts, &parts, &segments);
@@ -227,14 +286,18 @@ fn count(input: &Input, scan: bool, progress: &Progress) -> Result<Stats> {
     let ending = parts.last().map(|p| p.summary.ending);
     // Bytes that are paid for are not read to learn how fast they come.
     let sample = |parts: &[SegmentPart]| if source.disk.remote().is_some() { None } else { sample(input, parts) };
-    let scan_rate = if read_bytes >= SAMPLE { Some(rate(read_bytes, read_time)) } else { sample(&parts) };
-    let scan_rate = scan_rate.or((read_bytes > 0).then(|| rate(read_bytes, read_time)));
+    // How fast it reads when it is held back says nothing of a restart.
+    let held_back = progress.limit.is_limited();
+    let scan_rate = if read_bytes >= SAMPLE && !held_back { Some(rate(read_bytes, read_time)) } else { sample(&parts) };
+    let scan_rate = scan_rate.or((read_bytes > 0 && !held_back).then(|| rate(read_bytes, read_time)));
     Ok(Stats {
         log: source.path.clone(),
         format: input.format.name,
         ours: input.format.ours,
         live,
-        scanned: parts.iter().all(|part| part.walked),
+        scanned: whole && parts.iter().all(|part| part.walked),
+        scope: wish.scope,
+        of_segments: of,
         verdict,
         unchecked,
         damage,
@@ -250,31 +313,55 @@ fn count(input: &Input, scan: bool, progress: &Progress) -> Result<Stats> {
 }
 
 /// A segment whose end answers for all of it.
-fn from_trailer(input: &Input, segment: &Segment) -> Result<Option<SegmentPart>> {
+fn from_trailer(input: &Input, segment: &Segment, scope: Scope) -> Result<Option<SegmentPart>> {
     let Some(trailer) = input.format.trailer else { return Ok(None) };
-    Ok(trailer(&input.source, segment)?.map(|summary| SegmentPart::of(summary, false)))
+    let part = trailer(&input.source, segment)?.map(|summary| SegmentPart::of(summary, false));
+    Ok(part.filter(|part| scope.is_all() || part.tally.as_ref().is_some_and(|tally| lies_in(tally, scope))))
 }
 
+/// Whether all that was counted is meant.
+fn lies_in(tally: &Tally, scope: Scope) -> bool {
+    let ends = [(tally.first_lsn, tally.min_time), (tally.last_lsn, tally.max_time)];
+    ends.into_iter().all(|(lsn, time)| scope.holds(LsnRange::new(Lsn(lsn), Lsn(lsn)), Some(Time(time)).filter(|time| time.0 > 0)))
+}
+
+/// Counts a segment by walking it: what its records come to where its format does not count by itself.
 fn count_segment(
     input: &Input,
     segment: &Segment,
     live: bool,
-    counts: &mut LogCounts,
+    scope: Scope,
     progress: &Progress,
-) -> Result<SegmentPart> {
-    let want = Want { tally: true, live, ..Want::default() };
-    let before = progress.done.load(Ordering::Relaxed);
+) -> Result<(SegmentPart, LogCounts)> {
+    let Scope { lsns, since, until } = scope;
+    let want = Want { tally: true, live, lsns, since, until, ..Want::default() };
+    let (mut counts, mut reached) = (LogCounts::default(), 0);
+    let mut step = |to: u64| {
+        progress.read(to.saturating_sub(reached));
+        reached = reached.max(to);
+    };
     let mut take = |item: Item<'_>| {
         match item {
-            Item::Record(record) => counts.record(record),
+            Item::Record(record) if scope.holds(record.lsns(), record.time) => counts.record(record),
             Item::Hurt(_) => drop(progress.damage.fetch_add(1, Ordering::Relaxed)),
-            Item::Reached(offset) => progress.done.store(before + offset, Ordering::Relaxed),
-            Item::Mark(_) => {}
+            Item::Reached(offset) => step(offset),
+            Item::Record(_) | Item::Mark(_) => {}
         }
         if progress.stop.load(Ordering::Relaxed) { Err(Halt::Failed(Error::Interrupted)) } else { Ok(()) }
     };
     let summary = walk::one(input, segment, want, &mut take)?.ok_or(Error::Interrupted)?;
-    Ok(SegmentPart::of(summary, true))
+    step(summary.length);
+    let mut part = SegmentPart::of(summary, true);
+    if !scope.is_all() {
+        // The walk counts what it passes over, too.
+        part.meant = Some(match &part.tally {
+            Some(tally) => {
+                (tally.records, LsnRange::new(Lsn(tally.first_lsn), Lsn(tally.last_lsn)).filter(|_| tally.last_lsn > 0))
+            }
+            None => (counts.records, counts.lsns),
+        });
+    }
+    Ok((part, counts))
 }
 
 /// What the walks found, and what joining them with each other and with the Seals that were believed shows.
@@ -301,6 +388,7 @@ fn describe(input: &Input, parts: &[SegmentPart], counts: &LogCounts) -> Vec<Seg
         let tally = part.tally.as_ref().filter(|t| t.last_lsn > 0);
         let summary = &part.summary;
         let lsns = tally.and_then(|t| LsnRange::new(Lsn(t.first_lsn), Lsn(t.last_lsn))).or(summary.lsns);
+        let (records, lsns) = part.meant.unwrap_or((summary.records, lsns));
         let open = counts.open.iter().find(|(_, began)| *began == index);
         let pinned = match (open, lsns, safe) {
             _ if part.state == State::Active => Pinned::Active,
@@ -313,7 +401,7 @@ fn describe(input: &Input, parts: &[SegmentPart], counts: &LogCounts) -> Vec<Seg
             file: segment.name.clone(),
             lsns,
             times: tally.filter(|t| t.max_time > 0).map(|t| (Time(t.min_time), Time(t.max_time))),
-            records: summary.records,
+            records,
             used: part.used,
             file_bytes: part.file_bytes,
             state: part.state,

@@ -10,6 +10,7 @@ use crate::formats::{Ending, KnownHole, State, Summary, Want};
 use crate::model::{
     Acknowledged, Damage, DamageKind, Error, HoleOrigin, Lsn, LsnRange, Place, Result, SegmentId, Time, Verdict, Warning,
 };
+use crate::ops::RateLimit;
 use crate::ops::accept::{AcceptedDamage, VoidAcceptance};
 use crate::ops::far::sure;
 use crate::ops::open::{Input, steady};
@@ -23,15 +24,13 @@ pub struct Checks {
     pub jobs: usize,
     /// Also decrypt, decompress and compare what frames say about each other.
     pub deep: bool,
-    /// At most this many bytes a second.
-    pub rate: Option<u64>,
     /// Keep the tallies of the segments, for statistics.
     pub tally: bool,
 }
 
 impl Default for Checks {
     fn default() -> Self {
-        Checks { jobs: 1, deep: false, rate: None, tally: false }
+        Checks { jobs: 1, deep: false, tally: false }
     }
 }
 
@@ -193,6 +192,22 @@ pub struct Progress {
     pub damage: AtomicU64,
     /// Set to end the work early.
     pub stop: AtomicBool,
+    /// How fast it may read.
+    pub limit: RateLimit,
+}
+
+impl Progress {
+    /// Of work that reads at most this many bytes a second.
+    #[must_use]
+    pub fn at_most(rate: Option<u64>) -> Progress {
+        Progress { limit: RateLimit::at(rate), ..Progress::default() }
+    }
+
+    /// That many bytes more were looked at. Waits where that was too fast.
+    pub fn read(&self, bytes: u64) {
+        self.done.fetch_add(bytes, Ordering::Relaxed);
+        self.limit.wait_unless(bytes, &self.stop);
+    }
 }
 
 /// How often a hole is looked at again because it was only in the listing.
@@ -303,7 +318,7 @@ fn check(
     let want = Want { counts_only: true, deep: checks.deep, tally: checks.tally, live: live.is_some(), ..Want::default() };
     let found = Walks { input, want, checks, progress, seen, portion }.all(walked)?;
     // Of a part nothing is judged, even where it is all there is.
-    let by_choice = matches!(portion, Portion::Ends | Portion::Sample { .. });
+    let by_choice = matches!(portion, Portion::Ends | Portion::Sample { .. } | Portion::Records(_));
     if matches!(portion, Portion::Part { .. }) || !by_choice && found.iter().any(Option::is_none) {
         return Ok(Looked::Some(partly(input, &found, seen)));
     }

@@ -2,14 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use super::verify::{Checks, Progress};
 use crate::disk::{EntryKind, Segment};
 use crate::formats::{Halt, Item, Summary, Want};
 use crate::model::{Error, Result, SegmentId};
 use crate::ops::open::Input;
+use crate::ops::read::{Scope, segments_of_use};
 use crate::ops::seen::SeenRun;
 use crate::ops::walk;
 
@@ -35,6 +35,8 @@ pub enum Portion {
         /// Which ones.
         seed: u64,
     },
+    /// Those that can hold records of this scope; of the others the ends, where they tell something.
+    Records(Scope),
     /// Until so many bytes were walked. The last segment of the log is always walked.
     Bytes(u64),
 }
@@ -109,7 +111,7 @@ impl Walks<'_> {
         }
         // Of a million segments one list of what was found is enough: where nothing was known before, there is no second one.
         let first = segments.len() - known.len();
-        let mut found = self.several(&todo);
+        let mut found = self.several(&todo)?;
         let rest = found.split_off(first.min(found.len()));
         let mut rest = rest.into_iter();
         found.extend(
@@ -132,18 +134,18 @@ impl Walks<'_> {
     }
 
     /// Walks some segments; after a failure the rest stays undone.
-    fn several(&self, todo: &[&Segment]) -> Vec<Option<Result<Option<Summary>>>> {
+    fn several(&self, todo: &[&Segment]) -> Result<Vec<Option<Result<Option<Summary>>>>> {
         let next = AtomicUsize::new(0);
-        let segments = &self.input.source.segments;
-        let sample = match self.portion {
-            Portion::Sample { per_million, seed } => sampled(segments, per_million, seed),
+        let Input { source, format, keys, .. } = self.input;
+        let chosen = match self.portion {
+            Portion::Sample { per_million, seed } => sampled(&source.segments, per_million, seed),
+            Portion::Records(scope) => {
+                let range = segments_of_use(source, format, keys, scope)?.range;
+                source.segments[range].iter().map(|segment| segment.name.as_str()).collect()
+            }
             _ => HashSet::new(),
         };
-        let limits = Limits {
-            sample,
-            rate: RateLimit { since: Instant::now(), rate: self.checks.rate, done: AtomicU64::new(0) },
-            begun: AtomicU64::new(0),
-        };
+        let limits = Limits { chosen, begun: AtomicU64::new(0) };
         let results: Mutex<Vec<Option<Result<Option<Summary>>>>> = Mutex::new(todo.iter().map(|_| None).collect());
         let work = || {
             loop {
@@ -169,7 +171,7 @@ impl Walks<'_> {
             }
             work();
         });
-        results.into_inner().expect("no walk panics while it stores its result")
+        Ok(results.into_inner().expect("no walk panics while it stores its result"))
     }
 
     /// This segment is surely read after those that are being read.
@@ -193,7 +195,9 @@ impl Walks<'_> {
         }
         let walked = match self.portion {
             Portion::Ends => segment.kind != EntryKind::File,
-            Portion::Sample { .. } => segment.kind != EntryKind::File || limits.sample.contains(segment.name.as_str()),
+            Portion::Sample { .. } | Portion::Records(_) => {
+                segment.kind != EntryKind::File || limits.chosen.contains(segment.name.as_str())
+            }
             _ => true,
         };
         if !walked {
@@ -212,21 +216,20 @@ impl Walks<'_> {
             return Ok(None);
         }
         let before = self.seen.and_then(|seen| seen.before(segment));
-        let summary = self.walk(segment, &limits.rate)?;
+        let summary = self.walk(segment)?;
         if let Some(seen) = self.seen {
             seen.keep(self.input, segment, self.want, before, &summary);
         }
         Ok(Some(summary))
     }
 
-    fn walk(&self, segment: &Segment, pace: &RateLimit) -> Result<Summary> {
+    fn walk(&self, segment: &Segment) -> Result<Summary> {
         let progress = self.progress;
         let mut reached = 0;
         let mut step = |to: u64| {
             let more = to.saturating_sub(reached);
             reached = reached.max(to);
-            progress.done.fetch_add(more, Ordering::Relaxed);
-            pace.wait(more, &progress.stop);
+            progress.read(more);
         };
         let mut take = |item: Item<'_>| {
             if let Item::Hurt(_) = item {
@@ -246,35 +249,12 @@ impl Walks<'_> {
     }
 }
 
-/// How often a walk that waits asks whether it is to end.
-const LOOK: Duration = Duration::from_millis(50);
-
 /// What all walks share.
 struct Limits<'a> {
-    /// The names of those that are walked of a sample.
-    sample: HashSet<&'a str>,
-    rate: RateLimit,
+    /// The names of those that are walked where not all are.
+    chosen: HashSet<&'a str>,
     /// How many bytes the segments have that walks were begun over.
     begun: AtomicU64,
-}
-
-/// Keeps reading below a rate, over all threads together.
-struct RateLimit {
-    since: Instant,
-    rate: Option<u64>,
-    done: AtomicU64,
-}
-
-impl RateLimit {
-    /// Waits until that many bytes more may be read, or the work is to end.
-    fn wait(&self, more: u64, stop: &AtomicBool) {
-        let Some(rate) = self.rate.filter(|r| *r > 0) else { return };
-        let done = self.done.fetch_add(more, Ordering::Relaxed) + more;
-        let due = Duration::from_secs_f64(done as f64 / rate as f64);
-        while let Some(rest) = due.checked_sub(self.since.elapsed()).filter(|_| !stop.load(Ordering::Relaxed)) {
-            std::thread::sleep(rest.min(LOOK));
-        }
-    }
 }
 
 #[cfg(test)]

@@ -9,21 +9,28 @@ use walctl::ops::read::{SegmentFiles, Shown};
 
 use super::payload::Spill;
 use crate::cli::render::escape;
+use crate::cli::render::wrap::wrap;
 
-/// How many bytes a line shows.
+/// How many bytes a line shows, and how many where such a line would not fit.
 const LINE: usize = 16;
+const SHORT: usize = 8;
+/// How many columns a line of the longer sort takes.
+const COLUMNS: usize = 90;
 
 /// How records become lines.
 #[derive(Debug)]
 pub struct Hex {
     files: SegmentFiles,
     format: &'static Format,
+    line: usize,
+    columns: Option<usize>,
 }
 
 impl Hex {
-    /// Over a log.
-    pub fn new(source: &Source, format: &'static Format) -> Hex {
-        Hex { files: SegmentFiles::new(source), format }
+    /// Over a log, for a terminal of so many columns, if it is for one.
+    pub fn new(source: &Source, format: &'static Format, columns: Option<usize>) -> Hex {
+        let line = if columns.is_some_and(|columns| columns < COLUMNS) { SHORT } else { LINE };
+        Hex { files: SegmentFiles::new(source), format, line, columns }
     }
 
     /// Appends the lines of a record.
@@ -62,7 +69,7 @@ impl Hex {
         }
         let mut at = record.span.start();
         for (name, length) in parts {
-            part(buf, file.as_ref(), at, length, name, spill)?;
+            part(buf, file.as_ref(), self.line, (at, length), name, spill)?;
             at += length;
         }
         Ok(())
@@ -71,11 +78,13 @@ impl Hex {
     /// Appends the bytes of a bad region.
     pub fn damage(&mut self, buf: &mut Vec<u8>, segment: &Segment, damage: &Damage, spill: &mut Spill<'_>) -> Result<()> {
         let head = format!("!! {}:{}: {}: {}", segment.path.display(), damage.span.start(), damage.kind.name(), damage.detail());
-        buf.extend_from_slice(escape::line(&head).as_bytes());
+        let head = escape::line(&head);
+        let head = self.columns.map_or_else(|| head.clone(), |columns| wrap(&head, columns));
+        buf.extend_from_slice(head.as_bytes());
         buf.push(b'\n');
         // What the disk refuses cannot be shown; the line above says so.
         let file = self.files.file(segment)?;
-        if let Err(error) = part(buf, file.as_ref(), damage.span.start(), damage.span.length, "damage", spill) {
+        if let Err(error) = part(buf, file.as_ref(), self.line, (damage.span.start(), damage.span.length), "damage", spill) {
             buf.extend_from_slice(escape::line(&format!("   {error}\n")).as_bytes());
             buf.push(b'\n');
         }
@@ -102,15 +111,22 @@ fn as_stored(file: &dyn File, record: &walctl::model::Record<'_>, skip: u64) -> 
 }
 
 /// Appends a run of bytes under one name; lines that repeat the one before are left out.
-fn part(buf: &mut Vec<u8>, file: &dyn File, offset: u64, length: u64, name: &str, spill: &mut Spill<'_>) -> Result<()> {
-    let mut lines = Lines { at: offset, open: Vec::with_capacity(LINE), last: Vec::new(), starred: false, name };
+fn part(
+    buf: &mut Vec<u8>,
+    file: &dyn File,
+    line: usize,
+    (offset, length): (u64, u64),
+    name: &str,
+    spill: &mut Spill<'_>,
+) -> Result<()> {
+    let mut lines = Lines { at: offset, line, open: Vec::with_capacity(line), last: Vec::new(), starred: false, name };
     pieces(file, offset, length, &mut |piece| {
         let mut piece = piece;
         while !piece.is_empty() {
-            let count = piece.len().min(LINE - lines.open.len());
+            let count = piece.len().min(line - lines.open.len());
             lines.open.extend_from_slice(&piece[..count]);
             piece = &piece[count..];
-            if lines.open.len() == LINE {
+            if lines.open.len() == line {
                 lines.put(buf, false);
             }
         }
@@ -122,6 +138,7 @@ fn part(buf: &mut Vec<u8>, file: &dyn File, offset: u64, length: u64, name: &str
 
 struct Lines<'a> {
     at: u64,
+    line: usize,
     open: Vec<u8>,
     last: Vec<u8>,
     starred: bool,
@@ -144,7 +161,7 @@ impl Lines<'_> {
                 let _ = write!(line, "{byte:02x} ");
             }
             let shown: String = self.open.iter().map(|b| if (b' '..=b'~').contains(b) { char::from(*b) } else { '.' }).collect();
-            let _ = writeln!(line, "{:pad$} {:<10} |{shown}|", "", self.name, pad = (LINE - self.open.len()) * 3);
+            let _ = writeln!(line, "{:pad$} {:<10} |{shown}|", "", self.name, pad = (self.line - self.open.len()) * 3);
             buf.extend_from_slice(line.as_bytes());
             self.starred = false;
         }
@@ -164,13 +181,26 @@ mod tests {
         std::fs::write(temp.path(), [b"magic\0\x1b!".as_slice(), &[0; 100]].concat()).expect("room for 108 bytes");
         let file = RealDisk.open(temp.path(), Open::READ).expect("it was just made");
         let mut buf = Vec::new();
-        part(&mut buf, file.as_ref(), 0, 8, "magic", &mut |_| Ok(())).expect("it reads");
-        part(&mut buf, file.as_ref(), 8, 100, "rest", &mut |_| Ok(())).expect("it reads");
+        part(&mut buf, file.as_ref(), LINE, (0, 8), "magic", &mut |_| Ok(())).expect("it reads");
+        part(&mut buf, file.as_ref(), LINE, (8, 100), "rest", &mut |_| Ok(())).expect("it reads");
         let text = String::from_utf8(buf).expect("it is ASCII");
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "         0  6d 61 67 69 63 00 1b 21                          magic      |magic..!|");
         assert_eq!(lines[2], "            *");
         assert!(lines[3].starts_with("       104  00 00 00 00"), "{text}");
         assert_eq!(lines.len(), 4);
+    }
+
+    #[test]
+    fn a_line_of_bytes_fits_into_eighty_columns_where_it_must() {
+        let temp = tempfile::NamedTempFile::new().expect("a temporary file");
+        std::fs::write(temp.path(), [7; 64]).expect("room for 64 bytes");
+        let file = RealDisk.open(temp.path(), Open::READ).expect("it was just made");
+        for (line, most) in [(LINE, COLUMNS), (SHORT, 80)] {
+            let mut buf = Vec::new();
+            part(&mut buf, file.as_ref(), line, (0, 64), "record_hash", &mut |_| Ok(())).expect("it reads");
+            let text = String::from_utf8(buf).expect("it is ASCII");
+            assert!(text.lines().all(|shown| shown.len() <= most), "{text}");
+        }
     }
 }

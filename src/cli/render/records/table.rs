@@ -14,9 +14,9 @@ use super::csv::value;
 use super::meaning::Meaning;
 use super::payload::{Spill, View, characters, document, is_utf8, push_base64, push_hex};
 use super::redact::Redaction;
-use crate::cli::render::escape;
 use crate::cli::render::out::{Ink, Out};
 use crate::cli::render::wrap::columns;
+use crate::cli::render::{escape, wrap};
 use crate::cli::zone::east_of_utc;
 
 /// How records become lines.
@@ -28,6 +28,8 @@ pub struct RecordTable {
     pattern: Option<Regex>,
     /// How many columns the terminal has; `None` without one.
     width: Option<usize>,
+    /// How wide the terminal is, where one reads.
+    terminal: Option<usize>,
     colour: bool,
     /// Records that only stand beside wanted ones are marked.
     context: bool,
@@ -78,6 +80,7 @@ impl RecordTable {
             redact,
             pattern,
             width: out.width(),
+            terminal: out.width().filter(|_| out.is_terminal()),
             colour: out.colour(),
             context,
             lsn: 3,
@@ -210,6 +213,7 @@ impl RecordTable {
             let _ = write!(line, "; {word} {} in doubt", self.numbers.show_range(doubt));
         }
         let line = escape::line(&line);
+        let line = self.terminal.map_or_else(|| line.clone(), |width| wrap::wrap(&line, width));
         buf.extend_from_slice(self.paint(Ink::Bad, &line).as_bytes());
         buf.push(b'\n');
     }

@@ -4,6 +4,8 @@ use walctl::model::units::count;
 use walctl::ops::report::{Portion, Report};
 
 use crate::cli::render::json::Object;
+use crate::cli::render::scope::{scope_json, scope_words};
+use walctl::formats::numbers_of;
 
 /// As the end of a sentence; `None` where all of it was.
 pub fn words(report: &Report, ends: bool) -> Option<String> {
@@ -19,6 +21,11 @@ pub fn words(report: &Report, ends: bool) -> Option<String> {
         }
         Portion::Sample { seed, .. } => {
             Some(format!("{walked} of {} were read (seed {seed}), each by itself", count(all as u64, "segment")))
+        }
+        Portion::Records(scope) => {
+            let wanted = scope_words(scope, numbers_of(report.format)).unwrap_or_default();
+            let others = if ends { "of the others only the ends" } else { "each by itself" };
+            Some(format!("{walked} of {} can hold records {wanted} and were read, {others}", count(all as u64, "segment")))
         }
         // What is compressed or encrypted as a whole, for which there is no reader or no key.
         Portion::All | Portion::Part { .. } | Portion::Bytes(_) => {
@@ -37,6 +44,7 @@ pub fn json(report: &Report) -> Option<Object> {
         Portion::Sample { per_million, seed } => {
             Some(object.put("sample_percent", f64::from(per_million) / 10_000.0).put("seed", seed))
         }
-        _ => None,
+        Portion::Records(scope) => Some(object.put("scope", scope_json(scope))),
+        Portion::All | Portion::Part { .. } | Portion::Bytes(_) => None,
     }
 }

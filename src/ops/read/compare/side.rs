@@ -263,7 +263,7 @@ impl<'a> Feed<'a> {
         if self.reached.0 != segment.name {
             self.reached = (segment.name.clone(), 0);
         }
-        self.progress.done.fetch_add(offset.saturating_sub(self.reached.1), Ordering::Relaxed);
+        self.progress.read(offset.saturating_sub(self.reached.1));
         self.reached.1 = offset.max(self.reached.1);
         if self.progress.stop.load(Ordering::Relaxed) {
             return Err(Halt::Failed(crate::model::Error::Interrupted));
