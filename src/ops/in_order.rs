@@ -9,11 +9,11 @@ use crate::model::{Error, Result};
 const AHEAD: usize = 4;
 
 struct Board<T> {
-    state: Mutex<Pieces<T>>,
+    state: Mutex<BoardState<T>>,
     changed: Condvar,
 }
 
-struct Pieces<T> {
+struct BoardState<T> {
     /// The piece that is begun next.
     next: usize,
     /// How many were taken.
@@ -24,14 +24,14 @@ struct Pieces<T> {
 }
 
 impl<T> Board<T> {
-    fn with<R>(&self, change: impl FnOnce(&mut Pieces<T>) -> R) -> R {
+    fn with<R>(&self, change: impl FnOnce(&mut BoardState<T>) -> R) -> R {
         let changed = change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
         self.changed.notify_all();
         changed
     }
 
     /// Waits until `look` finds something.
-    fn wait<R>(&self, mut look: impl FnMut(&mut Pieces<T>) -> Option<R>) -> R {
+    fn wait<R>(&self, mut look: impl FnMut(&mut BoardState<T>) -> Option<R>) -> R {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             if let Some(found) = look(&mut state) {
@@ -65,8 +65,10 @@ pub fn in_order<T: Send>(
     if jobs < 2 || count < 2 {
         return (0..count).try_for_each(|index| take(index, work(index)?));
     }
-    let board =
-        Board { state: Mutex::new(Pieces { next: 0, taken: 0, done: BTreeMap::new(), over: false }), changed: Condvar::new() };
+    let board = Board {
+        state: Mutex::new(BoardState { next: 0, taken: 0, done: BTreeMap::new(), over: false }),
+        changed: Condvar::new(),
+    };
     let room = jobs * AHEAD;
     let worker = || {
         loop {

@@ -198,7 +198,7 @@ mod tests {
         let file = RealDisk.open(temp.path(), Open::READ).expect("it was just made");
         for (line, most) in [(LINE, COLUMNS), (SHORT, 80)] {
             let mut buf = Vec::new();
-            part(&mut buf, file.as_ref(), line, (0, 64), "record_hash", &mut |_| Ok(())).expect("it reads");
+            part(&mut buf, file.as_ref(), line, (0, 64), "record_sum", &mut |_| Ok(())).expect("it reads");
             let text = String::from_utf8(buf).expect("it is ASCII");
             assert!(text.lines().all(|shown| shown.len() <= most), "{text}");
         }
