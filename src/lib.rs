@@ -353,10 +353,13 @@ pub mod formats {
     #[cfg(feature = "formats")]
     #[doc = include_str!("formats/postgres/FORMAT.md")]
     pub mod postgres {
+        mod body;
         mod deliver;
         mod diagnose;
         mod format;
         mod log;
+        mod meaning;
+        mod operations;
         mod page;
         mod pages;
         #[cfg(test)]

@@ -19,7 +19,7 @@ pub struct Format {
     pub title: &'static str,
     /// What its checksums cover, and what they leave open: said by `dump --format list`.
     pub protects: &'static str,
-    /// What its records are called: every kind that a walk can deliver.
+    /// What its records are called: every kind that a walk can deliver, and every operation.
     pub kinds: &'static [&'static str],
     /// Whether encrypted payloads can be opened with a key file.
     pub encrypted: bool,

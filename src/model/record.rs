@@ -13,6 +13,8 @@ pub struct Record<'a> {
     pub last_lsn: Option<Lsn>,
     /// What it is, in the format's words: `full`, `checkpoint`, `put`.
     pub kind: &'a str,
+    /// What it does, where the format has a name for that besides the kind: `COMMIT`. Searched like the kind; empty where there is none.
+    pub operation: &'a str,
     /// When it was written, if the format says so.
     pub time: Option<Time>,
     /// The caller's number, if the format has one.
@@ -53,6 +55,7 @@ impl<'a> Record<'a> {
             lsn: None,
             last_lsn: None,
             kind: "",
+            operation: "",
             time: None,
             tag: None,
             fields: &[],

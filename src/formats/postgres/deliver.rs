@@ -1,7 +1,10 @@
 //! Handing over a record: its header's fields, and its content from all the pages that it runs over.
 
 use super::super::Halt;
+use super::body::Body;
 use super::log::name_of;
+use super::meaning::{may_tell_time, time_of};
+use super::operations::operation;
 use super::page::{RECORD_HEADER, kind_of, show};
 use super::pages::{Pages, WholeRecord};
 use super::walk::Walker;
@@ -20,10 +23,12 @@ impl Walker<'_, '_> {
             Field { name: "xid", value: Value::Number(u64::from(header.xid)) },
             Field { name: "prev", value: Value::Text(&prev) },
         ];
-        let at = self.at;
+        let (at, magic) = (self.at, self.pages.magic.unwrap_or_default());
         let record = Record {
             lsn: Some(Lsn(lsn)),
             kind: kind_of(header.manager),
+            operation: operation(header.manager, header.info, magic),
+            tag: Some(u64::from(header.xid)).filter(|xid| *xid != 0),
             fields: &fields,
             ..Record::at(Span::new(self.visit.segment.id, at, found.end.min(self.pages.size)))
         };
@@ -34,7 +39,12 @@ impl Walker<'_, '_> {
                 content.extend_from_slice(piece);
                 Ok(())
             })?;
-            return self.sink.record(&Record { payload: Payload::Whole(&content), ..record });
+            let time = if may_tell_time(header.manager) {
+                Body::parse(&content, magic).and_then(|body| time_of(header.manager, record.operation, body.main))
+            } else {
+                None
+            };
+            return self.sink.record(&Record { payload: Payload::Whole(&content), time, ..record });
         }
         let (visit, size, base, total) = (self.visit, self.pages.size, self.pages.base, header.total);
         let timeline = name_of(&visit.segment.name).map(|name| name.timeline);

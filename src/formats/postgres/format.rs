@@ -1,5 +1,6 @@
 //! PostgreSQL, as a format.
 
+use super::meaning::decode;
 use super::page::{KINDS, RECORD_HEADER, position, show};
 use super::{log, walk};
 use crate::formats::{Format, Mending, Numbers};
@@ -29,7 +30,7 @@ pub const FORMAT: Format = Format {
     ends: None,
     around: Some(walk::around),
     ours: None,
-    decode: None,
+    decode: Some(decode),
     drawing: |_| {
         &[("length", 0, 4), ("xid", 4, 4), ("prev", 8, 8), ("info", 16, 1), ("manager", 17, 1), ("zero", 18, 2), ("crc", 20, 4)]
     },

@@ -1,5 +1,6 @@
 //! What a page of PostgreSQL's WAL and the header of a record look like on disk.
 
+use super::operations::OPERATIONS;
 use crate::model::Lsn;
 
 /// Every file is made of pages of this length.
@@ -180,15 +181,20 @@ const MANAGERS: [&str; 22] = [
     "LogicalMessage",
 ];
 
-/// What the records of each manager are called, and those of extensions and of managers that are not known.
+/// What the records of each manager are called, those of extensions and of managers that are not known, and what records do.
 pub const KINDS: &[&str] = &{
-    let mut kinds = ["extension"; MANAGERS.len() + 2];
+    let mut kinds = ["extension"; MANAGERS.len() + 2 + OPERATIONS.len()];
     let mut at = 0;
     while at < MANAGERS.len() {
         kinds[at] = MANAGERS[at];
         at += 1;
     }
-    kinds[MANAGERS.len()] = "unknown";
+    kinds[at] = "unknown";
+    at += 2;
+    while at < kinds.len() {
+        kinds[at] = OPERATIONS[at - MANAGERS.len() - 2];
+        at += 1;
+    }
     kinds
 };
 
@@ -240,7 +246,7 @@ mod tests {
     fn kinds_are_named_by_their_managers() {
         assert_eq!((kind_of(0), kind_of(21), kind_of(22), kind_of(128)), ("XLOG", "LogicalMessage", "unknown", "extension"));
         assert!((0..=255).all(|manager| KINDS.contains(&kind_of(manager))));
-        assert_eq!(KINDS.len(), 24);
+        assert!(["Heap", "COMMIT", "FPI_FOR_HINT", "PRUNE"].iter().all(|kind| KINDS.contains(kind)) && !KINDS.contains(&""));
     }
 
     #[test]

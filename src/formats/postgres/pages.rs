@@ -101,7 +101,7 @@ pub struct Pages<'a> {
     pub size: u64,
     /// The position of the segment's first byte.
     pub base: u64,
-    magic: Option<u16>,
+    pub magic: Option<u16>,
     timeline: Option<u32>,
     table: Vec<PageFacts>,
     window: WindowSums,

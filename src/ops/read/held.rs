@@ -13,8 +13,8 @@ pub struct HeldRecords {
     bytes: Vec<u8>,
     records: Vec<HeldHead>,
     fields: Vec<HeldField>,
-    /// The words that were met as kinds: few, and the same again and again.
-    kinds: Vec<String>,
+    /// The words that were met as kinds and operations: few, and the same again and again.
+    words: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -26,6 +26,7 @@ struct HeldHead {
     tag: Option<u64>,
     batch: Option<Lsn>,
     kind: usize,
+    operation: usize,
     fields: Range<usize>,
     payload: Range<usize>,
     unsynced: Option<u32>,
@@ -61,10 +62,8 @@ impl HeldRecords {
             Some(_) => return false,
         }
         let record = shown.record;
-        let kind = self.kinds.iter().position(|kind| kind == record.kind).unwrap_or_else(|| {
-            self.kinds.push(record.kind.to_owned());
-            self.kinds.len() - 1
-        });
+        let kind = self.word(record.kind);
+        let operation = self.word(record.operation);
         let first = self.fields.len();
         for field in record.fields {
             let name = self.put(field.name.as_bytes());
@@ -86,6 +85,7 @@ impl HeldRecords {
             tag: record.tag,
             batch: record.batch,
             kind,
+            operation,
             fields: first..self.fields.len(),
             payload,
             unsynced: record.unsynced,
@@ -96,6 +96,13 @@ impl HeldRecords {
             way: shown.way,
         });
         true
+    }
+
+    fn word(&mut self, word: &str) -> usize {
+        self.words.iter().position(|known| known == word).unwrap_or_else(|| {
+            self.words.push(word.to_owned());
+            self.words.len() - 1
+        })
     }
 
     fn put(&mut self, bytes: &[u8]) -> Range<usize> {
@@ -110,7 +117,7 @@ impl HeldRecords {
         self.bytes.clear();
         self.records.clear();
         self.fields.clear();
-        self.kinds.clear();
+        self.words.clear();
     }
 
     /// How many are kept.
@@ -145,7 +152,8 @@ impl HeldRecords {
                 span: head.span,
                 lsn: head.lsn,
                 last_lsn: head.last_lsn,
-                kind: &self.kinds[head.kind],
+                kind: &self.words[head.kind],
+                operation: &self.words[head.operation],
                 time: head.time,
                 tag: head.tag,
                 fields: &fields,
@@ -203,6 +211,7 @@ mod tests {
                 lsn: Some(Lsn(n)),
                 last_lsn: Some(Lsn(n + 1)),
                 kind: ["put", "delete"][n as usize % 2],
+                operation: ["", "INSERT", "put"][n as usize % 3],
                 time: Some(Time(5)),
                 tag: Some(n),
                 fields: &fields[..n as usize % 6],

@@ -88,7 +88,9 @@ impl Selection {
         if !self.scope().holds(record.lsns(), record.time) {
             return false;
         }
-        if !self.kinds.is_empty() && !self.kinds.iter().any(|kind| same_word(kind, record.kind)) {
+        let named =
+            |kind: &String| same_word(kind, record.kind) || !record.operation.is_empty() && same_word(kind, record.operation);
+        if !self.kinds.is_empty() && !self.kinds.iter().any(named) {
             return false;
         }
         self.tags.is_empty() || record.tag.is_some_and(|tag| self.tags.contains(&tag))

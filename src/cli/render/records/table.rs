@@ -348,8 +348,16 @@ impl RecordTable {
 
     /// Appends a format's own facts and the payload.
     fn content(&mut self, buf: &mut Vec<u8>, record: &Record<'_>, used: usize, spill: &mut Spill<'_>) -> Result<()> {
+        // In words it needs the room of a line; what the header says besides is in the JSON.
+        let sentence = match &mut self.meaning {
+            Some(meaning) if self.view == View::Auto && self.redact.is_none() => {
+                meaning.tell(record, |decoded| escape::line(&decoded.sentence))?
+            }
+            _ => None,
+        };
         let mut facts = String::new();
-        for field in record.fields {
+        let alone = sentence.is_some() && self.width.is_some();
+        for field in record.fields.iter().filter(|_| !alone) {
             let _ = write!(facts, "{}={} ", escape::text(field.name.as_bytes()), value(&field.value, self.redact.as_ref()));
         }
         if record.encrypted {
@@ -374,10 +382,7 @@ impl RecordTable {
             buf.extend_from_slice(format!("#{}", redaction.of(payload)?).as_bytes());
             return Ok(());
         }
-        if self.view == View::Auto
-            && let Some(meaning) = &mut self.meaning
-            && let Some(sentence) = meaning.tell(record, |decoded| escape::line(&decoded.sentence))?
-        {
+        if let Some(sentence) = sentence {
             let sentence = room.map_or_else(|| sentence.clone(), |room| escape::short_line(&sentence, room));
             buf.extend_from_slice(sentence.as_bytes());
             return Ok(());
