@@ -312,7 +312,7 @@ fn mysql_and_mariadb_fixtures_hold_what_mariadb_binlog_lists() {
 
 #[test]
 fn kafka_fixtures_hold_what_independent_readers_list() {
-    run("kafka", 9);
+    run("kafka", 10);
 }
 
 #[test]
