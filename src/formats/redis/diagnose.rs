@@ -53,7 +53,6 @@ impl Walker<'_, '_> {
         if first && damage.facts.look == Look::Interrupted {
             // A transaction that the tear leaves open goes with it: else what is written behind the cut would belong to it.
             self.own.cut_at = Some(self.multi.map_or(start, |multi| multi.start));
-            self.own.zeros = damage.kind == DamageKind::Zeroed && damage.span.start() + 1 < damage.span.end();
         }
         self.own.short = short;
         if let Some(multi) = self.multi {

@@ -35,8 +35,6 @@ pub struct Own {
     pub behind: u64,
     /// Where it can be cut: its first damage is its torn end.
     pub cut_at: Option<u64>,
-    /// That end is zeros.
-    pub zeros: bool,
     /// The file ends inside a command.
     pub short: bool,
     /// That command stands inside a transaction, which begins there.
@@ -52,7 +50,7 @@ pub fn write_own(summary: &Summary) -> Option<Value> {
     let own = summary.own::<Own>()?;
     Some(json!({
         "system": own.system, "base": own.base, "preamble": own.preamble, "first_bad": own.first_bad, "behind": own.behind,
-        "cut_at": own.cut_at, "zeros": own.zeros, "short": own.short, "torn_inside": own.torn_inside, "left_open": own.left_open,
+        "cut_at": own.cut_at, "short": own.short, "torn_inside": own.torn_inside, "left_open": own.left_open,
         "closed": own.closed,
     }))
 }
@@ -66,7 +64,6 @@ pub fn read_own(from: &Value) -> Option<Box<dyn Any + Send + Sync>> {
         first_bad: maybe(&from["first_bad"], Value::as_u64)?,
         behind: from["behind"].as_u64()?,
         cut_at: maybe(&from["cut_at"], Value::as_u64)?,
-        zeros: from["zeros"].as_bool()?,
         short: from["short"].as_bool()?,
         torn_inside: maybe(&from["torn_inside"], Value::as_u64)?,
         left_open: maybe(&from["left_open"], Value::as_u64)?,
@@ -196,7 +193,7 @@ fn hurt(system: &str, name: &str, last: bool, damage: &Damage, own: &Own) -> Str
     }
     let truncated = "with aof-load-truncated yes, which is the default,";
     match (own.cut_at, last) {
-        (Some(_), true) if own.zeros || !(own.short || own.left_open.is_some()) => {
+        (Some(_), true) if !own.short && own.left_open.is_none() => {
             format!(
                 "{system} refuses to start because of what stands at byte {at} of {name}; it starts when the file is cut there"
             )

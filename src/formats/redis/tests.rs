@@ -113,6 +113,20 @@ fn zeros_at_the_end_are_torn_and_a_changed_byte_is_corrupt_even_in_the_last_comm
 }
 
 #[test]
+fn the_server_cuts_what_ends_early_and_refuses_zeros() {
+    let whole = commands(&["SET a 1", "SET b 2"]);
+    let told = |bytes: Vec<u8>| log(&bytes).recovery.unwrap_or_default();
+    let zeros = |count: usize| told([&whole[..], &vec![0; count]].concat());
+    for count in [1, 2, 700] {
+        assert!(zeros(count).contains("refuses to start because"), "{count} zeros: {}", zeros(count));
+    }
+    for missing in 1..8 {
+        let words = told(whole[..whole.len() - missing].to_vec());
+        assert!(words.contains("cuts a.aof.1.incr.aof at byte"), "{missing} bytes missing: {words}");
+    }
+}
+
+#[test]
 fn behind_damage_reading_goes_on_and_the_database_is_not_known() {
     let mut bytes = commands(&["SELECT 3", "SET a 1", "SET b 2", "MODULE.DO x", "SET c 3"]);
     let at = commands(&["SELECT 3"]).len();
