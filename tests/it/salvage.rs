@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::advice::{MORE, copy};
 use crate::mend::HURT;
@@ -165,6 +165,19 @@ fn what_cannot_have_its_place_is_kept_beside() {
     let aside = lines(&sandbox.run(&["dump", "NEW-left-out", "--json"]).stdout);
     assert_eq!((&aside[0]["kind"], &aside[0]["meta"]["source_lsn"]), (&Value::from("checkpoint"), &Value::from(1)));
     assert_eq!(sandbox.run(&["stats", "NEW-left-out", "--json"]).code, 0);
+}
+
+#[test]
+fn what_is_kept_beside_has_the_facts_of_its_record_and_none_of_its_place() {
+    let facts = r#"facts {"kind":"put","meta":{"vshard":7}}"#;
+    let sandbox = Sandbox::with(&format!("record alpha\nother log\nsegment\nbatch\n{facts}\nrecord beta\nrecord gamma\nend"));
+    let before = lines(&sandbox.run(&["dump", "LOG", "--json"]).stdout);
+    assert_eq!(before[2]["meta"], json!({ "batch": 2 }), "the record itself");
+    keeps_all(&sandbox, "native", "a batch of another log").expect("it is not encrypted");
+    let aside = lines(&sandbox.run(&["dump", "NEW-left-out", "--json"]).stdout);
+    let file = &before[1]["file"];
+    assert_eq!(aside[0]["meta"], json!({ "vshard": 7, "source_lsn": 2, "source_file": file }));
+    assert_eq!(aside[1]["meta"], json!({ "source_lsn": 3, "source_file": file }));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::FORMAT;
 use super::names::key;
 use super::record::{Head, sum_of};
-use crate::disk::RealDisk;
+use crate::disk::{RealDisk, Source};
 use crate::formats::seen::{WholeRead, read_source};
 use crate::model::{DamageKind, Place, Verdict};
 
@@ -152,21 +152,22 @@ fn only_the_torn_end_of_the_last_block_is_cut() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let msgs = dir.path().join("orders/msgs");
     std::fs::create_dir_all(&msgs).expect("room for a folder");
+    let source = || FORMAT.log_in(Arc::new(RealDisk), &msgs).expect("it lists");
+    let asked = |source: Source, index: usize, at: usize| {
+        let keys = crate::model::Keys::default();
+        let walk = |segment| {
+            let visit = crate::formats::Visit { source: &source, segment, keys: &keys, want: crate::formats::Want::default() };
+            FORMAT.walk(&visit, &mut crate::formats::Sink::new(&mut |_| Ok(()))).expect("rotten bytes are no error")
+        };
+        let mut summaries: Vec<_> = source.segments.iter().map(walk).collect();
+        (FORMAT.join)(&source, &mut summaries);
+        let place = Place { segment: source.segments[index].id, offset: at as u64 };
+        let mend = FORMAT.mend_at(&source, &summaries, place);
+        (matches!(mend, crate::formats::Mend::Cut), summaries.last().and_then(|last| last.recovery.clone()).unwrap_or_default())
+    };
     let may = |bytes: &[u8], at: usize| {
         std::fs::write(msgs.join("1.blk"), bytes).expect("room for a block");
-        let source = FORMAT.log_in(Arc::new(RealDisk), &msgs).expect("it lists");
-        let visit = crate::formats::Visit {
-            source: &source,
-            segment: &source.segments[0],
-            keys: &crate::model::Keys::default(),
-            want: crate::formats::Want::default(),
-        };
-        let summary = FORMAT.walk(&visit, &mut crate::formats::Sink::new(&mut |_| Ok(()))).expect("rotten bytes are no error");
-        let mut summaries = [summary];
-        (FORMAT.join)(&source, &mut summaries);
-        let place = Place { segment: source.segments[0].id, offset: at as u64 };
-        let mend = FORMAT.mend_at(&source, &summaries, place);
-        (matches!(mend, crate::formats::Mend::Cut), summaries[0].recovery.clone().unwrap_or_default())
+        asked(source(), 0, at)
     };
     let (cut, words) = may(&bytes[..bytes.len() - 9], starts[3]);
     assert!(cut && words.contains("numbers from 4 on are given out again"), "{words}");
@@ -176,4 +177,11 @@ fn only_the_torn_end_of_the_last_block_is_cut() {
     assert!(!cut && words.contains("2 whole records behind it"), "{words}");
     let (cut, words) = may(&bytes, starts[3]);
     assert!(!cut && words.starts_with("nats-server finds 4 messages"), "{words}");
+    // With a block behind it, looked at or not, a torn end is not the end of the log; that of the last block is.
+    let (later, later_starts) = block(2, 5..=6);
+    std::fs::write(msgs.join("1.blk"), &bytes[..bytes.len() - 9]).expect("room for a block");
+    std::fs::write(msgs.join("2.blk"), &later[..later.len() - 9]).expect("room for a block");
+    assert!(!asked(source(), 0, starts[3]).0, "another block follows");
+    assert!(!asked(source().narrow(0..1), 0, starts[3]).0, "another block follows that was not looked at");
+    assert!(asked(source(), 1, later_starts[1]).0, "the last block");
 }

@@ -192,6 +192,29 @@ fn zeros_from_any_byte_on_are_torn_or_the_end() {
 }
 
 #[test]
+fn the_rest_of_a_record_that_breaks_off_proves_nothing_about_its_beginning() {
+    let mut log = Writer::default();
+    log.records(3).record(10, 0, &[7; (SIZE + 10 * PAGE) as usize]);
+    let (begin, whole) = (log.begins()[3] - BASE, log.segments());
+    for page in [5, 1, 0] {
+        let mut files = whole.clone();
+        files[1].1[page * PAGE as usize..].fill(0);
+        let seen = read(&files);
+        assert_eq!(
+            (seen.verdict(), seen.damage[0].span.start()),
+            (Verdict::Torn, begin),
+            "zeros from page {page} on: {:?}",
+            seen.damage
+        );
+    }
+    // A whole record in the later segment does.
+    log.records(1);
+    let mut files = log.segments();
+    files[1].1[PAGE as usize..2 * PAGE as usize].fill(0);
+    assert_eq!(read(&files).verdict(), Verdict::Corrupt);
+}
+
+#[test]
 fn behind_a_switch_and_in_segments_made_ahead_nothing_is_due() {
     let mut log = Writer::default();
     log.records(3).record(0, 0x40, b"");

@@ -13,7 +13,9 @@ use super::aside::Aside;
 use super::numbers::{Course, NumberPlan, Stretch, course};
 use crate::disk::EntryKind;
 use crate::formats::{Halt, Item, KnownHole, Want};
-use crate::model::{Acknowledged, Damage, DamageKind, Error, Hole, HoleOrigin, Lsn, LsnRange, Payload, Record, Result, Time};
+use crate::model::{
+    Acknowledged, Damage, DamageKind, Error, Field, Hole, HoleOrigin, Lsn, LsnRange, Payload, Record, Result, Time,
+};
 use crate::ops::open::Input;
 use crate::ops::read::Scope;
 use crate::ops::report::{Progress, Report};
@@ -279,7 +281,7 @@ impl SalvageRun {
     /// What is kept beside a record: what its format says about it, and its number there if some records have another one now. Nothing for a record
     /// of ours, unless it was salvaged from another format before.
     fn facts_of(&self, record: &Record<'_>, lsn: Lsn) -> Option<RecordFacts> {
-        let fields: Vec<_> = record.fields.iter().filter(|f| !self.ours || !OURS.contains(&f.name)).copied().collect();
+        let fields = self.fields_of(record);
         if self.ours && fields.is_empty() && FrameKind::from_name(record.kind).is_some() {
             return None;
         }
@@ -290,10 +292,13 @@ impl SalvageRun {
         Some(facts)
     }
 
+    fn fields_of<'r>(&self, record: &Record<'r>) -> Vec<Field<'r>> {
+        record.fields.iter().filter(|f| !self.ours || !OURS.contains(&f.name)).copied().collect()
+    }
+
     /// A record that cannot have its place in the new log.
     fn aside(&mut self, record: &Record<'_>, file: &str, payload: &[u8]) -> Result<()> {
-        let fields: Vec<_> = record.fields.iter().filter(|f| !self.ours || !OURS.contains(&f.name)).copied().collect();
-        let mut facts = RecordFacts::of(record.kind, &fields);
+        let mut facts = RecordFacts::of(record.kind, &self.fields_of(record));
         if let Some(old) = record.lsn {
             facts.add("source_lsn", Fact::Number(old.0));
         }
