@@ -512,7 +512,7 @@ pub mod ops {
     mod limit;
     pub mod open;
     pub mod seen;
-    mod settle;
+    pub(crate) mod settle;
     pub mod survey;
     pub mod walk;
     pub use limit::RateLimit;

@@ -113,6 +113,7 @@ pub fn try_read(format: &Format, source: &Source, keys: &Keys, prefix: &str, int
         let visit = Visit { source, segment, keys, want };
         let summary = format.walk(&visit, &mut Sink::new(&mut take))?;
         assert_eq!(summary.records, records, "{prefix}{}: as many records as were delivered", segment.name);
+        assert!(summary.frames > 0 || records == 0, "{prefix}{}: a record stands in a frame", segment.name);
         summaries.push(summary);
     }
     let between = join_with_lines(format, source, &mut summaries);

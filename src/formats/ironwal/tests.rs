@@ -9,6 +9,8 @@ use super::frame::{HELD, MAGIC};
 use crate::disk::{RealDisk, crc32};
 use crate::formats::{Item, Sink, Summary, Visit, Want};
 use crate::model::{Damage, DamageKind, Keys, Verdict};
+use crate::ops::settle::settle;
+use crate::ops::walk::{self, LogView};
 
 fn frame_of(start: u64, count: u32, kind: u8, stored: &[u8], plain: usize) -> Vec<u8> {
     let mut bytes = MAGIC.to_vec();
@@ -317,6 +319,29 @@ fn what_was_on_its_way_is_looked_at_again_before_it_is_called_torn() {
     let visit = Visit { source: &source, segment: &source.segments[0], keys: &Keys::default(), want: ALL() };
     let summary = (FORMAT.walk)(&visit, &mut Sink::new(&mut take)).expect("bytes are no error");
     assert_eq!((seen, summary.damage.is_empty()), (2, true));
+}
+
+#[test]
+fn the_end_of_a_segment_that_came_after_the_next_one_was_begun_is_not_missing() {
+    let first = [frame(0, &[b"a"]), frame(1, &[b"b"]), frame(2, &[b"c"])];
+    // What a writer of the crate has in its memory when the next segment begins: a frame, or the rest of one.
+    for (there, comes) in [(2, true), (2, false), (1, true), (1, false)] {
+        let began = if there == 2 { first[..2].concat() } else { [&first[0][..], &first[1][..30]].concat() };
+        let dir = stream(&[(0, began), (3, frame(3, &[b"d"]))]);
+        let source = FORMAT.log_in(Arc::new(RealDisk), dir.path()).expect("it lists");
+        let (keys, want) = (Keys::default(), Want { live: true, ..ALL() });
+        let log = LogView { source: &source, format: &FORMAT, keys: &keys };
+        let walked = |segment| walk::summary(log, segment, want).expect("bytes are no error");
+        let mut summaries: Vec<Summary> = source.segments.iter().map(walked).collect();
+        if comes {
+            std::fs::write(dir.path().join("00000000000000000000.wal"), first.concat()).expect("room");
+        }
+        settle(log, want, &mut summaries).expect("it can be read again");
+        let between = (FORMAT.join)(&source, &mut summaries);
+        let records: u64 = summaries.iter().map(|summary| summary.records).sum();
+        let whole = between.is_empty() && summaries.iter().all(|summary| summary.damage.is_empty());
+        assert_eq!((whole, records == 4), (comes, comes), "{there} frames were there, the rest comes: {comes}");
+    }
 }
 
 #[test]
