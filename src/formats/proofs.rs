@@ -67,3 +67,45 @@ pub fn gap_between(source: &Source, summaries: &[Summary], later: usize) -> Opti
         facts: Facts::of(Look::Absent),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::disk::{Disk, File, Open, SimDisk};
+
+    fn interrupted(bytes: &[u8], start: u64, end: u64) -> bool {
+        let disk = SimDisk::new();
+        let file: Arc<dyn File> = disk.open(Path::new("/a"), Open::CREATE).expect("it is new").into();
+        assert_eq!(file.write_at(bytes, 0).expect("a simulated disk has room"), bytes.len());
+        looks_interrupted(&mut Cursor::new(file, bytes.len() as u64), start, end)
+    }
+
+    #[test]
+    fn a_whole_sector_of_zeros_looks_interrupted_wherever_it_stands_and_as_many_zeros_elsewhere_do_not() {
+        for sectors in [3, 256, 257, 300] {
+            let whole = vec![7; sectors * 512 + 100];
+            let with = |at: usize| {
+                let mut bytes = whole.clone();
+                bytes[at..at + 512].fill(0);
+                interrupted(&bytes, 10, bytes.len() as u64)
+            };
+            for sector in [1, sectors / 2, sectors - 1] {
+                assert!(with(sector * 512), "sector {sector} of {sectors}");
+                assert!(!with(sector * 512 + 1) && !with(sector * 512 - 1), "beside sector {sector} of {sectors}");
+            }
+            assert!(!with(0), "the first sector begins in front of the region");
+            assert!(!interrupted(&whole, 10, whole.len() as u64));
+        }
+    }
+
+    #[test]
+    fn eight_zeros_at_the_end_look_interrupted_and_seven_do_not() {
+        let bytes = |zeros: usize| [vec![7; 100], vec![0; zeros]].concat();
+        assert!(interrupted(&bytes(8), 0, 108) && !interrupted(&bytes(7), 0, 107));
+        assert!(interrupted(&bytes(3), 100, 103), "a region of three bytes");
+        assert!(!interrupted(&bytes(0), 100, 100), "a region of none");
+    }
+}

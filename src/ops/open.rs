@@ -521,6 +521,17 @@ mod tests {
     }
 
     #[test]
+    fn the_newest_segments_tell_what_a_log_is_when_those_in_front_are_rotten() {
+        for rotten in [1, 4, 6] {
+            let disk = copied();
+            for number in 1..=rotten {
+                put(&disk, &segment_name(Lsn(number)), &[0x5A; 5000]);
+            }
+            assert_eq!(format_of(&disk).expect("it is ours"), "native", "{rotten} rotten ones in front");
+        }
+    }
+
+    #[test]
     fn a_damaged_segment_that_looks_like_another_formats_does_not_hide_ten_healthy_ones() {
         let disk = copied();
         put(&disk, &segment_name(Lsn(3)), b"RVWL and then something");

@@ -147,6 +147,38 @@ fn what_is_compressed_or_encrypted_is_passed_over_and_a_chunk_that_is_cut_is_see
 }
 
 #[test]
+fn a_block_that_the_server_replaced_is_read_anew_and_nothing_is_delivered_twice() {
+    let (bytes, starts) = block(1, 1..=4);
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let msgs = dir.path().join("orders/msgs");
+    std::fs::create_dir_all(&msgs).expect("room for a folder");
+    let path = msgs.join("1.blk");
+    // What it was when it was opened ends inside its third message; what took its place lacks the second one, and goes on.
+    let compacted = [&bytes[..starts[1]], &bytes[starts[2]..]].concat();
+    for replaced in [true, false] {
+        std::fs::write(&path, &bytes[..starts[3] - 9]).expect("room for a block");
+        let source = FORMAT.log_in(Arc::new(RealDisk), &msgs).expect("it lists");
+        let keys = crate::model::Keys::default();
+        let want = crate::formats::Want { payloads: true, ..crate::formats::Want::default() };
+        let visit = crate::formats::Visit { source: &source, segment: &source.segments[0], keys: &keys, want };
+        let mut lsns = Vec::new();
+        let mut take = |item: crate::formats::Item<'_>| {
+            if let crate::formats::Item::Record(record) = item {
+                if replaced && lsns.is_empty() {
+                    std::fs::write(msgs.join("new"), &compacted).expect("room for a block");
+                    std::fs::rename(msgs.join("new"), &path).expect("it takes the place of the old one");
+                }
+                lsns.push(record.lsn.expect("messages have numbers").0);
+            }
+            Ok(())
+        };
+        let summary = FORMAT.walk(&visit, &mut crate::formats::Sink::new(&mut take)).expect("rotten bytes are no error");
+        let whole = summary.damage.is_empty();
+        assert_eq!((lsns, whole), if replaced { (vec![1, 2, 3, 4], true) } else { (vec![1, 2], false) });
+    }
+}
+
+#[test]
 fn only_the_torn_end_of_the_last_block_is_cut() {
     let (bytes, starts) = block(1, 1..=4);
     let dir = tempfile::tempdir().expect("a temporary folder");

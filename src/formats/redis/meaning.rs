@@ -88,3 +88,25 @@ fn command(record: &Record<'_>, arguments: &[&[u8]], decoded: &mut Decoded<'_>) 
     }
     decoded.sentence = sentence;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::formats::Secrets;
+    use crate::model::{SegmentId, Span};
+
+    #[test]
+    fn how_many_there_are_is_said_where_not_all_are_shown() {
+        for count in [SHOWN - 1, SHOWN, SHOWN + 1, SHOWN + 2] {
+            let values: Vec<String> = (0..count).map(|n| format!("v{n}")).collect();
+            let arguments: Vec<&[u8]> = [&b"RPUSH"[..], b"k"].into_iter().chain(values.iter().map(String::as_bytes)).collect();
+            let record = Record { kind: "RPUSH", ..Record::at(Span::new(SegmentId(0), 0, 1)) };
+            let mut decoded = Decoded::new(Secrets::Shown);
+            command(&record, &arguments, &mut decoded);
+            let told: Value = serde_json::from_str(&decoded.to_json()).expect("it is JSON");
+            let shown = told["arguments"].as_array().expect("there are some").len();
+            assert_eq!((shown, told["key"].as_str()), (count.min(SHOWN), Some("k")));
+            assert_eq!(told["arguments_count"].as_u64(), (count > SHOWN).then_some(count as u64), "{count} arguments");
+        }
+    }
+}

@@ -194,6 +194,7 @@ impl RunSum {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::{Disk, Open, RealDisk};
 
     #[test]
     fn a_sum_is_the_same_however_its_bytes_are_given_and_another_for_other_bytes() {
@@ -221,6 +222,26 @@ mod tests {
         sum.bytes(&bytes[..201]);
         sum.zeros += 99;
         assert_eq!(sum.finish(), expected);
+    }
+
+    #[test]
+    fn the_sums_of_accepted_damage_are_frozen() {
+        // They stand in people's files: an acceptance that was good is good after an upgrade.
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        std::fs::write(file.path(), [&b"alpha"[..], &[0; 9], b"beta"].concat()).expect("room for a few bytes");
+        let content = Content(RealDisk.open(file.path(), Open::READ).expect("it was just written").into());
+        let of = |from, to| {
+            let mut sum = RunSum::default();
+            content.add(&mut sum, from, to);
+            sum.finish()
+        };
+        assert_eq!(of(0, 18), "9d2ba68aa5967db426949bab63cf5906daeb1688a1a43236cd862d39f4aeecb7");
+        assert_eq!(
+            of(10, 30),
+            "9c8575cad4cc3e19da46dce19a6c50cba6ffe86357409d75e602ac4c790db76c",
+            "the file ends in front of what was asked for"
+        );
+        assert_ne!(of(10, 30), of(10, 31));
     }
 
     #[test]

@@ -390,6 +390,29 @@ mod tests {
     }
 
     #[test]
+    fn two_tell_of_the_same_bytes_where_place_and_content_agree() {
+        let one = provenance();
+        let also = Provenance { why: "suspect".into(), repair: 4, time: Time(1), fill: vec![2], ..provenance() };
+        assert!(one.same_bytes(&also), "what fills a hole holds the moment of its acceptance");
+        let others = [
+            Provenance { segment: "00000000000000000002.wal".into(), ..provenance() },
+            Provenance { offset: 4145, ..provenance() },
+            Provenance { bytes: 6, ..provenance() },
+            Provenance { file_bytes: 8193, ..provenance() },
+            Provenance { removed: true, ..provenance() },
+            Provenance { sum: 1, ..provenance() },
+            Provenance { context: 8, ..provenance() },
+            Provenance { added: false, ..provenance() },
+            Provenance { hole: LsnRange::new(Lsn(3), Lsn(5)), ..provenance() },
+        ];
+        for other in &others {
+            assert!(!one.same_bytes(other) && !other.same_bytes(&one), "{other:?}");
+        }
+        let plain = |fill: u8| Provenance { hole: None, fill: vec![fill], ..provenance() };
+        assert!(plain(1).same_bytes(&plain(1)) && !plain(1).same_bytes(&plain(2)));
+    }
+
+    #[test]
     fn a_cut_file_says_where_its_bytes_came_from_and_every_flipped_bit_in_it_is_seen() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);

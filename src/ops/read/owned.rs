@@ -135,6 +135,9 @@ mod tests {
         let held = OwnedRecord::of(&record, 5).expect("five bytes fit into five");
         held.show(|again| assert_eq!(format!("{again:?}"), format!("{record:?}")));
         held.show(|again| assert_eq!(again.payload.whole(), Some(&b"alpha"[..])));
+        let empty = Record { fields: &[], kind: "", payload: Payload::Whole(b""), ..record };
+        let empty = OwnedRecord::of(&empty, 5).expect("nothing fits into five").bytes();
+        assert_eq!(held.bytes() - empty, "put".len() + b"alpha".len() + (64 + "term".len()) + (64 + "key".len() + b"k".len()));
         assert!(OwnedRecord::of(&record, 4).is_none());
         assert!(OwnedRecord::of(&Record { payload: Payload::Long(5, &|_| Ok(())), ..record }, 5).is_none());
     }

@@ -353,6 +353,18 @@ mod tests {
     }
 
     #[test]
+    fn records_of_several_frames_are_spread_over_the_numbers_of_a_segment() {
+        let mut counts = LogCounts::default();
+        let entry = |lsn, max_time| crate::native::IndexEntry { lsn, max_time, offset: 0 };
+        let mut tally = Tally::default();
+        (tally.records, tally.first_lsn, tally.last_lsn) = (50, 1001, 1100);
+        (tally.first_time, tally.last_time, tally.min_time, tally.max_time) = (10, 30, 10, 30);
+        tally.index = vec![entry(1001, 10), entry(1041, 20), entry(1081, 25)];
+        counts.add(&tally, 0);
+        assert_eq!(counts.points, [(10, 0), (10, 0), (20, 20), (25, 40), (30, 50)]);
+    }
+
+    #[test]
     fn the_rates_of_another_systems_log_count_each_of_its_records_however_few() {
         let mut counts = LogCounts::default();
         for number in 0..70u64 {

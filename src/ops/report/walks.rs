@@ -260,6 +260,7 @@ struct Limits<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Damage, DamageKind, Facts, Look, Span, Warning};
 
     #[test]
     fn a_sample_has_its_size_and_is_the_same_for_the_same_seed() {
@@ -282,5 +283,32 @@ mod tests {
         // Which of those that are left are read does not change when others are pruned.
         let left = sampled(&segments[100..], 1_000_000, 7).len();
         assert_eq!((left, sampled(&[], 1_000_000, 7).len()), (100, 0));
+    }
+
+    #[test]
+    fn what_was_found_in_a_segment_moves_with_it_to_another_number() {
+        let (was, now) = (Span::new(SegmentId(4), 10, 20), Span::new(SegmentId(1), 10, 20));
+        let segment = Segment {
+            id: SegmentId(4),
+            name: "5.wal".into(),
+            path: "5.wal".into(),
+            sequence: 5,
+            length: 100,
+            followed: true,
+            kind: EntryKind::File,
+        };
+        let mut summary = Summary::new(&segment, 100);
+        summary.damage.push(Damage {
+            kind: DamageKind::CutShort,
+            span: was,
+            lsn: None,
+            doubt: None,
+            expected: String::new(),
+            found: String::new(),
+            facts: Facts::of(Look::Wrong),
+        });
+        summary.warnings.push(Warning { name: "odd", span: was, text: String::new() });
+        number_anew(&mut summary, SegmentId(1));
+        assert_eq!((summary.damage.kept()[0].span, summary.warnings.kept()[0].span), (now, now));
     }
 }
