@@ -11,12 +11,19 @@ fast tests once for each mutant, and names those that no test noticed.
 
 A function with mutants in it becomes `match at(3) { 17 => { its body with mutant 17 } … _ => { its body } }`, so a mutant costs no build,
 and no expression has to be taken apart. `at` also notes which functions a test enters: each test runs once by itself without a mutant, and
-a mutant meets only the tests that enter its function, the quickest first. Mutants that do not compile are found by their lines, dropped and counted. Constants, statics
-and `const fn` cannot look at a switch: they are counted apart and not run.
+a mutant meets only the tests that enter its function, the cheapest first. Mutants that do not compile are found by their lines, dropped and
+counted. Constants, statics and `const fn` cannot look at a switch: they are counted apart and not run.
 
 Tests are the unit tests and those of `tests/it` that are not ignored (`--it` narrows these to filters; `tidy` and `api` never run, because
-the copy is neither tidy nor has the same public face). They meet a mutant until one fails. A test that takes much longer than it did
-without a mutant counts as noticed, and is listed apart. A test that fails without a mutant is left out and named.
+the copy is neither tidy nor has the same public face). They meet a mutant until one fails, and the one that failed must fail again by
+itself. A test that fails without a mutant is left out and named. Tests that cost more than `--longest` seconds wait until every mutant has
+met the others.
+
+Costs and limits are in processor time, so a busy machine does not pass for a mutant that loops. A run that uses many times the processor
+time that its tests need counts as noticed (`loops`), and so does one that has used none for a minute (`hangs`); both are listed apart.
+
+`equivalent.txt` beside this file lists mutants that no test can notice, each with the reason. They are met like all others, and counted
+apart when no test noticed them.
 
 With `--work` the folder stays: its `results.jsonl` lets a run that was ended go on, and its `target` makes the next build faster. Only the
 standard library is used. Nothing is written outside of the work folder and the temporary folders of the tests.
@@ -25,6 +32,7 @@ standard library is used. Nothing is written outside of the work folder and the 
 import argparse
 import collections
 import concurrent.futures
+import hashlib
 import json
 import os
 import pathlib
@@ -68,12 +76,18 @@ pub fn at(function: usize) -> u32 {{
 # A mutant may loop and write or allocate for ever.
 MOST_MEMORY = 8 << 30
 MOST_FILE = 2 << 30
+# A run may use this many times the processor time that its tests need without a mutant, and these seconds.
+TIMES, SECONDS = 10, 20
+# A run that uses no processor time for so long waits for something that never comes.
+STILL = 60
+EQUIVALENT = pathlib.Path(__file__).with_name("equivalent.txt")
 
 
 class Mutant:
     def __init__(self, listed, text):
         self.name, self.file, self.replacement = listed["name"], listed["file"], listed["replacement"]
         self.start, self.end = offset(text, listed["span"]["start"]), offset(text, listed["span"]["end"])
+        self.line = text[listed["span"]["start"]["line"] - 1].strip()
         function = listed["function"]
         self.function = function and (offset(text, function["span"]["start"]), offset(text, function["span"]["end"]))
         self.id = 0
@@ -182,14 +196,22 @@ def sort_out(mutants):
     return reached, apart
 
 
+def numbered(mutants):
+    """The number of each function that these are in, which the mutants note as their place."""
+    numbers = {place: number for number, place in enumerate(sorted({(m.file, m.body) for m in mutants}))}
+    if len(numbers) > MOST_FUNCTIONS:
+        sys.exit(f"more than {MOST_FUNCTIONS} functions at once")
+    for mutant in mutants:
+        mutant.place = numbers[mutant.file, mutant.body]
+    return numbers
+
+
 def rewrite(copy, mutants):
     """Puts these into the copy. For each file the lines of each mutant's body, and of each function."""
     by_file = collections.defaultdict(lambda: collections.defaultdict(list))
     for mutant in mutants:
         by_file[mutant.file][mutant.body].append(mutant)
-    numbers = {place: number for number, place in enumerate(sorted({(m.file, m.body) for m in mutants}))}
-    if len(numbers) > MOST_FUNCTIONS:
-        sys.exit(f"more than {MOST_FUNCTIONS} functions at once")
+    numbers = numbered(mutants)
     places = {}
     for file, bodies in by_file.items():
         source = (ROOT / file).read_text()
@@ -206,7 +228,6 @@ def rewrite(copy, mutants):
             begun = line
             put(f" match {module}::mutant::at({numbers[file, (start, end)]}) {{\n")
             for mutant in inside:
-                mutant.place = numbers[file, (start, end)]
                 first = line
                 put(f"{mutant.id} => {{")
                 put(source[start : mutant.start] + mutant.replacement + source[mutant.end : end])
@@ -263,19 +284,48 @@ def settle(copy, mutants):
         print(f"  {len(drop)} do not compile, {len(left)} left", flush=True)
 
 
-def copy_tree(copy):
+def tree():
     names = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, stdout=subprocess.PIPE, check=True)
-    for name in filter(None, names.stdout.decode().split("\0")):
+    return sorted(name for name in names.stdout.decode().split("\0") if name and (ROOT / name).is_file())
+
+
+def copy_tree(copy):
+    for name in tree():
         source, target = ROOT / name, copy / name
-        if source.is_file():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if not target.is_file() or target.read_bytes() != source.read_bytes():
-                shutil.copy(source, target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not target.is_file() or target.read_bytes() != source.read_bytes():
+            shutil.copy(source, target)
     (copy / "src/mutant.rs").write_text(SWITCH_SOURCE)
     library = copy / "src/lib.rs"
     # What is certain to panic when it runs is for the tests to notice, and no reason to refuse the whole build.
     allowed = "#![allow(arithmetic_overflow, unconditional_panic)]\n"
     library.write_text(allowed + library.read_text() + "\npub mod mutant;\n")
+
+
+def settled(work, copy, batch, size):
+    """Puts the sample into a copy of the tree, unless it is there from a run before. And how many do not compile."""
+    kept, unviable, digest = work / "settled.json", set(), hashlib.sha256()
+    for name in tree():
+        if not name.startswith("tests/campaigns/"):
+            digest.update(f"{name}\0".encode() + (ROOT / name).read_bytes())
+    asked = [digest.hexdigest(), size, *(mutant.name for mutant in batch)]
+    if kept.is_file():
+        before = json.loads(kept.read_text())
+        unviable = set(before["unviable"])
+        if before["asked"] == asked:
+            left = [mutant for mutant in batch if mutant.name not in unviable]
+            numbered(left[:size])
+            return left[:size], len(batch) - len(left)
+    copy.mkdir(parents=True, exist_ok=True)
+    copy_tree(copy)
+    left, _ = settle(copy, [mutant for mutant in batch if mutant.name not in unviable])
+    gone = {mutant.name for mutant in batch} - {mutant.name for mutant in left}
+    # The others would only make the build slower.
+    for file in {mutant.file for mutant in batch}:
+        shutil.copyfile(ROOT / file, copy / file)
+    rewrite(copy, left[:size])
+    kept.write_text(json.dumps({"asked": asked, "unviable": sorted(unviable | gone)}))
+    return left[:size], len(gone)
 
 
 def programs(copy, unit_only):
@@ -298,8 +348,41 @@ def limits():
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def run(copy, number, program, words, seconds, trace=None):
-    """Runs tests until one fails. What became of them: '' when all passed, or the test that failed, or 'time'."""
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def processor(session):
+    """Seconds of processor time that the living processes of a session and the children they have waited for have used."""
+    used = 0
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit():
+            try:
+                fields = pathlib.Path(entry.path, "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if int(fields[3]) == session:
+                used += sum(map(int, fields[11:15]))
+    return used / TICKS
+
+
+def watch(child, budget, verdict, over):
+    """Ends a run that loops or hangs, and leaves in `verdict` which of them."""
+    most, since = 0, time.monotonic()
+    while not over.wait(1):
+        used, now = processor(child.pid), time.monotonic()
+        if used > budget:
+            verdict.append("loops")
+        elif used > most + 0.05:
+            most, since = used, now
+        elif now - since > STILL:
+            verdict.append("hangs")
+        if verdict:
+            stop(child)
+            return
+
+
+def run(copy, number, program, words, budget, trace=None):
+    """Runs tests until one fails. What became of them ('' when all passed, the test that failed, 'loops' or 'hangs') and their processor time."""
     folder = tempfile.mkdtemp(prefix="mutant-")
     environment = dict(os.environ, **{SWITCH: str(number), "TMPDIR": folder, "CARGO_MANIFEST_DIR": str(copy), "RUST_BACKTRACE": "0"})
     environment.pop("CI", None)
@@ -309,31 +392,31 @@ def run(copy, number, program, words, seconds, trace=None):
         [program, *words], cwd=copy, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         text=True, errors="replace", start_new_session=True, preexec_fn=limits,
     )
-    late = threading.Event()
-
-    def end():
-        late.set()
-        stop(child)
-
-    timer = threading.Timer(seconds, end)
-    timer.start()
-    failed = ""
+    verdict, over = [], threading.Event()
+    watcher = threading.Thread(target=watch, args=(child, budget, verdict, over))
+    watcher.start()
+    failed, code, used = "", None, 0
     try:
         for line in child.stdout:
             if line.startswith("test ") and line.rstrip().endswith("FAILED"):
                 failed = line.split()[1]
                 break
-        stop(child) if failed else None
-        code = child.wait()
+        if failed:
+            stop(child)
+        _, status, usage = os.wait4(child.pid, 0)
+        code = child.returncode = os.waitstatus_to_exitcode(status)
+        used = usage.ru_utime + usage.ru_stime
     finally:
-        timer.cancel()
+        over.set()
+        watcher.join()
         stop(child)
-        child.wait()
+        if code is None:
+            child.wait()
         child.stdout.close()
         shutil.rmtree(folder, ignore_errors=True)
-    if late.is_set():
-        return "time"
-    return failed or ("" if code == 0 else f"ended with {code}")
+    if verdict:
+        return verdict[0], used
+    return failed or ("" if code == 0 else f"ended with {code}"), used
 
 
 def stop(child):
@@ -355,7 +438,7 @@ def names_of(program, words):
 
 
 def explore(arguments, copy, work, unit, whole):
-    """Each test by itself, without a mutant: how long it takes, and which functions with mutants it enters."""
+    """Each test by itself, without a mutant: what it costs, and which functions with mutants it enters."""
     tests = []
     for program, filters in [(unit, []), (whole, arguments.it.split())]:
         if not program:
@@ -363,50 +446,87 @@ def explore(arguments, copy, work, unit, whole):
         names = names_of(program, filters) - names_of(program, ["--ignored"])
         skips = [] if program == unit else ["tidy::", "api::", *arguments.skip]
         tests += [(program, name) for name in sorted(names) if not any(name.startswith(skip) for skip in skips)]
+    # The same programs were perhaps explored before.
+    mark = [[program, os.stat(program).st_mtime_ns] for program in (unit, whole) if program]
+    kept, explored = work / "explored.jsonl", {}
+    if kept.is_file():
+        lines = kept.read_text().splitlines()
+        if lines and json.loads(lines[0]) == mark:
+            explored = {(test["program"], test["name"]): test for test in map(json.loads, lines[1:])}
+    if not explored:
+        kept.write_text(json.dumps(mark) + "\n")
 
     def one(numbered):
         number, (program, name) = numbered
         trace = work / f"trace-{number}"
         trace.unlink(missing_ok=True)
         begun = time.monotonic()
-        outcome = run(copy, 0, program, [name, "--exact", "--test-threads", "1"], arguments.limit, trace)
+        outcome, used = run(copy, 0, program, [name, "--exact", "--test-threads", "1"], arguments.limit, trace)
+        waited = time.monotonic() - begun
         entered = sorted(set(map(int, trace.read_text().split()))) if trace.exists() else []
         trace.unlink(missing_ok=True)
-        return {"program": program, "name": name, "outcome": outcome, "seconds": time.monotonic() - begun, "entered": entered}
+        # Waiting costs too, and less where others have the processor meanwhile.
+        cost = max(used, waited / 4)
+        return {"program": program, "name": name, "outcome": outcome, "used": used, "waited": waited, "cost": cost, "entered": entered}
 
-    with concurrent.futures.ThreadPoolExecutor(arguments.threads) as pool:
-        explored = list(pool.map(one, enumerate(tests)))
-    for test in explored:
+    left = [test for test in tests if test not in explored]
+    with kept.open("a") as log, concurrent.futures.ThreadPoolExecutor(arguments.threads) as pool:
+        for test in pool.map(one, enumerate(left)):
+            explored[test["program"], test["name"]] = test
+            log.write(json.dumps(test) + "\n")
+            log.flush()
+    for test in explored.values():
         if test["outcome"]:
             print(f"  left out, for it fails without a mutant: {test['name']} ({test['outcome']})", flush=True)
-    good = [test for test in explored if not test["outcome"]]
-    print(f"  {len(good)} tests, {sum(test['seconds'] for test in good):.0f} s in all", flush=True)
+    good = [test for key, test in explored.items() if not test["outcome"] and key in set(tests)]
+    print(f"  {len(good)} tests, {sum(test['used'] for test in good):.0f} s of processor time in all", flush=True)
     return good
 
 
-def batches(arguments, tests, unit):
-    """Tests of one program for one run: unit tests first, the quickest first."""
-    batch, length = [], 0
-    for test in sorted(tests, key=lambda test: (test["program"] != unit, test["seconds"])):
-        if batch and (test["program"] != batch[0]["program"] or length + test["seconds"] > arguments.batch):
-            yield batch, length
-            batch, length = [], 0
+def batches(arguments, tests, unit, mutant):
+    """Tests of one program for one run: unit tests first, of these those that bear the name of the mutant's file or folder, the cheapest first."""
+    place = pathlib.Path(mutant.file).with_suffix("").parts
+    words = {place[-1], place[2]} if len(place) > 2 else {place[-1]}
+    batch, cost = [], 0
+    for test in sorted(tests, key=lambda t: (t["program"] != unit, not any(word in t["name"] for word in words), t["cost"])):
+        if batch and (test["program"] != batch[0]["program"] or cost + test["cost"] > arguments.batch):
+            yield batch
+            batch, cost = [], 0
         batch.append(test)
-        length += test["seconds"]
+        cost += test["cost"]
     if batch:
-        yield batch, length
+        yield batch
+
+
+def budget(tests):
+    return SECONDS + TIMES * sum(test["used"] for test in tests)
 
 
 def meet(arguments, copy, unit, tests, mutant):
-    begun, covering = time.monotonic(), [test for test in tests if mutant.place in test["entered"]]
-    result = {"name": mutant.name, "tests": len(covering)}
-    for batch, length in batches(arguments, covering, unit):
-        words = [test["name"] for test in batch] + ["--exact", "--test-threads", str(arguments.threads)]
-        outcome = run(copy, mutant.id, batch[0]["program"], words, 30 + 10 * length)
+    """Lets these tests meet a mutant until one notices it."""
+    begun, used, doubted = time.monotonic(), 0, []
+    result = {"name": mutant.name, "line": mutant.line, "tests": len(tests), "outcome": "missed", "by": ""}
+    waiting = list(batches(arguments, tests, unit, mutant))
+    while waiting and result["outcome"] == "missed":
+        batch = waiting.pop(0)
+        program, words = batch[0]["program"], ["--exact", "--test-threads", str(arguments.threads)]
+        outcome, cost = run(copy, mutant.id, program, [test["name"] for test in batch] + words, budget(batch))
+        used += cost
+        failed = [test for test in batch if test["name"] == outcome]
+        if failed:
+            again, cost = run(copy, mutant.id, program, [outcome, *words], budget(failed))
+            used += cost
+            if not again:
+                # Luck, or the company of the others. The rest of the batch has still to be met.
+                doubted.append(outcome)
+                rest = [test for test in batch if test["name"] != outcome]
+                waiting[:0] = [rest] if rest else []
+                continue
         if outcome:
-            kind = "time" if outcome == "time" else "caught"
-            return result | {"outcome": kind, "by": outcome, "seconds": time.monotonic() - begun}
-    return result | {"outcome": "missed", "by": "", "seconds": time.monotonic() - begun}
+            result |= {"outcome": outcome if outcome in ("loops", "hangs") else "caught", "by": outcome}
+            if outcome in ("loops", "hangs"):
+                result["by"] = " ".join(test["name"] for test in batch)
+    return result | {"used": used, "waited": time.monotonic() - begun, "doubted": doubted}
 
 
 def campaign(arguments, work):
@@ -426,34 +546,57 @@ def campaign(arguments, work):
     batch = reached[: arguments.sample * 8 // 5]
     for number, mutant in enumerate(batch, 1):
         mutant.id = number
-    copy.mkdir(parents=True, exist_ok=True)
     os.environ["CARGO_TARGET_DIR"] = str(work / "target")
-    copy_tree(copy)
-    left, gone = settle(copy, batch)
-    sample = left[: arguments.sample]
-    print(f"{len(sample)} in the sample, {len(gone)} of {len(batch)} do not compile", flush=True)
+    sample, gone = settled(work, copy, batch, arguments.sample)
+    print(f"{len(sample)} in the sample, {gone} of {len(batch)} do not compile", flush=True)
     unit, whole = programs(copy, arguments.unit_only)
-    todo = [mutant for mutant in sample if mutant.name not in known]
-    tests = explore(arguments, copy, work, unit, whole) if todo else []
-    with results.open("a") as log, concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
-        for entry in concurrent.futures.as_completed([pool.submit(meet, arguments, copy, unit, tests, m) for m in todo]):
-            entry = entry.result()
-            known[entry["name"]] = entry
-            log.write(json.dumps(entry) + "\n")
-            log.flush()
-            print(f"  {entry['outcome']:6} {entry['seconds']:5.0f} s {entry['name']} {entry['by']} of {entry['tests']}", flush=True)
+    tests = explore(arguments, copy, work, unit, whole)
+    with results.open("a") as log:
+        for dear in (False, True):
+            met = [test for test in tests if (test["cost"] > arguments.longest) == dear]
+            todo = []
+            for mutant in sample:
+                before, entering = known.get(mutant.name), [test for test in met if mutant.place in test["entered"]]
+                if before is None or (dear and before["outcome"] == "missed" and not before["dear"]):
+                    todo.append((mutant, entering))
+            print(f"  {len(todo)} mutants meet {'the dear' if dear else 'all other'} tests", flush=True)
+            with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+                asked = [pool.submit(meet, arguments, copy, unit, entering, mutant) for mutant, entering in todo]
+                for entry in concurrent.futures.as_completed(asked):
+                    entry = entry.result() | {"dear": dear}
+                    known[entry["name"]] = entry
+                    log.write(json.dumps(entry) + "\n")
+                    log.flush()
+                    costs = f"{entry['used']:5.1f} s used, {entry['waited']:4.0f} s"
+                    print(f"  {entry['outcome']:6} {costs} {entry['name']} {entry['by'][:80]} of {entry['tests']}", flush=True)
     tell([known[mutant.name] for mutant in sample], arguments)
 
 
+def equivalents():
+    """Mutants that no test can notice: the file and what is changed, and the line as it stands in the source."""
+    known, lines = set(), EQUIVALENT.read_text().splitlines() if EQUIVALENT.is_file() else []
+    for name, line in zip(lines, lines[1:]):
+        if name.startswith("src/") and line.startswith("    "):
+            known.add((*without_line(name), line.strip()))
+    return known
+
+
 def tell(entries, arguments):
+    listed = equivalents()
+    for entry in entries:
+        if entry["outcome"] == "missed" and (*without_line(entry["name"]), entry["line"]) in listed:
+            entry["outcome"] = "equivalent"
     by = collections.Counter(entry["outcome"] for entry in entries)
-    noticed = by["caught"] + by["time"]
-    print(f"seed {arguments.seed}: {len(entries)} mutants, {by['caught']} caught, {by['time']} out of time, {by['missed']} missed: ", end="")
-    print(f"{100 * noticed / max(len(entries), 1):.1f} % noticed")
-    for outcome in ("time", "missed"):
+    noticed, of = by["caught"] + by["loops"] + by["hangs"], len(entries) - by["equivalent"]
+    print(f"seed {arguments.seed}: {len(entries)} mutants, {by['equivalent']} equivalent, {by['caught']} caught, {by['loops']} loop, ", end="")
+    print(f"{by['hangs']} hang, {by['missed']} missed: {100 * noticed / max(of, 1):.1f} % noticed")
+    for outcome in ("equivalent", "loops", "hangs", "missed"):
         for entry in sorted(entries, key=lambda entry: entry["name"]):
             if entry["outcome"] == outcome:
                 print(f"{outcome}: {entry['name']}")
+    for entry in entries:
+        for test in entry["doubted"]:
+            print(f"failed once and passed by itself: {test} with {entry['name']}")
 
 
 def main():
@@ -466,10 +609,11 @@ def main():
     parser.add_argument("--work", help="a folder that stays; otherwise a temporary one")
     parser.add_argument("--jobs", type=int, default=1, help="mutants at a time")
     parser.add_argument("--threads", type=int, default=2, help="tests at a time for one mutant")
+    parser.add_argument("--longest", type=float, default=5, help="seconds of a test that waits until the cheaper ones have met all mutants")
     parser.add_argument("--it", default="", help="filters for tests/it, in one word")
     parser.add_argument("--skip", action="append", default=[], help="a filter of tests/it to leave out")
     parser.add_argument("--unit-only", action="store_true")
-    parser.add_argument("--limit", type=float, default=300, help="seconds for a test without a mutant")
+    parser.add_argument("--limit", type=float, default=300, help="seconds of processor time for a test without a mutant")
     parser.add_argument("--batch", type=float, default=5, help="seconds of tests that meet a mutant in one run")
     arguments = parser.parse_args()
     if arguments.work:
