@@ -24,7 +24,7 @@ pub struct BlockRef {
 
 /// A record's content, taken apart.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Body<'a> {
+pub struct WalBody<'a> {
     /// The blocks, in order.
     pub blocks: Vec<BlockRef>,
     /// The transaction that this one is part of.
@@ -35,11 +35,11 @@ pub struct Body<'a> {
     pub main: &'a [u8],
 }
 
-impl<'a> Body<'a> {
+impl<'a> WalBody<'a> {
     /// Takes the content apart; `None` where it does not come out even.
     #[must_use]
-    pub fn parse(content: &'a [u8], magic: u16) -> Option<Body<'a>> {
-        let (mut body, mut rest, mut announced, mut main) = (Body::default(), content, 0_usize, 0_usize);
+    pub fn parse(content: &'a [u8], magic: u16) -> Option<WalBody<'a>> {
+        let (mut body, mut rest, mut announced, mut main) = (WalBody::default(), content, 0_usize, 0_usize);
         while rest.len() > announced {
             match take::<1>(&mut rest)?[0] {
                 255 => {
@@ -151,13 +151,13 @@ mod tests {
         content.extend([255, 2]);
         content.extend([0; 4 + 3 + 2]);
         content.extend(b"ab");
-        let body = Body::parse(&content, V15).expect("it comes out even");
+        let body = WalBody::parse(&content, V15).expect("it comes out even");
         assert_eq!((body.origin, body.top_xid, body.main), (Some(7), Some(9), &b"ab"[..]));
         let block = |fork, block, image, data| BlockRef { file: [1663, 5, 16_384], fork, block, image, data };
         assert_eq!(body.blocks, [block(0, 131_072, 4, 3), block(1, 2, 2, 0)]);
         // A part of it never means the same: bytes of later headers may pass for data, main data is then missing.
-        assert!((0..content.len()).all(|cut| Body::parse(&content[..cut], V15).is_none_or(|body| body.main.is_empty())));
-        assert_eq!(Body::parse(&[40, 0], V15), None);
+        assert!((0..content.len()).all(|cut| WalBody::parse(&content[..cut], V15).is_none_or(|body| body.main.is_empty())));
+        assert_eq!(WalBody::parse(&[40, 0], V15), None);
     }
 
     #[test]

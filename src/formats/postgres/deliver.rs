@@ -1,7 +1,7 @@
 //! Handing over a record: its header's fields, and its content from all the pages that it runs over.
 
 use super::super::Halt;
-use super::body::Body;
+use super::body::WalBody;
 use super::log::name_of;
 use super::meaning::{may_tell_time, time_of};
 use super::operations::operation;
@@ -40,7 +40,7 @@ impl Walker<'_, '_> {
                 Ok(())
             })?;
             let time = if may_tell_time(header.manager) {
-                Body::parse(&content, magic).and_then(|body| time_of(header.manager, record.operation, body.main))
+                WalBody::parse(&content, magic).and_then(|body| time_of(header.manager, record.operation, body.main))
             } else {
                 None
             };

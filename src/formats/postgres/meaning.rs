@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::body::{BlockRef, Body, fork, moment, path, take};
+use super::body::{BlockRef, WalBody, fork, moment, path, take};
 use super::operations::{begins_page, operation};
 use super::page::{PageHeader, SHORT_HEADER, show};
 use crate::disk::Source;
@@ -41,7 +41,7 @@ fn tell(record: &Record<'_>, content: &[u8], magic: u16, decoded: &mut Decoded<'
         decoded.fact("xid", xid);
         parts.push(format!("xid {xid}"));
     }
-    let Some(body) = Body::parse(content, magic) else {
+    let Some(body) = WalBody::parse(content, magic) else {
         decoded.sentence = parts.join(", ");
         return;
     };
