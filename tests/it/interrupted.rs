@@ -157,7 +157,8 @@ fn twice_means_now_for_every_command_that_lasts_and_what_is_left_is_named() {
         "ended at once: LOG is whole; half a copy may be left in ARCHIVE, under a name that the same command uses again\n";
     let out = sandbox.path().join("out");
     let acknowledges = move |_: u32| fs::metadata(&out).is_ok_and(|meta| meta.len() > 10);
-    let long: [(&[&str], &dyn Fn(u32) -> bool, &str); 7] = [
+    type Ready<'a> = &'a dyn Fn(u32) -> bool;
+    let long: [(&[&str], Ready<'_>, &str); 7] = [
         (&[&["verify", "LOG", "--jobs", "1"], &slow[..]].concat(), &reads, ""),
         (&[&["stats", "LOG", "--scan", "--jobs", "1"], &slow[..]].concat(), &reads, ""),
         (&[&["dump", "LOG", "--json"], &slow[..]].concat(), &reads, ""),
