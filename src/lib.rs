@@ -246,6 +246,7 @@ pub mod formats {
     mod batch;
     #[cfg(feature = "formats")]
     mod blocks;
+    mod breakdown;
     mod capped;
     mod decoded;
     #[cfg(feature = "formats")]
@@ -354,6 +355,7 @@ pub mod formats {
     #[doc = include_str!("formats/postgres/FORMAT.md")]
     pub mod postgres {
         mod body;
+        mod counts;
         mod deliver;
         mod diagnose;
         mod format;
@@ -377,6 +379,7 @@ pub mod formats {
     #[doc = include_str!("formats/rocksdb/FORMAT.md")]
     pub mod rocksdb {
         mod batch;
+        mod counts;
         mod decode;
         mod deliver;
         mod diagnose;
@@ -393,6 +396,7 @@ pub mod formats {
     #[doc = include_str!("formats/sqlite/FORMAT.md")]
     pub mod sqlite {
         mod btree;
+        mod counts;
         mod decode;
         mod diagnose;
         mod format;
@@ -408,6 +412,7 @@ pub mod formats {
     #[cfg(feature = "formats")]
     pub mod zookeeper;
     pub use crate::native::{BUCKETS, IndexEntry, Tally, bucket};
+    pub use breakdown::{Breakdown, BreakdownKind, Breakdowns, Count, Counter, Given, Share};
     pub use capped::Capped;
     pub use decoded::{Decode, Decoded, Decoder, LONGEST_DECODED, Secrets, decode, plain, words};
     pub use format::{
@@ -459,6 +464,7 @@ pub mod ops {
     }
     /// What a log is: whether it is whole, what it holds, what it lacks.
     pub mod report {
+        mod behind;
         mod count;
         mod ledger;
         mod map;
@@ -467,6 +473,7 @@ pub mod ops {
         mod times;
         mod verify;
         mod walks;
+        pub use behind::{Behind, behind, behind_damage};
         pub use count::{Amount, Buckets, LogCounts, WriteGap, bucket_end};
         pub use ledger::{LedgerEntry, LedgerReport, PayloadDigest, check_ledger, ledger_from, ledger_head, payload_digest};
         pub use map::{MapCell, map_segment};

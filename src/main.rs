@@ -43,6 +43,7 @@ mod cli {
             pub mod tables;
             pub mod text;
         }
+        pub mod content;
         pub mod diff;
         pub mod escape;
         pub mod formats;

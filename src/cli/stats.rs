@@ -198,6 +198,7 @@ fn empty() -> Stats {
         unchecked: 0,
         damage: 0,
         counts: ops::report::LogCounts::default(),
+        breakdowns: walctl::formats::Breakdowns::default(),
         segments: Vec::new(),
         ending: None,
         replay_records: 0,

@@ -1,6 +1,7 @@
 //! etcd: the files of its format, and its page.
 #![doc = include_str!("etcd/FORMAT.md")]
 
+mod counts;
 mod deliver;
 mod diagnose;
 mod format;

@@ -4,7 +4,7 @@ use std::any::Any;
 
 use serde_json::Value;
 
-use super::{Decode, Ending, Folder, Laid, Mend, Mending, Ours, ReadEnds, ReadHeader, ReadTrailer, Restorer, Summary};
+use super::{Count, Decode, Ending, Folder, Laid, Mend, Mending, Ours, ReadEnds, ReadHeader, ReadTrailer, Restorer, Summary};
 use crate::disk::{Entry, EntryKind, Lock, Segment, Source};
 use crate::model::{Damage, DamageKind, Error, Facts, Keys, Look, Lsn, LsnRange, Place, Record, Span, Time};
 
@@ -55,6 +55,8 @@ pub struct Format {
     pub ours: Option<&'static Ours>,
     /// Makes a decoder that says what its records mean, where walctl can tell.
     pub decode: Option<Decode>,
+    /// Makes a counter that adds up what its records hold, by what matters in this format, where that is more than their kinds.
+    pub count: Option<Count>,
     /// The fields of a record's header, for drawing them over its bytes. The payload follows the last one.
     pub drawing: fn(&Record<'_>) -> Drawing,
     /// How long the header of a frame is, where payloads may be secret: then the bytes behind it are not shown unless the user

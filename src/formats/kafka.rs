@@ -2,6 +2,7 @@
 #![doc = include_str!("kafka/FORMAT.md")]
 
 mod batch;
+mod counts;
 mod diagnose;
 mod format;
 mod index;

@@ -2,6 +2,7 @@
 #![doc = include_str!("mysql/FORMAT.md")]
 
 mod body;
+mod counts;
 mod deliver;
 mod diagnose;
 mod event;

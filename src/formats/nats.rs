@@ -1,6 +1,7 @@
 //! NATS JetStream: the files of its format, and its page.
 #![doc = include_str!("nats/FORMAT.md")]
 
+mod counts;
 mod diagnose;
 mod format;
 mod highway;

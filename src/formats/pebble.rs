@@ -1,6 +1,7 @@
 //! Pebble: the files of its format, and its page.
 #![doc = include_str!("pebble/FORMAT.md")]
 
+mod counts;
 mod decode;
 mod diagnose;
 mod format;

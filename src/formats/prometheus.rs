@@ -1,6 +1,7 @@
 //! Prometheus: the files of its format, and its page.
 #![doc = include_str!("prometheus/FORMAT.md")]
 
+mod counts;
 mod deliver;
 mod diagnose;
 mod format;

@@ -1,6 +1,7 @@
 //! raft-engine: the files of its format, and its page.
 #![doc = include_str!("raft_engine/FORMAT.md")]
 
+mod counts;
 mod diagnose;
 mod format;
 mod group_items;

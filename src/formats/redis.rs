@@ -2,6 +2,7 @@
 #![doc = include_str!("redis/FORMAT.md")]
 
 mod command;
+mod counts;
 mod deliver;
 mod diagnose;
 mod format;

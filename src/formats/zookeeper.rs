@@ -1,6 +1,7 @@
 //! ZooKeeper: the files of its format, and its page.
 #![doc = include_str!("zookeeper/FORMAT.md")]
 
+mod counts;
 mod diagnose;
 mod format;
 mod frame;

@@ -151,7 +151,8 @@ fn agrees_with_dump(sandbox: &Sandbox, what: &str, scopes: &[&[&str]]) {
                 );
             };
             ends("first_lsn", lines.iter().min_by_key(|line| line["lsn"].as_u64()));
-            told.push(["records", "kinds", "tags", "pauses", "frame_sizes", "segments", "rates"].map(|key| stats[key].clone()));
+            let compared = ["records", "kinds", "tags", "breakdowns", "pauses", "frame_sizes", "segments", "rates"];
+            told.push(compared.map(|key| stats[key].clone()));
         }
         assert!(
             told.iter().all(|one| *one == told[0]),

@@ -1,5 +1,6 @@
 //! The keys of what changes logs: `repair`, `repair --undo`, `repair --salvage`, `rotate`.
 
+use super::stats::BEHIND;
 use super::{BYTES_READ, Key, ObjectShape, REQUESTS, SCOPE, ValueKind, flag, int, list, object, text, time};
 
 pub const REPAIR: ObjectShape = ObjectShape {
@@ -190,6 +191,10 @@ const CUT: &[Key] = &[
     int("whole_frames", "Whole frames that are cut with it."),
     int("whole_first_lsn", "The first LSN of these.").or_null(),
     int("whole_last_lsn", "The last LSN of these.").or_null(),
+    Key {
+        kind: ValueKind::OrNull(&ValueKind::Object(BEHIND)),
+        ..text("whole_records", "What whole records that are cut with it hold, in a log of another system.")
+    },
     text("restored_from", "The copy beside the log from which records are put back.").or_null(),
     int("restored_first_lsn", "The first LSN of these.").or_null(),
     int("restored_last_lsn", "The last LSN of these.").or_null(),

@@ -30,6 +30,18 @@ const KEYS: &[Key] = &[
     object("kinds", KINDS, "Records by kind."),
     list("tags", &ValueKind::Object(TAG), "The tags with the most bytes, as many as `--top` says."),
     flag("all_tags_counted", "No tag was left out of the count because there were too many."),
+    list(
+        "breakdowns",
+        &ValueKind::Object(BREAKDOWN),
+        "What the records hold, each by one thing that matters in this format; empty where their kinds say it all.",
+    ),
+    list(
+        "prepared_transactions",
+        &ValueKind::Text,
+        "Transactions of another system that were prepared or begun, and whose end is not in this log.",
+    ),
+    flag("all_prepared_known", "No such transaction was left out: there were not too many, and all records were counted."),
+    int("untold_records", "Records whose content could not be told: encrypted, longer than 64 MiB, or packed in an unknown way."),
     object("frame_sizes", SIZES, "How large the stored payloads of frames are, in bytes."),
     object("group_sizes", SIZES, "How many frames one sync made durable."),
     object("pads", AMOUNT, "Padding of direct writes."),
@@ -73,6 +85,38 @@ const KINDS: &[Key] = &[object("*", AMOUNT, "Records of the kind that the key na
 const AMOUNT: &[Key] = &[int("count", "How many there are."), int("bytes", "Their bytes as they are stored.")];
 
 const TAG: &[Key] = &[int("tag", "The tag of these records."), AMOUNT[0], AMOUNT[1]];
+
+/// What records hold, in one way.
+pub const BREAKDOWN: &[Key] = &[
+    text("what", "What is counted: `operations`, `samples`, `rows`."),
+    text("by", "By what: `column family`, `metric`, `table`."),
+    int("count", "How many there are in all."),
+    int("bytes", "Their bytes; 0 where they have none of their own."),
+    text("part", "The part of the bytes that `part_bytes` counts: `page images`.").or_null(),
+    int("names_count", "How many names there are; up to 10,000 are told apart."),
+    list("rows", &ValueKind::Object(ROW), "The names with the most bytes, or most of them, as many as `--top` says."),
+    object("others", OTHERS, "All other names together."),
+];
+
+const ROW: &[Key] = &[
+    text("name", "The name: a column family, a metric, a table."),
+    int("count", "How many."),
+    int("bytes", "Their bytes."),
+    int("part_bytes", "Those of them that are told apart; null where none are.").or_null(),
+];
+
+const OTHERS: &[Key] = &[ROW[1], ROW[2], ROW[3]];
+
+/// What stands behind a place of a log.
+pub const BEHIND: &[Key] = &[
+    int("records", "Whole records there."),
+    int("first_lsn", "The first LSN of these.").or_null(),
+    int("last_lsn", "The last LSN of these.").or_null(),
+    time("first_time", "The earliest time of one of these.").or_null(),
+    time("last_time", "The latest time of one of these.").or_null(),
+    list("breakdowns", &ValueKind::Object(BREAKDOWN), "What they hold, as in `stats`, with up to ten names each."),
+    flag("more", "Reading ended after 256 MiB: there may be more."),
+];
 
 const SIZES: &[Key] = &[
     int("p50", "Half of them are not larger.").or_null(),

@@ -1,5 +1,6 @@
 //! The keys of `verify --json`.
 
+use super::stats::BEHIND;
 use super::{BYTES_READ, Key, ObjectShape, REQUESTS, SCOPE, ValueKind, flag, int, list, number, object, text, time};
 
 const SCHEMA: Option<&str> = Some("walctl.verify/1");
@@ -77,6 +78,11 @@ const KEYS: &[Key] = &[
         "Missing records that the log itself declares missing: they do not change the verdict.",
     ),
     int("unused_count", "How many LSNs between the records were never assigned by the format that the log was salvaged from."),
+    Key {
+        kind: ValueKind::Object(BEHIND),
+        ..text("behind_damage", "What stands behind the first damage of another system's log, where something whole does.")
+            .sometimes()
+    },
     text("recovery", "What the log's own system would do if it opened the log now, in words.").sometimes(),
     object("media", MEDIA, "What a read past the page cache found; only with `--media`.").sometimes(),
     object("ledger", LEDGER, "How the log compares with a ledger; only with `--ledger`.").sometimes(),

@@ -6,6 +6,7 @@ use walctl::model::{Acknowledged, DamageKind, Hole, LsnRange, Time, Verdict};
 use walctl::ops::mend::{Cut, CutFile, Help, Obstacle, Plan, Provenance, Undo};
 use walctl::ops::report::Report;
 
+use super::content;
 use super::escape;
 use super::json::Object;
 use super::out::{Ink, Out};
@@ -147,6 +148,9 @@ pub fn plan(out: &mut Out, plan: &Plan, report: &Report, typed: &RepairFlags, dr
         writeln!(out, "  {saved} in {}", escape::line(&cut.saved_as))?;
         if let Some(line) = whole(cut, plan.format) {
             paragraph(out, &line)?;
+        }
+        if let Some(holds) = cut.holds.as_ref().filter(|holds| holds.records > 0) {
+            paragraph(out, &format!("  they hold {}", content::behind_words(holds, plan.format)))?;
         }
         let mut fill = from.fill.len() as u64;
         if let Some(copies) = &cut.restored {
@@ -352,6 +356,7 @@ fn cut_json(cut: &Cut) -> Object {
         .put("whole_frames", cut.whole)
         .put("whole_first_lsn", cut.whole_lsns.map(|lsns| lsns.first))
         .put("whole_last_lsn", cut.whole_lsns.map(|lsns| lsns.last))
+        .put("whole_records", cut.holds.as_ref().map(content::behind_json))
         .put("restored_from", restored.map(|restored| restored.copy.as_str()))
         .put("restored_first_lsn", restored.map(|restored| restored.lsns.first))
         .put("restored_last_lsn", restored.map(|restored| restored.lsns.last))

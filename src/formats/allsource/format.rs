@@ -28,6 +28,7 @@ pub const FORMAT: Format = Format {
     around: None,
     ours: None,
     decode: None,
+    count: None,
     drawing: |_| &[("sequence", 0, 12)],
     private: None,
     unprotected: "the checksum covers sequence, append time and event id alone: a payload, entity, tenant, type, metadata, event time or \

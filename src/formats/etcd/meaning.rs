@@ -98,8 +98,7 @@ pub fn decode(source: &Source) -> Decoder {
 
 fn entry(record: &Record<'_>, payload: &[u8], fates: Option<&Fates>, decoded: &mut Decoded<'_>) {
     let Some(head) = EntryHead::parse(payload, payload.len() as u64) else { return };
-    let content = content_of(payload);
-    let (request, told) = asked(&head, content, decoded);
+    let (request, told) = asked(&head, content_of(payload), decoded);
     let fate = fates.map(|fates| fates.word(record, head.index));
     decoded.fact("request", request);
     if let Some(fate) = fate {
@@ -111,6 +110,12 @@ fn entry(record: &Record<'_>, payload: &[u8], fates: Option<&Fates>, decoded: &m
         Some("dead") => format!("dead, replaced by a later leader: {}", told.words),
         Some(fate) => format!("{fate}: {}", told.words),
     };
+}
+
+/// What an entry asks, by its name; `None` of what is no entry.
+pub fn request_of(payload: &[u8], decoded: &Decoded<'_>) -> Option<Value> {
+    let head = EntryHead::parse(payload, payload.len() as u64)?;
+    Some(asked(&head, content_of(payload), decoded).0)
 }
 
 fn content_of(mut entry: &[u8]) -> &[u8] {

@@ -30,6 +30,7 @@ pub const FORMAT: Format = Format {
     around: None,
     ours: None,
     decode: None,
+    count: None,
     drawing: |_| {
         &[
             ("magic", 0, 4),

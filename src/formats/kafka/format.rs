@@ -29,6 +29,7 @@ pub const FORMAT: Format = Format {
     around: None,
     ours: None,
     decode: Some(super::meaning::decode),
+    count: Some(super::counts::count),
     drawing: |_| {
         &[
             ("base offset", 0, 8),

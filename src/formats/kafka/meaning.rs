@@ -39,26 +39,41 @@ pub fn decode(_: &Source) -> Decoder {
     })
 }
 
-fn signed(record: &Record<'_>, name: &str) -> Option<i64> {
+pub fn signed(record: &Record<'_>, name: &str) -> Option<i64> {
     record.fields.iter().find_map(|field| match field.value {
         Value::Signed(number) if field.name == name => Some(number),
         _ => None,
     })
 }
 
-fn text<'a>(record: &Record<'a>, name: &str) -> Option<&'a str> {
+pub fn text<'a>(record: &Record<'a>, name: &str) -> Option<&'a str> {
     record.fields.iter().find_map(|field| match field.value {
         Value::Text(text) if field.name == name => Some(text),
         _ => None,
     })
 }
 
+pub fn flag(record: &Record<'_>, name: &str) -> bool {
+    record.fields.iter().any(|field| field.name == name && field.value == Value::Flag(true))
+}
+
+/// What the mark of a control batch says: its number and its name.
+pub fn mark_of(record: &Record<'_>, payload: &[u8]) -> Option<(u16, String)> {
+    let count = signed(record, "records").and_then(|count| usize::try_from(count).ok())?;
+    let unpacked = unpack(BatchPacking::named(text(record, "compression").unwrap_or_default()), payload)?;
+    mark(&records(&unpacked, count, MOST)?)
+}
+
+fn mark(listed: &[KafkaRecord<'_>]) -> Option<(u16, String)> {
+    let [high, low] = *listed.first()?.key?.get(2..4)? else { return None };
+    let number = u16::from_be_bytes([high, low]);
+    let name = CONTROLS.get(usize::from(number)).map_or_else(|| format!("control type {number}"), |name| (*name).to_owned());
+    Some((number, name))
+}
+
 /// A control batch ends a transaction of its producer, or says what happened to the cluster.
 fn control(record: &Record<'_>, listed: &[KafkaRecord<'_>], decoded: &mut Decoded<'_>) {
-    let key = listed.first().and_then(|first| first.key).unwrap_or_default();
-    let Some([high, low]) = key.get(2..4) else { return };
-    let number = u16::from_be_bytes([*high, *low]);
-    let name = CONTROLS.get(usize::from(number)).map_or_else(|| format!("control type {number}"), |name| (*name).to_owned());
+    let Some((number, name)) = mark(listed) else { return };
     decoded.fact("control", name.clone());
     decoded.sentence = match (number, signed(record, "producer_id")) {
         (0 | 1, Some(producer)) => format!("{name} of the transaction of producer {producer}"),

@@ -18,6 +18,7 @@ pub const FORMAT: Format = Format {
     walk: walk::walk,
     join: log::join,
     decode: Some(meaning::decode),
+    count: Some(super::counts::count),
     mending: Mending::Never {
         why: "no server appends to an old file: after a crash it begins a new one, MySQL cuts the old one behind its last whole transaction by itself, and \
          MariaDB leaves it as it is and may need it to finish prepared transactions; a replica may have read on; \

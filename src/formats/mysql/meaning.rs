@@ -25,14 +25,14 @@ pub fn decode(_: &Source) -> Decoder {
     })
 }
 
-fn number(record: &Record<'_>, name: &str) -> Option<u64> {
+pub fn number(record: &Record<'_>, name: &str) -> Option<u64> {
     record.fields.iter().find_map(|field| match field.value {
         Value::Number(number) if field.name == name => Some(number),
         _ => None,
     })
 }
 
-fn text<'a>(record: &Record<'a>, name: &str) -> Option<&'a str> {
+pub fn text<'a>(record: &Record<'a>, name: &str) -> Option<&'a str> {
     record.fields.iter().find_map(|field| match field.value {
         Value::Text(text) if field.name == name => Some(text),
         _ => None,
@@ -193,15 +193,7 @@ fn compressed(body: &[u8], decoded: &mut Decoded<'_>) {
     };
     decoded.fact("compression", method_name);
     decoded.fact("unpacked_bytes", before);
-    let plain = match method {
-        255 => Some(payload.to_vec()),
-        0 => match Unpacker::default().unpack(payload, LONGEST_PACKED) {
-            Unpacked::Whole(bytes) => Some(bytes),
-            _ => None,
-        },
-        _ => None,
-    };
-    let Some(plain) = plain else {
+    let Some(plain) = unpacked(method, payload) else {
         decoded.sentence = format!("a transaction of {before} bytes, compressed ({method_name}), that cannot be unpacked here");
         return;
     };
@@ -210,6 +202,23 @@ fn compressed(body: &[u8], decoded: &mut Decoded<'_>) {
     let sentence = said.join(", ");
     decoded.fact("inside", events);
     decoded.sentence = format!("a compressed transaction of {before} bytes: {sentence}");
+}
+
+/// The events of a transaction that is packed as a whole, one after the other.
+pub fn unpacked_events(body: &[u8]) -> Option<Vec<u8>> {
+    let (method, _, payload) = packed_fields(body)?;
+    unpacked(method, payload)
+}
+
+fn unpacked(method: u64, payload: &[u8]) -> Option<Vec<u8>> {
+    match method {
+        255 => Some(payload.to_vec()),
+        0 => match Unpacker::default().unpack(payload, LONGEST_PACKED) {
+            Unpacked::Whole(bytes) => Some(bytes),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 /// How it is packed, how long it was before, and its bytes.

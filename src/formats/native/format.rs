@@ -38,6 +38,7 @@ pub const FORMAT: Format = Format {
     around: None,
     ours: Some(&OURS),
     decode: None,
+    count: None,
     drawing: |_| {
         &[
             ("magic", 0, 4),

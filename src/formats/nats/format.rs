@@ -17,6 +17,7 @@ pub const FORMAT: Format = Format {
     walk: walk::walk,
     join: log::join,
     decode: Some(super::meaning::decode),
+    count: Some(super::counts::count),
     mending: Mending::Asked(log::mend),
     lock: None,
     restore: None,

@@ -30,6 +30,7 @@ pub const FORMAT: Format = Format {
     around: None,
     ours: None,
     decode: None,
+    count: None,
     drawing,
     private: None,
     // Padding bears nothing, and a changed preamble opens no payload.

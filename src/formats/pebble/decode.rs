@@ -13,7 +13,8 @@ pub fn decode(source: &Source) -> Decoder {
     Box::new(move |_, payload, decoded| batch(payload, &folder, decoded))
 }
 
-fn shape(kind: u8) -> Option<OperationShape> {
+/// How an operation of this type is laid out.
+pub fn shape(kind: u8) -> Option<OperationShape> {
     let (name, slices) = match kind {
         0 => ("delete", 1),
         1 => ("set", 2),

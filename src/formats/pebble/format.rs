@@ -31,6 +31,7 @@ pub const FORMAT: Format = Format {
     around: Some(log::around),
     ours: None,
     decode: Some(decode::decode),
+    count: Some(super::counts::count),
     drawing,
     private: Some(11),
     unprotected: "",

@@ -31,6 +31,7 @@ pub const FORMAT: Format = Format {
     around: Some(walk::around),
     ours: None,
     decode: Some(decode),
+    count: Some(super::counts::count),
     drawing: |_| {
         &[("length", 0, 4), ("xid", 4, 4), ("prev", 8, 8), ("info", 16, 1), ("manager", 17, 1), ("zero", 18, 2), ("crc", 20, 4)]
     },

@@ -14,10 +14,29 @@ const LISTED: usize = 8;
 
 /// Says what the records of one log mean.
 pub fn decode(source: &Source) -> Decoder {
-    // All segments are of one release: a server does not go on with another one's log.
-    let head = |segment| Some(PageHeader::parse(source.cursor(segment).ok()?.bytes(0, SHORT_HEADER))?.magic);
-    let magic = source.segments.iter().find_map(head).unwrap_or_default();
+    let magic = magic_of(source);
     Box::new(move |record, content, decoded| tell(record, content, magic, decoded))
+}
+
+/// The number of the release that wrote a log. All segments are of one: a server does not go on with another one's log.
+pub fn magic_of(source: &Source) -> u16 {
+    let head = |segment| Some(PageHeader::parse(source.cursor(segment).ok()?.bytes(0, SHORT_HEADER))?.magic);
+    source.segments.iter().find_map(head).unwrap_or_default()
+}
+
+/// Who wrote a record, and the byte in which that manager says what it is.
+pub fn manager_and_info(record: &Record<'_>) -> (u8, u8) {
+    let byte = |name| u8::try_from(number(record, name)).unwrap_or_default();
+    (byte("manager"), byte("info"))
+}
+
+/// What a record does, as people read it.
+pub fn shown_operation(manager: u8, info: u8, magic: u16) -> String {
+    match (operation(manager, info, magic), begins_page(manager, info)) {
+        ("", _) => format!("operation 0x{:02X}", info & 0xF0),
+        (name, true) => format!("{name}+INIT"),
+        (name, false) => name.to_owned(),
+    }
 }
 
 fn number(record: &Record<'_>, name: &str) -> u64 {
@@ -26,15 +45,9 @@ fn number(record: &Record<'_>, name: &str) -> u64 {
 }
 
 fn tell(record: &Record<'_>, content: &[u8], magic: u16, decoded: &mut Decoded<'_>) {
-    let byte = |name| u8::try_from(number(record, name)).unwrap_or_default();
-    let (manager, info, xid) = (byte("manager"), byte("info"), number(record, "xid"));
+    let ((manager, info), xid) = (manager_and_info(record), number(record, "xid"));
     let name = operation(manager, info, magic);
-    let init = begins_page(manager, info);
-    let shown = match (name, init) {
-        ("", _) => format!("operation 0x{:02X}", info & 0xF0),
-        (name, true) => format!("{name}+INIT"),
-        (name, false) => name.to_owned(),
-    };
+    let shown = shown_operation(manager, info, magic);
     decoded.fact("operation", shown.as_str());
     let mut parts = vec![shown];
     if xid != 0 {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use super::super::{Decoded, Decoder, Halt, Item, Sink, Visit, Want, plain, words};
+use super::super::{Decoded, Decoder, Given, Halt, Item, Sink, Visit, Want, plain, words};
 use super::log::checkpoint_of;
 use super::records::{Logged, each};
 use crate::disk::Source;
@@ -15,7 +15,7 @@ const STALE: u64 = 0x7FF0_0000_0000_0002;
 /// So many things of a record are named in its sentence.
 const NAMED: usize = 3;
 /// Labels of no more series are kept, and a record lists no more things: both are bounded by what a server keeps in memory.
-const MOST: usize = 1 << 20;
+pub const MOST: usize = 1 << 20;
 
 /// Names of series by their numbers, as `name{label="value"}`.
 type Names = HashMap<u64, String>;
@@ -43,45 +43,64 @@ pub fn decode(source: &Source) -> Decoder {
 
 /// Labels in the form in which people query them; everything that could break out of it is escaped.
 fn name(labels: &[(&[u8], &[u8])]) -> String {
-    let metric = labels.iter().find(|(label, _)| *label == b"__name__").map_or(&[][..], |(_, value)| *value);
+    let metric = metric_of(labels);
     let quoted = |value: &[u8]| words(value).replace('\\', "\\\\").replace('"', "\\\"");
     let rest: Vec<String> = labels
         .iter()
         .filter(|(label, _)| *label != b"__name__")
         .map(|(label, value)| format!("{}=\"{}\"", words(label), quoted(value)))
         .collect();
-    if rest.is_empty() && !metric.is_empty() { words(metric) } else { format!("{}{{{}}}", words(metric), rest.join(",")) }
+    if rest.is_empty() && !metric.is_empty() { metric } else { format!("{metric}{{{}}}", rest.join(",")) }
 }
 
 /// The series of a log and, for a `wal`, those of its newest checkpoint; for a `wbl`, those of the `wal` beside it.
 fn names_of(source: &Source) -> Names {
     let mut names = Names::new();
+    names_before(source, Given::Some, &mut |number, labels| {
+        if names.len() < MOST {
+            names.insert(number, name(labels));
+        }
+    });
+    names
+}
+
+/// Takes the number and the labels of a series.
+type TakeSeries<'t> = dyn FnMut(u64, &[(&[u8], &[u8])]) + 't;
+
+/// The same, one series after the other; those of the log itself only if its records are not all given anyway.
+pub fn names_before(source: &Source, given: Given, take: &mut TakeSeries<'_>) {
     let folder = source.dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     if folder == "wbl" {
         if let Some(beside) = source.dir.parent().and_then(|data| open(source, &data.join("wal"))) {
-            with_checkpoint(&beside, &mut names);
+            with_checkpoint(&beside, take);
+            collect(&beside, take);
         }
     } else if checkpoint_of(&folder).is_none() {
-        with_checkpoint(source, &mut names);
+        with_checkpoint(source, take);
     }
-    collect(source, &mut names);
-    names
+    if given == Given::Some {
+        collect(source, take);
+    }
+}
+
+/// The metric of a series; empty where it has none.
+pub fn metric_of(labels: &[(&[u8], &[u8])]) -> String {
+    labels.iter().find(|(label, _)| *label == b"__name__").map_or_else(String::new, |(_, value)| words(value))
 }
 
 fn open(source: &Source, dir: &std::path::Path) -> Option<Source> {
     super::format::FORMAT.log_in(source.disk.clone(), dir).ok()
 }
 
-fn with_checkpoint(source: &Source, names: &mut Names) {
+fn with_checkpoint(source: &Source, take: &mut TakeSeries<'_>) {
     let newest = source.others.iter().filter_map(|name| Some((checkpoint_of(name)?, name))).max();
     if let Some(checkpoint) = newest.and_then(|(_, name)| open(source, &source.dir.join(name))) {
-        collect(&checkpoint, names);
+        collect(&checkpoint, take);
     }
-    collect(source, names);
 }
 
 /// Adds the series of one log; what cannot be read is left out.
-fn collect(source: &Source, names: &mut Names) {
+fn collect(source: &Source, series: &mut TakeSeries<'_>) {
     for segment in source.segments.iter().chain(&source.beyond) {
         // A stream is read once, and its reader is under way.
         if source.file(segment).ok().and_then(|file| file.identity()).is_none() {
@@ -93,10 +112,8 @@ fn collect(source: &Source, names: &mut Names) {
                 && let Some(bytes) = record.payload.whole()
             {
                 each(bytes, &mut |thing| {
-                    if let Logged::Series(number, labels) = thing
-                        && names.len() < MOST
-                    {
-                        names.insert(number, name(&labels));
+                    if let Logged::Series(number, labels) = thing {
+                        series(number, &labels);
                     }
                 });
             }

@@ -18,6 +18,7 @@ pub const FORMAT: Format = Format {
     walk: walk::walk,
     join: log::join,
     decode: Some(meaning::decode),
+    count: Some(super::counts::count),
     mending: Mending::Asked(log::mend),
     // The engine locks LOCK with flock, and its files are open for writing anyway.
     lock: None,

@@ -24,13 +24,21 @@ pub fn decode(_: &Source) -> Decoder {
     })
 }
 
-fn batch(record: &Record<'_>, payload: &[u8], decoded: &mut Decoded<'_>) -> Option<()> {
-    let field = |name: &str| record.fields.iter().find(|field| field.name == name).map(|field| field.value);
-    let Some(FieldValue::Number(offset)) = field("items_offset") else { return None };
+fn field<'a>(record: &Record<'a>, name: &str) -> Option<FieldValue<'a>> {
+    record.fields.iter().find(|field| field.name == name).map(|field| field.value)
+}
+
+/// The items of a batch, and the bytes of their entries as they are stored.
+pub fn items_of<'a>(record: &Record<'_>, payload: &'a [u8]) -> Option<(Vec<GroupItem<'a>>, &'a [u8])> {
+    let Some(FieldValue::Number(offset)) = field(record, "items_offset") else { return None };
     let at = usize::try_from(offset).ok()?.checked_sub(HEADER)?;
     let found = items(payload.get(at..payload.len().checked_sub(4)?)?)?;
-    let stored = payload.get(..at.saturating_sub(4))?;
-    let entries = match field("compression") {
+    Some((found, payload.get(..at.saturating_sub(4))?))
+}
+
+fn batch(record: &Record<'_>, payload: &[u8], decoded: &mut Decoded<'_>) -> Option<()> {
+    let (found, stored) = items_of(record, payload)?;
+    let entries = match field(record, "compression") {
         Some(FieldValue::Text("lz4")) => unpacked(stored).map(Cow::Owned),
         _ => Some(Cow::Borrowed(stored)),
     };

@@ -31,6 +31,7 @@ pub const FORMAT: Format = Format {
     around: None,
     ours: None,
     decode: None,
+    count: None,
     drawing: |_| &[("magic", 0, 4), ("crc", 4, 4), ("length", 8, 4), ("type", 12, 1), ("flags", 13, 1)],
     private: None,
     unprotected: "a record's type and flags can change to others that a writer may use; LSNs are not written, so records that are \

@@ -12,7 +12,7 @@ use crate::formats::{Decoded, Decoder, plain, words};
 use crate::model::{Record, Value as FieldValue};
 
 /// Column families by number.
-type Families = HashMap<u64, String>;
+pub type Families = HashMap<u64, String>;
 
 /// A decoder for one log. Names of column families are read from the MANIFEST when the first batch is shown.
 pub fn decode(source: &Source) -> Decoder {
@@ -25,7 +25,8 @@ pub fn decode(source: &Source) -> Decoder {
     })
 }
 
-fn names(source: &Source) -> Families {
+/// The column families of the database whose log this is.
+pub fn names(source: &Source) -> Families {
     let mut families = Families::from([(0, "default".to_owned())]);
     let Ok(Some(mut manifest)) = newest(source) else { return families };
     each(&mut manifest, &mut |record| {
@@ -39,7 +40,8 @@ fn names(source: &Source) -> Families {
     families
 }
 
-fn shape(kind: u8) -> Option<OperationShape> {
+/// How an operation of this type is laid out.
+pub fn shape(kind: u8) -> Option<OperationShape> {
     const fn of(name: &'static str, slices: usize) -> OperationShape {
         OperationShape::of(name, slices)
     }

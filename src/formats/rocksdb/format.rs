@@ -27,6 +27,7 @@ pub const FORMAT: Format = Format {
     around: None,
     ours: None,
     decode: Some(decode::decode),
+    count: Some(super::counts::count),
     drawing,
     private: Some(7),
     unprotected: "",

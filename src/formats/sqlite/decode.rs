@@ -70,6 +70,19 @@ fn frame(record: &Record<'_>, bytes: &[u8], owners: &OwnerMap, decoded: &mut Dec
     decoded.sentence = words;
 }
 
+/// What a page belongs to, by name.
+pub fn owner_name(number: u32, bytes: &[u8], owners: &OwnerMap) -> String {
+    match (TreePage::parse(number, bytes), owners.owner(number)) {
+        (Some(page), Some(PageOwner::Tree(index, false))) if owners.trees[*index].is_table == page.kind.is_table() => {
+            called(owners.trees[*index].is_table, &owners.trees[*index].name)
+        }
+        (_, Some(PageOwner::Tree(index, true))) => called(owners.trees[*index].is_table, &owners.trees[*index].name),
+        (_, Some(PageOwner::PointerMap)) => "(pointer map)".to_owned(),
+        (None, Some(PageOwner::Free)) => "(free)".to_owned(),
+        _ => "(freed or used otherwise since)".to_owned(),
+    }
+}
+
 fn belongs(is_table: bool, name: &str, table: &str, decoded: &mut Decoded<'_>) {
     decoded.fact("table", table);
     if !is_table {

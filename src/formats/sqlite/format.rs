@@ -33,6 +33,7 @@ pub const FORMAT: Format = Format {
     around: None,
     ours: None,
     decode: Some(decode::decode),
+    count: Some(super::counts::count),
     drawing: |_| &[("page", 0, 4), ("size", 4, 4), ("salts", 8, 8), ("sum", 16, 8)],
     private: Some(FRAME_HEADER as u64),
     unprotected: "",

@@ -18,6 +18,7 @@ pub const FORMAT: Format = Format {
     walk: walk::walk,
     join: log::join,
     decode: Some(super::meaning::decode),
+    count: Some(super::counts::count),
     mending: Mending::Asked(log::mend),
     lock: None,
     restore: None,

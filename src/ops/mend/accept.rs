@@ -147,6 +147,7 @@ fn new_segment(input: &Input, name: String, like: &Segment) -> Cut {
         acknowledged: Acknowledged::No,
         whole: 0,
         whole_lsns: None,
+        holds: None,
         saved_as: String::new(),
         saved: false,
         restored: None,

@@ -6,7 +6,7 @@ use crate::disk::{Cursor, Segment, crc32};
 use crate::formats::{Item, Mark, Mend, Want};
 use crate::model::{Acknowledged, Damage, DamageKind, Error, Lsn, LsnRange, Place, Record, Result, Time, Verdict};
 use crate::ops::open::Input;
-use crate::ops::report::Report;
+use crate::ops::report::{Report, behind};
 use crate::ops::walk;
 
 /// More zeros than this at the end of a segment are room that was made ahead; only their number is kept.
@@ -55,6 +55,7 @@ pub(super) fn describe(
         report.damage.iter().filter(|d| d.span.place.segment == segment.id && d.span.start() >= offset).collect();
     let due = here.iter().find_map(|d| d.lsn).filter(|_| !removed);
     let (whole, whole_lsns) = whole_behind(input, segment, offset, due)?;
+    let holds = if whole > 0 && input.format.ours.is_none() { behind(input, at, true) } else { None };
     let doubt = here.iter().fold(whole_lsns, |all, d| join(all, d.doubt));
     let (kinds, why) = reasons(&here, permit);
     let acknowledged = match permit.at {
@@ -92,6 +93,7 @@ pub(super) fn describe(
         acknowledged,
         whole,
         whole_lsns,
+        holds,
         saved_as: String::new(),
         saved: false,
         restored: None,

@@ -45,6 +45,7 @@ static LINES: Format = Format {
     around: None,
     ours: None,
     decode: None,
+    count: None,
     drawing: |_| &[],
     private: None,
     unprotected: "",

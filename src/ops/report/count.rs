@@ -120,6 +120,8 @@ pub struct LogCounts {
     first_time: u64,
     first_lsn: Option<Lsn>,
     last_time: u64,
+    /// How many records there were when one of another system last left a point.
+    pointed: Option<u64>,
 }
 
 impl LogCounts {
@@ -273,7 +275,9 @@ impl LogCounts {
                 (self.first_time, self.first_lsn) = (time.0, record.lsn);
             }
             self.last_time = time.0;
-            if self.records % 64 == 1 {
+            // Not each record need have a time.
+            if self.pointed.is_none_or(|pointed| self.records >= pointed + 64) {
+                self.pointed = Some(self.records);
                 self.point(time.0, self.records - 1);
             }
         }
@@ -405,6 +409,16 @@ mod tests {
             assert_eq!((whole.records, whole.frames, whole.stored_bytes), (sum.records, sum.frames, sum.stored_bytes));
             assert_eq!(sum.rates(8).iter().sum::<u64>(), 200);
         }
+    }
+
+    #[test]
+    fn a_rate_is_known_where_only_few_records_bear_a_time() {
+        let mut counts = LogCounts::default();
+        for number in 0..100u64 {
+            let time = (number % 9 == 5).then_some(Time(1000 + number));
+            counts.record(&Record { time, ..Record::at(Span::new(SegmentId(0), number, number + 1)) });
+        }
+        assert!(counts.rates(8).iter().sum::<u64>() >= 90, "{:?}", counts.rates(8));
     }
 
     #[test]

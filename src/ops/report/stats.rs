@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::count::LogCounts;
-use crate::disk::{Remote, Segment, Traffic};
-use crate::formats::{Ending, Halt, Item, Mark, Ours, State, Summary, Tally, Want};
+use crate::disk::{Remote, Segment, Source, Traffic};
+use crate::formats::{Breakdowns, Counter, Ending, Given, Halt, Item, Mark, Ours, State, Summary, Tally, Want};
 use crate::model::{Damage, Error, Lsn, LsnRange, Result, Time, Verdict};
 use crate::ops::far::sure;
 use crate::ops::in_order::in_order;
@@ -50,6 +50,8 @@ pub struct Stats {
     pub damage: u64,
     /// All segments together.
     pub counts: LogCounts,
+    /// What its records hold, by what matters in its format; empty where a format has nothing to tell.
+    pub breakdowns: Breakdowns,
     /// Each by itself.
     pub segments: Vec<SegmentStats>,
     /// How the log ends.
@@ -211,31 +213,41 @@ impl Default for StatsWish {
 pub fn stats(input: &Input, wish: &StatsWish, progress: &Progress) -> Result<Stats> {
     steady(input, |input| {
         if wish.scope.is_all() {
-            return count(input, input.source.segments.len(), wish, progress);
+            return count(input, &input.source, wish, progress);
         }
         let Input { source, format, keys, .. } = input;
         let range = segments_of_use(source, format, keys, wish.scope)?.range;
         let some = Input { source: source.narrow(range), ..input.clone() };
-        count(&some, source.segments.len(), wish, progress)
+        count(&some, source, wish, progress)
     })
 }
+
+/// A segment, what its records come to if it was walked, and how long that took.
+type CountedSegment = (SegmentPart, Option<LogCounts>, Duration);
 
 /// What reading the segments gave.
 struct SegmentParts {
     counts: LogCounts,
+    breakdowns: Breakdowns,
     parts: Vec<SegmentPart>,
     /// What was walked, and how long that took one thread.
     read_bytes: u64,
     read_time: Duration,
 }
 
-fn count_segments(input: &Input, live: bool, wish: &StatsWish, progress: &Progress) -> Result<SegmentParts> {
+fn count_segments(input: &Input, all: &Source, live: bool, wish: &StatsWish, progress: &Progress) -> Result<SegmentParts> {
     let source = &input.source;
     progress.done.store(0, Ordering::Relaxed);
+    let (given, jobs) = match (input.format.count, wish.scope.is_all()) {
+        (None, _) => (None, wish.jobs),
+        // What a record holds can depend on those before it, so one thread reads them all.
+        (Some(count), true) => (Some((count, Given::All)), 1),
+        (Some(count), false) => (Some((count, Given::Some)), 1),
+    };
     if let Some(remote) = source.disk.remote() {
-        remote.readers(wish.jobs);
+        remote.readers(jobs);
     }
-    let one = |index: usize| {
+    let one = |index: usize, content: Option<&mut Content>| {
         if progress.stop.load(Ordering::Relaxed) {
             return Err(Error::Interrupted);
         }
@@ -246,31 +258,46 @@ fn count_segments(input: &Input, live: bool, wish: &StatsWish, progress: &Progre
             return Ok((part, None, Duration::ZERO));
         }
         let begun = Instant::now();
-        let (part, counted) = count_segment(input, segment, live, wish.scope, progress)?;
+        let (part, counted) = count_segment(input, segment, live, (wish.scope, content), progress)?;
         Ok((part, Some(counted), begun.elapsed()))
     };
     let parts = Vec::with_capacity(source.segments.len());
-    let mut all = SegmentParts { counts: LogCounts::default(), parts, read_bytes: 0, read_time: Duration::ZERO };
-    in_order(source.segments.len(), wish.jobs, &one, &mut |index, (part, counted, took)| {
+    let (counts, breakdowns) = (LogCounts::default(), Breakdowns::default());
+    let mut sum = SegmentParts { counts, breakdowns, parts, read_bytes: 0, read_time: Duration::ZERO };
+    let mut take = |index: usize, (part, counted, took): CountedSegment| {
         if let Some(counted) = counted {
-            all.read_bytes += part.used;
-            all.read_time += took;
-            all.counts.append(counted);
+            sum.read_bytes += part.used;
+            sum.read_time += took;
+            sum.counts.append(counted);
         }
         if let Some(tally) = &part.tally {
-            all.counts.add(tally, index);
+            sum.counts.add(tally, index);
         }
-        all.parts.push(part);
+        sum.parts.push(part);
         Ok(())
-    })?;
-    Ok(all)
+    };
+    let Some((count, given)) = given else {
+        in_order(source.segments.len(), jobs, &|index| one(index, None), &mut take)?;
+        return Ok(sum);
+    };
+    let mut content = Content::of(count(all, given));
+    (0..source.segments.len()).try_for_each(|index| take(index, one(index, Some(&mut content))?))?;
+    sum.breakdowns = content.breakdowns;
+    if given == Given::Some {
+        // The end of a transaction can stand behind what was read.
+        sum.breakdowns.open.clear();
+        sum.breakdowns.more_open = true;
+    }
+    Ok(sum)
 }
 
-/// Counts the segments of `input`, which are those of a log with so many segments that are of use.
-fn count(input: &Input, of: usize, wish: &StatsWish, progress: &Progress) -> Result<Stats> {
+/// Counts the segments of `input`, which are those of the log `all` that are of use.
+fn count(input: &Input, all: &Source, wish: &StatsWish, progress: &Progress) -> Result<Stats> {
     let source = &input.source;
     let live = source.writer(input.format.lock);
-    let SegmentParts { mut counts, parts, read_bytes, read_time } = count_segments(input, live.is_some(), wish, progress)?;
+    let counted = count_segments(input, all, live.is_some(), wish, progress)?;
+    let SegmentParts { mut counts, breakdowns, parts, read_bytes, read_time } = counted;
+    let of = all.segments.len();
     let whole = wish.scope.is_all();
     let (parts, verdict, damage) = judged(input, live.is_some(), parts)?;
     let unchecked = if whole { parts.iter().filter(|part| !part.checked()).count() } else { of } as u64;
@@ -302,6 +329,7 @@ fn count(input: &Input, of: usize, wish: &StatsWish, progress: &Progress) -> Res
         unchecked,
         damage,
         counts,
+        breakdowns,
         segments,
         ending,
         replay_records,
@@ -310,6 +338,19 @@ fn count(input: &Input, of: usize, wish: &StatsWish, progress: &Progress) -> Res
         traffic: source.disk.remote().map(Remote::traffic),
         now: Time::now(),
     })
+}
+
+/// What the records that were read hold.
+struct Content {
+    counter: Counter,
+    room: Vec<u8>,
+    breakdowns: Breakdowns,
+}
+
+impl Content {
+    fn of(counter: Counter) -> Content {
+        Content { counter, room: Vec::new(), breakdowns: Breakdowns::default() }
+    }
 }
 
 /// A segment whose end answers for all of it.
@@ -330,11 +371,11 @@ fn count_segment(
     input: &Input,
     segment: &Segment,
     live: bool,
-    scope: Scope,
+    (scope, mut content): (Scope, Option<&mut Content>),
     progress: &Progress,
 ) -> Result<(SegmentPart, LogCounts)> {
     let Scope { lsns, since, until } = scope;
-    let want = Want { tally: true, live, lsns, since, until, ..Want::default() };
+    let want = Want { tally: true, live, lsns, since, until, payloads: content.is_some(), ..Want::default() };
     let (mut counts, mut reached) = (LogCounts::default(), 0);
     let mut step = |to: u64| {
         progress.read(to.saturating_sub(reached));
@@ -342,7 +383,12 @@ fn count_segment(
     };
     let mut take = |item: Item<'_>| {
         match item {
-            Item::Record(record) if scope.holds(record.lsns(), record.time) => counts.record(record),
+            Item::Record(record) if scope.holds(record.lsns(), record.time) => {
+                counts.record(record);
+                if let Some(Content { counter, room, breakdowns }) = content.as_deref_mut() {
+                    breakdowns.record(counter, record, room)?;
+                }
+            }
             Item::Hurt(_) => drop(progress.damage.fetch_add(1, Ordering::Relaxed)),
             Item::Reached(offset) => step(offset),
             Item::Record(_) | Item::Mark(_) => {}

@@ -6,10 +6,11 @@ use walctl::formats::KnownHole;
 use walctl::model::{Damage, LsnRange, Span, Warning};
 use walctl::ops::accept::{AcceptedDamage, VoidAcceptance};
 use walctl::ops::open::Input;
-use walctl::ops::report::{LedgerReport, MediaView, Report, SegmentReport, TimesAround, times_around};
+use walctl::ops::report::{LedgerReport, MediaView, Report, SegmentReport, TimesAround, behind_damage, times_around};
 
 use super::{LookedBeside, portion, seen, segment_name};
 use crate::cli::hint;
+use crate::cli::render::content;
 use crate::cli::render::json::Object;
 use crate::cli::render::out::Out;
 use crate::cli::render::traffic;
@@ -39,6 +40,9 @@ pub fn write(out: &mut Out, input: &Input, report: &Report, beside: &LookedBesid
         .put("unused_count", report.unused_lsns);
     if let Some(recovery) = &report.recovery {
         object = object.put("recovery", recovery.as_str());
+    }
+    if let Some(behind) = behind_damage(input, report) {
+        object = object.put("behind_damage", content::behind_json(&behind));
     }
     if let Some(view) = &beside.media {
         object = object.put("media", media(input, view));

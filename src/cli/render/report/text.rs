@@ -7,10 +7,13 @@ use walctl::formats::{Numbers, numbers_of};
 use walctl::model::{Acknowledged, Damage, DamageKind, LsnRange, Verdict};
 use walctl::ops::open::Input;
 use walctl::ops::read::bytes_around;
-use walctl::ops::report::{LedgerReport, MediaView, NOT_CHECKED, RecordTime, Report, SegmentReport, TimesAround, times_around};
+use walctl::ops::report::{
+    LedgerReport, MediaView, NOT_CHECKED, RecordTime, Report, SegmentReport, TimesAround, behind_damage, times_around,
+};
 
 use super::{LookedBeside, accepted, place, portion, readable, seen};
 use crate::cli::hint;
+use crate::cli::render::content;
 use crate::cli::render::escape;
 use crate::cli::render::hex;
 use crate::cli::render::out::{Ink, Out};
@@ -310,6 +313,10 @@ fn verdict(out: &mut Out, input: &Input, report: &Report) -> io::Result<()> {
     }
     if let Some(recovery) = &report.recovery {
         writeln!(out, "  if it is opened now: {}", escape::line(recovery))?;
+    }
+    if let Some(behind) = behind_damage(input, report) {
+        let words = content::behind_words(&behind, report.format);
+        writeln!(out, "  behind the first damage: {}", escape::line(&words))?;
     }
     if !report.unprotected.is_empty() {
         writeln!(out, "  not protected by {}: {}", report.format, report.unprotected)?;
