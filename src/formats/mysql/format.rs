@@ -38,6 +38,8 @@ pub const FORMAT: Format = Format {
                   checksums are off or MariaDB encrypted it; and nothing links events, so a cut between two of them in the last file is \
                   seen only where it leaves a transaction open",
     words: &[
+        "its own sum",
+        "is right, so it was written like that",
         "no-checksums",
         "encrypted",
         "uncommitted",

@@ -181,7 +181,7 @@ fn previous(body: &[u8], decoded: &mut Decoded<'_>) {
 }
 
 /// No transaction that was packed is longer than MySQL lets one be.
-const LONGEST_PACKED: usize = 64 << 20;
+pub const LONGEST_PACKED: usize = 64 << 20;
 
 /// A transaction that is packed as a whole: its events, and what they do to which table.
 fn compressed(body: &[u8], decoded: &mut Decoded<'_>) {
@@ -219,6 +219,35 @@ fn unpacked(method: u64, payload: &[u8]) -> Option<Vec<u8>> {
         },
         _ => None,
     }
+}
+
+/// What is wrong with a transaction that is packed as a whole; `None` where nothing is, or nothing here can tell.
+pub fn wrong_inside(body: &[u8]) -> Option<String> {
+    let Some((method, before, payload)) = packed_fields(body) else {
+        return Some("fields of a packed transaction that do not come out even".to_owned());
+    };
+    let events = match method {
+        255 => payload.to_vec(),
+        0 => match Unpacker::default().unpack(payload, LONGEST_PACKED) {
+            Unpacked::Whole(events) => events,
+            Unpacked::Bad => return Some(format!("{} bytes that do not unpack", payload.len())),
+            Unpacked::Part(_) | Unpacked::Closed => return None,
+        },
+        _ => return None,
+    };
+    if before != 0 && events.len() as u64 != before {
+        return Some(format!("{} bytes unpacked, where {before} are announced", events.len()));
+    }
+    let mut rest = &events[..];
+    while !rest.is_empty() {
+        let at = events.len() - rest.len();
+        let length = rest.first_chunk::<{ HEADER as usize }>().map(|head| LogEvent::parse(head, 0).length as usize);
+        match length.filter(|length| *length >= HEADER as usize).and_then(|length| rest.get(length..)) {
+            Some(behind) => rest = behind,
+            None => return Some(format!("no whole event at byte {at} of the {} unpacked ones", events.len())),
+        }
+    }
+    None
 }
 
 /// How it is packed, how long it was before, and its bytes.

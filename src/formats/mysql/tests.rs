@@ -237,3 +237,57 @@ fn a_relay_log_goes_on_behind_a_rotation_of_its_source() {
     let seen = read_files(&FORMAT, &[("relay-bin.000001", &made.bytes)]);
     assert_eq!((seen.verdict(), seen.kinds.len(), seen.endings), (Verdict::Clean, 9, vec![Ending::FileEnds]));
 }
+
+/// An event as it stands in a packed transaction: without a sum.
+fn inner(kind: u8, body: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![1, 2, 3, 4, kind, 7, 0, 0, 0];
+    bytes.extend((19 + body.len() as u32).to_le_bytes());
+    bytes.extend([0; 6]);
+    bytes.extend(body);
+    bytes
+}
+
+/// A Zstandard frame whose one block is stored as it is.
+fn frame(content: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(content.len()).expect("small");
+    let block = (u32::from(length) << 3 | 1).to_le_bytes();
+    [&[0x28, 0xB5, 0x2F, 0xFD, 0x20, length][..], &block[..3], content].concat()
+}
+
+/// The body of a packed transaction: how it is packed, how long it was, its bytes.
+fn payload(method: u8, before: usize, stored: &[u8]) -> Vec<u8> {
+    let length = |number: usize| u8::try_from(number).expect("small");
+    // 251 and more take three bytes.
+    let number = |number: usize| if number <= 250 { vec![length(number)] } else { vec![252, number as u8, (number >> 8) as u8] };
+    let (method, before) = (number(usize::from(method)), number(before));
+    let mut body = vec![2, length(method.len())];
+    body.extend(method);
+    body.extend([3, length(before.len())]);
+    body.extend(before);
+    body.extend([1, 1, length(stored.len()), 0]);
+    body.extend(stored);
+    body
+}
+
+#[test]
+fn a_packed_transaction_is_looked_into_and_must_be_events_to_the_last_byte() {
+    let events = [inner(2, b"\0\0\0\0\0\0\0\0\x04\0\0\0\0shop\0BEGIN"), inner(16, &[9; 8])].concat();
+    let cut = &events[..events.len() - 1];
+    let of = |body: &[u8]| {
+        let seen = read(&Made::by("8.4.0", true, false).event(40, 0, body).transaction(2).stop().bytes);
+        assert_eq!(seen.kinds.len(), 6, "the event itself is whole");
+        let found: Vec<String> = seen.damage.iter().map(|damage| damage.found.clone()).collect();
+        assert!(seen.damage.iter().all(|damage| damage.kind == DamageKind::BadPayload && damage.verdict() == Verdict::Corrupt));
+        found
+    };
+    let none: Vec<String> = Vec::new();
+    assert_eq!(of(&payload(255, events.len(), &events)), none);
+    assert_eq!(of(&payload(9, 5, b"bytes")), none, "another method is not looked into");
+    assert_eq!(of(&payload(255, events.len(), cut)), ["68 bytes unpacked, where 69 are announced".to_owned()]);
+    assert_eq!(of(&payload(255, cut.len(), cut)), ["no whole event at byte 42 of the 68 unpacked ones".to_owned()]);
+    assert_eq!(of(&[2, 9, 0]), ["fields of a packed transaction that do not come out even".to_owned()]);
+    if cfg!(feature = "zstd") {
+        assert_eq!(of(&payload(0, events.len(), &frame(&events))), none);
+        assert_eq!(of(&payload(0, 8, b"no frame")), ["8 bytes that do not unpack".to_owned()]);
+    }
+}

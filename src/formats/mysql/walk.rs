@@ -6,8 +6,9 @@ use super::event::{
     ARTIFICIAL, ENCRYPTED_MAGIC, EventHere, FLAGS_AT, Guard, HEADER, IN_USE, LogEvent, MAGIC, RELAY, description, stands,
     version_of,
 };
-use super::kinds::{FORMAT_DESCRIPTION, ROTATE, START_ENCRYPTION, STOP};
+use super::kinds::{FORMAT_DESCRIPTION, ROTATE, START_ENCRYPTION, STOP, TRANSACTION_PAYLOAD};
 use super::log::{Closing, Own, base_of, number_of};
+use super::meaning::{LONGEST_PACKED, wrong_inside};
 use super::search::EventSearch;
 use super::transactions::TransactionTracker;
 use crate::disk::{Cursor, zero_prefix};
@@ -17,6 +18,8 @@ use crate::model::{Damage, DamageKind, Error, Facts, Look, Lsn, Proof, Span, War
 const STRIDE: u64 = 1 << 20;
 
 pub const WRITTEN_AFTER: Proof = Proof::Told { by: "a whole event", words: "stands behind it and was written after it" };
+
+const RIGHT_SUM: Proof = Proof::Told { by: "its own sum", words: "is right, so it was written like that" };
 
 /// A walk under way.
 pub struct Walker<'a, 's> {
@@ -250,6 +253,9 @@ impl Walker<'_, '_> {
             return Ok(());
         }
         self.deliver(&event)?;
+        if event.kind == TRANSACTION_PAYLOAD && self.visit.want.deep {
+            self.look_inside(&event)?;
+        }
         match event.kind {
             FORMAT_DESCRIPTION => self.described(&event),
             START_ENCRYPTION => (self.guard, self.own.sealed) = (Guard::Sealed, true),
@@ -266,6 +272,19 @@ impl Walker<'_, '_> {
         }
         self.at = event.end();
         Ok(())
+    }
+
+    /// A transaction that is packed as a whole: it must unpack to as many bytes as it says, and these must be events to the last one.
+    fn look_inside(&mut self, event: &LogEvent) -> Result<(), Halt> {
+        let Some(bytes) = usize::try_from(event.body_bytes()).ok().filter(|bytes| *bytes <= LONGEST_PACKED) else {
+            return Ok(());
+        };
+        let Some(found) = wrong_inside(self.cursor.bytes(event.body(), bytes)) else { return Ok(()) };
+        let mut damage = self.bad(DamageKind::BadPayload, event.at, event.end(), found);
+        damage.expected = "a packed transaction that unpacks to whole events".to_owned();
+        damage.facts.proof = Some(if event.summed { RIGHT_SUM } else { WRITTEN_AFTER });
+        // The event itself is whole, and the file goes on behind it.
+        self.summary.hurt(damage, self.sink)
     }
 
     /// What the first event says about the others, or a later one of a relay log about those of another server.
