@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use crate::live_servers::{Server, found, kept_aside, look_beside, ports, report, until};
+use crate::live_servers::{Server, found, kept_aside, look_beside, ports, report, torn_bytes, until};
 use crate::support::sandbox::{Sandbox, installed};
 
 const LOG: &str = "data/appendonlydir";
@@ -183,7 +183,7 @@ fn redis_is_read_beside_its_rewrites_killed_torn_repaired_and_starts_again_with_
         let (path, length) = last_file(&sandbox);
         let valkey = program.starts_with("valkey");
         assert!(valkey || checked_to(&sandbox) == length, "the server's own tool finds all of it right");
-        cut(&path, length - 11);
+        cut(&path, length - torn_bytes(11));
         let torn = sandbox.run(&["verify", LOG]);
         assert_eq!(torn.code, 3, "{}{}", torn.stdout, torn.stderr);
         // Valkey's tool stops at its own snapshots.

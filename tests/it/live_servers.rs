@@ -81,7 +81,8 @@ pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Verifies a log over and over for a while: nothing of a running server is damage.
+/// Verifies a log over and over for a while: nothing of a running server is damage. How often is said where a test's output is shown.
+#[expect(clippy::print_stderr, reason = "a campaign counts the looks")]
 pub fn look_beside(sandbox: &Sandbox, log: &str) {
     let (begin, mut looks) = (Instant::now(), 0);
     while begin.elapsed() < looking() || looks < 5 {
@@ -89,6 +90,7 @@ pub fn look_beside(sandbox: &Sandbox, log: &str) {
         assert_eq!(ran.code, 0, "beside the running server: {}{}", ran.stdout, ran.stderr);
         looks += 1;
     }
+    eprintln!("{looks} looks at {log} in {} s", begin.elapsed().as_secs());
     let refused = sandbox.run(&["repair", log]);
     assert!(refused.code == 0 || refused.code == 5, "repair beside the server: {}{}", refused.stdout, refused.stderr);
 }
@@ -97,8 +99,14 @@ pub fn report(ran: &Ran) -> Json {
     serde_json::from_str(ran.stdout.lines().next().unwrap_or_default()).expect("verify --json prints a report")
 }
 
+/// How many bytes are torn off: `WALCTL_TEAR_BYTES`, or as many as the test says.
+pub fn torn_bytes(bytes: u64) -> u64 {
+    std::env::var("WALCTL_TEAR_BYTES").ok().and_then(|bytes| bytes.parse().ok()).unwrap_or(bytes)
+}
+
 /// Cuts some bytes off the end of the data of the last segment that holds any; gives the file back.
 pub fn tear(sandbox: &Sandbox, log: &str, bytes: u64) -> PathBuf {
+    let bytes = torn_bytes(bytes);
     let ran = sandbox.run(&["verify", log, "--json"]);
     assert_eq!(ran.code, 0, "behind the killed server: {}{}", ran.stdout, ran.stderr);
     let report = report(&ran);
