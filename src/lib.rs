@@ -412,7 +412,7 @@ pub mod formats {
     #[cfg(feature = "formats")]
     pub mod zookeeper;
     pub use crate::native::{BUCKETS, IndexEntry, Tally, bucket};
-    pub use breakdown::{Breakdown, BreakdownKind, Breakdowns, Count, Counter, Given, Share};
+    pub use breakdown::{Breakdown, BreakdownKind, Breakdowns, Count, CountedPart, Counter, Share};
     pub use capped::Capped;
     pub use decoded::{Decode, Decoded, Decoder, LONGEST_DECODED, Secrets, decode, plain, words};
     pub use format::{
@@ -469,11 +469,12 @@ pub mod ops {
         mod ledger;
         mod map;
         mod media;
+        mod pauses;
         mod stats;
         mod times;
         mod verify;
         mod walks;
-        pub use behind::{Behind, behind, behind_damage};
+        pub use behind::{WholeBehind, behind, behind_damage};
         pub use count::{Amount, Buckets, LogCounts, WriteGap, bucket_end};
         pub use ledger::{LedgerEntry, LedgerReport, PayloadDigest, check_ledger, ledger_from, ledger_head, payload_digest};
         pub use map::{MapCell, map_segment};

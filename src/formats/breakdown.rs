@@ -10,11 +10,11 @@ use crate::disk::Source;
 use crate::model::{Payload, Record, Result};
 
 /// Makes the counter of one log.
-pub type Count = fn(&Source, Given) -> Counter;
+pub type Count = fn(&Source, CountedPart) -> Counter;
 
 /// Which records of a log a counter will be given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Given {
+pub enum CountedPart {
     /// All of them, in their order.
     All,
     /// Some of them: what their meaning depends on in front of them is read when the first one comes.

@@ -1,15 +1,79 @@
-//! What records hold, by what matters in their format: as JSON, and in words for a line.
+//! What records hold, by what matters in their format: as tables, as JSON, and in words for a line.
+
+use std::io::{self, Write};
 
 use walctl::formats::{Breakdown, Breakdowns, Share, numbers_of};
-use walctl::model::units::count;
-use walctl::ops::report::Behind;
+use walctl::model::units::{count, show_bytes};
+use walctl::ops::report::WholeBehind;
 
+use super::escape;
 use super::json::Object;
+use super::out::Out;
+use super::table::Table;
 
 /// This many names are said in a line.
 const SAID: usize = 3;
 /// This many names are listed of what stands behind a place.
 const LISTED: usize = 10;
+
+/// A name of a log in a table: one that is longer than this is cut.
+const NAME_WIDTH: usize = 40;
+
+/// What the records hold, a table for each way.
+pub fn tables(out: &mut Out, content: &Breakdowns, top: usize) -> io::Result<()> {
+    for breakdown in &content.all {
+        writeln!(out)?;
+        breakdown_table(out, breakdown, top)?;
+    }
+    match content.untold {
+        0 => Ok(()),
+        untold => writeln!(out, "not told apart: the content of {}", count(untold, "record")),
+    }
+}
+
+fn breakdown_table(out: &mut Out, breakdown: &Breakdown, top: usize) -> io::Result<()> {
+    let (kind, total) = (breakdown.kind, breakdown.total());
+    let (count_head, part_head) = (format!(">{}", kind.what), format!(">{}", kind.part.unwrap_or_default()));
+    let mut heads = vec![kind.by, &count_head];
+    let weighed = total.bytes > 0;
+    if weighed {
+        heads.extend([">bytes"]);
+    }
+    heads.push(">share");
+    if kind.part.is_some() {
+        heads.extend([part_head.as_str()]);
+    }
+    let mut table = Table::new(out, &heads);
+    let percent = |part: u64, all: u64| format!("{:.1}%", part as f64 * 100.0 / all.max(1) as f64);
+    let mut row = |name: String, share: Share| {
+        let mut cells = vec![name, share.count.to_string()];
+        if weighed {
+            cells.push(show_bytes(share.bytes));
+            cells.push(percent(share.bytes, total.bytes));
+        } else {
+            cells.push(percent(share.count, total.count));
+        }
+        if kind.part.is_some() {
+            cells.push(format!("{} {}", show_bytes(share.part), percent(share.part, share.bytes)));
+        }
+        table.row(cells);
+    };
+    let (rows, others) = breakdown.top(top);
+    let more = breakdown.names_count() - rows.len();
+    for (name, share) in &rows {
+        let name = if name.is_empty() { "(no name)".to_owned() } else { escape::line(name) };
+        row(escape::short_line(&name, NAME_WIDTH), *share);
+    }
+    if others.count > 0 || others.bytes > 0 {
+        let beyond = if breakdown.unnamed.count > 0 { " and more" } else { "" };
+        let noun = if more == 1 && beyond.is_empty() { "other" } else { "others" };
+        row(format!("{more}{beyond} {noun}"), others);
+    }
+    if rows.len() > 1 || others.count > 0 {
+        row("all".to_owned(), total);
+    }
+    table.write(out)
+}
 
 /// One breakdown, with its largest names.
 pub fn json(breakdown: &Breakdown, top: usize) -> Object {
@@ -30,7 +94,7 @@ pub fn json(breakdown: &Breakdown, top: usize) -> Object {
 }
 
 /// What stands behind a place.
-pub fn behind_json(behind: &Behind) -> Object {
+pub fn behind_json(behind: &WholeBehind) -> Object {
     Object::new()
         .put("records", behind.records)
         .put("first_lsn", behind.lsns.map(|lsns| lsns.first))
@@ -42,7 +106,7 @@ pub fn behind_json(behind: &Behind) -> Object {
 }
 
 /// The same in words, of any characters that the log has: `12 whole records, LSN 5-16; operations: 38 default, 2 orders`.
-pub fn behind_words(behind: &Behind, format: &str) -> String {
+pub fn behind_words(behind: &WholeBehind, format: &str) -> String {
     let least = if behind.more { "at least " } else { "" };
     let mut words = format!("{least}{}", count(behind.records, "whole record"));
     if let Some(lsns) = behind.lsns {

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use walctl::formats::{Breakdown, Ending, Numbers, Share, State, numbers_of};
+use walctl::formats::{Ending, Numbers, State, numbers_of};
 use walctl::model::Verdict;
 use walctl::ops::report::{Amount, Buckets, Pinned, SegmentStats, Stats, WriteGap, bucket_end};
 
@@ -223,28 +223,39 @@ pub fn text(out: &mut Out, stats: &Stats, typed: &str, top: usize) -> io::Result
             line(out, "", &format!("highest {peak:.0} records a second, in {PARTS} parts of the time"))?;
         }
     }
+    pauses(out, stats)?;
+    if !whole {
+        stats.traffic.map_or(Ok(()), |traffic| line(out, "asked for", &traffic::bill(traffic)))?;
+        kinds_and_tags(out, stats, top)?;
+        return content::tables(out, &stats.breakdowns, top);
+    }
+    line(out, "checkpoint", &checkpoint(stats))?;
+    line(out, "restart", &restart(stats))?;
+    transactions(out, stats)?;
+    line(out, "shutdowns", &shutdowns(stats))?;
+    stats.traffic.map_or(Ok(()), |traffic| line(out, "asked for", &traffic::bill(traffic)))?;
+    kinds_and_tags(out, stats, top)?;
+    content::tables(out, &stats.breakdowns, top)?;
+    segments(out, stats, top)
+}
+
+fn pauses(out: &mut Out, stats: &Stats) -> io::Result<()> {
     let numbers = numbers_of(stats.format);
     let notable = |(index, p): &(usize, &WriteGap)| *index == 0 || p.micros >= 100_000;
-    for (_, pause) in c.pauses.iter().enumerate().filter(notable) {
+    for (_, pause) in stats.counts.pauses.iter().enumerate().filter(notable) {
         let then = pause
             .group
             .map(|n| format!(", then {} in one group", if n == 1 { "1".into() } else { n.to_string() }))
             .unwrap_or_default();
         let span = show_duration(Duration::from_micros(pause.micros));
-        let before = match numbers {
-            // It is counted from the first one of the log.
-            Numbers::None => format!("record {}", pause.lsn),
-            _ => format!("LSN {}", numbers.show(pause.lsn)),
-        };
-        line(out, "pause", &format!("no records for {span} before {before}{then}"))?;
+        let what = if matches!(numbers, Numbers::None) { "record" } else { "LSN" };
+        line(out, "pause", &format!("no records for {span} before {what} {}{then}", numbers.show(pause.lsn)))?;
     }
-    if !whole {
-        stats.traffic.map_or(Ok(()), |traffic| line(out, "asked for", &traffic::bill(traffic)))?;
-        kinds_and_tags(out, stats, top)?;
-        return breakdowns(out, stats, top);
-    }
-    line(out, "checkpoint", &checkpoint(stats))?;
-    line(out, "restart", &restart(stats))?;
+    Ok(())
+}
+
+fn transactions(out: &mut Out, stats: &Stats) -> io::Result<()> {
+    let c = &stats.counts;
     if !stats.breakdowns.open.is_empty() {
         let open = &stats.breakdowns.open;
         let names: Vec<&str> = open.iter().take(8).map(String::as_str).collect();
@@ -259,11 +270,7 @@ pub fn text(out: &mut Out, stats: &Stats, typed: &str, top: usize) -> io::Result
         let more = if c.open.len() > 8 || c.more_open { " …" } else { "" };
         line(out, "transactions", &format!("{} left open: {}{more}", c.open.len(), tags.join(", ")))?;
     }
-    line(out, "shutdowns", &shutdowns(stats))?;
-    stats.traffic.map_or(Ok(()), |traffic| line(out, "asked for", &traffic::bill(traffic)))?;
-    kinds_and_tags(out, stats, top)?;
-    breakdowns(out, stats, top)?;
-    segments(out, stats, top)
+    Ok(())
 }
 
 /// What was counted, and what is not known of it.
@@ -431,65 +438,6 @@ fn kinds_and_tags(out: &mut Out, stats: &Stats, top: usize) -> io::Result<()> {
     if frames < c.frames {
         let bytes = c.stored_bytes.saturating_sub(bytes);
         table.row(["others".to_owned(), (c.frames - frames).to_string(), show_bytes(bytes), share(bytes)]);
-    }
-    table.write(out)
-}
-
-/// A name of a log in a table: one that is longer than this is cut.
-const NAME_WIDTH: usize = 40;
-
-/// What the records hold, a table for each way.
-fn breakdowns(out: &mut Out, stats: &Stats, top: usize) -> io::Result<()> {
-    for breakdown in &stats.breakdowns.all {
-        writeln!(out)?;
-        breakdown_table(out, breakdown, top)?;
-    }
-    match stats.breakdowns.untold {
-        0 => Ok(()),
-        untold => writeln!(out, "not told apart: the content of {}", count(untold, "record")),
-    }
-}
-
-fn breakdown_table(out: &mut Out, breakdown: &Breakdown, top: usize) -> io::Result<()> {
-    let (kind, total) = (breakdown.kind, breakdown.total());
-    let (count_head, part_head) = (format!(">{}", kind.what), format!(">{}", kind.part.unwrap_or_default()));
-    let mut heads = vec![kind.by, &count_head];
-    let weighed = total.bytes > 0;
-    if weighed {
-        heads.extend([">bytes"]);
-    }
-    heads.push(">share");
-    if kind.part.is_some() {
-        heads.extend([part_head.as_str()]);
-    }
-    let mut table = Table::new(out, &heads);
-    let percent = |part: u64, all: u64| format!("{:.1}%", part as f64 * 100.0 / all.max(1) as f64);
-    let mut row = |name: String, share: Share| {
-        let mut cells = vec![name, share.count.to_string()];
-        if weighed {
-            cells.push(show_bytes(share.bytes));
-            cells.push(percent(share.bytes, total.bytes));
-        } else {
-            cells.push(percent(share.count, total.count));
-        }
-        if kind.part.is_some() {
-            cells.push(format!("{} {}", show_bytes(share.part), percent(share.part, share.bytes)));
-        }
-        table.row(cells);
-    };
-    let (rows, others) = breakdown.top(top);
-    let more = breakdown.names_count() - rows.len();
-    for (name, share) in &rows {
-        let name = if name.is_empty() { "(no name)".to_owned() } else { escape::line(name) };
-        row(escape::short_line(&name, NAME_WIDTH), *share);
-    }
-    if others.count > 0 || others.bytes > 0 {
-        let beyond = if breakdown.unnamed.count > 0 { " and more" } else { "" };
-        let noun = if more == 1 && beyond.is_empty() { "other" } else { "others" };
-        row(format!("{more}{beyond} {noun}"), others);
-    }
-    if rows.len() > 1 || others.count > 0 {
-        row("all".to_owned(), total);
     }
     table.write(out)
 }

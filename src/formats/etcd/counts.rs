@@ -2,12 +2,12 @@
 
 use super::meaning::request_of;
 use crate::disk::Source;
-use crate::formats::{BreakdownKind, Counter, Decoded, Given, Secrets, Share};
+use crate::formats::{BreakdownKind, CountedPart, Counter, Decoded, Secrets, Share};
 
 const BY_KIND: BreakdownKind = BreakdownKind::of("requests", "kind");
 
 /// The counter of one log.
-pub fn count(_: &Source, _: Given) -> Counter {
+pub fn count(_: &Source, _: CountedPart) -> Counter {
     Box::new(|record, payload, into| {
         if record.kind != "entry" {
             return true;

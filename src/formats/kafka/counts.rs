@@ -2,14 +2,14 @@
 
 use super::meaning::{flag, mark_of, signed, text};
 use crate::disk::Source;
-use crate::formats::{BreakdownKind, Counter, Given, Share};
+use crate::formats::{BreakdownKind, CountedPart, Counter, Share};
 
 const BATCHES: BreakdownKind = BreakdownKind::of("batches", "compression");
 const RECORDS: BreakdownKind = BreakdownKind::of("records", "compression");
 const MARKS: BreakdownKind = BreakdownKind::of("control batches", "mark");
 
 /// The counter of one log.
-pub fn count(_: &Source, _: Given) -> Counter {
+pub fn count(_: &Source, _: CountedPart) -> Counter {
     Box::new(|record, payload, into| {
         let producer = signed(record, "producer_id").map(|producer| format!("producer {producer}"));
         if record.kind == "control" {

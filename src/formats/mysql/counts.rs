@@ -8,14 +8,14 @@ use super::meaning::{number, text, unpacked_events};
 use super::rows::inflate;
 use super::transactions::TransactionTracker;
 use crate::disk::Source;
-use crate::formats::{BreakdownKind, Breakdowns, Counter, Given, Share};
+use crate::formats::{BreakdownKind, Breakdowns, CountedPart, Counter, Share};
 
 const BY_TABLE: BreakdownKind = BreakdownKind::of("rows", "table");
 const BY_CHANGE: BreakdownKind = BreakdownKind::of("rows", "change");
 const STATEMENTS: BreakdownKind = BreakdownKind::of("statements", "first word");
 
 /// The counter of one log.
-pub fn count(_: &Source, _: Given) -> Counter {
+pub fn count(_: &Source, _: CountedPart) -> Counter {
     Box::new(|record, body, into| {
         let Some(kind) = number(record, "type").and_then(|kind| u8::try_from(kind).ok()) else { return false };
         match kind {

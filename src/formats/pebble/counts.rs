@@ -3,12 +3,12 @@
 use super::super::batch::Operations;
 use super::decode::shape;
 use crate::disk::Source;
-use crate::formats::{BreakdownKind, Counter, Given, Share};
+use crate::formats::{BreakdownKind, CountedPart, Counter, Share};
 
 const BY_TYPE: BreakdownKind = BreakdownKind::of("operations", "type");
 
 /// The counter of one log.
-pub fn count(_: &Source, _: Given) -> Counter {
+pub fn count(_: &Source, _: CountedPart) -> Counter {
     Box::new(|_, payload, into| {
         let mut operations = Operations::of(payload, shape);
         for operation in operations.by_ref() {

@@ -5,7 +5,7 @@ use super::meaning::{magic_of, manager_and_info, shown_operation};
 use super::operations::operation;
 use super::page::RECORD_HEADER;
 use crate::disk::Source;
-use crate::formats::{BreakdownKind, Counter, Given, Share};
+use crate::formats::{BreakdownKind, CountedPart, Counter, Share};
 
 const BY_MANAGER: BreakdownKind = BreakdownKind { what: "records", by: "resource manager", part: Some("page images") };
 const BY_OPERATION: BreakdownKind = BreakdownKind { what: "records", by: "operation", part: Some("page images") };
@@ -17,7 +17,7 @@ const ENDS: [&str; 5] = ["COMMIT", "ABORT", "PREPARE", "COMMIT_PREPARED", "ABORT
 const BLOCKS: BreakdownKind = BreakdownKind { what: "changed blocks", by: "relation", part: Some("page images") };
 
 /// The counter of one log.
-pub fn count(source: &Source, _: Given) -> Counter {
+pub fn count(source: &Source, _: CountedPart) -> Counter {
     let magic = magic_of(source);
     let mut name = String::new();
     Box::new(move |record, content, into| {

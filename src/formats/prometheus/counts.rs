@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::meaning::{MOST, metric_of, names_before};
 use super::records::{Logged, each};
 use crate::disk::Source;
-use crate::formats::{BreakdownKind, Breakdowns, Counter, Given, Share};
+use crate::formats::{BreakdownKind, Breakdowns, CountedPart, Counter, Share};
 
 const BY_TYPE: BreakdownKind = BreakdownKind::of("items", "type of record");
 const SERIES: BreakdownKind = BreakdownKind::of("series", "metric");
@@ -35,7 +35,7 @@ impl Metrics {
 }
 
 /// The counter of one log.
-pub fn count(source: &Source, given: Given) -> Counter {
+pub fn count(source: &Source, given: CountedPart) -> Counter {
     let source = source.clone();
     let mut metrics: Option<Metrics> = None;
     Box::new(move |record, payload, into| {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use super::super::{Decoded, Decoder, Given, Halt, Item, Sink, Visit, Want, plain, words};
+use super::super::{CountedPart, Decoded, Decoder, Halt, Item, Sink, Visit, Want, plain, words};
 use super::log::checkpoint_of;
 use super::records::{Logged, each};
 use crate::disk::Source;
@@ -56,7 +56,7 @@ fn name(labels: &[(&[u8], &[u8])]) -> String {
 /// The series of a log and, for a `wal`, those of its newest checkpoint; for a `wbl`, those of the `wal` beside it.
 fn names_of(source: &Source) -> Names {
     let mut names = Names::new();
-    names_before(source, Given::Some, &mut |number, labels| {
+    names_before(source, CountedPart::Some, &mut |number, labels| {
         if names.len() < MOST {
             names.insert(number, name(labels));
         }
@@ -68,7 +68,7 @@ fn names_of(source: &Source) -> Names {
 type TakeSeries<'t> = dyn FnMut(u64, &[(&[u8], &[u8])]) + 't;
 
 /// The same, one series after the other; those of the log itself only if its records are not all given anyway.
-pub fn names_before(source: &Source, given: Given, take: &mut TakeSeries<'_>) {
+pub fn names_before(source: &Source, given: CountedPart, take: &mut TakeSeries<'_>) {
     let folder = source.dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     if folder == "wbl" {
         if let Some(beside) = source.dir.parent().and_then(|data| open(source, &data.join("wal"))) {
@@ -78,7 +78,7 @@ pub fn names_before(source: &Source, given: Given, take: &mut TakeSeries<'_>) {
     } else if checkpoint_of(&folder).is_none() {
         with_checkpoint(source, take);
     }
-    if given == Given::Some {
+    if given == CountedPart::Some {
         collect(source, take);
     }
 }

@@ -3,13 +3,13 @@
 use super::group_items::Does;
 use super::meaning::items_of;
 use crate::disk::Source;
-use crate::formats::{BreakdownKind, Counter, Given, Share};
+use crate::formats::{BreakdownKind, CountedPart, Counter, Share};
 
 const ENTRIES: BreakdownKind = BreakdownKind::of("entries", "group");
 const ITEMS: BreakdownKind = BreakdownKind::of("items", "type");
 
 /// The counter of one log.
-pub fn count(_: &Source, _: Given) -> Counter {
+pub fn count(_: &Source, _: CountedPart) -> Counter {
     Box::new(|record, payload, into| {
         let Some((found, _)) = items_of(record, payload) else { return false };
         let mut start = 0;

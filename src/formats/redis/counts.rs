@@ -2,12 +2,12 @@
 
 use super::kinds::{NOTE, RDB};
 use crate::disk::Source;
-use crate::formats::{BreakdownKind, Counter, Given, Share};
+use crate::formats::{BreakdownKind, CountedPart, Counter, Share};
 
 const BY_DATABASE: BreakdownKind = BreakdownKind::of("commands", "database");
 
 /// The counter of one log.
-pub fn count(_: &Source, _: Given) -> Counter {
+pub fn count(_: &Source, _: CountedPart) -> Counter {
     Box::new(|record, payload, into| {
         if matches!(record.kind, RDB | NOTE) {
             return true;

@@ -3,13 +3,13 @@
 use super::super::batch::Operations;
 use super::decode::{Families, names, shape};
 use crate::disk::Source;
-use crate::formats::{BreakdownKind, Breakdowns, Counter, Given, Share, words};
+use crate::formats::{BreakdownKind, Breakdowns, CountedPart, Counter, Share, words};
 
 const BY_FAMILY: BreakdownKind = BreakdownKind::of("operations", "column family");
 const BY_TYPE: BreakdownKind = BreakdownKind::of("operations", "type");
 
 /// The counter of one log.
-pub fn count(source: &Source, _: Given) -> Counter {
+pub fn count(source: &Source, _: CountedPart) -> Counter {
     let source = source.clone();
     let mut families: Option<Families> = None;
     Box::new(move |record, payload, into| {

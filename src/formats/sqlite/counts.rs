@@ -3,12 +3,12 @@
 use super::decode::owner_name;
 use super::owners::OwnerMap;
 use crate::disk::Source;
-use crate::formats::{BreakdownKind, Counter, Given, Share};
+use crate::formats::{BreakdownKind, CountedPart, Counter, Share};
 
 const BY_OWNER: BreakdownKind = BreakdownKind::of("pages", "table or index");
 
 /// The counter of one log.
-pub fn count(source: &Source, _: Given) -> Counter {
+pub fn count(source: &Source, _: CountedPart) -> Counter {
     let source = source.clone();
     let mut owners: Option<OwnerMap> = None;
     Box::new(move |record, page, into| {

@@ -2,13 +2,13 @@
 
 use super::frame::{HEADER, Jute, Txn, kind_of};
 use crate::disk::Source;
-use crate::formats::{BreakdownKind, Breakdowns, Counter, Given, Share};
+use crate::formats::{BreakdownKind, Breakdowns, CountedPart, Counter, Share};
 
 const BY_TYPE: BreakdownKind = BreakdownKind::of("operations", "type");
 const BY_PATH: BreakdownKind = BreakdownKind::of("operations", "subtree");
 
 /// The counter of a log.
-pub fn count(_: &Source, _: Given) -> Counter {
+pub fn count(_: &Source, _: CountedPart) -> Counter {
     Box::new(|_, payload, into| {
         let Some(head) = payload.first_chunk() else { return false };
         let (kind, record) = (Txn::parse(head).kind, &payload[HEADER as usize..]);

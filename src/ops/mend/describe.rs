@@ -55,7 +55,6 @@ pub(super) fn describe(
         report.damage.iter().filter(|d| d.span.place.segment == segment.id && d.span.start() >= offset).collect();
     let due = here.iter().find_map(|d| d.lsn).filter(|_| !removed);
     let (whole, whole_lsns) = whole_behind(input, segment, offset, due)?;
-    let holds = if whole > 0 && input.format.ours.is_none() { behind(input, at, true) } else { None };
     let doubt = here.iter().fold(whole_lsns, |all, d| join(all, d.doubt));
     let (kinds, why) = reasons(&here, permit);
     let acknowledged = match permit.at {
@@ -93,7 +92,7 @@ pub(super) fn describe(
         acknowledged,
         whole,
         whole_lsns,
-        holds,
+        holds: if whole > 0 && input.format.ours.is_none() { behind(input, at, true) } else { None },
         saved_as: String::new(),
         saved: false,
         restored: None,

@@ -12,7 +12,7 @@ use super::describe::{describe, each_frame};
 use crate::formats::{Mend, Restored, Want};
 use crate::model::{Acknowledged, Damage, DamageKind, Error, Hole, Look, Lsn, LsnRange, Place, Record, Result, Time, Verdict};
 use crate::ops::open::Input;
-use crate::ops::report::{Behind, Report};
+use crate::ops::report::{Report, WholeBehind};
 
 /// How much may be cut unless the caller says otherwise: what one group can be, and one long record that begins in it.
 pub const MAX_CUT: u64 = 16 << 20;
@@ -75,7 +75,7 @@ pub struct Cut {
     /// See `whole`.
     pub whole_lsns: Option<LsnRange>,
     /// What these records hold, of a log of another system.
-    pub holds: Option<Behind>,
+    pub holds: Option<WholeBehind>,
     /// The name of the file that keeps the bytes.
     pub saved_as: String,
     /// That file is there already: an earlier repair was interrupted between saving and cutting.

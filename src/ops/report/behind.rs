@@ -3,7 +3,7 @@
 //! It is walked a second time, for nobody knows on the way to damage that it comes. A log can be large, so this ends when it has read a
 //! fixed amount; what it found then is the least that stands there.
 
-use crate::formats::{Breakdowns, Counter, Given, Halt, Item, Want};
+use crate::formats::{Breakdowns, CountedPart, Counter, Halt, Item, Want};
 use crate::model::{LsnRange, Place, Record, Time};
 use crate::ops::open::Input;
 use crate::ops::report::Report;
@@ -14,7 +14,7 @@ const ENOUGH: u64 = 256 << 20;
 
 /// Whole records behind a place, and what they hold.
 #[derive(Clone, Debug, Default)]
-pub struct Behind {
+pub struct WholeBehind {
     /// How many.
     pub records: u64,
     /// From their first to their last LSN.
@@ -27,7 +27,7 @@ pub struct Behind {
     pub more: bool,
 }
 
-impl Behind {
+impl WholeBehind {
     fn add(&mut self, record: &Record<'_>, counter: Option<&mut Counter>, room: &mut Vec<u8>) -> Result<(), Halt> {
         self.records += 1;
         if let Some(lsns) = record.lsns() {
@@ -47,7 +47,7 @@ impl Behind {
 
 /// What stands behind the first damage of a log of another system; `None` where nothing whole does.
 #[must_use]
-pub fn behind_damage(input: &Input, report: &Report) -> Option<Behind> {
+pub fn behind_damage(input: &Input, report: &Report) -> Option<WholeBehind> {
     if input.format.ours.is_some() || input.source.disk.remote().is_some() {
         return None;
     }
@@ -57,9 +57,9 @@ pub fn behind_damage(input: &Input, report: &Report) -> Option<Behind> {
 
 /// What stands behind a place, in its segment alone or to the end of the log; `None` where that cannot be read.
 #[must_use]
-pub fn behind(input: &Input, at: Place, alone: bool) -> Option<Behind> {
-    let (mut behind, mut room) = (Behind::default(), Vec::new());
-    let mut counter = input.format.count.map(|count| count(&input.source, Given::Some));
+pub fn behind(input: &Input, at: Place, alone: bool) -> Option<WholeBehind> {
+    let (mut behind, mut room) = (WholeBehind::default(), Vec::new());
+    let mut counter = input.format.count.map(|count| count(&input.source, CountedPart::Some));
     let want = Want { payloads: counter.is_some(), ..Want::default() };
     let from = at.segment.index();
     let mut read = 0;

@@ -5,8 +5,9 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::count::LogCounts;
+use super::pauses::look_behind_pauses;
 use crate::disk::{Remote, Segment, Source, Traffic};
-use crate::formats::{Breakdowns, Counter, Ending, Given, Halt, Item, Mark, Ours, State, Summary, Tally, Want};
+use crate::formats::{Breakdowns, CountedPart, Counter, Ending, Halt, Item, Mark, Ours, State, Summary, Tally, Want};
 use crate::model::{Damage, Error, Lsn, LsnRange, Result, Time, Verdict};
 use crate::ops::far::sure;
 use crate::ops::in_order::in_order;
@@ -18,12 +19,6 @@ use crate::ops::walk;
 
 /// How many bytes are read to learn how fast a scan is.
 const SAMPLE: u64 = 4 << 20;
-/// A group that is longer than this is not counted record by record.
-const LONGEST_GROUP: u64 = 16 << 20;
-/// A frame can tell of no more than this many before it that they are in its group.
-const LARGEST_GROUP: u64 = 65_535;
-/// Shorter pauses are not examined.
-const NOTABLE: u64 = 100_000;
 
 /// What a log consists of.
 #[derive(Debug)]
@@ -168,11 +163,11 @@ fn ratio(a: u64, b: u64) -> f64 {
 pub const NOT_CHECKED: &str = "not checked";
 
 /// What one segment gave.
-struct SegmentPart {
+pub(super) struct SegmentPart {
     summary: Summary,
     /// The summary is of a walk, not only of header and Seal.
     walked: bool,
-    tally: Option<Box<Tally>>,
+    pub(super) tally: Option<Box<Tally>>,
     /// Where not all records are counted: how many were, and their numbers.
     meant: Option<(u64, Option<LsnRange>)>,
     used: u64,
@@ -199,7 +194,7 @@ pub struct StatsWish {
     pub scan: bool,
     /// Count only these records. What the log is worth is then not known.
     pub scope: Scope,
-    /// How many segments are read at once.
+    /// How many segments are read at once; one where the format breaks its content down.
     pub jobs: usize,
 }
 
@@ -241,13 +236,13 @@ fn count_segments(input: &Input, all: &Source, live: bool, wish: &StatsWish, pro
     let (given, jobs) = match (input.format.count, wish.scope.is_all()) {
         (None, _) => (None, wish.jobs),
         // What a record holds can depend on those before it, so one thread reads them all.
-        (Some(count), true) => (Some((count, Given::All)), 1),
-        (Some(count), false) => (Some((count, Given::Some)), 1),
+        (Some(count), true) => (Some((count, CountedPart::All)), 1),
+        (Some(count), false) => (Some((count, CountedPart::Some)), 1),
     };
     if let Some(remote) = source.disk.remote() {
         remote.readers(jobs);
     }
-    let one = |index: usize, content: Option<&mut Content>| {
+    let one = |index: usize, content: Option<&mut ContentCount>| {
         if progress.stop.load(Ordering::Relaxed) {
             return Err(Error::Interrupted);
         }
@@ -280,10 +275,10 @@ fn count_segments(input: &Input, all: &Source, live: bool, wish: &StatsWish, pro
         in_order(source.segments.len(), jobs, &|index| one(index, None), &mut take)?;
         return Ok(sum);
     };
-    let mut content = Content::of(count(all, given));
+    let mut content = ContentCount::of(count(all, given));
     (0..source.segments.len()).try_for_each(|index| take(index, one(index, Some(&mut content))?))?;
     sum.breakdowns = content.breakdowns;
-    if given == Given::Some {
+    if given == CountedPart::Some {
         // The end of a transaction can stand behind what was read.
         sum.breakdowns.open.clear();
         sum.breakdowns.more_open = true;
@@ -341,15 +336,15 @@ fn count(input: &Input, all: &Source, wish: &StatsWish, progress: &Progress) -> 
 }
 
 /// What the records that were read hold.
-struct Content {
+struct ContentCount {
     counter: Counter,
     room: Vec<u8>,
     breakdowns: Breakdowns,
 }
 
-impl Content {
-    fn of(counter: Counter) -> Content {
-        Content { counter, room: Vec::new(), breakdowns: Breakdowns::default() }
+impl ContentCount {
+    fn of(counter: Counter) -> ContentCount {
+        ContentCount { counter, room: Vec::new(), breakdowns: Breakdowns::default() }
     }
 }
 
@@ -371,7 +366,7 @@ fn count_segment(
     input: &Input,
     segment: &Segment,
     live: bool,
-    (scope, mut content): (Scope, Option<&mut Content>),
+    (scope, mut content): (Scope, Option<&mut ContentCount>),
     progress: &Progress,
 ) -> Result<(SegmentPart, LogCounts)> {
     let Scope { lsns, since, until } = scope;
@@ -385,7 +380,7 @@ fn count_segment(
         match item {
             Item::Record(record) if scope.holds(record.lsns(), record.time) => {
                 counts.record(record);
-                if let Some(Content { counter, room, breakdowns }) = content.as_deref_mut() {
+                if let Some(ContentCount { counter, room, breakdowns }) = content.as_deref_mut() {
                     breakdowns.record(counter, record, room)?;
                 }
             }
@@ -456,41 +451,6 @@ fn describe(input: &Input, parts: &[SegmentPart], counts: &LogCounts) -> Vec<Seg
         }
     };
     parts.iter().zip(&input.source.segments).enumerate().map(of).collect()
-}
-
-/// How many records ended each of the longest pauses at once. Costs the distance between two entries of an index.
-fn look_behind_pauses(input: &Input, counts: &mut LogCounts, parts: &[SegmentPart], segments: &[SegmentStats]) {
-    for pause in counts.pauses.iter_mut().filter(|p| p.micros >= NOTABLE) {
-        let Some(index) = segments.iter().position(|s| s.lsns.is_some_and(|l| l.contains(pause.lsn))) else { continue };
-        let Some(segment) = input.source.segments.get(index) else { continue };
-        let lsns = LsnRange::new(pause.lsn, pause.lsn.plus(LARGEST_GROUP));
-        // From the nearest place that is known, not from the start of the segment.
-        // Only frames that are counted say which of them one sync made durable.
-        let Some(tally) = parts.get(index).and_then(|part| part.tally.as_ref()) else { continue };
-        let near = tally.index.iter().rev().find(|entry| entry.lsn <= pause.lsn.0);
-        let start = near.map(|entry| Mark { offset: entry.offset, due: Lsn(entry.lsn), seed: 0 });
-        let want = Want { frames: true, lsns, start, ..Want::default() };
-        let (mut group, mut size, mut begins) = (None, 0, 0);
-        let mut take = |item: Item<'_>| {
-            let Item::Record(record) = item else { return Ok(()) };
-            let Some(lsn) = record.lsn.filter(|lsn| *lsn >= pause.lsn) else { return Ok(()) };
-            let below = record.unsynced.map(|n| lsn.0.saturating_sub(u64::from(n)));
-            if below.is_none() || (size > 0 && below != group) || record.is_control() {
-                return Err(Halt::Enough);
-            }
-            begins = if size == 0 { record.span.start() } else { begins };
-            // So long a group is hardly one: who never syncs makes groups without an end, and counting them costs a scan.
-            if record.span.end() - begins > LONGEST_GROUP {
-                size = 0;
-                return Err(Halt::Enough);
-            }
-            (group, size) = (below, size + 1);
-            Ok(())
-        };
-        // Only a word more about the pause: what stops this walk is told where the log is checked.
-        let _ = walk::one(input, segment, want, &mut take);
-        pause.group = Some(size).filter(|n| *n > 0);
-    }
 }
 
 /// Records and bytes after the last checkpoint.
