@@ -144,6 +144,14 @@ fn agrees_with_dump(sandbox: &Sandbox, what: &str, scopes: &[&[&str]]) {
                 serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{what} {scope:?}: {ran:?}"));
             assert_eq!(stats["records"], lines.len(), "{what} {scope:?}: {}", ran.stdout);
             assert_ne!(stats["verdict"], "clean", "{what} {scope:?}: not all of it was looked at");
+            assert_eq!(stats["all_prepared_known"], what.starts_with("native"), "{what} {scope:?}: their ends may be elsewhere");
+            let by_manager = stats["breakdowns"].as_array().expect("a list").iter().find(|each| each["by"] == "resource manager");
+            assert!(by_manager.is_none_or(|each| each["count"] == lines.len()), "{what} {scope:?}: {}", ran.stdout);
+            assert!(
+                by_manager.is_some() || lines.is_empty() || !what.starts_with("postgres"),
+                "{what} {scope:?}: {}",
+                ran.stdout
+            );
             let ends = |key: &str, line: Option<&serde_json::Value>| {
                 assert!(
                     line.is_none_or(|line| line["lsn"].is_null() || stats[key] == line["lsn"]),
