@@ -22,6 +22,9 @@ _walctl() {
             walctl,bench)
                 cmd="walctl__subcmd__bench"
                 ;;
+            walctl,browse)
+                cmd="walctl__subcmd__browse"
+                ;;
             walctl,completions)
                 cmd="walctl__subcmd__completions"
                 ;;
@@ -59,7 +62,7 @@ _walctl() {
 
     case "${cmd}" in
         walctl)
-            opts="-q -h -V --json --quiet --color --help --version dump verify repair append rotate stats diff bench explain completions man help"
+            opts="-q -h -V --json --quiet --color --help --version dump verify repair append rotate stats diff browse bench explain completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -398,6 +401,59 @@ _walctl() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o filenames
                     fi
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        walctl__subcmd__browse)
+            opts="-j -q -h -V --format --io --key-file --show-values --jobs --max-rate --json --quiet --color --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -W "auto list native ironwal nodedb rivven allsource rocksdb leveldb pebble postgres sqlite etcd prometheus kafka zookeeper nats jetstream nats-jetstream raft-engine tikv mysql mariadb redis valkey" -- "${cur}"))
+                    return 0
+                    ;;
+                --io)
+                    COMPREPLY=($(compgen -W "auto map read" -- "${cur}"))
+                    return 0
+                    ;;
+                --key-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --jobs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -j)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-rate)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --color)

@@ -38,6 +38,7 @@ complete -c walctl -n "__fish_walctl_needs_command" -f -a "append" -d 'Append re
 complete -c walctl -n "__fish_walctl_needs_command" -f -a "rotate" -d 'Seal the active segment and begin the next one; remove old segments by rule'
 complete -c walctl -n "__fish_walctl_needs_command" -f -a "stats" -d 'Count and measure what is in logs'
 complete -c walctl -n "__fish_walctl_needs_command" -f -a "diff" -d 'Compare two logs record by record: where they part, what only one has, what differs'
+complete -c walctl -n "__fish_walctl_needs_command" -f -a "browse" -d 'Look around in a log on a terminal: segments drawn, records, bytes, damage'
 complete -c walctl -n "__fish_walctl_needs_command" -f -a "bench" -d 'Measure how fast records become durable, and how to tune it'
 complete -c walctl -n "__fish_walctl_needs_command" -f -a "explain" -d 'Say what a word of the output means: damage, a verdict, a warning, an exit code or a JSON key'
 complete -c walctl -n "__fish_walctl_needs_command" -f -a "completions" -d 'Print the completions for a shell'
@@ -378,6 +379,45 @@ complete -c walctl -n "__fish_walctl_using_subcommand diff" -l json -d 'Results 
 complete -c walctl -n "__fish_walctl_using_subcommand diff" -s q -l quiet -d 'Print no results and no progress; only the exit code answers'
 complete -c walctl -n "__fish_walctl_using_subcommand diff" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c walctl -n "__fish_walctl_using_subcommand diff" -s V -l version -d 'Print version'
+complete -c walctl -n "__fish_walctl_using_subcommand browse" -l format -d 'Format of the log; auto recognises it by content and name, list prints all formats' -r -f -a "auto\t''
+list\t''
+native\t''
+ironwal\t''
+nodedb\t''
+rivven\t''
+allsource\t''
+rocksdb\t''
+leveldb\t''
+pebble\t''
+postgres\t''
+sqlite\t''
+etcd\t''
+prometheus\t''
+kafka\t''
+zookeeper\t''
+nats\t''
+jetstream\t''
+nats-jetstream\t''
+raft-engine\t''
+tikv\t''
+mysql\t''
+mariadb\t''
+redis\t''
+valkey\t''"
+complete -c walctl -n "__fish_walctl_using_subcommand browse" -l io -d 'How to read; auto maps finished segments into memory and reads the others' -r -f -a "auto\t'Finished segments through a mapping, the others with system calls'
+map\t'Everything through a mapping where one can be had'
+read\t'System calls only'"
+complete -c walctl -n "__fish_walctl_using_subcommand browse" -l key-file -d 'A file with keys for encrypted payloads: 64 hex digits a line, oldest first; append encrypts with the last one' -r -F
+complete -c walctl -n "__fish_walctl_using_subcommand browse" -s j -l jobs -d 'How many segments to read at once [default: one for each processor, in object storage 8 at least]' -r
+complete -c walctl -n "__fish_walctl_using_subcommand browse" -l max-rate -d 'Read no faster than this, to leave the disk to the service: 100MiB/s' -r
+complete -c walctl -n "__fish_walctl_using_subcommand browse" -l color -d 'When to use colours; auto means on a terminal and without NO_COLOR' -r -f -a "auto\t'On a terminal and without NO_COLOR'
+always\t'Also into files and pipes'
+never\t'Nowhere'"
+complete -c walctl -n "__fish_walctl_using_subcommand browse" -l show-values -d 'Show values that may be secret; without it they are shown by length and keyed hash, and their bytes are hidden'
+complete -c walctl -n "__fish_walctl_using_subcommand browse" -l json -d 'Results as JSON, one object a line; failures as one JSON object on standard error'
+complete -c walctl -n "__fish_walctl_using_subcommand browse" -s q -l quiet -d 'Print no results and no progress; only the exit code answers'
+complete -c walctl -n "__fish_walctl_using_subcommand browse" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c walctl -n "__fish_walctl_using_subcommand browse" -s V -l version -d 'Print version'
 complete -c walctl -n "__fish_walctl_using_subcommand bench" -l appenders -d 'Threads that append: a list [default: 1,16,64]' -r
 complete -c walctl -n "__fish_walctl_using_subcommand bench" -l size -d 'Lengths of records: a list [default: 128]' -r
 complete -c walctl -n "__fish_walctl_using_subcommand bench" -l size-dist -d 'Lengths of records with weights: 128:90,4KiB:10' -r

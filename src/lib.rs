@@ -441,6 +441,7 @@ pub mod ops {
         mod follow;
         mod held;
         mod owned;
+        mod page;
         mod position;
         mod scan;
         mod seek;
@@ -456,6 +457,7 @@ pub mod ops {
         pub use follow::{Follow, Step, had_enough, unread};
         pub use held::HeldRecords;
         pub use owned::OwnedRecord;
+        pub use page::{Make, PageEnd, PageFrom, PageTurner, Spot};
         pub use position::Position;
         pub use scan::{Event, Passed, Scan, ScanOutcome, ScanStart, Shown, Stopped, Take, Way};
         pub use seek::last_lsn;
@@ -477,7 +479,7 @@ pub mod ops {
         pub use behind::{WholeBehind, behind, behind_damage};
         pub use count::{Amount, Buckets, LogCounts, WriteGap, bucket_end};
         pub use ledger::{LedgerEntry, LedgerReport, PayloadDigest, check_ledger, ledger_from, ledger_head, payload_digest};
-        pub use map::{MapCell, map_segment};
+        pub use map::{MapCell, SeeDrawing, draw_segment, map_segment};
         pub use media::{MediaView, compare_media};
         pub use stats::{NOT_CHECKED, Pinned, SegmentStats, Stats, StatsWish, stats};
         pub use times::{RecordTime, TimesAround, times_around};

@@ -23,6 +23,7 @@ mod cli {
     pub mod about;
     pub mod append;
     pub mod bench;
+    pub mod browse;
     pub mod diff;
     pub mod dump;
     pub mod explain;

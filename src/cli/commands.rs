@@ -5,7 +5,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use super::args::Global;
 use super::exit::Exit;
 use super::render::out::{Out, say_json};
-use super::{about, append, bench, diff, dump, explain, generate, interrupt, repair, rotate, stats, verify};
+use super::{about, append, bench, browse, diff, dump, explain, generate, interrupt, repair, rotate, stats, verify};
 
 const AFTER_HELP: &str = "\
 A log is named by its folder. Reading never writes and needs no lock. Exit codes: 0 clean, 1 could not do it, 2 wrong usage, 3 torn \
@@ -34,6 +34,7 @@ enum Command {
     Rotate(rotate::RotateArgs),
     Stats(stats::StatsArgs),
     Diff(diff::DiffArgs),
+    Browse(browse::BrowseArgs),
     Bench(Box<bench::BenchArgs>),
     Explain(explain::ExplainArgs),
     Completions(about::CompletionsArgs),
@@ -51,6 +52,7 @@ impl Command {
             Command::Rotate(args) => rotate::run(args, out),
             Command::Stats(args) => stats::run(args, out),
             Command::Diff(args) => diff::run(args, out),
+            Command::Browse(args) => browse::run(args, out),
             Command::Bench(args) => bench::run(args, out),
             Command::Explain(args) => explain::explain(args, out),
             Command::Completions(args) => about::completions(args, out, command()),

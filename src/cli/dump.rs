@@ -3,7 +3,7 @@
 mod closing;
 mod files;
 mod flags;
-mod pattern;
+pub mod pattern;
 mod print;
 mod wait;
 mod way;
@@ -20,8 +20,8 @@ use walctl::ops::read::{
     unread,
 };
 
-pub use self::flags::DumpArgs;
-use self::flags::{check, has_kind};
+use self::flags::check;
+pub use self::flags::{DumpArgs, has_kind};
 use self::print::Print;
 use self::wait::{Wait, Woken};
 use self::way::ReadingWay;

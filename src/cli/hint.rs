@@ -160,7 +160,7 @@ fn for_poisoned(path: &Path, cause: &str) -> String {
 
 /// Whether a command reads logs of every format, and can be told which one.
 pub fn takes_format(command: &str) -> bool {
-    matches!(command, "diff" | "dump" | "verify" | "repair" | "stats")
+    matches!(command, "browse" | "diff" | "dump" | "verify" | "repair" | "stats")
 }
 
 /// What to do next about each piece of a log's damage. What is the same for all of them is found out once, and only if it is needed.

@@ -106,7 +106,7 @@ const FILES: &[(&str, &str, &[&str])] = &[
         "LOG/00000000000000000001.wal",
         "A segment of walctl's own log, named after its first LSN. The highest number is the one that is written to. Files of other systems \
          keep their names.",
-        &["dump", "verify", "repair", "append", "rotate", "stats", "diff"],
+        &["dump", "verify", "repair", "append", "rotate", "stats", "diff", "browse"],
     ),
     (
         "LOG/LOCK",
@@ -139,7 +139,7 @@ const FILES: &[(&str, &str, &[&str])] = &[
     (
         "KEYS",
         "A key file: 64 hexadecimal digits a line, the oldest key first. Only its owner should be able to read it.",
-        &["dump", "verify", "repair", "append", "rotate", "stats", "diff"],
+        &["dump", "verify", "repair", "append", "rotate", "stats", "diff", "browse"],
     ),
     ("/proc/self/mountinfo, /sys/dev/block", "Where bench looks up which filesystem and disk it measures.", &["bench"]),
 ];
@@ -158,7 +158,7 @@ const VARIABLES: &[(&str, &str, &[&str])] = &[
     (
         "WALCTL_KEY_FILE",
         "The key file, if --key-file is not given. Empty is like not set.",
-        &["dump", "verify", "repair", "append", "rotate", "stats", "diff"],
+        &["dump", "verify", "repair", "append", "rotate", "stats", "diff", "browse"],
     ),
     (
         "AWS_*, GOOGLE_*, AZURE_*",

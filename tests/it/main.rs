@@ -7,6 +7,7 @@ mod append;
 mod bench;
 mod bench_disks;
 mod beside;
+mod browse;
 #[cfg(feature = "bucket")]
 mod bucket;
 #[cfg(feature = "bucket")]
@@ -53,6 +54,7 @@ mod mend;
 mod metrics;
 mod mutate;
 mod mutate_formats;
+mod pages;
 mod pipes;
 mod properties;
 mod readme;

@@ -13,6 +13,7 @@ pub fn of(command: &str) -> &'static [Example] {
         "rotate" => ROTATE,
         "stats" => STATS,
         "diff" => DIFF,
+        "browse" => BROWSE,
         "bench" => BENCH,
         "explain" => EXPLAIN,
         "completions" => COMPLETIONS,
@@ -97,6 +98,12 @@ const DIFF: &[Example] = &[
     ("walctl diff wal /backup/wal", "See where a log and its backup part"),
     ("walctl diff wal wal-salvaged", "See what a salvage could not keep"),
     ("walctl diff primary replica --lsn 40000.. --json", "Compare the newer records of two logs, in a script"),
+];
+
+const BROWSE: &[Example] = &[
+    ("walctl browse wal", "Look around in a log: h shows what the keys do, q ends it"),
+    ("walctl browse wal/00000000000000000001.wal", "Look at one segment of it"),
+    ("walctl browse /var/lib/etcd/member/wal --show-values", "Look at the log of another system, with the values in it"),
 ];
 
 const BENCH: &[Example] = &[

@@ -73,7 +73,7 @@ impl Follow {
 
     /// Lists the log again and reads what is new. `scan` says what is wanted; its source is not used.
     pub fn step(&mut self, scan: &Scan<'_>, take: &mut Take<'_>) -> Result<Step> {
-        self.list(scan.format)?;
+        relist(&mut self.source, scan.format)?;
         if self.quiet.is_some() && self.quiet == self.quiet_now()? {
             return Ok(Step::Quiet);
         }
@@ -122,20 +122,6 @@ impl Follow {
         self.source.segments.iter().position(|s| behind(s.sequence)).unwrap_or(0)
     }
 
-    fn list(&mut self, format: &Format) -> Result<()> {
-        if self.source.alone {
-            let disk = self.source.disk.clone();
-            let path = self.source.segments.first().map(|s| s.path.clone()).unwrap_or_default();
-            let entry = disk.stat(&path)?.ok_or_else(|| Error::io("open", &path)(std::io::ErrorKind::NotFound.into()))?;
-            for segment in &mut self.source.segments {
-                segment.length = entry.length;
-            }
-            return Ok(());
-        }
-        self.source = format.listed_again(&self.source)?;
-        Ok(())
-    }
-
     /// What the end of the log looks like, if it ended cleanly: new data must change the first bytes after it.
     fn rest(&self, outcome: &ScanOutcome) -> Result<Option<Quiet>> {
         let (Some(summary), Some(segment)) = (outcome.summaries.last(), self.source.segments.last()) else {
@@ -175,6 +161,21 @@ impl Follow {
         behind.truncate(count);
         Ok(Some(Quiet { segments: self.source.segments.len(), segment: name, length: file.length()?, end, behind }))
     }
+}
+
+/// Lists a log again, as it stands now.
+pub(super) fn relist(source: &mut Source, format: &Format) -> Result<()> {
+    if source.alone {
+        let disk = source.disk.clone();
+        let path = source.segments.first().map(|s| s.path.clone()).unwrap_or_default();
+        let entry = disk.stat(&path)?.ok_or_else(|| Error::io("open", &path)(std::io::ErrorKind::NotFound.into()))?;
+        for segment in &mut source.segments {
+            segment.length = entry.length;
+        }
+        return Ok(());
+    }
+    *source = format.listed_again(source)?;
+    Ok(())
 }
 
 /// Whether a step delivered all that was asked for.

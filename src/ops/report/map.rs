@@ -1,8 +1,9 @@
 //! What each part of a segment's file holds, for drawing it as a row of cells.
 
 use super::verify::{Report, SegmentReport};
-use crate::formats::{Item, Want};
-use crate::model::Role;
+use crate::disk::Segment;
+use crate::formats::{Halt, Item, Mark, Summary, Want};
+use crate::model::{Result, Role};
 use crate::ops::open::Input;
 use crate::ops::walk;
 
@@ -43,6 +44,41 @@ pub fn map_segment(input: &Input, report: &Report, segment: &SegmentReport, cell
         scale.mark(&mut row, damage.span.start(), damage.span.end().max(damage.span.start() + 1), MapCell::Damage);
     }
     row
+}
+
+/// Sees each step of a walk, and the cells as they are then.
+pub type SeeDrawing<'s> = dyn FnMut(&Item<'_>, &[MapCell]) -> Result<(), Halt> + 's;
+
+/// Draws a segment by walking it alone, from a mark on if there is one: what only other segments can tell is not in it. The cells change as the
+/// walk comes to them, and `take` sees each step of it. `None` when `take` had enough.
+pub fn draw_segment(
+    input: &Input,
+    segment: &Segment,
+    length: u64,
+    row: &mut [MapCell],
+    start: Option<Mark>,
+    take: &mut SeeDrawing<'_>,
+) -> Result<Option<Summary>> {
+    let scale = Scale { length, cells: row.len() };
+    let want = Want { frames: true, marks: true, start, ..Want::default() };
+    let summary = walk::one(input, segment, want, &mut |item| {
+        match &item {
+            Item::Record(record) => {
+                let cell = if record.role == Role::Padding { MapCell::Padding } else { MapCell::Frames };
+                scale.mark(row, record.span.start(), record.span.end(), cell);
+            }
+            Item::Hurt(damage) => {
+                let span = damage.span;
+                scale.mark(row, span.start(), span.end().max(span.start().saturating_add(1)), MapCell::Damage);
+            }
+            Item::Mark(_) | Item::Reached(_) => {}
+        }
+        take(&item, row)
+    })?;
+    if let Some(summary) = &summary {
+        scale.mark(row, 0, summary.end, MapCell::Other);
+    }
+    Ok(summary)
 }
 
 /// Which cells a range of a file falls into.

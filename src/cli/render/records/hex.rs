@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use walctl::disk::{File, Segment, Source, pieces};
 use walctl::formats::Format;
-use walctl::model::{Damage, Result};
+use walctl::model::{Damage, Record, Result};
 use walctl::ops::read::{SegmentFiles, Shown};
 
 use super::payload::Spill;
@@ -47,26 +47,7 @@ impl Hex {
         buf.extend_from_slice(escape::line(&head).as_bytes());
         buf.push(b'\n');
         let file = self.files.file(shown.segment)?;
-        let mut parts: Vec<(&str, u64)> = Vec::new();
-        let mut covered = 0;
-        for (name, offset, length) in (self.format.drawing)(record) {
-            let (offset, length) = (*offset as u64, *length as u64);
-            if offset != covered || offset + length > record.span.length {
-                break;
-            }
-            parts.push((name, length));
-            covered += length;
-        }
-        let rest = record.span.length - covered;
-        let stored = rest.min(record.payload.length());
-        let same = stored == record.payload.length() && !record.encrypted && as_stored(file.as_ref(), record, covered)?;
-        // Compressed, encrypted or split into fragments, the bytes are not what was given: they are only called stored.
-        if same && rest - stored < 64 {
-            parts.push(("payload", stored));
-            parts.push(("padding", rest - stored));
-        } else {
-            parts.push(("stored", rest));
-        }
+        let parts = parts(file.as_ref(), self.format, record)?;
         let mut at = record.span.start();
         for (name, length) in parts {
             part(buf, file.as_ref(), self.line, (at, length), name, spill)?;
@@ -92,8 +73,33 @@ impl Hex {
     }
 }
 
+/// The names of a record's bytes, and how many bear each: the fields of its header, and what stands behind them.
+pub fn parts(file: &dyn File, format: &Format, record: &Record<'_>) -> Result<Vec<(&'static str, u64)>> {
+    let mut parts: Vec<(&str, u64)> = Vec::new();
+    let mut covered = 0;
+    for (name, offset, length) in (format.drawing)(record) {
+        let (offset, length) = (*offset as u64, *length as u64);
+        if offset != covered || offset + length > record.span.length {
+            break;
+        }
+        parts.push((name, length));
+        covered += length;
+    }
+    let rest = record.span.length - covered;
+    let stored = rest.min(record.payload.length());
+    let same = stored == record.payload.length() && !record.encrypted && as_stored(file, record, covered)?;
+    // Compressed, encrypted or split into fragments, the bytes are not what was given: they are only called stored.
+    if same && rest - stored < 64 {
+        parts.push(("payload", stored));
+        parts.push(("padding", rest - stored));
+    } else {
+        parts.push(("stored", rest));
+    }
+    Ok(parts)
+}
+
 /// Whether the payload lies in the file as it was given.
-fn as_stored(file: &dyn File, record: &walctl::model::Record<'_>, skip: u64) -> Result<bool> {
+fn as_stored(file: &dyn File, record: &Record<'_>, skip: u64) -> Result<bool> {
     let mut at = record.span.start() + skip;
     let mut same = true;
     record.payload.each(&mut |piece| {

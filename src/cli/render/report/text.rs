@@ -343,8 +343,23 @@ pub fn one_of_many(out: &mut Out, input: &Input, report: &Report) -> io::Result<
 pub fn outcome(out: &mut Out, input: &Input, report: &Report, whose: &str) -> io::Result<()> {
     let log = super::log_path(input);
     let portion = portion::words(report, input.format.ends.is_some());
-    let worst = if portion.is_some() { report.verdict.max(Verdict::Torn) } else { report.verdict };
-    let verdict = out.paint(ink(worst), report.verdict_name());
+    let verdict = out.paint(outcome_ink(input, report), report.verdict_name());
+    writeln!(out, "{log}: {verdict}; {}", outcome_words(input, report, whose))?;
+    match portion.filter(|_| report.verdict != Verdict::Clean) {
+        Some(portion) => writeln!(out, "  {NOT_CHECKED}: {portion}"),
+        None => Ok(()),
+    }
+}
+
+/// The ink of its verdict.
+pub fn outcome_ink(input: &Input, report: &Report) -> Ink {
+    let partly = portion::words(report, input.format.ends.is_some()).is_some();
+    ink(if partly { report.verdict.max(Verdict::Torn) } else { report.verdict })
+}
+
+/// What stands in it behind the verdict: what the log holds, and what that means.
+pub fn outcome_words(input: &Input, report: &Report, whose: &str) -> String {
+    let portion = portion::words(report, input.format.ends.is_some());
     let records = match report.lsns {
         _ if report.records == 0 && portion.is_some() => "no records known".to_owned(),
         _ if report.records == 0 => "no records".to_owned(),
@@ -352,7 +367,7 @@ pub fn outcome(out: &mut Out, input: &Input, report: &Report, whose: &str) -> io
         None => count(report.records, "record"),
     };
     let meaning = match report.acknowledged() {
-        _ if report.verdict == Verdict::Clean => portion.clone().unwrap_or_else(|| ends(report)),
+        _ if report.verdict == Verdict::Clean => portion.unwrap_or_else(|| ends(report)),
         Acknowledged::Yes => match lost(report, input.format.numbers) {
             Some(lsns) => format!("acknowledged records are lost or in doubt: LSN {lsns}"),
             None => report.verdict.words().to_owned(),
@@ -361,11 +376,7 @@ pub fn outcome(out: &mut Out, input: &Input, report: &Report, whose: &str) -> io
     };
     let live = report.live.map(|pid| format!("; process {pid} is writing to it")).unwrap_or_default();
     let accepted = accepted::words(report);
-    writeln!(out, "{log}: {verdict}; {whose}{records}; {meaning}{accepted}{live}")?;
-    match portion.filter(|_| report.verdict != Verdict::Clean) {
-        Some(portion) => writeln!(out, "  {NOT_CHECKED}: {portion}"),
-        None => Ok(()),
-    }
+    format!("{whose}{records}; {meaning}{accepted}{live}")
 }
 
 /// Why a clean log ends where it does.
