@@ -204,11 +204,12 @@ mod tests {
                 ("max-rate", &[]),
                 // The two logs of diff are read side by side, each by one thread.
                 ("jobs", &["diff"]),
-                ("lsn", &[]),
+                // In browse a stretch is chosen while looking, with the same words behind `&`.
+                ("lsn", &["browse"]),
                 // A replica may write times anew, so by them no stretch of two logs can be named.
-                ("since", &["diff"]),
-                ("until", &["diff"]),
-                ("local", &["diff"]),
+                ("since", &["diff", "browse"]),
+                ("until", &["diff", "browse"]),
+                ("local", &["diff", "browse"]),
             ] {
                 let has = sub.get_arguments().any(|arg| arg.get_long() == Some(flag));
                 if has == lacks.contains(&name) {
