@@ -238,8 +238,8 @@ mod tests {
         assert_eq!(of(0, 18), "9d2ba68aa5967db426949bab63cf5906daeb1688a1a43236cd862d39f4aeecb7");
         assert_eq!(
             of(10, 30),
-            "9c8575cad4cc3e19da46dce19a6c50cba6ffe86357409d75e602ac4c790db76c",
-            "the file ends in front of what was asked for"
+            "ed9627cd728908e8e3b6c63e1cdf6ced2995351ff0c07d41db6422eb7ce3f405",
+            "what was asked for behind the end of the file is as good as a hole in it"
         );
         assert_ne!(of(10, 30), of(10, 31));
     }
