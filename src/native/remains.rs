@@ -155,6 +155,13 @@ impl Masked {
         (state.from, state.kept, state.block) = (from, kept, None);
     }
 
+    /// Whether a frame that is good as it reads now is good as it stands: it was met when the mask began, or lies before it.
+    pub fn is_whole(&self, frame: u64) -> bool {
+        let state = self.state();
+        let next = state.kept.partition_point(|(_, to)| *to <= frame);
+        frame < state.from || state.kept.get(next).is_some_and(|(from, _)| *from <= frame)
+    }
+
     fn state(&self) -> MutexGuard<'_, MaskState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -405,6 +412,21 @@ mod tests {
         assert_eq!(end(&mut reader), bad);
         assert!(!reader.looks_interrupted(bad, frames.len() as u64, None));
         assert!(reader.cursor.zeros_end(bad) < frames.len() as u64);
+    }
+
+    #[test]
+    fn zeros_that_were_never_written_make_no_frame_whole() {
+        // Of a record of zeros only the first sectors arrived: what is seen in place of the others must not complete it.
+        let frames = life(91, &[700, 3000], |_| 0);
+        let (bad, mut torn) = (HEADER_BYTES + 744, recycled(&frames));
+        let sector = (bad as usize + 1000) / SECTOR * SECTOR;
+        torn[sector..sector + SECTOR].copy_from_slice(&old()[sector..sector + SECTOR]);
+        let mut reader = open(&torn);
+        for _ in 0..2 {
+            assert_eq!(end(&mut reader), bad);
+            assert_eq!(reader.search(bad, Lsn(0)).frame, None);
+        }
+        assert!(reader.looks_interrupted(bad, frames.len() as u64, None));
     }
 
     #[test]

@@ -346,12 +346,17 @@ impl SpaceShared {
             SpaceWork::Recycle => {
                 state.next = Next::Making;
                 drop(state);
-                let made = self.recycle().ok().flatten();
-                if made.is_none() {
+                let made = self.recycle();
+                if !matches!(made, Ok(Some(_))) {
                     let _ = self.clear_next();
                 }
                 let room = NextRoom { ready: room_end(self.segment_bytes), recycled: true };
-                self.state().next = made.map_or(Next::None, |file| Next::Made { file, room, busy: false });
+                self.state().next = match made {
+                    Ok(Some(file)) => Next::Made { file, room, busy: false },
+                    Ok(None) => Next::None,
+                    // What fails now would fail again at once, and for ever.
+                    Err(_) => Next::Off,
+                };
             }
         }
         self.done.notify_all();

@@ -15,7 +15,7 @@ const SITUATIONS: &[(&str, &str, &str, i32)] = &[
     ("an empty folder", "", "walctl verify LOG", 1),
     ("a folder without logs", "file notes.txt hello", "walctl verify LOG", 1),
     ("an unknown version", "record a\nversion 2", "walctl verify LOG", 1),
-    ("an unknown flag in the header", "record a\nflags 4", "walctl verify LOG", 1),
+    ("an unknown flag in the header", "record a\nflags 8", "walctl verify LOG", 1),
     ("a key file that is none", "record a", "echo zz >BAD; walctl verify LOG --key-file BAD", 1),
     ("a key file that is not there", "record a", "walctl verify LOG --key-file nowhere", 1),
     ("no command", "", "walctl", 2),
