@@ -49,6 +49,7 @@ mod cli {
         pub mod escape;
         pub mod formats;
         pub mod hex;
+        pub mod html;
         pub mod incident;
         pub mod json;
         pub mod mend;

@@ -10,12 +10,10 @@ use walctl::model::{Time, Verdict};
 use walctl::ops::report::MapCell;
 
 use crate::cli::exit::Exit;
+pub use crate::cli::render::html::Fact;
 
 /// In the first bytes of every report: by it walctl knows its own when it is asked to write over one.
 pub const MARK: &str = "<!-- walctl incident report -->";
-
-/// A label and its value.
-pub type Fact = (&'static str, String);
 
 /// The whole report.
 #[derive(Debug)]

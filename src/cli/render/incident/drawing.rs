@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use walctl::model::units::count;
 use walctl::ops::report::MapCell;
 
-use super::html::escape;
 use super::{LogMap, MapRow, grade};
+use crate::cli::render::html::escape;
 
 /// What a cell holds: a class of the page's style, and words.
 const fn cell(cell: MapCell) -> (&'static str, &'static str) {

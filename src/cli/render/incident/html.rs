@@ -5,22 +5,12 @@ use std::fmt::Write as _;
 use walctl::model::Verdict;
 use walctl::model::units::{count, show_duration};
 
-use super::{DamageIncident, Fact, Incident, LogIncident, MARK, drawing, grade};
-
-const STYLE: &str = include_str!("style.css");
-/// Nothing may be loaded or run, whatever stands in the page.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+use super::{DamageIncident, Incident, LogIncident, MARK, drawing, grade};
+use crate::cli::render::html::{self, escape, facts, items};
 
 /// The page.
 pub fn page(incident: &Incident) -> String {
-    let title = title(incident);
-    let mut text = format!(
-        "<!doctype html>\n{MARK}\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" \
-         content=\"width=device-width, initial-scale=1\">\n<meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
-         <title>{}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<h1>{}</h1>\n",
-        escape(&title),
-        escape(&title)
-    );
+    let mut text = html::begin(MARK, &title(incident), "");
     let _ = writeln!(
         text,
         "<p class=\"dim\">Made at {} by <code>{}</code>, which took {} and ended with {}.</p>",
@@ -46,7 +36,7 @@ pub fn page(incident: &Incident) -> String {
     }
     text += "<h2>Made with</h2>\n";
     facts(&mut text, &incident.host);
-    text += "</body>\n</html>\n";
+    text += html::END;
     text
 }
 
@@ -153,38 +143,6 @@ fn files(text: &mut String, log: &LogIncident) {
     }
 }
 
-fn facts(text: &mut String, facts: &[Fact]) {
-    text.push_str("<dl>\n");
-    for (label, value) in facts {
-        let _ = writeln!(text, "<dt>{label}</dt><dd>{}</dd>", escape(value));
-    }
-    text.push_str("</dl>\n");
-}
-
-fn items(text: &mut String, lines: &[String]) {
-    text.push_str("<ul>\n");
-    for line in lines {
-        let _ = writeln!(text, "<li>{}</li>", escape(line));
-    }
-    text.push_str("</ul>\n");
-}
-
 fn escape_lines(lines: &[String]) -> String {
     lines.iter().map(|line| escape(line)).collect::<Vec<_>>().join("\n")
-}
-
-/// Text that no browser takes for markup, in a value or between tags.
-pub fn escape(text: &str) -> String {
-    let safe = crate::cli::render::escape::line(text);
-    safe.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_from_outside_becomes_markup() {
-        assert_eq!(escape("<b a=\"x\" b='y'>&\x1b\n"), "&lt;b a=&quot;x&quot; b=&#39;y&#39;&gt;&amp;\\x1b\\n");
-    }
 }
