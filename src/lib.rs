@@ -532,6 +532,7 @@ pub mod ops {
 #[cfg(feature = "bench")]
 pub mod bench {
     mod advice;
+    mod answer;
     mod candidates;
     mod ceiling;
     mod crash;
@@ -550,6 +551,7 @@ pub mod bench {
     mod target;
     mod trust;
     pub use advice::{Advice, advise, is_split};
+    pub use answer::{InARow, Steadiness};
     pub use candidates::{busy_sync, candidates};
     pub use ceiling::share;
     pub use crash::{CrashPlan, CrashVerdict, crash_test};

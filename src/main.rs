@@ -39,8 +39,12 @@ mod cli {
     pub mod render {
         /// What `bench` shows.
         pub mod bench {
+            pub mod answer;
+            pub mod axis;
+            pub mod charts;
             pub mod json;
             pub mod page;
+            pub mod panels;
             pub mod tables;
             pub mod text;
         }

@@ -3,10 +3,12 @@
 //! A setting beats the default only when the medians say so and no repeat says otherwise; so a noisy disk gets no advice that the
 //! next run would take back.
 
+use super::answer::Steadiness;
 use super::figures::{Figures, PARTS, Spread};
 use super::plan::Measured;
 use super::probe::{Probe, Room, SyncWay};
 use super::setting::Cell;
+use crate::writer::Settings;
 
 /// What to set and why.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,23 +45,31 @@ pub fn advise(measured: &[Measured], probe: &Probe) -> Advice {
     };
     let rivals = rivals(&promising, base);
     let named = if base.is_default() { "the defaults".to_owned() } else { format!("`{}`", base.changes()) };
-    match rivals.iter().filter(|r| r.win().is_some()).max_by(|a, b| a.rank().total_cmp(&b.rank())) {
+    let noisy = Steadiness::of(measured) == Steadiness::TooNoisy;
+    match rivals.iter().filter(|r| !noisy && r.win().is_some()).max_by(|a, b| a.rank().total_cmp(&b.rank())) {
         Some(rival) => recommend(&mut advice, rival, &named),
+        None if noisy => advice.headline = "too noisy to say what to set: measure again when nothing else is busy here".into(),
         None if rivals.is_empty() => advice.headline = "only one setting was measured: nothing to compare".into(),
         None => {
-            advice.headline = format!("nothing beats {named}: set nothing");
+            advice.headline = match closest(&rivals) {
+                // What looked better each time is not called worse, nor is it advised.
+                Some((_, best)) if best.is_promising() => {
+                    format!("nothing surely beats {named}: set nothing yet, and measure with more repeats")
+                }
+                _ => format!("nothing beats {named}: set nothing"),
+            };
             if !base.is_default() {
                 advice.headline = format!("nothing that was measured beats {named}");
                 advice.flags = base.changes();
             }
-            advice.reasons.extend(closest(&rivals));
+            advice.reasons.extend(closest(&rivals).map(|(rival, best)| why_not(rival, best)));
             advice.reasons.extend(worst(&rivals));
         }
     }
-    advice.reasons.extend(cohorts(&promising));
+    advice.reasons.extend(cohorts(&promising, base, &advice.flags));
     advice.reasons.extend(limit(&promising));
     advice.reasons.extend(bursts(&promising));
-    advice.reasons.extend(room(probe));
+    advice.reasons.extend(room(&promising, probe));
     advice
 }
 
@@ -87,7 +97,16 @@ struct Versus {
 
 impl Versus {
     fn wins(&self) -> bool {
-        self.gain >= WORTH && self.sure && self.p99 <= self.base_p99 * 1.25
+        self.gain >= WORTH && self.sure && self.has_no_worse_tail()
+    }
+
+    /// It would win if there had been enough repeats to be sure.
+    fn is_promising(&self) -> bool {
+        self.gain >= WORTH && self.apart && !self.sure && self.has_no_worse_tail()
+    }
+
+    fn has_no_worse_tail(&self) -> bool {
+        self.p99 <= self.base_p99 * 1.25
     }
 
     fn harms(&self) -> bool {
@@ -126,7 +145,7 @@ fn rivals(measured: &[&Measured], base: &Cell) -> Vec<Rival> {
             apart,
             sure: apart && is_enough(mine.figures.repeats.min(other.figures.repeats), pairs.len()),
         };
-        let changes = if mine.cell.is_default() { "the defaults".to_owned() } else { mine.cell.changes() };
+        let changes = mine.cell.changes();
         match rivals.iter_mut().find(|r| r.changes == changes) {
             Some(rival) => rival.loads.push(versus),
             None => rivals.push(Rival { changes, loads: vec![versus] }),
@@ -176,17 +195,23 @@ fn recommend(advice: &mut Advice, rival: &Rival, named: &str) {
     }
 }
 
-/// What came nearest to beating the base, and why it does not.
-fn closest(rivals: &[Rival]) -> Option<String> {
+/// What came nearest to beating the base.
+fn closest(rivals: &[Rival]) -> Option<(&Rival, &Versus)> {
     let all = rivals.iter().flat_map(|r| r.loads.iter().map(move |v| (r, v)));
-    let (rival, best) = all.max_by(|a, b| a.1.gain.total_cmp(&b.1.gain))?;
+    all.max_by(|a, b| a.1.gain.total_cmp(&b.1.gain))
+}
+
+/// Why it is not advised.
+fn why_not(rival: &Rival, best: &Versus) -> String {
     let why = match best {
         v if v.gain < WORTH => "too little to set anything for",
-        v if v.apart && !v.sure => "but so few repeats of so many settings look like that by luck: use more --repeats",
+        v if v.apart && !v.sure => {
+            "but so few repeats of so many settings look like that by luck: it takes more repeats to be sure"
+        }
         v if !v.apart => "but repeats disagree: no reason to set anything",
         _ => "but its p99 is worse: no reason to set anything",
     };
-    Some(format!("closest: `{}` with {:.2} x at {}, {why}", rival.changes, best.gain, appenders(best.cell.appenders)))
+    format!("closest: `{}` with {:.2} x at {}, {why}", rival.changes, best.gain, appenders(best.cell.appenders))
 }
 
 /// What one had better not set.
@@ -239,7 +264,7 @@ pub fn is_split(appenders: usize, amortization: f64, groups: &[u64]) -> bool {
     appenders >= 4 && (0.35..=0.65).contains(&share) && groups.iter().any(|count| *count > 0)
 }
 
-fn cohorts(measured: &[&Measured]) -> Option<String> {
+fn cohorts(measured: &[&Measured], base: &Cell, advised: &str) -> Option<String> {
     let plain = |m: &&&Measured| m.cell.inflight <= 1 && m.cell.rate.is_none();
     let split =
         measured.iter().filter(plain).filter(|m| is_split(m.cell.appenders, m.figures.amortization.median, &m.figures.groups));
@@ -254,12 +279,20 @@ fn cohorts(measured: &[&Measured]) -> Option<String> {
     // What needs no flag is named before what needs one.
     if let Some(whole) = measured.iter().filter(merges).min_by_key(|o| !o.cell.is_default()) {
         words.push_str(&format!("; `--window {}` merges them: {:.1}", whole.cell.window, whole.figures.amortization.median));
+        // A flag that is named here and not advised must not be taken for advice.
+        if whole.cell.flags() != base.flags() && whole.cell.changes() != advised {
+            words.push_str(", which is no clear gain");
+        }
     }
     Some(words)
 }
 
-/// What written room is worth on this disk.
-fn room(probe: &Probe) -> Option<String> {
+/// What written room is worth on this disk, where no cell has shown it.
+fn room(measured: &[&Measured], probe: &Probe) -> Option<String> {
+    let default = Settings::default().preallocate;
+    if measured.iter().any(|m| m.cell.preallocate != default) {
+        return None;
+    }
     let of = |room| probe.cost(room, SyncWay::Fdatasync, 4096).map(|c| c.median);
     let (extend, zero) = (of(Room::Extend)?, of(Room::Zero)?);
     let times = |a: &Spread, b: &Spread| a.median / b.median.max(1.0);
@@ -272,7 +305,8 @@ fn room(probe: &Probe) -> Option<String> {
     }
     zero.is_above(&extend).then(|| {
         format!(
-            "growing files sync no slower here ({} against {}): try `--preallocate none`",
+            "growing files sync no slower here than written blocks ({} against {}); whether that matters to a log is not measured: walctl \
+             bench DIR --preallocate {default},none measures it",
             span(extend.median),
             span(zero.median)
         )
@@ -353,8 +387,14 @@ mod tests {
         for (what, cells, flags) in table {
             let advice = advise(&cells, &Probe::default());
             assert_eq!(advice.flags, flags, "{what}: {advice:?}");
-            assert_eq!(advice.headline.starts_with("nothing beats the defaults"), flags.is_empty() && cells.len() > 1, "{what}");
+            assert_eq!(advice.headline.starts_with("nothing "), flags.is_empty() && cells.len() > 1, "{what}");
         }
+        let unsure = advise(&[auto(&[100, 101]), other(&[150, 151], 800)], &Probe::default());
+        assert_eq!(unsure.headline, "nothing surely beats the defaults: set nothing yet, and measure with more repeats");
+        let slow = advise(&[auto(&[100, 101]), other(&[150, 151], 5000)], &Probe::default());
+        assert_eq!(slow.headline, "nothing beats the defaults: set nothing", "slow tails are no promise");
+        let noisy = advise(&[auto(&[100, 101, 300]), other(&[1000, 1001, 3000], 800)], &Probe::default());
+        assert!(noisy.headline.starts_with("too noisy") && noisy.flags.is_empty(), "{noisy:?}");
         assert!(advise(&[], &Probe::default()).headline.contains("nothing durable"));
     }
 
@@ -403,7 +443,7 @@ mod tests {
         let rival = |us| measured(64, fixed(us), &[150, 151, 152], 800, 60, &[(60, 10)]);
         let base = measured(64, Window::Auto, &[100, 101, 102], 900, 60, &[(60, 10)]);
         let advice = advise(&[base, rival(50), rival(60)], &Probe::default());
-        assert!(advice.flags.is_empty() && advice.reasons[0].contains("by luck: use more --repeats"), "{advice:?}");
+        assert!(advice.flags.is_empty() && advice.reasons[0].contains("by luck: it takes more repeats"), "{advice:?}");
     }
 
     #[test]

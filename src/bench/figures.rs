@@ -1,5 +1,6 @@
 //! What a measurement says: medians over repeats with their range, latencies with their parts, and how far to believe them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -64,6 +65,12 @@ pub const PARTS: [&str; 5] = ["queue", "window", "write", "sync", "wake"];
 /// The longest time that is resolved, in nanoseconds: ten minutes.
 const LONGEST: u64 = 600_000_000_000;
 
+/// Repeats that lie further apart than this share of their median say little.
+const VERY_NOISY: f64 = 0.5;
+
+/// Steps of a distribution, for each doubling of the time.
+const STEPS: f64 = 4.0;
+
 /// Times of appends, in nanoseconds.
 #[derive(Clone, Debug)]
 pub struct Latency {
@@ -96,6 +103,16 @@ impl Latency {
             *sum = sum.saturating_add(part);
         }
     }
+}
+
+/// The times of all appends in steps that grow with the time.
+fn distribution(runs: &[&Run]) -> Vec<(u64, u64)> {
+    let mut steps: BTreeMap<u64, u64> = BTreeMap::new();
+    for value in runs.iter().flat_map(|run| run.latency.whole.iter_recorded()) {
+        let step = ((value.value_iterated_to().max(1) as f64).log2() * STEPS).ceil();
+        *steps.entry((step / STEPS).exp2().round() as u64).or_default() += value.count_since_last_iteration();
+    }
+    steps.into_iter().collect()
 }
 
 fn nanos(span: Duration) -> u64 {
@@ -133,6 +150,10 @@ pub struct Run {
     pub syncs_in_all: u64,
     /// What the writer noted.
     pub notes: Vec<String>,
+    /// Appends acknowledged in each of equal parts of that time.
+    pub slices: Vec<u64>,
+    /// How long such a part is.
+    pub slice_seconds: f64,
 }
 
 /// The percentiles that are told, with their names in JSON and gates.
@@ -161,6 +182,10 @@ pub struct Figures {
     pub amplification: Option<Spread>,
     /// Groups by their number of records, over all repeats.
     pub groups: Vec<u64>,
+    /// How many appends took no longer than this many nanoseconds, and longer than the step before, over all repeats.
+    pub distribution: Vec<(u64, u64)>,
+    /// Acknowledged appends a second in equal parts of each repeat.
+    pub over_time: Vec<Vec<f64>>,
     /// Records that were acknowledged and are not in the log.
     pub lacking: u64,
 }
@@ -191,6 +216,12 @@ impl Figures {
             cpu: over(&|run| run.cpu.as_nanos() as f64 / run.acked as f64)?,
             amplification: Spread::of(&told),
             groups,
+            distribution: distribution(&runs),
+            over_time: runs
+                .iter()
+                .filter(|run| run.slice_seconds > 0.0)
+                .map(|run| run.slices.iter().map(|acked| *acked as f64 / run.slice_seconds).collect())
+                .collect(),
             lacking: runs.iter().map(|run| run.held.map_or(0, |held| run.acked_in_all.saturating_sub(held))).sum(),
         };
         for (spread, (_, percent)) in figures.latency.iter_mut().zip(PERCENTILES) {
@@ -200,6 +231,12 @@ impl Figures {
             *spread = over(&|run| run.latency.parts[index] as f64 / run.latency.whole.len().max(1) as f64)?;
         }
         Some(figures)
+    }
+
+    /// How far the repeats agree; `None` if there is only one.
+    #[must_use]
+    pub fn is_very_noisy(&self) -> Option<bool> {
+        (self.repeats >= 2).then(|| self.rate.width() > VERY_NOISY)
     }
 
     /// The latency of that name: `p99`.
@@ -217,7 +254,7 @@ impl Figures {
         let width = self.rate.width();
         let percent = if width < 10.0 { format!("{:.0} %", width * 100.0) } else { "many times".into() };
         match width {
-            w if w > 0.5 => {
+            w if w > VERY_NOISY => {
                 Some(format!("very noisy: repeats lie {percent} apart, so only differences larger than that mean anything"))
             }
             w if w > 0.2 => Some(format!("noisy: repeats lie {percent} apart; smaller differences mean nothing")),
@@ -273,5 +310,28 @@ mod tests {
         assert_eq!(figures.parts[0].median, 25_000.0);
         assert!((figures.latency[4].median - 80_000.0).abs() < 100.0);
         assert_eq!((figures.rate.median, figures.amortization.median), (2.0, 2.0));
+    }
+
+    #[test]
+    fn the_distribution_has_every_append_of_every_repeat_in_a_step_that_is_not_below_it() {
+        let run = |times: &[u64]| {
+            let mut run = Run { seconds: 1.0, acked: times.len() as u64, ..Run::default() };
+            times.iter().for_each(|micros| run.latency.add(Duration::from_micros(*micros), [Duration::ZERO; 5]));
+            run
+        };
+        let figures = Figures::of(&[run(&[10, 10, 100]), run(&[10, 100_000])]).expect("there are runs");
+        let counts: Vec<u64> = figures.distribution.iter().map(|(_, count)| *count).collect();
+        assert_eq!(counts, [3, 1, 1], "{:?}", figures.distribution);
+        for ((upper, _), nanos) in figures.distribution.iter().zip([10_000.0, 100_000.0, 1e8]) {
+            let ratio = *upper as f64 / nanos;
+            assert!((1.0..1.2).contains(&ratio), "{upper} for {nanos}");
+        }
+    }
+
+    #[test]
+    fn the_rate_over_time_is_that_of_each_part_of_each_repeat() {
+        let run = |slices: &[u64]| Run { seconds: 1.0, acked: 9, slices: slices.to_vec(), slice_seconds: 0.5, ..Run::default() };
+        let figures = Figures::of(&[run(&[1, 2]), run(&[3, 0])]).expect("there are runs");
+        assert_eq!(figures.over_time, [[2.0, 4.0], [6.0, 0.0]]);
     }
 }

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, OnceLock, RwLock};
 use std::time::{Duration, Instant};
 
 use super::device::Device;
@@ -44,9 +44,15 @@ const BEGINNING: usize = 128 << 10;
 /// Groups are told apart by their size up to here.
 const LARGEST_GROUP: usize = 4096;
 
+/// A repeat is told in so many equal parts.
+const SLICES: u32 = 20;
+
 /// What the threads share.
 struct LoadShared<'a> {
     cell: &'a Cell,
+    /// When measuring began.
+    since: OnceLock<Instant>,
+    slice: Duration,
     phase: AtomicU8,
     failed: AtomicBool,
     /// Something was acknowledged while it was measured.
@@ -63,6 +69,7 @@ struct AppenderTally {
     latency: Latency,
     /// How many records told of a group of this size.
     told: Vec<u64>,
+    slices: Vec<u64>,
     in_all: u64,
     error: Option<Error>,
 }
@@ -83,6 +90,8 @@ pub(super) fn run(disk: &Arc<dyn Disk>, dir: &Path, load: &Load<'_>, watch: &Wat
     let begun = log.append(&vec![0x5a; BEGINNING][..])?;
     let stage = LoadShared {
         cell,
+        since: OnceLock::new(),
+        slice: load.duration / SLICES,
         phase: AtomicU8::new(WARMING),
         failed: AtomicBool::new(false),
         answered: AtomicBool::new(false),
@@ -103,6 +112,7 @@ pub(super) fn run(disk: &Arc<dyn Disk>, dir: &Path, load: &Load<'_>, watch: &Wat
         pause(load.warmup, &stage, watch);
         let device = Device::read(load.place);
         let (before, cpu, since) = (log.counts(), cpu_time(), Instant::now());
+        let since = *stage.since.get_or_init(|| since);
         stage.phase.store(MEASURING, Ordering::Relaxed);
         pause(load.duration, &stage, watch);
         first_answer(load, &stage, watch);
@@ -118,12 +128,22 @@ pub(super) fn run(disk: &Arc<dyn Disk>, dir: &Path, load: &Load<'_>, watch: &Wat
         Ok(appenders.into_iter().map(|thread| thread.join().expect("an appender does not panic")).collect())
     });
     run.join(seen?)?;
+    run.slice_seconds = stage.slice.as_secs_f64();
     log.close()?;
     run.syncs_in_all = log.counts().syncs;
     run.notes = log.notes();
     drop(log);
     run.held = Some(held(disk, dir)?);
     Ok(run)
+}
+
+impl LoadShared<'_> {
+    /// In which part of the measured time that is.
+    fn part_of(&self, at: Instant) -> Option<usize> {
+        let late = at.saturating_duration_since(*self.since.get()?);
+        let part = late.as_nanos().checked_div(self.slice.as_nanos())?;
+        usize::try_from(part).ok().filter(|part| *part < SLICES as usize)
+    }
 }
 
 impl Run {
@@ -138,16 +158,19 @@ impl Run {
             self.bytes += one.bytes;
             self.acked_in_all += one.in_all;
             self.latency.join(&one.latency);
-            if told.len() < one.told.len() {
-                told.resize(one.told.len(), 0);
-            }
-            told.iter_mut().zip(&one.told).for_each(|(sum, more)| *sum += more);
+            add_each(&mut told, &one.told);
+            add_each(&mut self.slices, &one.slices);
         }
         // Each group of n was told of by n records.
         self.groups =
             told.iter().enumerate().map(|(size, told)| if size == 0 { 0 } else { told.div_ceil(size as u64) }).collect();
         Ok(())
     }
+}
+
+fn add_each(sums: &mut Vec<u64>, more: &[u64]) {
+    sums.resize(sums.len().max(more.len()), 0);
+    sums.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
 }
 
 /// How many records the log holds, read as `walctl verify` reads it.
@@ -290,6 +313,11 @@ impl AppenderTally {
         let parts = [times.queue() + late, times.window(), times.write(), times.sync(), times.wake()];
         self.acked += 1;
         self.bytes += bytes as u64;
+        // What is acknowledged after the time that was asked for belongs to no part of it.
+        if let Some(part) = stage.part_of(times.done()) {
+            self.slices.resize(SLICES as usize, 0);
+            self.slices[part] += 1;
+        }
         self.latency.add(parts.iter().sum(), parts);
         let size = ack.group_size.min(LARGEST_GROUP);
         if self.told.len() <= size {
@@ -339,6 +367,8 @@ mod tests {
             let run = go(&cell);
             assert_eq!(run.held, Some(run.acked_in_all), "{}", cell.key());
             assert!(run.acked_in_all >= run.acked && run.syncs_in_all >= run.syncs);
+            let told: u64 = run.slices.iter().sum();
+            assert!(run.slices.len() <= 20 && told <= run.acked, "{told} of {} in parts of the time", run.acked);
         }
     }
 

@@ -114,6 +114,12 @@ impl Probe {
         self.costs.iter().find(|c| c.room == room && c.way == way && c.bytes == bytes)
     }
 
+    /// The durable writes a second of the quickest way, when one followed the other.
+    pub(super) fn quickest(&self) -> Option<f64> {
+        let durable = self.costs.iter().filter(|c| SyncWay::DURABLE.contains(&c.way));
+        durable.map(|c| 1e9 / c.median.median.max(1.0)).max_by(f64::total_cmp)
+    }
+
     /// What a durable write of one block into written room takes: the least that any group can take.
     #[must_use]
     pub fn sync(&self) -> Option<Duration> {

@@ -8,10 +8,17 @@ use super::plan::Measurements;
 use super::probe::Probe;
 use super::target::FoundRate;
 use super::trust::Doubt;
+use crate::model::Time;
 
 /// Everything that a run found.
 #[derive(Debug)]
 pub struct Session {
+    /// When it began; `None` if that was not noted.
+    pub made: Option<Time>,
+    /// The version of walctl that measured.
+    pub version: String,
+    /// What was typed.
+    pub command: String,
     /// Where.
     pub place: BenchPlace,
     /// The disk by itself.

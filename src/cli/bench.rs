@@ -11,15 +11,16 @@ use std::time::{Duration, Instant};
 use clap::ValueHint;
 use walctl::bench::{
     BenchFolder, BenchPlace, Cell, CrashPlan, CrashVerdict, Goal, Measurements, PROBE_STEPS, Probe, Rule, TARGET_STEPS, Watch,
-    advise, busy_sync, crash_test, doubts, find_rate, look_around, measure, probe,
+    busy_sync, crash_test, doubts, find_rate, look_around, measure, probe,
 };
 use walctl::disk::{Disk, RealDisk};
-use walctl::model::Error;
+use walctl::model::{Error, Time};
 use walctl::writer::{Preallocate, SyncMode, Window};
 
+use super::append::flags::command_line;
 use super::exit::{Exit, usage};
 use super::interrupt;
-use super::render::bench::{json, page, tables, text};
+use super::render::bench::{charts, json, page, tables, text};
 use super::render::out::Out;
 use walctl::bench::Session;
 use walctl::model::units::{parse_bytes, parse_duration};
@@ -167,7 +168,7 @@ fn show_saved(args: &BenchArgs, path: &Path, baseline: Option<&gates::Baseline>,
 }
 
 fn survey(args: &BenchArgs, folder: &BenchFolder, place: BenchPlace, out: &mut Out) -> anyhow::Result<Session> {
-    let begun = Instant::now();
+    let (begun, made) = (Instant::now(), Time::now());
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let stop = || interrupt::caught();
     let bar = text::Steps::new(out, format!("measuring {}", args.dir.display()));
@@ -177,6 +178,9 @@ fn survey(args: &BenchArgs, folder: &BenchFolder, place: BenchPlace, out: &mut O
     let probed = probe(disk.as_ref(), folder.path(), SLICE, &watch)?;
     let doubts = doubts(&place, &probed);
     let mut found = Session {
+        made: Some(made),
+        version: env!("CARGO_PKG_VERSION").into(),
+        command: command_line(),
         place,
         probe: probed,
         after: Probe::default(),
@@ -202,13 +206,7 @@ fn survey(args: &BenchArgs, folder: &BenchFolder, place: BenchPlace, out: &mut O
             found.outcome = measure(&disk, folder.path(), &found.place, &cells, &pace, &watch)?;
             bar.expect(PROBE_STEPS);
             found.after = probe(disk.as_ref(), folder.path(), SLICE / 6, &watch)?;
-            let mut advice = advise(&found.outcome.measured, &found.probe);
-            if found.doubts.iter().any(|doubt| doubt.grave) {
-                advice
-                    .reasons
-                    .push("no log belongs here, so none of this says anything about a disk that keeps its promises".into());
-            }
-            found.advice = Some(advice);
+            found.conclude();
         }
     }
     bar.finish();
@@ -217,7 +215,7 @@ fn survey(args: &BenchArgs, folder: &BenchFolder, place: BenchPlace, out: &mut O
 }
 
 fn show(args: &BenchArgs, found: &Session, out: &mut Out) -> anyhow::Result<()> {
-    for (path, make) in [(&args.svg, page::svg as fn(&Session) -> String), (&args.html, page::html)] {
+    for (path, make) in [(&args.svg, charts::svg as fn(&Session) -> String), (&args.html, page::page)] {
         if let Some(path) = path {
             std::fs::write(path, make(found)).map_err(Error::io("write", path))?;
         }

@@ -5,6 +5,7 @@ mod advice;
 mod api;
 mod append;
 mod bench;
+mod bench_believes;
 mod bench_disks;
 mod beside;
 mod browse;

@@ -6,10 +6,11 @@ use std::time::Duration;
 use anyhow::Context;
 use serde_json::Value;
 use walctl::bench::{
-    Advice, BenchPlace, Cell, Cost, Doubt, Figures, FoundRate, Measured, Measurements, PARTS, PERCENTILES, Payloads, Probe, Room,
+    BenchPlace, Cell, Cost, Doubt, Figures, FoundRate, Measured, Measurements, PARTS, PERCENTILES, Payloads, Probe, Room,
     Session, Spread, SyncWay, TriedRate,
 };
 use walctl::disk::Stream;
+use walctl::model::Time;
 
 use crate::cli::interrupt;
 use crate::cli::render::escape;
@@ -43,7 +44,10 @@ pub fn read(path: &Path) -> anyhow::Result<Session> {
 
 fn session(from: &Value) -> anyhow::Result<Session> {
     let measured = all(&from["cells"], |cell| Some(Measured { cell: settings(cell)?, figures: figures(cell)? }));
-    Ok(Session {
+    let mut found = Session {
+        made: text(&from["made"]).as_deref().and_then(Time::parse),
+        version: text(&from["version"]).unwrap_or_default(),
+        command: text(&from["command_line"]).unwrap_or_default(),
         place: place(&from["place"]),
         probe: Probe { costs: costs(&from["disk"])?, refused: words(&from["refused_ways"]) },
         after: Probe { costs: costs(&from["disk_after"])?, refused: Vec::new() },
@@ -61,14 +65,15 @@ fn session(from: &Value) -> anyhow::Result<Session> {
             interrupted: from["interrupted"].as_bool().context("it does not say whether it was interrupted")?,
             notes: words(&from["notes"]),
         },
-        advice: from["advice"].as_object().map(|advice| {
-            let part = |name: &str| advice.get(name).and_then(text).unwrap_or_default();
-            let reasons = advice.get("reasons").map(words).unwrap_or_default();
-            Advice { headline: part("headline"), flags: part("flags"), reasons }
-        }),
+        advice: None,
         targets: all(&from["targets"], target).context("its targets are not complete")?,
         took: from["seconds"].as_f64().and_then(|s| Duration::try_from_secs_f64(s).ok()).unwrap_or_default(),
-    })
+    };
+    // What to set is said anew: an older version may have said what the figures do not bear out.
+    if from["advice"].is_object() {
+        found.conclude();
+    }
+    Ok(found)
 }
 
 /// Where a run took place.
@@ -149,6 +154,8 @@ fn figures(from: &Value) -> Option<Figures> {
         groups[size] = count.as_u64()?;
     }
     let mut figures = Figures {
+        distribution: distribution(&from["appends_by_ns"])?,
+        over_time: over_time(&from["rate_over_time"])?,
         repeats: usize::try_from(from["repeats"].as_u64()?).ok()?,
         rate: named("rate")?,
         bytes: named("bytes")?,
@@ -168,6 +175,20 @@ fn figures(from: &Value) -> Option<Figures> {
         *spread = named(&format!("mean-{part}"))?;
     }
     Some(figures)
+}
+
+/// How many appends took how long; nothing in runs of older versions.
+fn distribution(from: &Value) -> Option<Vec<(u64, u64)>> {
+    let step = |(upper, count): (&String, &Value)| Some((upper.parse().ok()?, count.as_u64()?));
+    let mut steps: Vec<(u64, u64)> = from.as_object().into_iter().flatten().map(step).collect::<Option<_>>()?;
+    steps.sort_unstable();
+    Some(steps)
+}
+
+/// The rate in parts of each repeat; nothing in runs of older versions.
+fn over_time(from: &Value) -> Option<Vec<Vec<f64>>> {
+    let rate = |from: &Value| from.as_f64().filter(|n| n.is_finite() && *n >= 0.0);
+    from.as_array().into_iter().flatten().map(|repeat| repeat.as_array()?.iter().map(rate).collect()).collect()
 }
 
 fn target(from: &Value) -> Option<FoundRate> {

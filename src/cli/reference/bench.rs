@@ -33,6 +33,19 @@ pub const CRASH: ObjectShape = ObjectShape {
 
 const KEYS: &[Key] = &[
     text("schema", "The name and version of this shape."),
+    Key { kind: ValueKind::OrNull(&ValueKind::Time), ..text("made", "When it was measured; null in runs of older versions.") },
+    text("version", "The version of walctl that measured; empty in runs of older versions."),
+    text("command_line", "What was typed to measure it; empty in runs of older versions."),
+    text(
+        "steadiness",
+        "How far repeats agree: `steady`; `noisy`, where small differences mean nothing; `too-noisy`, where no figure can be believed; \
+         `unknown` if nothing was repeated.",
+    ),
+    list(
+        "quotable_keys",
+        &ValueKind::Text,
+        "The `key` of the cells whose figures may be quoted: the quickest load, then a lone appender. Empty if none can be believed.",
+    ),
     object("place", PLACE, "The machine and the disk."),
     list("disk", &ValueKind::Object(COST), "What a durable write takes, before the loads."),
     list("disk_after", &ValueKind::Object(COST), "The same after the loads, to see whether the machine changed meanwhile."),
@@ -117,6 +130,12 @@ const CELL: &[Key] = &[
     int("repeats", "How many repeats there are."),
     object("figures", FIGURES, "What was measured. Times are in nanoseconds, rates a second."),
     object("groups_by_size", GROUPS, "How many groups had how many records."),
+    object("appends_by_ns", TIMES, "How many appends took how long, over all repeats; empty in runs of older versions."),
+    list(
+        "rate_over_time",
+        &ValueKind::List(&ValueKind::Number),
+        "For each repeat the appends a second in 20 equal parts of its time, one after the other.",
+    ),
     number("share_of_disk", "The rate, as a part of what the disk could do with one record a sync.").or_null(),
     text("noise", "What repeats that disagree mean, in words; null if they agree.").or_null(),
     flag("two_cohorts", "The appenders form two groups that take turns."),
@@ -124,6 +143,9 @@ const CELL: &[Key] = &[
 ];
 
 const GROUPS: &[Key] = &[int("*", "Groups with as many records as the key says.").sometimes()];
+
+const TIMES: &[Key] =
+    &[int("*", "Appends that took no more nanoseconds than the key says, and more than the next smaller key.").sometimes()];
 
 const FIGURES: &[Key] = &[
     object("rate", SPREAD, "Acknowledged appends a second."),

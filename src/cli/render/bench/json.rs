@@ -66,11 +66,14 @@ fn cell(found: &Session, measured: &Measured) -> Object {
     let all = figures(of).iter().fold(Object::new(), |all, (name, figure)| all.put(name, spread(figure)));
     let sizes = of.groups.iter().enumerate().filter(|(_, count)| **count > 0);
     let groups = sizes.fold(Object::new(), |all, (size, count)| all.put(&size.to_string(), *count));
+    let times = of.distribution.iter().fold(Object::new(), |all, (upper, count)| all.put(&upper.to_string(), *count));
     settings(cell)
         .put("durable", cell.sync.promises())
         .put("repeats", of.repeats)
         .put("figures", all)
         .put("groups_by_size", groups)
+        .put("appends_by_ns", times)
+        .put("rate_over_time", of.over_time.clone())
         .put("share_of_disk", share(found, measured))
         .put("noise", of.noise())
         .put("two_cohorts", is_split(cell.appenders, of.amortization.median, &of.groups))
@@ -115,12 +118,18 @@ pub fn found(out: &mut Out, found: &Session) -> io::Result<()> {
             .put("flags", advice.flags.as_str())
             .put("reasons", advice.reasons.clone())
     };
+    let quoted = found.quotable().iter().map(|measured| measured.cell.key()).collect::<Vec<_>>();
     let object = Object::of("walctl.bench/1")
+        .put("made", found.made)
+        .put("version", found.version.as_str())
+        .put("command_line", found.command.as_str())
+        .put("steadiness", found.steadiness().name())
+        .put("quotable_keys", quoted)
         .put("place", place(&found.place))
         .put("disk", costs(&found.probe))
         .put("disk_after", costs(&found.after))
         .put("refused_ways", found.probe.refused.clone())
-        .put("trusted", !found.doubts.iter().any(|doubt| doubt.grave))
+        .put("trusted", !found.is_distrusted())
         .put("doubts", found.doubts.iter().map(doubt).collect::<Vec<_>>())
         .put("cells", found.outcome.measured.iter().map(|measured| cell(found, measured)).collect::<Vec<_>>())
         .put("rounds", found.outcome.rounds)

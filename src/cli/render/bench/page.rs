@@ -1,153 +1,186 @@
-//! Charts of a benchmark as SVG, and a page around them that needs nothing else.
+//! A benchmark as one page that needs nothing else.
 
 use std::fmt::Write as _;
 
-use walctl::bench::{Measured, PARTS};
+use walctl::bench::{Session, Steadiness};
+use walctl::model::units::{count, show_duration};
 
-use super::text::{label, rate, span};
-use walctl::bench::Session;
+use super::answer::{first_word, target_words};
+use super::charts;
+use super::text::{disk_words, label, rate, share, span};
+use crate::cli::hint::show;
+use crate::cli::render::html::{self, Fact, escape, facts, items};
 
-const COLOURS: [&str; 5] = ["#c7c7c7", "#f2b134", "#4f9d69", "#3366aa", "#a05195"];
-const ROW: usize = 22;
-const LEFT: usize = 290;
-const WIDE: f64 = 420.0;
-
-/// The charts alone.
-pub fn svg(found: &Session) -> String {
-    let rows = found.outcome.measured.len();
-    let height = (rows * 2 + 6) * ROW;
-    let mut text = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 820 {height}\" width=\"820\" height=\"{height}\" \
-         font-family=\"sans-serif\" font-size=\"12\">\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n"
-    );
-    let mut y = ROW;
-    head(&mut text, y, "acknowledged appends a second; thin line: smallest to largest repeat");
-    let all = &found.outcome.measured;
-    let most = all.iter().map(|m| m.figures.rate.max).fold(1.0, f64::max);
-    for m in all {
-        y += ROW;
-        name(&mut text, y, m);
-        let (wide, from, to) =
-            (m.figures.rate.median / most * WIDE, m.figures.rate.min / most * WIDE, m.figures.rate.max / most * WIDE);
-        let (top, middle) = (y - 12, y - 5);
-        let (from, to) = (LEFT as f64 + from, LEFT as f64 + to);
-        let _ = writeln!(text, "<rect x=\"{LEFT}\" y=\"{top}\" width=\"{wide:.1}\" height=\"14\" fill=\"#3366aa\"/>");
-        let _ = writeln!(text, "<line x1=\"{from:.1}\" y1=\"{middle}\" x2=\"{to:.1}\" y2=\"{middle}\" stroke=\"black\"/>");
-        let _ = writeln!(text, "<text x=\"{:.1}\" y=\"{y}\">{}</text>", to + 6.0, rate(m.figures.rate.median));
-    }
-    y += 2 * ROW;
-    head(&mut text, y, "where the time of an append goes (mean; bars of one load share a scale)");
-    y += ROW;
-    for (index, (part, colour)) in PARTS.iter().zip(COLOURS).enumerate() {
-        let x = LEFT + index * 80;
-        let _ = writeln!(text, "<rect x=\"{x}\" y=\"{}\" width=\"12\" height=\"12\" fill=\"{colour}\"/>", y - 11);
-        let _ = writeln!(text, "<text x=\"{}\" y=\"{y}\">{part}</text>", x + 16);
-    }
-    let total = |m: &Measured| m.figures.parts.iter().map(|part| part.median).sum::<f64>();
-    for m in all {
-        y += ROW;
-        name(&mut text, y, m);
-        let most = all.iter().filter(|o| o.cell.load() == m.cell.load()).map(total).fold(1.0, f64::max);
-        let mut x = LEFT as f64;
-        for (part, colour) in m.figures.parts.iter().zip(COLOURS) {
-            let wide = part.median / most * WIDE;
-            let _ = writeln!(text, "<rect x=\"{x:.1}\" y=\"{}\" width=\"{wide:.1}\" height=\"14\" fill=\"{colour}\"/>", y - 12);
-            x += wide;
-        }
-        let _ = writeln!(text, "<text x=\"{:.1}\" y=\"{y}\">{}</text>", x + 6.0, span(total(m)));
-    }
-    text.push_str("</svg>\n");
-    text
-}
-
-fn head(text: &mut String, y: usize, words: &str) {
-    let _ = writeln!(text, "<text x=\"8\" y=\"{y}\" font-weight=\"bold\">{}</text>", escape(words));
-}
-
-fn name(text: &mut String, y: usize, m: &Measured) {
-    let words = format!("{} {}", m.cell.load(), label(&m.cell));
-    let _ = writeln!(text, "<text x=\"{}\" y=\"{y}\" text-anchor=\"end\">{}</text>", LEFT - 8, escape(&words));
-}
+/// By it walctl knows its own page.
+const MARK: &str = "<!-- walctl bench -->";
+const STYLE: &str = include_str!("charts.css");
 
 /// One page with everything in it.
-pub fn html(found: &Session) -> String {
-    let place = &found.place;
-    let mut text = String::from(
-        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>walctl bench</title>\n<style>body{font-family:\
-         sans-serif;max-width:860px;margin:2em auto}table{border-collapse:collapse}td,th{padding:2px 10px;text-align:right;\
-         border-bottom:1px solid #ddd}td:nth-child(-n+2),th:nth-child(-n+2){text-align:left}.bad{color:#b00;font-weight:bold}\
-         code{background:#eee;padding:2px 4px}</style></head><body>\n<h1>walctl bench</h1>\n",
-    );
-    let _ = writeln!(
-        text,
-        "<p>{} on {} {}, {} cache, {} processors, Linux {}</p>",
-        escape(&place.filesystem),
-        escape(&place.device),
-        escape(&place.model),
-        escape(&place.write_cache),
-        place.cpus,
-        escape(&place.kernel)
-    );
+pub fn page(found: &Session) -> String {
+    let mut text = html::begin(MARK, &format!("walctl bench: {}", found.place.dir.display()), STYLE);
+    first(&mut text, found);
     for doubt in &found.doubts {
-        let class = if doubt.grave { " class=\"bad\"" } else { "" };
-        let _ = writeln!(text, "<p{class}>{}</p>", escape(&doubt.words));
+        let (class, head) = if doubt.grave { (" class=\"word bad\"", "Warning: ") } else { ("", "Note: ") };
+        let _ = writeln!(text, "<p{class}>{head}{} ({})</p>", escape(&doubt.words), escape(&doubt.name));
     }
-    if let Some(advice) = &found.advice {
-        let _ = writeln!(text, "<h2>What to set</h2>\n<p>{}</p>\n<ul>", escape(&advice.headline));
-        for reason in &advice.reasons {
-            let _ = writeln!(text, "<li>{}</li>", escape(reason));
-        }
-        let _ = writeln!(text, "</ul>\n<p><code>walctl append DIR {}</code></p>", escape(&advice.flags));
+    for note in found.outcome.notes.iter().chain(&found.probe.refused) {
+        let _ = writeln!(text, "<p>Note: {}</p>", escape(note));
     }
-    text.push_str("<h2>Figures</h2>\n<table><tr><th>load</th><th>setting</th><th>appends/s</th><th>min</th><th>max</th><th>p50</th><th>p99</th><th>p99.9</th><th>acks/sync</th></tr>\n");
+    advice(&mut text, found);
+    if !found.outcome.measured.is_empty() {
+        figures(&mut text, found);
+        let _ = write!(
+            text,
+            "<h2>Charts</h2>\n<p class=\"dim\">Hold the pointer over what is drawn to see its figures.</p>\n{}",
+            charts::html(found)
+        );
+    }
+    targets(&mut text, found);
+    disk(&mut text, found);
+    text.push_str("<h2>Measured with</h2>\n");
+    facts(&mut text, &made(found));
+    text + html::END
+}
+
+fn first(text: &mut String, found: &Session) {
+    let Some(first) = first_word(found) else { return };
+    let _ = writeln!(text, "<div class=\"verdict {}\"><p><strong>{}</strong></p>", first.class, escape(first.verdict));
+    for words in &first.words {
+        let _ = writeln!(text, "<p>{}</p>", escape(words));
+    }
+    if let Some(next) = &first.next {
+        let _ = writeln!(text, "<p>Next: {}</p>", escape(next));
+    }
+    text.push_str("</div>\n");
+}
+
+fn advice(text: &mut String, found: &Session) {
+    let Some(advice) = found.advice.as_ref().filter(|_| !found.outcome.measured.is_empty()) else { return };
+    let _ = writeln!(text, "<h2>What to set</h2>\n<p><strong>{}</strong></p>", escape(&advice.headline));
+    items(text, &advice.reasons);
+    if !advice.flags.is_empty() {
+        let _ = writeln!(text, "<pre>walctl append DIR {}</pre>", escape(&advice.flags));
+    }
+}
+
+fn head(text: &mut String, columns: &[&str]) {
+    text.push_str("<div class=\"scroll\">\n<table>\n<tr>");
+    for column in columns {
+        let _ = write!(text, "<th>{column}</th>");
+    }
+    text.push_str("</tr>\n");
+}
+
+fn row(text: &mut String, class: &str, cells: &[String]) {
+    let _ = write!(text, "<tr{class}>");
+    for cell in cells {
+        let _ = write!(text, "<td>{}</td>", escape(cell));
+    }
+    text.push_str("</tr>\n");
+}
+
+const TABLE_END: &str = "</table>\n</div>\n";
+
+fn figures(text: &mut String, found: &Session) {
+    text.push_str("<h2>Figures</h2>\n");
+    head(
+        text,
+        &["load", "setting", "appends/s", "smallest", "largest", "p50", "p90", "p99", "p99.9", "max", "acks/sync", "of disk"],
+    );
+    let quoted: Vec<String> = found.quotable().iter().map(|m| m.cell.key()).collect();
     for m in &found.outcome.measured {
         let f = &m.figures;
-        let at = |name: &str| f.percentile(name).map_or(String::new(), |s| span(s.median));
-        let _ = writeln!(
-            text,
-            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{:.1}</td></tr>",
-            escape(&m.cell.load()),
-            escape(&label(&m.cell)),
-            rate(f.rate.median),
-            rate(f.rate.min),
-            rate(f.rate.max),
-            at("p50"),
-            at("p99"),
-            at("p99.9"),
-            f.amortization.median
-        );
+        let mut cells = vec![m.cell.load(), label(&m.cell), rate(f.rate.median), rate(f.rate.min), rate(f.rate.max)];
+        cells.extend(f.latency.iter().map(|latency| span(latency.median)));
+        cells.push(format!("{:.1}", f.amortization.median));
+        cells.push(share(found, m).map_or("-".into(), |share| format!("{:.0}%", share * 100.0)));
+        row(text, if quoted.contains(&m.cell.key()) { " class=\"quoted\"" } else { "" }, &cells);
     }
-    text.push_str("</table>\n<h2>Charts</h2>\n");
-    text.push_str(&svg(found));
+    text.push_str(TABLE_END);
     text.push_str(
-        "<h2>The disk by itself</h2>\n<table><tr><th>room</th><th>way</th><th>bytes</th><th>median</th><th>p99</th></tr>\n",
+        "<p class=\"dim\">Medians over the repeats, but for the smallest and the largest repeat. of disk: share of what its syncs would allow.</p>\n",
     );
+    let noisy: Vec<String> = found
+        .outcome
+        .measured
+        .iter()
+        .filter_map(|m| Some(format!("{} {}: {}", m.cell.load(), label(&m.cell), m.figures.noise()?)))
+        .collect();
+    if !noisy.is_empty() {
+        items(text, &noisy);
+    }
+}
+
+fn targets(text: &mut String, found: &Session) {
+    for target in &found.targets {
+        let words = target_words(target);
+        let _ = writeln!(text, "<h2>The highest rate that keeps the latency</h2>\n<p>{}</p>", escape(&words));
+        head(text, &["wanted", "", "reached", "latency"]);
+        for step in &target.steps {
+            let kept = if step.kept { "kept" } else { "missed" };
+            row(
+                text,
+                "",
+                &[format!("{}/s", rate(step.rate)), kept.into(), format!("{}/s", rate(step.reached)), span(step.latency)],
+            );
+        }
+        text.push_str(TABLE_END);
+    }
+}
+
+fn disk(text: &mut String, found: &Session) {
+    if found.probe.costs.is_empty() {
+        return;
+    }
+    text.push_str("<h2>The disk by itself</h2>\n");
+    let _ = writeln!(text, "<p>{}</p>", escape(&disk_words(found).join("; ")));
+    head(text, &["written into", "made durable by", "bytes", "median", "quickest pass", "slowest pass", "p99", "writes"]);
     for cost in &found.probe.costs {
-        let _ = writeln!(
-            text,
-            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
-            cost.room.name(),
-            cost.way.name(),
-            cost.bytes,
-            span(cost.median.median),
-            span(cost.p99 as f64)
-        );
+        let ns = &cost.median;
+        let cells = [span(ns.median), span(ns.min), span(ns.max), span(cost.p99 as f64), cost.writes.to_string()];
+        let names = [cost.room.name().to_owned(), cost.way.name().to_owned(), cost.bytes.to_string()];
+        row(text, "", &names.into_iter().chain(cells).collect::<Vec<_>>());
     }
-    text.push_str("</table>\n</body></html>\n");
-    text
+    text.push_str(TABLE_END);
 }
 
-fn escape(text: &str) -> String {
-    let safe = crate::cli::render::escape::line(text);
-    safe.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_from_outside_becomes_markup() {
-        assert_eq!(escape("<b a=\"x\">&\x1b"), "&lt;b a=&quot;x&quot;&gt;&amp;\\x1b");
-    }
+fn made(found: &Session) -> Vec<Fact> {
+    let place = &found.place;
+    let known = |text: &str| if text.is_empty() { "not noted".to_owned() } else { text.to_owned() };
+    let trust = if found.is_distrusted() {
+        "do not: an acknowledgement here does not survive a power failure"
+    } else {
+        "nothing speaks against this disk; only cutting the power proves it"
+    };
+    let noise = match found.steadiness() {
+        Steadiness::Unknown => "nothing was repeated",
+        Steadiness::Steady => "repeats agree",
+        Steadiness::Noisy => "repeats of some settings differ",
+        Steadiness::TooNoisy => "too noisy: repeats of most settings differ by more than half",
+    };
+    let spins = match place.spins {
+        Some(true) => ", which says that it spins",
+        Some(false) => ", which says that it does not spin",
+        None => "",
+    };
+    let device = if place.device.is_empty() {
+        "no device".to_owned()
+    } else {
+        format!("{}{spins}", format!("{} {}", place.device, place.model).trim())
+    };
+    vec![
+        ("when", found.made.map_or("not noted".to_owned(), |made| made.to_string())),
+        ("walctl", known(&found.version)),
+        ("command", known(&found.command)),
+        ("took", show_duration(found.took)),
+        ("folder", show(&place.dir)),
+        ("disk", device),
+        ("write cache", known(&place.write_cache)),
+        ("filesystem", format!("{} of {} at {}", known(&place.filesystem), known(&place.source), known(&place.mount_point))),
+        ("options", place.options.join(",")),
+        ("trust", trust.to_owned()),
+        ("noise", noise.to_owned()),
+        ("rounds", count(found.outcome.rounds as u64, "whole round")),
+        ("machine", format!("{}, Linux {}", count(place.cpus as u64, "processor"), place.kernel)),
+    ]
 }

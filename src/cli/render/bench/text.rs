@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use walctl::bench::{BenchPlace, Cell, CrashPlan, CrashVerdict, Measured, PARTS, Probe, Room, SyncWay};
 use walctl::writer::Settings;
 
+use super::answer::{first_word, target_words};
 use crate::cli::hint::show;
 use crate::cli::render::out::{Ink, Out};
 use crate::cli::render::table::Table;
@@ -122,9 +123,9 @@ fn bar(value: f64, most: f64, width: usize) -> String {
 
 /// Everything that a run found. `brief` leaves out what a newcomer does not need, so that it fits a screen.
 pub fn found(out: &mut Out, found: &Session, brief: bool) -> io::Result<()> {
+    first(out, found)?;
     place(out, &found.place)?;
-    disk(out, &found.probe, found.outcome.measured.is_empty() && found.targets.is_empty())?;
-    drift(out, found)?;
+    disk(out, found, found.outcome.measured.is_empty() && found.targets.is_empty())?;
     trust(out, found)?;
     if !found.outcome.measured.is_empty() {
         writeln!(out)?;
@@ -140,11 +141,7 @@ pub fn found(out: &mut Out, found: &Session, brief: bool) -> io::Result<()> {
         writeln!(out, "note: {note}")?;
     }
     for target in &found.targets {
-        let words = match target.rate {
-            Some(found) => format!("{}/s is the highest rate that keeps it", rate(found)),
-            None => "no rate that was tried keeps it".to_owned(),
-        };
-        writeln!(out, "{}: {words}", target.cell.key())?;
+        writeln!(out, "{}", target_words(target))?;
         for step in &target.steps {
             let verdict = if step.kept { "kept" } else { "missed" };
             writeln!(
@@ -160,6 +157,31 @@ pub fn found(out: &mut Out, found: &Session, brief: bool) -> io::Result<()> {
         writeln!(out, "interrupted after {} whole rounds: this is what there is", found.outcome.rounds)?;
     }
     advice(out, found)
+}
+
+/// The figures to quote, or why there are none, before all else.
+fn first(out: &mut Out, found: &Session) -> io::Result<()> {
+    let Some(first) = first_word(found) else { return Ok(()) };
+    let ink = match first.class {
+        "bad" => Ink::Bad,
+        "torn" => Ink::Warn,
+        _ => Ink::Strong,
+    };
+    let mut head = first.verdict.to_owned();
+    if first.class == "bad" || first.class == "torn" {
+        head = head.to_uppercase();
+    }
+    for words in &first.words {
+        let line = wrapped(out, &format!("{head}: {words}"), "  ");
+        let line = out.paint(ink, line);
+        writeln!(out, "{line}")?;
+        head = "      and".to_owned();
+    }
+    if let Some(next) = &first.next {
+        let line = wrapped(out, &format!("next: {next}"), "  ");
+        writeln!(out, "{line}")?;
+    }
+    writeln!(out)
 }
 
 fn place(out: &mut Out, place: &BenchPlace) -> io::Result<()> {
@@ -179,17 +201,16 @@ fn place(out: &mut Out, place: &BenchPlace) -> io::Result<()> {
     writeln!(out, "{}", crate::cli::render::escape::line(&text))
 }
 
-fn disk(out: &mut Out, probe: &Probe, whole: bool) -> io::Result<()> {
+fn disk(out: &mut Out, found: &Session, whole: bool) -> io::Result<()> {
+    let probe = &found.probe;
     let median = |room, way| probe.cost(room, way, 4096).map(|cost| cost.median.median);
-    if let Some(sync) = median(Room::Zero, SyncWay::Fdatasync) {
-        let p99 = probe.cost(Room::Zero, SyncWay::Fdatasync, 4096).map_or(0, |c| c.p99);
-        writeln!(
-            out,
-            "disk: a durable write takes {} (p99 {}), at most {} a second in a row",
-            span(sync),
-            span(p99 as f64),
-            rate(1e9 / sync.max(1.0))
-        )?;
+    if let Some((first, more)) = disk_words(found).split_first() {
+        let words = wrapped(out, &format!("disk: {first}"), "  ");
+        writeln!(out, "{words}")?;
+        for more in more {
+            let words = wrapped(out, more, "  ");
+            writeln!(out, "{words}")?;
+        }
     }
     if !whole {
         return Ok(());
@@ -217,29 +238,46 @@ fn disk(out: &mut Out, probe: &Probe, whole: bool) -> io::Result<()> {
     Ok(())
 }
 
-/// Says when the disk did not stay as it was measured.
-fn drift(out: &mut Out, found: &Session) -> io::Result<()> {
+/// What a durable write took, and whether the disk stayed as it was measured, a line each.
+pub fn disk_words(found: &Session) -> Vec<String> {
+    let Some((cost, row)) = found.probe.cost(Room::Zero, SyncWay::Fdatasync, 4096).zip(found.in_a_row()) else {
+        return Vec::new();
+    };
+    let mut lines = vec![format!(
+        "a durable write takes {} (p99 {}), {}",
+        span(cost.median.median),
+        span(cost.p99 as f64),
+        if row.is_the_same() {
+            format!("at most {} a second in a row", rate(row.best))
+        } else {
+            format!("{} a second in a row; the most that was seen is {}", rate(row.alone), rate(row.best))
+        }
+    )];
+    lines.extend(drift(found));
+    lines
+}
+
+fn drift(found: &Session) -> Vec<String> {
+    let mut lines = Vec::new();
     let durable = found.outcome.measured.iter().filter(|m| m.cell.sync.promises() && m.cell.rate.is_none());
     let busy = durable.map(|m| 1e9 / m.figures.syncs.median.max(1e-9)).min_by(f64::total_cmp);
     let alone = [&found.probe, &found.after].into_iter().filter_map(Probe::sync).min();
     if let (Some(busy), Some(alone)) = (busy, alone)
         && busy * 2.0 < alone.as_nanos() as f64
     {
-        let words = format!(
+        lines.push(format!(
             "but: while many append one comes every {}, as on machines that are slow to wake when they have nothing else to do; one \
              appender alone pays for it",
             span(busy)
-        );
-        let words = wrapped(out, &words, "  ");
-        writeln!(out, "{words}")?;
+        ));
     }
     if let (Some(before), Some(after)) = (found.probe.sync(), found.after.sync()) {
         let (a, b) = (before.as_nanos() as f64, after.as_nanos() as f64);
         if a > b * 1.5 || b > a * 1.5 {
-            writeln!(out, "drift: afterwards a durable write took {}: believe only what was measured in turns", span(b))?;
+            lines.push(format!("drift: afterwards a durable write took {}: believe only what was measured in turns", span(b)));
         }
     }
-    Ok(())
+    lines
 }
 
 /// Text in lines that fit, the second and later ones indented.
@@ -262,7 +300,7 @@ fn wrapped(out: &Out, text: &str, indent: &str) -> String {
 }
 
 fn trust(out: &mut Out, found: &Session) -> io::Result<()> {
-    let grave = found.doubts.iter().any(|doubt| doubt.grave);
+    let grave = found.is_distrusted();
     for doubt in &found.doubts {
         let (ink, head) = if doubt.grave { (Ink::Bad, "WARNING") } else { (Ink::Warn, "note") };
         let text = crate::cli::render::escape::line(&format!("{head}: {} ({})", doubt.words, doubt.name));
@@ -407,8 +445,10 @@ fn advice(out: &mut Out, found: &Session) -> io::Result<()> {
         let reason = wrapped(out, &format!("- {reason}"), "  ");
         writeln!(out, "{reason}")?;
     }
-    let flags = if advice.flags.is_empty() { String::new() } else { format!(" {}", advice.flags) };
-    writeln!(out, "paste: walctl append DIR{flags}")
+    if advice.flags.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "paste: walctl append DIR {}", advice.flags)
 }
 
 /// The one sentence of a crash test.
