@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::support::fixture;
 use crate::support::sandbox::{Sandbox, finish, have};
 
 /// Nothing on a screen lasts that long unless it hangs.
@@ -164,7 +165,7 @@ fn every_sort_of_hurt_log_is_shown_with_what_it_means() {
 }
 
 #[test]
-fn sixteen_gibibytes_are_open_at_once() {
+fn sixteen_gibibytes_are_open_at_once_and_take_little_memory() {
     if !have("tmux") {
         return;
     }
@@ -172,13 +173,21 @@ fn sixteen_gibibytes_are_open_at_once() {
     let path = sandbox.path().join("LOG/00000000000000000001.wal");
     let file = fs::OpenOptions::new().write(true).open(&path).expect("the segment is there");
     file.set_len(16 << 30).expect("the filesystem takes a hole");
-    let terminal = Terminal::of(&sandbox, (80, 24), "walctl browse LOG");
+    let terminal = Terminal::of(&sandbox, (80, 24), "sh -c 'echo $$ >pid; exec walctl browse LOG'");
     assert!(terminal.shows("[1 Segments (1)]").contains("16.0 GiB"));
     terminal.key("Enter");
     terminal.shows("> ");
     terminal.types(":1990");
     terminal.key("Enter");
     terminal.shows("> 1990");
+    // When the check has read all of it, the most memory at any time is known, pages of mapped files among it.
+    terminal.shows("LOG: clean");
+    let pid = fs::read_to_string(sandbox.path().join("pid")).expect("it was written before");
+    let status = fs::read_to_string(format!("/proc/{}/status", pid.trim())).expect("it runs");
+    let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim().to_owned();
+    let kib =
+        |name: &str| field(name).trim_end_matches(" kB").parse::<u64>().unwrap_or_else(|why| panic!("{name} {why}: {status}"));
+    assert!(kib("VmHWM:") < 64 << 10, "{status}");
     terminal.types("q");
     terminal.is_left_as_it_was(0);
 }
@@ -202,7 +211,7 @@ fn a_signal_and_ctrl_c_give_the_terminal_back() {
 }
 
 #[test]
-fn what_is_secret_and_what_could_steer_the_terminal_does_not_come_to_it() {
+fn what_could_steer_the_terminal_does_not_come_to_it() {
     if !have("tmux") {
         return;
     }
@@ -214,6 +223,40 @@ fn what_is_secret_and_what_could_steer_the_terminal_does_not_come_to_it() {
     assert!(!terminal.tmux(&["display", "-p", "-t", "walctl", "#{pane_title}"]).contains("owned"));
     terminal.types("q");
     terminal.is_left_as_it_was(0);
+}
+
+#[test]
+fn values_that_may_be_secret_come_to_the_screen_only_when_they_are_asked_for() {
+    if !have("tmux") {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    fixture::copy("etcd/clean_single", &sandbox.path().join("LOG")).expect("the fixture is there");
+    let lines = sandbox.run(&["dump", "LOG", "--json", "--show-values", "--lsn", "11"]).stdout;
+    let record: serde_json::Value = serde_json::from_str(lines.lines().next().expect("it has it")).expect("it is JSON");
+    let value = record["decoded"]["value"].as_str().expect("it is a put").to_owned();
+    let digits: Vec<String> = value.bytes().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let digits = digits.join(" ");
+    for (flag, in_records, in_bytes) in
+        [("", "put /shop/k0047 = 23 B #", "xx xx xx xx xx xx xx xx"), (" --show-values", &value, &digits)]
+    {
+        let is_shown = in_records == value;
+        let terminal = Terminal::of(&sandbox, (200, 50), &format!("walctl browse LOG{flag}"));
+        terminal.shows("LOG: clean");
+        terminal.key("Enter");
+        let records = terminal.shows(in_records);
+        assert_eq!(records.contains(value.as_str()), is_shown, "{records}");
+        terminal.types(":11");
+        terminal.key("Enter");
+        terminal.shows(">  11");
+        terminal.key("Enter");
+        let page = terminal.shows(in_bytes);
+        assert!(page.contains("entry, LSN 11"), "{page}");
+        assert_eq!((page.contains(value.as_str()), page.contains(&digits)), (is_shown, is_shown), "{page}");
+        terminal.key("Escape");
+        terminal.types("q");
+        terminal.is_left_as_it_was(0);
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use walctl::model::{Error, Result, Time, Verdict};
+use walctl::model::{Error, Result, Span, Time, Verdict};
 use walctl::ops::open::Input;
 use walctl::ops::read::Spot;
 use walctl::ops::report::{Checks, Progress, Report, times_around, verify};
@@ -59,21 +59,23 @@ fn segments(log: &Input, report: &Report) -> HashMap<String, CheckedSegment> {
             verdict: segment.verdict_name(),
             ink: text::ink(segment.verdict),
             holes: Vec::new(),
+            gaps: Vec::new(),
         };
         segments.insert(segment.file.clone(), shown);
     }
-    let mut hole = |id: usize, words: String| {
-        let name = log.source.segments.get(id).map(|segment| segment.name.as_str()).unwrap_or_default();
-        if let Some(segment) = segments.get_mut(name) {
+    let mut hole = |span: &Span, words: String| {
+        let Some(listed) = log.source.segments.get(span.place.segment.index()) else { return };
+        if let Some(segment) = segments.get_mut(&listed.name) {
             segment.holes.push(words);
+            segment.gaps.push(span.start());
         }
     };
     for damage in report.damage.iter().filter(|damage| damage.span.length == 0 && damage.verdict() == Verdict::Missing) {
         let lsns = damage.doubt.map(|doubt| format!(": LSN {}", numbers.show_range(doubt))).unwrap_or_default();
-        hole(damage.span.place.segment.index(), format!("missing{lsns}"));
+        hole(&damage.span, format!("missing{lsns}"));
     }
     for known in &report.known_holes {
-        hole(known.span.place.segment.index(), format!("known hole: LSN {}", numbers.show_range(known.hole.lsns)));
+        hole(&known.span, format!("known hole: LSN {}", numbers.show_range(known.hole.lsns)));
     }
     segments
 }
@@ -100,7 +102,7 @@ fn rows(log: &Input, report: &Report, show_values: bool) -> Vec<DamageRow> {
             doc: damage_page(log, damage, times, &next(damage), show_values),
         });
     }
-    let mut note = |span: &walctl::model::Span, verdict: &str, kind: &str, words: String| {
+    let mut note = |span: &Span, verdict: &str, kind: &str, words: String| {
         let segment = name(span.place.segment.index());
         rows.push(DamageRow {
             place: escape::line(&format!("{segment}:{}", span.start())),

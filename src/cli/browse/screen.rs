@@ -45,12 +45,7 @@ static BROKEN: AtomicBool = AtomicBool::new(false);
 pub fn show(log: Input, show_values: bool, load: &LoadArgs, colour: bool) -> anyhow::Result<Exit> {
     interrupt::be_polite();
     let mut threads = BrowseThreads::start(log.clone(), show_values, load)?;
-    let hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |info| {
-        BROKEN.store(true, Ordering::Relaxed);
-        leave();
-        hook(info);
-    }));
+    leave_on_panic();
     let entered = Entered::new()?;
     let mut terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
     let path = escape::line(&log.source.path.display().to_string());
@@ -59,6 +54,16 @@ pub fn show(log: Input, show_values: bool, load: &LoadArgs, colour: bool) -> any
     threads.stop();
     drop(entered);
     ended
+}
+
+/// Gives the terminal back before a panic is told, whichever thread has it.
+fn leave_on_panic() {
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        BROKEN.store(true, Ordering::Relaxed);
+        leave();
+        hook(info);
+    }));
 }
 
 /// Draws, and takes keys and answers.
@@ -313,4 +318,47 @@ fn suspend(terminal: &mut Terminal<CrosstermBackend<Stdout>>) -> anyhow::Result<
     execute!(stdout(), EnterAlternateScreen)?;
     terminal.clear()?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    /// Says to a run of this test which thread of it is to panic.
+    const PANICS: &str = "WALCTL_TEST_PANICS";
+
+    /// The test runs itself on a terminal of its own, where it enters the screen and panics.
+    #[test]
+    fn a_panic_on_any_thread_gives_the_terminal_back_before_it_is_told() {
+        if let Some(thread) = std::env::var_os(PANICS) {
+            leave_on_panic();
+            let _entered = Entered::new().expect("there is a terminal");
+            if thread == "beside" {
+                let beside = thread::spawn(|| panic!("beside the screen"));
+                assert!(beside.join().is_err() && BROKEN.load(Ordering::Relaxed), "it is known that a thread is gone");
+            }
+            panic!("on the screen");
+        }
+        let script = Command::new("script").arg("--version").output();
+        if script.is_err() && std::env::var_os("CI").is_none() {
+            return;
+        }
+        let this = std::env::current_exe().expect("a test has a program");
+        let name = concat!(module_path!(), "::a_panic_on_any_thread_gives_the_terminal_back_before_it_is_told");
+        let name = name.split_once("::").expect("the crate comes first").1;
+        for (thread, told) in [("screen", "on the screen"), ("beside", "beside the screen")] {
+            let line = format!("stty sane; '{}' --exact {name} --nocapture; stty -a", this.display());
+            let ran =
+                Command::new("script").args(["-qec", &line, "/dev/null"]).env(PANICS, thread).output().expect("script runs");
+            let text = String::from_utf8_lossy(&ran.stdout);
+            let at = |part: &str| text.find(part).unwrap_or_else(|| panic!("no {part:?} in {text}"));
+            let (entered, left) = (at("\x1b[?1049h"), at("\x1b[?1049l"));
+            assert!(entered < left && left < at(told), "the screen is left before it is told: {text}");
+            assert!(left < at("\x1b[?25h"), "the cursor is seen again: {text}");
+            assert_eq!(text.matches("\x1b[?1049l").count(), 1, "what is told is not written over: {text}");
+            assert!(text[at(told)..].contains(" icanon"), "lines are lines again: {text}");
+        }
+    }
 }

@@ -111,8 +111,10 @@ pub struct CheckedSegment {
     pub verdict: &'static str,
     /// How that is shown.
     pub ink: Ink,
-    /// Records that are missing behind it.
+    /// Records that are missing in it or behind it.
     pub holes: Vec<String>,
+    /// At which offsets that is.
+    pub gaps: Vec<u64>,
 }
 
 /// A line in the list of damage.

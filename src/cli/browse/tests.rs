@@ -398,3 +398,21 @@ fn keys_that_mean_nothing_do_nothing_and_the_way_out_is_always_there() {
     screen.keys("Q");
     assert_eq!(screen.quit, Some(false));
 }
+
+#[test]
+fn what_is_missing_is_drawn_where_it_is_missing() {
+    let dir = log_of(300);
+    let mut names: Vec<_> =
+        std::fs::read_dir(dir.path()).expect("it lists").filter_map(|entry| Some(entry.ok()?.path())).collect();
+    names.retain(|path| path.extension().is_some_and(|end| end == "wal"));
+    names.sort();
+    std::fs::remove_file(&names[2]).expect("it can go");
+    let mut screen = Screen::over(dir.path(), (100, 30));
+    let drawn = |screen: &Screen| screen.lines().iter().filter(|line| line.contains("0000") && line.contains('~')).count();
+    assert_eq!(drawn(&screen), 0, "nothing is known before the check");
+    screen.check();
+    assert_eq!(drawn(&screen), 1, "{}", screen.text());
+    let line = screen.lines().into_iter().find(|line| line.contains('~')).expect("one is");
+    assert!(line.contains("missing"), "{line}");
+    assert!(screen.text().contains("~ missing"), "the legend says so: {}", screen.text());
+}

@@ -11,7 +11,7 @@ use crate::cli::render::escape;
 use crate::cli::render::out::Ink;
 use crate::cli::render::wrap::columns;
 
-const LEGEND: &str = "# records  + padding  - header  . zeros  X damage  ? not looked at yet";
+const LEGEND: &str = "# records  X damage  ~ missing  + padding  - header  . zeros  ? not looked at";
 const VERDICT: usize = 15;
 const SIZE: usize = 9;
 
@@ -82,7 +82,7 @@ fn row(browser: &Browser, segment: &ListedSegment, shape: &Columns, here: bool) 
     let mark = if here { "> " } else { "  " };
     let pad = shape.name.saturating_sub(columns(&name));
     let mut pieces = vec![(format!("{mark}{name}{} ", " ".repeat(pad)), here.then_some(Ink::Strong))];
-    pieces.extend(bar(browser.drawn.get(&segment.name), shape.bar));
+    pieces.extend(bar(browser.drawn.get(&segment.name), gaps(browser, segment), segment.bytes, shape.bar));
     let lsns = escape::short_line(lsns(browser, segment), shape.lsns);
     let lsns = if shape.lsns > 0 { lsns } else { String::new() };
     let bytes = if segment.bytes == u64::MAX { "?".to_owned() } else { show_bytes(segment.bytes) };
@@ -110,8 +110,13 @@ const fn mark(cell: MapCell) -> (char, Ink) {
     }
 }
 
-/// A segment in so many columns, each of which shows the worst of its part.
-pub(super) fn bar(drawn: Option<&DrawnSegment>, width: usize) -> Vec<Inked> {
+/// Where records are missing in a segment or behind it.
+fn gaps<'b>(browser: &'b Browser, segment: &ListedSegment) -> &'b [u64] {
+    checked(browser, segment).map_or(&[], |checked| checked.gaps.as_slice())
+}
+
+/// A segment in so many columns, each of which shows the worst of its part, and what is missing above all.
+pub(super) fn bar(drawn: Option<&DrawnSegment>, gaps: &[u64], bytes: u64, width: usize) -> Vec<Inked> {
     let unknown = ('?', Ink::Dim);
     let cell = |at: usize| {
         let Some(drawn) = drawn.filter(|drawn| !drawn.cells.is_empty()) else { return unknown };
@@ -122,7 +127,15 @@ pub(super) fn bar(drawn: Option<&DrawnSegment>, width: usize) -> Vec<Inked> {
         worst.filter(|worst| reached || *worst == MapCell::Damage).map_or(unknown, mark)
     };
     let empty = drawn.is_some_and(|drawn| drawn.done && drawn.bytes == 0);
-    let cells: Vec<(char, Ink)> = (0..width).map(|at| if empty { (' ', Ink::Dim) } else { cell(at) }).collect();
+    let mut cells: Vec<(char, Ink)> = (0..width).map(|at| if empty { (' ', Ink::Dim) } else { cell(at) }).collect();
+    for gap in gaps {
+        // What is missing behind the end is drawn at the end.
+        let at = u128::from(*gap) * width as u128 / u128::from(bytes.max(1));
+        let last = width.saturating_sub(1);
+        if let Some(cell) = cells.get_mut(usize::try_from(at).unwrap_or(last).min(last)) {
+            *cell = ('~', Ink::Bad);
+        }
+    }
     cells.chunk_by(|a, b| a == b).map(|run| (String::from(run[0].0).repeat(run.len()), Some(run[0].1))).collect()
 }
 
@@ -131,7 +144,7 @@ fn about(canvas: &mut Canvas<'_>, browser: &Browser, segment: &ListedSegment, y:
     let rule = "-".repeat(width.saturating_sub(columns(&name) + 4));
     canvas.text(y, &format!("-- {name} {rule}"), Some(Ink::Dim));
     let drawn = browser.drawn.get(&segment.name);
-    canvas.line(y + 1, &bar(drawn, width), false);
+    canvas.line(y + 1, &bar(drawn, gaps(browser, segment), segment.bytes, width), false);
     let size = if segment.bytes == u64::MAX { "?".to_owned() } else { format!("{} bytes", segment.bytes) };
     canvas.text(y + 2, &format!("0{size:>room$}", room = width.saturating_sub(1)), Some(Ink::Dim));
     let mut words = Vec::new();
