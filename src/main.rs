@@ -14,6 +14,7 @@ mod cli {
     pub mod hold;
     pub mod interrupt;
     pub mod manual;
+    pub mod meant;
     pub mod place;
     pub mod presets;
     pub mod reference;

@@ -1,10 +1,12 @@
 //! What can be typed: the commands.
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::args::Global;
 use super::exit::Exit;
-use super::render::out::{Out, say_json};
+use super::meant;
+use super::render::out::{Out, say, say_json};
 use super::{about, append, bench, browse, diff, dump, explain, generate, interrupt, repair, rotate, stats, verify};
 
 const AFTER_HELP: &str = "\
@@ -100,14 +102,39 @@ pub fn run() -> Exit {
 
 /// Help and version go to standard output and are a success; all else is wrong usage.
 fn refused(error: &clap::Error) -> Exit {
+    if let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) {
+        return no_command(word, error);
+    }
     let _ = error.print();
     if !error.use_stderr() {
         return Exit::Done;
     }
-    if std::env::args_os().take_while(|arg| arg != "--").any(|arg| arg == "--json") {
+    if wants_json() {
         let text = error.render().to_string();
         let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
         say_json(Exit::Usage, message, Some("walctl --help"));
+    }
+    Exit::Usage
+}
+
+fn wants_json() -> bool {
+    std::env::args_os().take_while(|arg| arg != "--").any(|arg| arg == "--json")
+}
+
+fn no_command(word: &str, error: &clap::Error) -> Exit {
+    let behind = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).skip_while(|arg| arg != word);
+    let behind: Vec<String> = behind.skip(1).collect();
+    let near = match error.get(ContextKind::SuggestedSubcommand) {
+        Some(ContextValue::String(near)) => Some(near.as_str()),
+        Some(ContextValue::Strings(all)) => all.first().map(String::as_str),
+        _ => None,
+    };
+    let (message, next) = meant::instead_of(word, &behind, near);
+    if wants_json() {
+        say_json(Exit::Usage, &message, Some(&next));
+    } else {
+        say(&format!("walctl: {message}"));
+        say(&format!("next: {next}"));
     }
     Exit::Usage
 }

@@ -183,7 +183,12 @@ pub fn explain(args: &ExplainArgs, out: &mut Out) -> anyhow::Result<Exit> {
     let words = words();
     let mut chosen: Vec<&Word> = Vec::new();
     for name in &args.names {
-        let found: Vec<&Word> = words.iter().filter(|word| word.is(name)).collect();
+        let mut found: Vec<&Word> = words.iter().filter(|word| word.is(name)).collect();
+        if found.is_empty() && name.contains(' ') {
+            // Output says "known hole" of what is called known_hole.
+            let joined = [name.replace(' ', "_"), name.replace(' ', "-")];
+            found = words.iter().filter(|word| joined.iter().any(|name| word.is(name))).collect();
+        }
         if found.is_empty() {
             return Err(unknown(name, &words).into());
         }
