@@ -215,6 +215,13 @@ fn text(out: &mut Out, log: &ops::open::Input, report: &Report, done: &Salvaged,
     if let Some(after) = after {
         paragraph(out, &format!("  {} was not touched; the new log checks as {}", report.log.display(), after.verdict))?;
     }
+    if log.format.ours.is_none() {
+        let text = format!(
+            "  the new log is of walctl's own format: {} does not start from it, and walctl dump reads it",
+            log.format.name
+        );
+        paragraph(out, &text)?;
+    }
     writeln!(out, "  next: walctl verify {}", show(&done.target))
 }
 
