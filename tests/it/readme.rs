@@ -88,12 +88,18 @@ fn blind(text: &str) -> String {
 fn the_tables_are_those_of_the_program() {
     let help = Sandbox::new().run(&["--help"]).stdout;
     let (_, commands) = help.split_once("Commands:\n").expect("help lists commands");
-    let commands: Vec<Vec<String>> = commands
-        .lines()
-        .take_while(|line| !line.is_empty())
-        .filter_map(|line| line.trim().split_once(' '))
-        .map(|(name, about)| vec![format!("`{name}`"), about.trim().to_owned()])
-        .collect();
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    for line in commands.lines().take_while(|line| !line.is_empty()) {
+        match (line.strip_prefix("   "), rows.last_mut()) {
+            // A sentence that is longer than a line goes on below.
+            (Some(rest), Some(row)) => row[1] += &format!(" {}", rest.trim()),
+            _ => {
+                let (name, about) = line.trim().split_once(' ').expect("a command and what it does");
+                rows.push(vec![format!("`{name}`"), about.trim().to_owned()]);
+            }
+        }
+    }
+    let commands = rows;
     demand_table("Commands", &commands);
 
     let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("man/walctl.1")).expect("it is checked in");
