@@ -18,8 +18,8 @@ use walctl::model::{Error, Time};
 use walctl::writer::{Preallocate, SyncMode, Window};
 
 use super::append::flags::command_line;
-use super::exit::{Exit, usage};
-use super::interrupt;
+use super::exit::{CommandFailure, Exit, usage};
+use super::interrupt::{self, LastWords};
 use super::render::bench::{charts, json, page, tables, text};
 use super::render::out::Out;
 use walctl::bench::Session;
@@ -132,7 +132,17 @@ pub fn run(args: &BenchArgs, out: &mut Out) -> anyhow::Result<Exit> {
     if let Some(path) = &args.show {
         return show_saved(args, path, baseline.as_ref(), out);
     }
+    if args.dir.exists() && !args.dir.is_dir() {
+        let message = format!("{} is no folder: bench measures through a filesystem, in a folder of its own", args.dir.display());
+        let next = Some("name a folder on that disk; lsblk shows where it is mounted".to_owned());
+        return Err(CommandFailure { exit: Exit::Usage, message, next }.into());
+    }
     let folder = BenchFolder::make(&args.dir)?;
+    let words = format!(
+        "ended at once: {} is left, which holds only what was measured with, and can be removed",
+        folder.path().display()
+    );
+    let _words = LastWords::new(&words);
     let preload = std::env::var("LD_PRELOAD").ok();
     let place = look_around(&args.dir, preload.as_deref())?;
     if let Some(rounds) = args.crash_test {

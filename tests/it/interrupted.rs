@@ -171,6 +171,16 @@ fn twice_means_now_for_every_command_that_lasts_and_what_is_left_is_named() {
         let (code, _, err) = interrupt(&sandbox, words, &[Signal::INT, Signal::TERM], ready);
         assert_eq!((code, err.as_str()), (130, says), "{words:?}");
     }
+    let left = || {
+        let names = fs::read_dir(sandbox.path().join("DISK")).into_iter().flatten().filter_map(Result::ok);
+        names.map(|entry| entry.file_name().to_string_lossy().into_owned()).find(|name| name.starts_with("walctl-bench-"))
+    };
+    let measures = |_: u32| left().is_some_and(|name| sandbox.path().join("DISK").join(name).join("cell-0").exists());
+    let words = ["bench", "DISK", "--appenders", "1", "--duration", "100s", "--repeats", "1"];
+    let (code, out, err) = interrupt(&sandbox, &words, &[Signal::INT, Signal::TERM], measures);
+    let name = left().expect("its folder is left");
+    let said = format!("ended at once: DISK/{name} is left, which holds only what was measured with, and can be removed\n");
+    assert_eq!((code, out.as_str(), err), (130, "", said));
     // What was named can be gone on from.
     assert_eq!(sandbox.run(&["repair", "LOG", "--salvage", "NEW", "--quiet"]).code, 0);
     assert_eq!(sandbox.run(&["rotate", "LOG", "--keep-segments", "1", "--archive", "ARCHIVE", "--quiet"]).code, 0);
