@@ -883,7 +883,7 @@ _walctl() {
             return 0
             ;;
         walctl__subcmd__stats)
-            opts="-j -q -h -V --format --io --key-file --lsn --since --until --local --scan --jobs --max-rate --top --openmetrics --host --fail-if --watch --json --quiet --color --help --version"
+            opts="-j -q -h -V --format --io --key-file --lsn --since --until --local --scan --max-rate --top --openmetrics --host --fail-if --watch --jobs --json --quiet --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -924,14 +924,6 @@ _walctl() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --jobs)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -j)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --max-rate)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -949,6 +941,14 @@ _walctl() {
                     return 0
                     ;;
                 --watch)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -j)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

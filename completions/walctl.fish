@@ -324,12 +324,12 @@ complete -c walctl -n "__fish_walctl_using_subcommand stats" -l key-file -d 'A f
 complete -c walctl -n "__fish_walctl_using_subcommand stats" -l lsn -d 'Records with LSNs A..B, both included; also A.., ..B, N, negative numbers to count from the end: -100.., and positions: 0/D13C90..' -r
 complete -c walctl -n "__fish_walctl_using_subcommand stats" -l since -d 'Records written at this time or later: 2026-01-02T03:04:05Z, a date, 03:04, today, yesterday, `10min ago` or -10min' -r
 complete -c walctl -n "__fish_walctl_using_subcommand stats" -l until -d 'Records written at this time or earlier' -r
-complete -c walctl -n "__fish_walctl_using_subcommand stats" -s j -l jobs -d 'How many segments to read at once [default: one for each processor, in object storage 8 at least]' -r
 complete -c walctl -n "__fish_walctl_using_subcommand stats" -l max-rate -d 'Read no faster than this, to leave the disk to the service: 100MiB/s' -r
 complete -c walctl -n "__fish_walctl_using_subcommand stats" -l top -d 'Show N tags and the N newest segments; 0 shows all' -r
 complete -c walctl -n "__fish_walctl_using_subcommand stats" -l host -d 'Give each metric the label host with this value' -r
 complete -c walctl -n "__fish_walctl_using_subcommand stats" -l fail-if -d 'End with 7 if this holds for a log, as in replay_seconds>30s; repeat the flag for more rules' -r
 complete -c walctl -n "__fish_walctl_using_subcommand stats" -l watch -d 'Count again after this time, until interrupted' -r
+complete -c walctl -n "__fish_walctl_using_subcommand stats" -s j -l jobs -d 'How many segments to read at once [default: one for each processor, in object storage 8 at least]; where records are broken down by what they hold, as in logs of most other systems, one thread reads them all' -r
 complete -c walctl -n "__fish_walctl_using_subcommand stats" -l color -d 'When to use colours; auto means on a terminal and without NO_COLOR' -r -f -a "auto\t'On a terminal and without NO_COLOR'
 always\t'Also into files and pipes'
 never\t'Nowhere'"

@@ -17,6 +17,9 @@ use super::render::stats::{is_of_all, json, metrics, openmetrics, text};
 use super::verify_with_bar::{UNCHANGED, bytes_of, ends_in_order, watched};
 use walctl::model::units::{parse_duration, show_bytes, show_duration};
 
+const JOBS: &str = "How many segments to read at once [default: one for each processor, in object storage 8 at least]; \
+                    where records are broken down by what they hold, as in logs of most other systems, one thread reads them all";
+
 /// Count and measure what is in logs
 ///
 /// A sealed segment ends with its own counts, so only the end of each segment is read; --scan reads everything. Holes between segments
@@ -27,6 +30,7 @@ use walctl::model::units::{parse_duration, show_bytes, show_duration};
 /// With --lsn, --since or --until only such records are counted, and only the segments that can hold them are read; what is true of
 /// the whole log alone, such as what a restart would read, is then left out, and the log is `not checked`.
 #[derive(clap::Args, Debug)]
+#[command(mut_arg("jobs", |arg| arg.help(JOBS)))]
 pub struct StatsArgs {
     #[command(flatten)]
     input: InputArgs,
