@@ -149,7 +149,7 @@ Register-ArgumentCompleter -Native -CommandName 'walctl' -ScriptBlock {
             [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Print the plan and change nothing')
             [CompletionResult]::new('--accept-suspect', '--accept-suspect', [CompletionResultType]::ParameterName, 'Also cut a tail that may be torn or rotten: nothing in the log can decide which')
             [CompletionResult]::new('--accept-running', '--accept-running', [CompletionResultType]::ParameterName, 'Mend another system''s log although a process has it open or locked')
-            [CompletionResult]::new('--yes', '--yes', [CompletionResultType]::ParameterName, 'Confirm --at or --accept-hole')
+            [CompletionResult]::new('--yes', '--yes', [CompletionResultType]::ParameterName, 'Confirm --at or --accept-hole; nothing else asks')
             [CompletionResult]::new('--from-dwb', '--from-dwb', [CompletionResultType]::ParameterName, 'Restore a torn end from nodedb''s double-write file, and cut only what that file does not hold')
             [CompletionResult]::new('--undo', '--undo', [CompletionResultType]::ParameterName, 'Put back the cuts of the newest repair, unless the log has grown since')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Results as JSON, one object a line; failures as one JSON object on standard error')

@@ -143,7 +143,7 @@ set edit:completion:arg-completer[walctl] = {|@words|
             cand --dry-run 'Print the plan and change nothing'
             cand --accept-suspect 'Also cut a tail that may be torn or rotten: nothing in the log can decide which'
             cand --accept-running 'Mend another system''s log although a process has it open or locked'
-            cand --yes 'Confirm --at or --accept-hole'
+            cand --yes 'Confirm --at or --accept-hole; nothing else asks'
             cand --from-dwb 'Restore a torn end from nodedb''s double-write file, and cut only what that file does not hold'
             cand --undo 'Put back the cuts of the newest repair, unless the log has grown since'
             cand --json 'Results as JSON, one object a line; failures as one JSON object on standard error'

@@ -221,7 +221,7 @@ complete -c walctl -n "__fish_walctl_using_subcommand repair" -l local -d 'Times
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -l dry-run -d 'Print the plan and change nothing'
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -l accept-suspect -d 'Also cut a tail that may be torn or rotten: nothing in the log can decide which'
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -l accept-running -d 'Mend another system\'s log although a process has it open or locked'
-complete -c walctl -n "__fish_walctl_using_subcommand repair" -l yes -d 'Confirm --at or --accept-hole'
+complete -c walctl -n "__fish_walctl_using_subcommand repair" -l yes -d 'Confirm --at or --accept-hole; nothing else asks'
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -l from-dwb -d 'Restore a torn end from nodedb\'s double-write file, and cut only what that file does not hold'
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -l undo -d 'Put back the cuts of the newest repair, unless the log has grown since'
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -l json -d 'Results as JSON, one object a line; failures as one JSON object on standard error'

@@ -1,6 +1,6 @@
 //! What can be typed: the commands.
 
-use clap::error::{ContextKind, ContextValue};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::args::Global;
@@ -105,6 +105,18 @@ fn refused(error: &clap::Error) -> Exit {
     if let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) {
         return no_command(word, error);
     }
+    if error.kind() == ErrorKind::UnknownArgument
+        && let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg)
+        && flag.starts_with('-')
+        && let Some(name) = command_typed()
+    {
+        let near = match error.get(ContextKind::SuggestedArg) {
+            Some(ContextValue::String(near)) => Some(near.as_str()),
+            _ => None,
+        };
+        let (message, next) = meant::flag_instead(&name, flag, near);
+        return wrong(&format!(" {name}"), &message, &next);
+    }
     let _ = error.print();
     if !error.use_stderr() {
         return Exit::Done;
@@ -130,13 +142,25 @@ fn no_command(word: &str, error: &clap::Error) -> Exit {
         _ => None,
     };
     let (message, next) = meant::instead_of(word, &behind, near);
+    wrong("", &message, &next)
+}
+
+/// Wrong usage, told as every failure is.
+fn wrong(command: &str, message: &str, next: &str) -> Exit {
     if wants_json() {
-        say_json(Exit::Usage, &message, Some(&next));
+        say_json(Exit::Usage, message, Some(next));
     } else {
-        say(&format!("walctl: {message}"));
+        say(&format!("walctl{command}: {message}"));
         say(&format!("next: {next}"));
     }
     Exit::Usage
+}
+
+/// The command among the words that were typed.
+fn command_typed() -> Option<String> {
+    let command = command();
+    let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    words.into_iter().find(|word| command.get_subcommands().any(|sub| sub.get_name() == word))
 }
 
 #[cfg(test)]
@@ -262,7 +286,7 @@ mod tests {
                 let logs = if sub.get_name() == "diff" { &["A", "B"][..] } else { &["A"] };
                 let words = [&["walctl", sub.get_name(), &flag], logs].concat();
                 let error = command.clone().try_get_matches_from(&words).expect_err("10 of what?");
-                assert_eq!(error.kind(), clap::error::ErrorKind::ValueValidation, "{words:?}: {error}");
+                assert_eq!(error.kind(), ErrorKind::ValueValidation, "{words:?}: {error}");
                 tried += 1;
             }
         }

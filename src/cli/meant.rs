@@ -1,4 +1,4 @@
-//! A command that is not there: what was probably meant by it.
+//! A command or a flag that is not there: what was probably meant by it.
 
 use std::path::Path;
 
@@ -16,6 +16,25 @@ const OTHER_NAMES: [(&str, &[&str]); 9] = [
     ("browse", &["view", "ui", "tui", "open", "explore"]),
     ("bench", &["benchmark", "perf", "disk", "speed", "tune"]),
 ];
+
+/// Flags that people try, by command, and what does what they want.
+const OTHER_FLAGS: [(&str, &[&str], &str); 3] = [
+    ("verify", &["--fix", "--repair"], "walctl repair cuts a torn tail and keeps its bytes; --dry-run shows what it would do"),
+    (
+        "repair",
+        &["--force", "-f"],
+        "walctl repair needs no force for a torn tail; what else it can be told to cut: walctl help repair",
+    ),
+    ("dump", &["--damage", "--check"], "walctl verify shows damage, and what it means"),
+];
+
+/// What is said of a flag that a command does not have, and what to do instead.
+pub fn flag_instead(command: &str, flag: &str, near: Option<&str>) -> (String, String) {
+    let known = OTHER_FLAGS.iter().find(|(of, flags, _)| *of == command && flags.contains(&flag));
+    let near = near.filter(|_| known.is_none()).map(|near| format!("; near: {near}")).unwrap_or_default();
+    let next = known.map_or_else(|| format!("walctl help {command} lists its flags"), |(_, _, next)| (*next).to_owned());
+    (format!("no flag {flag}{near}"), next)
+}
 
 /// What is said of a word that is no command, and the next command to type. `words` are those behind it.
 pub fn instead_of(word: &str, words: &[String], near: Option<&str>) -> (String, String) {
@@ -50,6 +69,19 @@ mod tests {
             instead_of("/var/lib/x", &[], None),
             ("/var/lib/x is no command but a path".into(), "walctl verify /var/lib/x".into())
         );
+    }
+
+    #[test]
+    fn a_flag_that_people_try_leads_to_what_does_it() {
+        assert!(flag_instead("verify", "--fix", None).1.starts_with("walctl repair cuts a torn tail"));
+        let slip = flag_instead("stats", "--formt", Some("--format"));
+        assert_eq!(slip, ("no flag --formt; near: --format".into(), "walctl help stats lists its flags".into()));
+        let commands = super::super::commands::command();
+        for (command, flags, _) in OTHER_FLAGS {
+            let sub = commands.get_subcommands().find(|sub| sub.get_name() == command).expect("it is a command");
+            let longs: Vec<String> = sub.get_arguments().filter_map(|arg| Some(format!("--{}", arg.get_long()?))).collect();
+            assert!(flags.iter().all(|flag| !longs.iter().any(|long| long == flag)), "{command} has one of {flags:?}");
+        }
     }
 
     #[test]

@@ -29,7 +29,6 @@ use walctl::model::units::parse_bytes;
 /// --salvage takes --lsn, --since and --until: then only such records are copied, and the rest of the log is neither copied nor counted
 /// as lost. A check reads several segments at once (--jobs); what is salvaged is copied by one thread.
 #[derive(clap::Args, Debug)]
-#[command(group = clap::ArgGroup::new("purpose").args(["at", "accept_hole"]))]
 #[command(mut_arg("paths", |arg| arg.help("A log's folder, or a segment file")))]
 #[command(mut_args(|arg| match arg.get_id().as_str() {
     "lsn" | "since" | "until" | "local" => arg.requires("salvage"),
@@ -63,8 +62,8 @@ pub struct RepairArgs {
     /// Accept that these records are gone for good (41..60): write a known hole, which verify reports and calls clean
     #[arg(long, value_name = "RANGE", value_parser = parse_hole, conflicts_with_all = ["at", "undo", "salvage", "accept_suspect", "from_dwb"])]
     accept_hole: Option<LsnRange>,
-    /// Confirm --at or --accept-hole
-    #[arg(long, requires = "purpose")]
+    /// Confirm --at or --accept-hole; nothing else asks
+    #[arg(long)]
     yes: bool,
     /// Restore a torn end from nodedb's double-write file, and cut only what that file does not hold
     #[arg(long, conflicts_with_all = ["at", "undo", "salvage"])]
