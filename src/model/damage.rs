@@ -199,7 +199,7 @@ pub const CATALOGUE: [CatalogueEntry; 20] = [
         "missing-segment",
         "a segment is missing, or it ends before the next one begins",
         "a file that was deleted, not copied, or cut",
-        "fetch the segment from a backup, an archive or a replica",
+        "copy the segment into the folder of the log from a backup, an archive or a replica, and verify again",
     ),
     entry(
         DamageKind::OtherLog,
