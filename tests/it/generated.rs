@@ -60,6 +60,38 @@ fn the_manual_is_that_of_the_command_line() {
 }
 
 #[test]
+fn both_packages_hold_the_program_and_all_that_is_generated() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let cargo = fs::read_to_string(root.join("Cargo.toml")).expect("the package has one");
+    for kind in ["[package.metadata.deb]", "[package.metadata.generate-rpm]"] {
+        let (_, section) = cargo.split_once(&format!("\n{kind}\n")).expect("it is told what goes in");
+        let (_, assets) = section.split_once("assets = [").expect("it has files");
+        let assets = assets.split("\n]").next().unwrap_or_default();
+        let sources: Vec<&str> = assets.lines().filter_map(|line| line.split('"').nth(1)).collect();
+        for needed in [
+            "target/release/walctl",
+            "man/*.1",
+            "completions/walctl.bash",
+            "completions/_walctl",
+            "completions/walctl.fish",
+            "README.md",
+            "docs/*.md",
+        ] {
+            assert!(sources.contains(&needed), "{kind} lacks {needed}");
+        }
+        for source in sources.iter().filter(|source| !source.starts_with("target/")) {
+            let (folder, name) = source.rsplit_once('/').unwrap_or((".", source));
+            let (begin, end) = name.split_once('*').unwrap_or((name, ""));
+            let names = fs::read_dir(root.join(folder)).expect("the folder is there").filter_map(Result::ok);
+            let found = names
+                .map(|entry| entry.file_name().to_string_lossy().into_owned())
+                .any(|file| file.starts_with(begin) && file.ends_with(end));
+            assert!(found, "{kind} names {source}, which is not there");
+        }
+    }
+}
+
+#[test]
 fn generating_twice_gives_the_same_bytes() {
     let sandbox = Sandbox::new();
     for (what, dir) in [("man", "a"), ("man", "b"), ("completions", "c"), ("completions", "d")] {
