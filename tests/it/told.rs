@@ -165,6 +165,36 @@ fn each_kafka_fixture_is_told_as_written() {
     fixtures_are_told("kafka");
 }
 
+#[test]
+fn each_etcd_fixture_is_told_as_written() {
+    fixtures_are_told("etcd");
+}
+
+#[test]
+fn each_postgres_fixture_is_told_as_written() {
+    fixtures_are_told("postgres");
+}
+
+#[test]
+fn each_rocksdb_fixture_is_told_as_written() {
+    fixtures_are_told("rocksdb");
+}
+
+#[test]
+fn each_sqlite_fixture_is_told_as_written() {
+    fixtures_are_told("sqlite");
+}
+
+#[test]
+fn each_pebble_fixture_is_told_as_written() {
+    fixtures_are_told("pebble");
+}
+
+#[test]
+fn each_prometheus_fixture_is_told_as_written() {
+    fixtures_are_told("prometheus");
+}
+
 /// What was found in hurt files, in one line without lengths that change from byte to byte.
 fn verdict_of(base: &Base, files: &Files) -> String {
     let Ok((_, input)) = open_in(files, Some(base.format), &base.keys) else { return "does not open".into() };
