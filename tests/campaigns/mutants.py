@@ -16,8 +16,8 @@ counted. Constants, statics and `const fn` cannot look at a switch: they are cou
 
 Tests are the unit tests and those of `tests/it` that are not ignored (`--it` narrows these to filters; `tidy` and `api` never run, because
 the copy is neither tidy nor has the same public face). They meet a mutant until one fails, and the one that failed must fail again by
-itself. A test that fails without a mutant is left out and named. Tests that cost more than `--longest` seconds wait until every mutant has
-met the others.
+itself. What a test printed that fails without a mutant is kept in the work folder, and one that fails twice is left out and named. Tests
+that cost more than `--longest` seconds wait until every mutant has met the others.
 
 Costs and limits are in processor time, so a busy machine does not pass for a mutant that loops. A run that uses many times the processor
 time that its tests need counts as noticed (`loops`), and so does one that has used none for a minute (`hangs`); both are listed apart.
@@ -381,8 +381,10 @@ def watch(child, budget, verdict, over):
             return
 
 
-def run(copy, number, program, words, budget, trace=None):
-    """Runs tests until one fails. What became of them ('' when all passed, the test that failed, 'loops' or 'hangs') and their processor time."""
+def run(copy, number, program, words, budget, trace=None, printed=None):
+    """Runs tests until one fails. What became of them ('' when all passed, the test that failed, 'loops' or 'hangs') and their processor time.
+
+    With a list for what they print, they run to their end."""
     folder = tempfile.mkdtemp(prefix="mutant-")
     environment = dict(os.environ, **{SWITCH: str(number), "TMPDIR": folder, "CARGO_MANIFEST_DIR": str(copy), "RUST_BACKTRACE": "0"})
     environment.pop("CI", None)
@@ -398,11 +400,13 @@ def run(copy, number, program, words, budget, trace=None):
     failed, code, used = "", None, 0
     try:
         for line in child.stdout:
+            if printed is not None:
+                printed.append(line)
             if line.startswith("test ") and line.rstrip().endswith("FAILED"):
                 failed = line.split()[1]
-                break
-        if failed:
-            stop(child)
+                if printed is None:
+                    stop(child)
+                    break
         _, status, usage = os.wait4(child.pid, 0)
         code = child.returncode = os.waitstatus_to_exitcode(status)
         used = usage.ru_utime + usage.ru_stime
@@ -461,7 +465,15 @@ def explore(arguments, copy, work, unit, whole):
         trace = work / f"trace-{number}"
         trace.unlink(missing_ok=True)
         begun = time.monotonic()
-        outcome, used = run(copy, 0, program, [name, "--exact", "--test-threads", "1"], arguments.limit, trace)
+        words, printed = [name, "--exact", "--test-threads", "1"], []
+        outcome, used = run(copy, 0, program, words, arguments.limit, trace, printed)
+        if outcome:
+            shown = work / "failed" / f"{name.replace('::', '.')}.txt"
+            shown.parent.mkdir(exist_ok=True)
+            shown.write_text("".join(printed))
+            again, used = run(copy, 0, program, words, arguments.limit, trace)
+            print(f"  without a mutant {name} {'fails' if again else 'failed once'}: {shown}", flush=True)
+            outcome = again
         waited = time.monotonic() - begun
         entered = sorted(set(map(int, trace.read_text().split()))) if trace.exists() else []
         trace.unlink(missing_ok=True)
