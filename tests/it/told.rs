@@ -3,7 +3,7 @@
 //! `tests/told/*.txt` holds the answers. Where one changed on purpose, `UPDATE=1 cargo test --test it told` rewrites them; read the
 //! difference as a user of that system would.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -23,6 +23,12 @@ use crate::support::wounds::{Base, open_in};
 
 /// How many records are shown at either end of a log.
 const SHOWN: usize = 2;
+
+/// How much is shown of what a record means.
+const LONGEST: usize = 240;
+
+/// How many lines for people are shown of the records of a fixture.
+const LINES: usize = 4;
 
 fn compare(name: &str, told: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/told").join(format!("{name}.txt"));
@@ -193,6 +199,88 @@ fn each_pebble_fixture_is_told_as_written() {
 #[test]
 fn each_prometheus_fixture_is_told_as_written() {
     fixtures_are_told("prometheus");
+}
+
+/// A line, cut where it is long.
+fn shortened(line: &str) -> String {
+    match line.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{} and {} bytes more", &line[..end], line.len() - end),
+        None => line.to_owned(),
+    }
+}
+
+/// What two records have in common that the same lines of a decoder made: their kind, and which facts are there.
+fn shape(record: &Json) -> String {
+    let facts: Vec<&str> = record["decoded"].as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+    format!("{} {}", record["kind"], facts.join(" "))
+}
+
+/// What two lines for people have in common: words without a digit, but for names of a record's own.
+fn wording(line: &str) -> String {
+    let plain = |word: &&str| word.chars().all(|c| c.is_ascii_lowercase() || c == ',') && word.len() > 1;
+    line.split_whitespace().filter(plain).take(6).collect::<Vec<_>>().join(" ")
+}
+
+/// FNV-1a, which tells by one number whether any of many lines is another one.
+fn summed(sum: u64, text: &str) -> u64 {
+    text.bytes().fold(sum, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// What the records of all fixtures of a format mean: the first of each shape, and the sum of all that is said of a fixture's.
+fn meanings(format: &str) -> String {
+    let (mut told, mut seen) = (String::new(), BTreeMap::<String, usize>::new());
+    let mut new = |shape: String| {
+        let alike = seen.entry(shape).or_default();
+        *alike += 1;
+        *alike == 1
+    };
+    for (case, dir) in cases(format) {
+        let sandbox = Sandbox::new();
+        fixture::copy_all(&dir.join("wal"), &sandbox.path().join("LOG")).expect("a fixture can be copied");
+        let keys = expected(&dir)["test_keys_hex"].as_array().map_or(Vec::new(), Clone::clone);
+        let hex: Vec<&str> = keys.iter().filter_map(Json::as_str).collect();
+        std::fs::write(sandbox.path().join("KEYS"), hex.join("\n") + "\n").expect("room for keys");
+        let keys = if hex.is_empty() { &[][..] } else { &["--key-file", "KEYS"] };
+        let dump = |how: &[&str]| sandbox.run(&[&["dump", "LOG", "--show-values"], how, keys].concat()).stdout;
+        let (mut sum, mut count, mut lines, mut shown) = (0xcbf2_9ce4_8422_2325, 0, 0, String::new());
+        for line in dump(&["--json"]).lines() {
+            let record: Json = serde_json::from_str(line).expect("each line is JSON");
+            if record["decoded"].is_null() {
+                continue;
+            }
+            let text = format!("{} {}", record["kind"].as_str().unwrap_or("record"), record["decoded"]);
+            (sum, count) = (summed(sum, &text), count + 1);
+            if new(shape(&record)) {
+                let _ = writeln!(shown, "{}", shortened(&text));
+            }
+        }
+        if count == 0 {
+            continue;
+        }
+        for line in dump(&[]).lines() {
+            sum = summed(sum, line);
+            let of_a_record = !["--", "!!", "LOG", "next"].iter().any(|head| line.starts_with(head));
+            if of_a_record && !line.ends_with(" PAYLOAD") && lines < LINES && new(wording(line)) {
+                lines += 1;
+                let _ = writeln!(shown, "{}", shortened(line.trim()));
+            }
+        }
+        let _ = writeln!(
+            told,
+            "# {format}/{case}: {count} records mean something; sum {sum:016x} of all that is said of them\n{shown}"
+        );
+    }
+    told
+}
+
+#[test]
+fn what_the_records_of_each_fixture_mean_is_told_as_written() {
+    let names = walctl::formats::ALL.iter().map(|format| format.name);
+    let told = std::thread::scope(|scope| {
+        let running: Vec<_> = names.map(|name| scope.spawn(move || meanings(name))).collect();
+        running.into_iter().map(|one| one.join().expect("a fixture can be dumped")).collect::<String>()
+    });
+    compare("meanings", told.trim_end());
 }
 
 /// What was found in hurt files, in one line without lengths that change from byte to byte.
