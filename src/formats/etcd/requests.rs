@@ -347,3 +347,20 @@ pub fn member_change(kind: u64, content: &[u8]) -> Told {
     let told = Told::of(said.join(", ")).with("changes", facts);
     if context.is_empty() { told } else { told.with("context", plain(context)) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_of_a_request_has_its_name_and_no_other_has_one() {
+        let named: Vec<(u64, &str)> = (0..20_000).filter_map(|number| Some((number, name_of(number)?))).collect();
+        let expected = "2 v2, 3 range, 4 put, 5 delete_range, 6 txn, 7 compaction, 8 lease_grant, 9 lease_revoke, 10 alarm, 11 lease_checkpoint, \
+                        1000 auth_enable, 1011 auth_disable, 1012 authenticate, 1013 auth_status, 1100 user_add, 1101 user_delete, 1102 user_get, \
+                        1103 user_change_password, 1104 user_grant_role, 1105 user_revoke_role, 1106 user_list, 1107 role_list, 1200 role_add, \
+                        1201 role_delete, 1202 role_get, 1203 role_grant_permission, 1204 role_revoke_permission, 1300 cluster_version_set, \
+                        1301 member_attributes_set, 1302 downgrade_info_set, 9900 downgrade_version_test";
+        let found: Vec<String> = named.iter().map(|(number, name)| format!("{number} {name}")).collect();
+        assert_eq!(found.join(", "), expected);
+    }
+}

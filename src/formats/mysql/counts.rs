@@ -59,3 +59,34 @@ fn packed(body: &[u8], into: &mut Breakdowns) -> bool {
     }
     told && rest.is_empty()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inner(kind: u8, body: &[u8]) -> Vec<u8> {
+        let length = u8::try_from(19 + body.len()).expect("small");
+        [&[1, 2, 3, 4, kind, 7, 0, 0, 0, length, 0, 0, 0, 0, 0, 0, 0, 0, 0], body].concat()
+    }
+
+    fn query_of(statement: &str) -> Vec<u8> {
+        inner(2, &[b"\0\0\0\0\0\0\0\0\x04\0\0\0\0shop\0", statement.as_bytes()].concat())
+    }
+
+    #[test]
+    fn statements_in_a_packed_transaction_are_counted_like_others() {
+        let events = [query_of("BEGIN"), query_of("insert into t values (1)"), query_of("INSERT INTO t VALUES (2)")].concat();
+        let stored = |events: &[u8]| {
+            let length = u8::try_from(events.len()).expect("small");
+            // Stored as they are: method 255 and their length, in three bytes each.
+            [&[2, 3, 252, 255, 0, 3, 3, 252, length, 0, 1, 1, length, 0], events].concat()
+        };
+        let mut into = Breakdowns::default();
+        assert!(packed(&stored(&events), &mut into), "all of it is known");
+        let (rows, _) = into.all[0].top(9);
+        let counts: Vec<(&str, u64)> = rows.iter().map(|(name, share)| (*name, share.count)).collect();
+        assert_eq!((into.all[0].kind, counts), (STATEMENTS, vec![("INSERT", 2), ("BEGIN", 1)]));
+        assert!(!packed(&stored(&events[..events.len() - 1]), &mut Breakdowns::default()), "cut inside an event");
+        assert!(!packed(b"no fields", &mut Breakdowns::default()));
+    }
+}

@@ -147,3 +147,33 @@ pub fn rows_kind(kind: u8) -> Option<RowsKind> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_of_rows_are_known_by_their_number() {
+        use RowsVerb::{Delete, Update, Write};
+        let expected = |kind: u8| match kind {
+            23 => Some((Write, false, false, false)),
+            24 => Some((Update, false, false, false)),
+            25 => Some((Delete, false, false, false)),
+            30 => Some((Write, true, false, false)),
+            31 => Some((Update, true, false, false)),
+            32 => Some((Delete, true, false, false)),
+            39 => Some((Update, true, false, true)),
+            166 => Some((Write, false, true, false)),
+            167 => Some((Update, false, true, false)),
+            168 => Some((Delete, false, true, false)),
+            169 => Some((Write, true, true, false)),
+            170 => Some((Update, true, true, false)),
+            171 => Some((Delete, true, true, false)),
+            _ => None,
+        };
+        for kind in 0..=u8::MAX {
+            let known = rows_kind(kind).map(|rows| (rows.verb, rows.extra, rows.packed, rows.partial));
+            assert_eq!(known, expected(kind), "event {kind}");
+        }
+    }
+}

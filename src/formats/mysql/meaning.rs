@@ -310,3 +310,88 @@ fn inside(mut bytes: &[u8]) -> (Vec<Json>, Vec<String>) {
 fn rows_in_words(rows: Option<u64>) -> String {
     rows.map_or("rows".to_owned(), |rows| format!("{rows} row{}", if rows == 1 { "" } else { "s" }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::formats::Secrets;
+    use crate::model::{Field, SegmentId, Span};
+
+    #[test]
+    fn each_kind_of_event_is_told_with_what_stands_in_it() {
+        let eight = |number: u64| number.to_le_bytes().to_vec();
+        let four = |number: u32| number.to_le_bytes().to_vec();
+        let fields = [
+            Field { name: "gtid", value: Value::Text("0-1-2") },
+            Field { name: "table", value: Value::Text("shop.t") },
+            Field { name: "rows", value: Value::Number(3) },
+        ];
+        let id: Vec<u8> = (1..=16).collect();
+        let before = [eight(1), id, eight(2), eight(1), eight(5), eight(7), eight(9)].concat();
+        let uuid = "01020304-0506-0708-090a-0b0c0d0e0f10";
+        let listed = [four(2), four(0), four(1), eight(9), four(3), four(4), eight(5)].concat();
+        let variable = [four(1), b"v".to_vec(), vec![0, 0], four(33), four(3), b"abc".to_vec()].concat();
+        let table: [(u8, Vec<u8>, &str, Json); 20] = [
+            (3, vec![], "the server was shut down", json!({})),
+            (
+                4,
+                [eight(4), b"bin.000002".to_vec()].concat(),
+                "goes on in bin.000002 at 4",
+                json!({"next_file": "bin.000002", "position": 4}),
+            ),
+            (5, [vec![1], eight(7)].concat(), "last_insert_id 7", json!({"last_insert_id": 7})),
+            (5, [vec![2], eight(8)].concat(), "insert_id 8", json!({"insert_id": 8})),
+            (14, variable, "@v = abc", json!({"variable": "v", "value": "abc"})),
+            (14, [four(1), b"v".to_vec(), vec![1]].concat(), "@v = NULL", json!({"variable": "v", "value": null})),
+            (16, eight(77), "commit, xid 77", json!({"xid": 77})),
+            (26, vec![], "the server could not write some of what it did", json!({})),
+            (29, b"\0select 1".to_vec(), "statement: SELECT (select 1)", json!({"statement": "SELECT", "text": "select 1"})),
+            (
+                160,
+                b"delete from t".to_vec(),
+                "statement: DELETE (delete from t)",
+                json!({"statement": "DELETE", "text": "delete from t"}),
+            ),
+            (33, vec![], "transaction 0-1-2 begins", json!({"gtid": "0-1-2"})),
+            (34, vec![], "transaction 0-1-2 begins", json!({"gtid": "0-1-2"})),
+            (42, vec![], "transaction 0-1-2 begins", json!({"gtid": "0-1-2"})),
+            (162, vec![], "transaction 0-1-2 begins", json!({"gtid": "0-1-2"})),
+            (
+                35,
+                before,
+                &format!("before this file: {uuid}:1-4, {uuid}:7-8"),
+                json!({"gtids": [format!("{uuid}:1-4"), format!("{uuid}:7-8")]}),
+            ),
+            (35, eight(0), "before this file: nothing", json!({"gtids": []})),
+            (38, vec![], "prepared in two phases", json!({})),
+            (
+                161,
+                [four(10), b"bin.000001".to_vec()].concat(),
+                "recovery needs the files from bin.000001 on",
+                json!({"oldest_file": "bin.000001"}),
+            ),
+            (163, listed, "before this file: 0-1-9, 3-4-5", json!({"gtids": ["0-1-9", "3-4-5"]})),
+            (39, vec![], "update 3 rows in shop.t", json!({"operation": "update", "table": "shop.t", "rows": 3})),
+        ];
+        for (kind, body, sentence, facts) in table {
+            let record = Record { fields: &fields, ..Record::at(Span::new(SegmentId(0), 0, 9)) };
+            let mut decoded = Decoded::new(Secrets::Shown);
+            describe(kind, &record, &body, &mut decoded);
+            let found: serde_json::Map<String, Json> =
+                decoded.facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+            assert_eq!((decoded.sentence.as_str(), Json::Object(found)), (sentence, facts), "event {kind}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_transactions_is_read_to_its_last_byte_or_not_at_all() {
+        let eight = |number: u64| number.to_le_bytes().to_vec();
+        let one = [eight(1), vec![7; 16], eight(1), eight(5), eight(9)].concat();
+        assert_eq!(previous_gtids(&one), Some(vec![([7; 16], 5, 9)]));
+        assert_eq!(previous_gtids(&one[..one.len() - 1]), None);
+        assert_eq!(previous_gtids(&[&one[..], &[0]].concat()), None);
+        let mut tagged = one;
+        tagged[7] = 1;
+        assert_eq!(previous_gtids(&tagged), None, "with tags");
+    }
+}

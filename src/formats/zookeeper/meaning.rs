@@ -153,3 +153,78 @@ fn multi(jute: &mut Jute<'_>, decoded: &Decoded<'_>) -> Option<TxnMeaning> {
     let words = format!("{nothing}: {}", words.join("; "));
     Some(TxnMeaning { facts: vec![("failed", failed.into()), ("operations", all.into())], words })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::formats::Secrets;
+
+    fn text(text: &str) -> Vec<u8> {
+        [&u32::try_from(text.len()).expect("short").to_be_bytes(), text.as_bytes()].concat()
+    }
+
+    #[test]
+    fn each_operation_is_told_with_all_that_stands_in_it() {
+        let one = |number: i32| number.to_be_bytes().to_vec();
+        let acls = [one(2), one(31), text("world"), text("anyone"), one(1), text("digest"), text("me:hash")].concat();
+        let open = json!([
+            {"rights": 31, "scheme": "world", "id": "anyone"},
+            {"rights": 1, "scheme": "digest", "id": null},
+        ]);
+        let (path, data) = (text("/a"), text("abc"));
+        let ttl = 0x0102_0304_0506_i64.to_be_bytes().to_vec();
+        let created = json!({"path": "/a", "data": "abc", "acls": open, "parent_child_version": 6});
+        let with = |name: &str, value: Value| {
+            let mut facts = created.clone();
+            facts[name] = value;
+            facts
+        };
+        let change = [path.clone(), data.clone(), one(4)].concat();
+        let changed = json!({"path": "/a", "data": "abc", "version": 4});
+        let table = [
+            (
+                1,
+                [&path, &data, &acls, &vec![1], &one(6)].map(Vec::as_slice).concat(),
+                with("ephemeral", true.into()),
+                " /a, abc, ephemeral",
+            ),
+            (
+                15,
+                [&path, &data, &acls, &vec![0], &one(6)].map(Vec::as_slice).concat(),
+                with("ephemeral", false.into()),
+                " /a, abc",
+            ),
+            (19, [&path, &data, &acls, &one(6)].map(Vec::as_slice).concat(), created.clone(), " /a, abc"),
+            (
+                21,
+                [&path, &data, &acls, &one(6), &ttl].map(Vec::as_slice).concat(),
+                with("ttl_ms", 0x0102_0304_0506_i64.into()),
+                " /a, abc, for 1108152157446 ms",
+            ),
+            (2, path.clone(), json!({"path": "/a"}), " /a"),
+            (20, path.clone(), json!({"path": "/a"}), " /a"),
+            (5, change.clone(), changed.clone(), " /a, abc, version 4"),
+            (16, change, changed, " /a, abc, version 4"),
+            (
+                5,
+                [path.clone(), one(-1), one(4)].concat(),
+                json!({"path": "/a", "data": null, "version": 4}),
+                " /a, no data, version 4",
+            ),
+            (7, [path.clone(), acls, one(9)].concat(), json!({"path": "/a", "acls": open, "version": 9}), " /a, version 9"),
+            (13, [path, one(3)].concat(), json!({"path": "/a", "version": 3}), " /a, version 3"),
+            (-10, one(30_000), json!({"timeout_ms": 30_000}), ", timeout 30000 ms"),
+            (-11, [one(2), text("/e"), text("/f")].concat(), json!({"paths": ["/e", "/f"]}), ", and with it /e, /f"),
+            (-11, one(0), json!({"paths": []}), ""),
+            (-1, one(-101), json!({"error": -101}), " -101: a request that failed and changed nothing"),
+        ];
+        let decoded = Decoded::new(Secrets::Shown);
+        for (kind, record, facts, words) in table {
+            let told = operation(kind, &record, &decoded).unwrap_or_else(|| panic!("{kind}"));
+            let found: serde_json::Map<String, Value> =
+                told.facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+            assert_eq!((Value::Object(found), told.words.as_str()), (facts, words), "{kind}");
+        }
+        assert!(operation(99, b"", &decoded).is_none());
+    }
+}
