@@ -149,6 +149,17 @@ fn a_length_that_leads_to_the_end_does_not_hide_the_frames_that_prove_it_wrong()
 }
 
 #[test]
+fn a_sum_that_is_right_over_what_is_there_makes_no_frame_whole_that_claims_more() {
+    let mut torn = frame(1, &[b"beta"]);
+    let length = u32::try_from(torn.len() - 32 + 5).expect("small");
+    torn[21..25].copy_from_slice(&length.to_le_bytes());
+    let sum = crc32(crc32(0, &torn[8..25]), &torn[32..]);
+    torn[4..8].copy_from_slice(&sum.to_le_bytes());
+    let seen = found(&[(0, [frame(0, &[b"alpha"]), torn].concat())]);
+    assert_eq!((seen.ids(), seen.damage.len()), (vec![0], 1), "{:?}", seen.damage);
+}
+
+#[test]
 fn a_frame_without_its_magic_is_lost_to_ironwal_and_kept_by_a_salvage() {
     let mut bytes = [frame(0, &[b"a"]), frame(1, &[b"b"]), frame(2, &[b"c"])].concat();
     let second = frame(0, &[b"a"]).len();
@@ -359,4 +370,22 @@ fn batches_and_entries_longer_than_what_is_held_are_read_in_pieces() {
         hurt[40] ^= 1;
         assert_eq!(found(&[(0, hurt)]).ids(), [3]);
     }
+}
+
+#[test]
+fn bytes_that_came_between_two_frames_cost_none_of_them() {
+    let (first, second) = (frame(0, &[b"alpha"]), frame(1, &[b"beta"]));
+    let seen = found(&[(0, [&first[..], &[0xA5; 40], &second].concat())]);
+    let at = first.len() as u64;
+    let spans: Vec<(u64, u64)> = seen.damage.iter().map(|damage| (damage.span.start(), damage.span.end())).collect();
+    assert_eq!((seen.ids(), spans), (vec![0, 1], vec![(at, at + 40)]));
+}
+
+#[test]
+fn a_frame_without_its_magic_is_not_salvaged_over_a_whole_one_in_its_payload() {
+    let inner = frame(50, &[b"stranger"]);
+    let mut outer = frame(1, &[&inner, b"x"]);
+    outer[0] ^= 0x10;
+    let bytes = [frame(0, &[b"a"]), outer, frame(60, &[b"b"])].concat();
+    assert_eq!(read(stream(&[(0, bytes)]).path(), Want { salvage: true, ..ALL() }).ids(), [0, 50, 60]);
 }

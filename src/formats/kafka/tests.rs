@@ -48,6 +48,18 @@ fn what_stands_behind_damage_says_nothing_of_a_sync() {
 }
 
 #[test]
+fn a_batch_behind_a_length_that_leads_nowhere_is_found_by_its_sum() {
+    for length in [0, 1, 0x7FFF_FFFF_u32] {
+        let mut hurt = batches(&[0, 3, 6]);
+        hurt[85 + 8..85 + 12].copy_from_slice(&length.to_be_bytes());
+        let seen = read_files(&FORMAT, &[(FIRST, &hurt)]);
+        let damage: Vec<_> =
+            seen.damage.iter().map(|damage| (damage.span.start(), damage.span.end(), damage.verdict())).collect();
+        assert_eq!((seen.lsns, damage), (vec![0, 6], vec![(85, 170, Verdict::Corrupt)]), "length {length}");
+    }
+}
+
+#[test]
 fn a_number_that_changed_is_told_by_the_batch_behind_it() {
     for (bases, kind) in [([0, 35, 6, 9], DamageKind::LsnGap), ([0, 1, 6, 9], DamageKind::LsnBack)] {
         let seen = read_files(&FORMAT, &[(FIRST, batches(&bases))]);

@@ -312,3 +312,37 @@ fn sync_chunks_are_known_by_themselves_and_the_others_by_their_folder() {
     assert_eq!(both("000004.log", &bytes, &[]), (Likeness::No, Likeness::Sure));
     assert_eq!(both("000004.log", &[], &marker), (Likeness::Maybe, Likeness::No));
 }
+
+#[test]
+fn pieces_of_a_batch_whose_beginning_is_damaged_are_one_region_with_it() {
+    for first in [1, 5, 9] {
+        let mut log = Writer::new(4, first);
+        log.batches(1..=2);
+        let start = log.bytes.len();
+        log.batch(3, &vec![b'x'; 3 * BLOCK as usize]);
+        let end = log.bytes.len();
+        log.batches(4..=6);
+        log.bytes[start + 100] ^= 1;
+        let seen = one(&log.bytes);
+        let spans: Vec<(u64, u64)> = seen.damage.iter().map(|damage| (damage.span.start(), damage.span.end())).collect();
+        assert_eq!((seen.lsns, spans), (vec![1, 2, 4, 5, 6], vec![(start as u64, end as u64)]), "types from {first}");
+    }
+}
+
+#[test]
+fn a_piece_that_ends_where_no_header_fits_is_followed_into_the_next_block() {
+    let mut log = Writer::new(4, 1);
+    log.batches(1..=2);
+    let start = log.bytes.len();
+    let head = [3u64.to_le_bytes().as_slice(), &1u32.to_le_bytes()].concat();
+    log.chunk(1, &[&head[..], &vec![b'x'; BLOCK as usize - start - 7 - head.len() - 3]].concat());
+    log.bytes.extend([0; 3]);
+    log.chunk(2, b"middle");
+    log.chunk(3, b"last");
+    let end = log.bytes.len();
+    log.batches(4..=6);
+    log.bytes[start + 100] ^= 1;
+    let seen = one(&log.bytes);
+    let spans: Vec<(u64, u64)> = seen.damage.iter().map(|damage| (damage.span.start(), damage.span.end())).collect();
+    assert_eq!((seen.lsns, spans), (vec![1, 2, 4, 5, 6], vec![(start as u64, end as u64)]));
+}

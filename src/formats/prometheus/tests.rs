@@ -2,8 +2,8 @@
 
 use super::FORMAT;
 use crate::disk::crc32c;
-use crate::formats::Ending;
 use crate::formats::seen::{WholeRead, read_files};
+use crate::formats::{Ending, Likeness, Sample};
 use crate::model::{DamageKind, Verdict};
 
 const PAGE: usize = 32_768;
@@ -210,4 +210,47 @@ fn a_record_of_a_type_that_nobody_knows_is_shown_and_one_that_is_not_consumed_is
     assert_eq!((seen.verdict(), seen.kinds.last().map(String::as_str)), (Verdict::Clean, Some("unknown")));
     let seen = read(&Pages::small().record(0, &sample(7, 1)[..20]).bytes);
     assert_eq!((seen.verdict(), seen.damage[0].kind), (Verdict::Corrupt, DamageKind::BadPayload));
+}
+
+#[test]
+fn pieces_of_a_record_whose_beginning_is_damaged_are_one_region_with_it() {
+    let pages = Pages::small().record(0, &many_series(3 * PAGE));
+    let (start, end) = (*pages.starts.last().expect("it was begun"), pages.bytes.len());
+    let mut bytes = pages.record(0, &sample(7, 200)).record(0, &sample(7, 201)).padded();
+    bytes[start + 100] ^= 1;
+    let seen = read(&bytes);
+    let spans: Vec<(u64, u64)> = seen.damage.iter().map(|damage| (damage.span.start(), damage.span.end())).collect();
+    assert_eq!((seen.payloads.len(), spans), (7, vec![(start as u64, end as u64)]));
+}
+
+#[test]
+fn pieces_without_a_beginning_are_one_region() {
+    let pages = Pages::default().record(0, &many_series(4 * PAGE));
+    let mut bytes = pages.record(0, &sample(7, 200)).padded();
+    bytes.drain(..PAGE);
+    let seen = read(&bytes);
+    let spans: Vec<u64> = seen.damage.iter().map(|damage| damage.span.start()).collect();
+    assert_eq!((seen.payloads.len(), spans, seen.damage[0].kind), (1, vec![0], DamageKind::BrokenRecord));
+}
+
+#[test]
+fn by_its_name_a_file_that_was_only_begun_may_be_a_segment() {
+    let likeness = |name, head: &[u8]| (FORMAT.recognise)(&Sample { name, head, length: head.len() as u64, beside: &[] });
+    let whole = Pages::small().bytes;
+    let mut hurt = whole.clone();
+    hurt[7] ^= 1;
+    let named = Some("00000003");
+    for (what, name, head, expected) in [
+        ("whole", None, &whole[..], Likeness::Sure),
+        ("whole", named, &whole, Likeness::Sure),
+        ("of another name", Some("notes"), &whole, Likeness::No),
+        ("a hurt first record", named, &hurt, Likeness::Sure),
+        ("less than a header", named, &whole[..6], Likeness::Maybe),
+        ("less than its first record", named, &whole[..20], Likeness::Maybe),
+        ("less than its first record", None, &whole[..20], Likeness::No),
+        ("empty", named, &[], Likeness::Maybe),
+        ("words", named, b"some notes about nothing", Likeness::No),
+    ] {
+        assert_eq!(likeness(name, head), expected, "{what} {name:?}");
+    }
 }

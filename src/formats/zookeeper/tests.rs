@@ -99,3 +99,23 @@ fn what_is_missing_between_files_is_told_unless_a_snapshot_holds_it() {
     let seen = read_files(&FORMAT, &[("log.1", &torn), ("log.4", &second)]);
     assert_eq!((seen.verdict(), seen.damage.len()), (Verdict::Corrupt, 1));
 }
+
+#[test]
+fn behind_damage_a_transaction_of_the_next_leader_is_believed_and_one_of_a_leader_far_off_is_not() {
+    let record = b"\0\0\0\x02/a\0\0\0\x03abc\0\0\0\x01";
+    for (epoch, believed) in [(0, true), (1, true), (0xFFFF, true), (0x1_0000, false), (0x4000_0000, false)] {
+        let next = (epoch << 32) + 9;
+        let mut bytes = file(&[&small()[..], &[transaction(next, 5, record)]].concat(), 0);
+        let last = bytes.len() - 2 * small()[0].len();
+        bytes[last + 40] ^= 1;
+        let seen = read(&bytes);
+        assert_eq!(seen.lsns.last() == Some(&next), believed, "epoch {epoch:#x}: {:?}", seen.lsns);
+    }
+    let far = |zxid| {
+        let mut bytes = file(&[&small()[..], &[transaction(zxid, 5, record)]].concat(), 0);
+        let last = bytes.len() - 2 * small()[0].len();
+        bytes[last + 40] ^= 1;
+        read(&bytes).lsns.last() == Some(&zxid)
+    };
+    assert_eq!([4 + (1 << 24) - 1, 4 + (1 << 24)].map(far), [true, false], "of the same leader, so many later");
+}
