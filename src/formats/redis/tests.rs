@@ -217,3 +217,14 @@ fn only_the_torn_end_of_the_last_file_is_cut_and_never_a_snapshot() {
         assert!(matches!(mend(&[(name, &base[..base.len() - 3])], at), Mend::Refuse(_)), "{name}");
     }
 }
+
+#[test]
+fn without_a_manifest_the_newest_base_is_read_first_and_then_what_was_added_in_order() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    for name in ["a.aof.10.incr.aof", "a.aof.9.incr.aof", "a.aof.2.base.aof", "a.aof.1.incr.aof"] {
+        std::fs::write(dir.path().join(name), commands(&["SET a 1"])).expect("room");
+    }
+    let source = FORMAT.log_in(Arc::new(RealDisk), dir.path()).expect("it lists");
+    let names: Vec<&str> = source.segments.iter().map(|segment| segment.name.as_str()).collect();
+    assert_eq!(names, ["a.aof.2.base.aof", "a.aof.1.incr.aof", "a.aof.9.incr.aof", "a.aof.10.incr.aof"]);
+}

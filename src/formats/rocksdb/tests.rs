@@ -1,11 +1,16 @@
 //! RocksDB and LevelDB logs made by hand and hurt: what the fixtures do not show.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use super::super::blocks::{BLOCK, mask};
 use super::format::FORMAT;
-use crate::disk::crc32c;
+use crate::disk::{Disk, RealDisk, crc32c};
 use crate::formats::seen::{WholeRead, read_files};
-use crate::formats::{Ending, Likeness, Sample};
-use crate::model::{DamageKind, Verdict};
+use crate::formats::{Ending, Likeness, Mend, Sample};
+use crate::model::{DamageKind, Place, SegmentId, Verdict};
+use crate::ops::open::{Choice, open};
+use crate::ops::report::{Checks, Progress, verify};
 
 /// A log as its system would write it.
 #[derive(Clone, Default)]
@@ -322,4 +327,24 @@ fn a_damaged_or_half_written_first_frame_is_still_recognised_and_pebbles_folder_
     assert_eq!((FORMAT.recognise)(&sample(&hurt, &[])), Likeness::Sure);
     assert_eq!((FORMAT.recognise)(&sample(&log.bytes[..20], &[])), Likeness::Maybe);
     assert_eq!((FORMAT.recognise)(&sample(&log.bytes, &marker)), Likeness::No);
+}
+
+#[test]
+fn a_log_that_another_one_follows_is_not_cut_even_where_it_is_named_alone() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let mut first = Writer::default();
+    first.batch(1, 1, b"alpha").batch(2, 1, b"beta");
+    let torn = first.bytes.len() - 3;
+    let path = dir.path().join("000004.log");
+    std::fs::write(&path, &first.bytes[..torn]).expect("room");
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let cut = |path: &Path| {
+        let input = open(&disk, path, &Choice::default()).expect("it opens").remove(0);
+        let report = verify(&input, &Checks::default(), &Progress::default()).expect("it reads");
+        let at = Place { segment: SegmentId(0), offset: report.damage[0].span.start() };
+        matches!(FORMAT.mend_at(&input.source, &report.summaries, at), Mend::Cut)
+    };
+    assert_eq!([cut(&path), cut(dir.path())], [true, true]);
+    std::fs::write(dir.path().join("000007.log"), Writer::default().batch(3, 1, b"gamma").bytes.as_slice()).expect("room");
+    assert_eq!([cut(&path), cut(dir.path())], [false, false]);
 }

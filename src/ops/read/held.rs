@@ -227,6 +227,10 @@ mod tests {
             told.push(format!("{shown:?} {:?}", record.payload.whole()));
         }
         assert_eq!((held.len(), held.is_empty()), (100, false));
+        // What is kept of a record takes room whether or not it has a payload.
+        let least = 100 * size_of::<HeldHead>()
+            + told.iter().map(|line| line.matches("Field {").count()).sum::<usize>() * size_of::<HeldField>();
+        assert!((least + 297..least + 2000).contains(&held.bytes()), "{} for {least}", held.bytes());
         let mut again = Vec::new();
         held.each(|shown| {
             again.push(format!("{shown:?} {:?}", shown.record.payload.whole()));

@@ -72,3 +72,30 @@ pub fn compare(a: &Input, b: &Input, window: Option<LsnRange>, progress: &Progre
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::formats::by_name;
+
+    #[test]
+    fn logs_are_compared_by_numbers_that_name_the_same_records_and_by_no_others() {
+        let table = [
+            ("native", "postgres", true),
+            ("postgres", "postgres", true),
+            ("postgres", "native", true),
+            ("nodedb", "rocksdb", true),
+            ("ironwal", "kafka", true),
+            ("rivven", "nodedb", true),
+            ("nodedb", "ironwal", false),
+            ("postgres", "zookeeper", false),
+            ("postgres", "nodedb", false),
+            ("native", "mysql", false),
+        ];
+        for (a, b, expected) in table {
+            let [a, b] = [a, b].map(|name| by_name(name).expect("it is in the registry"));
+            let why = comparable(a, b);
+            assert_eq!(why.is_ok(), expected, "{} and {}: {why:?}", a.name, b.name);
+        }
+    }
+}
