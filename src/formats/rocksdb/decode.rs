@@ -111,11 +111,44 @@ fn operation_of(operation: &Operation<'_>, families: &Families, decoded: &Decode
             let facts = json!({ "op": name, "column_family": family, "key": plain(first) });
             (facts, format!("{} {place}{}", name.replace('_', " "), words(first)))
         }
+        22 | 23 => {
+            let columns = columns_of(second);
+            let shown = columns.as_ref().map(|names| names.iter().map(|name| plain(name)).collect::<Vec<_>>());
+            let facts = json!({
+                "op": name, "column_family": family, "key": plain(first), "columns": shown, "value": decoded.secret(second)
+            });
+            let told = columns.map_or_else(String::new, |names| {
+                format!(
+                    "{}: ",
+                    names
+                        .iter()
+                        .map(|name| if name.is_empty() { "(unnamed)".to_owned() } else { words(name) })
+                        .collect::<Vec<_>>()
+                        .join(", ")
+                )
+            });
+            (facts, format!("entity {place}{} = {told}{}", words(first), decoded.secret_words(second)))
+        }
         _ => {
             let facts = json!({ "op": name, "column_family": family, "key": plain(first), "value": decoded.secret(second) });
             (facts, format!("{} {place}{} = {}", name.replace('_', " "), words(first), decoded.secret_words(second)))
         }
     }
+}
+
+/// The names of an entity's columns; of a version that we do not know, none.
+fn columns_of(mut entity: &[u8]) -> Option<Vec<&[u8]>> {
+    if varint(&mut entity)? != 1 {
+        return None;
+    }
+    let count = varint(&mut entity)?;
+    let (mut names, mut values) = (Vec::new(), 0u64);
+    for _ in 0..count {
+        names.push(slice_of(&mut entity)?);
+        values = values.checked_add(varint(&mut entity)?)?;
+    }
+    // The values follow, and nothing else.
+    (values == entity.len() as u64).then_some(names)
 }
 
 /// What a version edit says in front of its lists of files.
@@ -228,12 +261,28 @@ mod tests {
 
     #[test]
     fn each_kind_of_operation_says_its_family_its_keys_and_its_transaction() {
-        let table: [(&[u8], Value, &str); 9] = [
+        let table: [(&[u8], Value, &str); 12] = [
             (b"\x01\x01k\x01v", json!({ "op": "put", "column_family": "default", "key": "k", "value": "v" }), "put k = v"),
             (
                 b"\x05\x02\x01k\x01v",
                 json!({ "op": "put", "column_family": "orders", "key": "k", "value": "v" }),
                 "put [orders] k = v",
+            ),
+            (
+                b"\x17\x02\x01k\x0d\x01\x02\x00\x02\x04city\x01xyz",
+                json!({ "op": "entity", "column_family": "orders", "key": "k", "columns": ["", "city"], "value": "\u{1}\u{2}\0\u{2}\u{4}city\u{1}xyz" }),
+                "entity [orders] k = (unnamed), city: 0x0102000204636974790178797a",
+            ),
+            // Of another version, and one whose lengths do not add up, only the length is known.
+            (
+                b"\x16\x01k\x03\x02ab",
+                json!({ "op": "entity", "column_family": "default", "key": "k", "columns": null, "value": "\u{2}ab" }),
+                "entity k = 0x026162",
+            ),
+            (
+                b"\x16\x01k\x06\x01\x01\x01a\x09v",
+                json!({ "op": "entity", "column_family": "default", "key": "k", "columns": null, "value": "\u{1}\u{1}\u{1}a\tv" }),
+                "entity k = 0x010101610976",
             ),
             (b"\x04\x09\x01k", json!({ "op": "delete", "column_family": "9", "key": "k" }), "delete [9] k"),
             (
