@@ -1,11 +1,11 @@
-//! NextRoom ahead: zeros written before the records come, so that a sync commits no metadata.
+//! Room ahead: zeros written before the records come, so that a sync commits no metadata.
 //!
 //! Two places are made ready. The active segment is filled with zeros in front of the writing place, at first a little and more when
 //! it is written hard, so that a log of ten records does not take megabytes. And while it fills up, the file of the next segment is
 //! written full of zeros under a name that is no segment's, so that going on in it stalls no caller. Both happen in a thread of their
 //! own, in pieces small enough that a group meanwhile hardly waits.
 //!
-//! NextRoom is a convenience: when it cannot be made, records are written all the same. The thread has its own descriptors, so that an
+//! Room is a convenience: when it cannot be made, records are written all the same. The thread has its own descriptors, so that an
 //! error that concerns records is never told to it and lost.
 
 use std::path::{Path, PathBuf};
@@ -34,7 +34,7 @@ const GROWTH: u64 = 16;
 /// See [`SpaceShared::warm`].
 const WARM: u64 = 64 << 10;
 
-/// NextRoom ahead of one log's writing place.
+/// Room ahead of one log's writing place.
 #[derive(Debug)]
 pub(super) struct Space {
     shared: Arc<SpaceShared>,
@@ -114,7 +114,7 @@ pub(super) struct NextRoom {
 /// What there is to do: zeros from one offset up to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum SpaceWork {
-    SpaceActive(u64, u64),
+    Active(u64, u64),
     Next(u64, u64),
     /// The file of a segment that was let go becomes the next one's.
     Recycle,
@@ -202,7 +202,7 @@ impl Space {
             active.growing = false;
         }
         let Some(work) = self.shared.find_work(&state) else { return };
-        if let (SpaceWork::SpaceActive(..), Some(active)) = (work, &mut state.active) {
+        if let (SpaceWork::Active(..), Some(active)) = (work, &mut state.active) {
             // Taken for the helper: the next group might be faster than it wakes, again and again.
             active.filling = true;
             state.promised = Some(work);
@@ -275,7 +275,7 @@ impl SpaceShared {
         let step = (ahead / 8 / STEP * STEP).clamp(STEP, LONGEST_STEP);
         let due = from + step.min(ahead / 2) <= goal || (goal == self.segment_bytes && from < goal);
         if due && !active.filling && !active.growing && !active.failed {
-            return Some(SpaceWork::SpaceActive(from, goal.min((from / step + 1) * step)));
+            return Some(SpaceWork::Active(from, goal.min((from / step + 1) * step)));
         }
         // The next one grows while this one fills: begun at two fifths, ready at nine tenths. A little behind each group, from the
         // start on, was tried: 16 x 4 KiB fell to 0.77 of this.
@@ -311,7 +311,7 @@ impl SpaceShared {
         let mut state = self.state();
         let Some(work) = state.promised.take().or_else(|| self.find_work(&state)) else { return false };
         match work {
-            SpaceWork::SpaceActive(from, to) => {
+            SpaceWork::Active(from, to) => {
                 let Some(active) = &mut state.active else { return false };
                 active.filling = true;
                 let (path, file) = (active.path.clone(), active.file.clone());
@@ -593,11 +593,11 @@ mod tests {
             space.shared.find_work(&state)
         };
         // Sixteen times what was written goes ahead, an eighth of that at a time, up to a multiple of the step.
-        assert_eq!(step(4096, 4096), Some(SpaceWork::SpaceActive(4096, STEP)));
-        assert_eq!(step(1 << 20, 4096), Some(SpaceWork::SpaceActive(4096, 2 << 20)));
-        assert_eq!(step(1 << 20, 3 << 20), Some(SpaceWork::SpaceActive(3 << 20, 4 << 20)));
-        assert_eq!(step(8 << 20, 4096), Some(SpaceWork::SpaceActive(4096, LONGEST_STEP)));
-        assert_eq!(step(8 << 20, (64 << 20) - 8192), Some(SpaceWork::SpaceActive((64 << 20) - 8192, 64 << 20)));
+        assert_eq!(step(4096, 4096), Some(SpaceWork::Active(4096, STEP)));
+        assert_eq!(step(1 << 20, 4096), Some(SpaceWork::Active(4096, 2 << 20)));
+        assert_eq!(step(1 << 20, 3 << 20), Some(SpaceWork::Active(3 << 20, 4 << 20)));
+        assert_eq!(step(8 << 20, 4096), Some(SpaceWork::Active(4096, LONGEST_STEP)));
+        assert_eq!(step(8 << 20, (64 << 20) - 8192), Some(SpaceWork::Active((64 << 20) - 8192, 64 << 20)));
         assert_eq!(step(8 << 20, 64 << 20), Some(SpaceWork::Next(0, STEP)));
         // The next segment's file is begun at two fifths, where this one has room.
         let with_room = |place: u64| {
@@ -654,7 +654,7 @@ mod tests {
         disk.open(Path::new("/log/a"), Open::CREATE).expect("it can be made");
         let work = || space.shared.find_work(&space.shared.state());
         space.begin(Path::new("/log/a"), 4096, 4096 + STEP / 2);
-        assert_eq!(work(), Some(SpaceWork::SpaceActive(4096 + STEP / 2, STEP)));
+        assert_eq!(work(), Some(SpaceWork::Active(4096 + STEP / 2, STEP)));
         assert_eq!(space.claim(4096 + STEP / 2), 4096 + STEP / 2);
         assert!(work().is_some(), "a group within what is ready grows nothing");
         space.begin(Path::new("/log/a"), 4096, 4096 + STEP / 2 + 1);
