@@ -18,10 +18,16 @@ impl Time {
         Time(u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
     }
 
+    /// Whether [`Time::rfc3339`] can tell it: until the end of the year 9999.
+    #[must_use]
+    pub fn has_date(self) -> bool {
+        self.0 < YEAR_10000
+    }
+
     /// This moment as `2026-11-20T15:32:46.338261Z`, 27 bytes. `None` from the year 10000 on.
     #[must_use]
     pub fn rfc3339(self) -> Option<[u8; 27]> {
-        if self.0 >= YEAR_10000 {
+        if !self.has_date() {
             return None;
         }
         let (seconds, micros) = (self.0 / 1_000_000, self.0 % 1_000_000);

@@ -99,7 +99,9 @@ impl HeldRecords {
     }
 
     fn word(&mut self, word: &str) -> usize {
-        self.words.iter().position(|known| known == word).unwrap_or_else(|| {
+        // Byte by byte: where a word lies at the end of a page, `memcmp` took a fifth of all the time of a dump.
+        let is = |known: &String| known.len() == word.len() && known.bytes().eq(word.bytes());
+        self.words.iter().position(is).unwrap_or_else(|| {
             self.words.push(word.to_owned());
             self.words.len() - 1
         })
