@@ -38,6 +38,24 @@ fn demand_equal(sandbox: &Sandbox, what: &str) {
 }
 
 #[test]
+fn what_no_key_opens_is_not_searched_on_any_thread_and_told() {
+    let sandbox = Sandbox::new();
+    fs::write(sandbox.path().join("KEYS"), "5a".repeat(32) + "\n").expect("room");
+    let fed = sandbox.shell(
+        "seq -f 'plain %06.0f needle' 1 20000 | walctl append LOG --sync none --quiet
+         seq -f 'secret %06.0f needle' 1 20000 | walctl append LOG --sync none --quiet --key-file KEYS",
+    );
+    assert!(crate::support::sandbox::finish(fed, b"").code == 0);
+    for more in [&["--json"][..], &["--csv"]] {
+        let ran = ["1", "3"].map(|jobs| dump(&sandbox, jobs, &[&["--grep", "needle"], more].concat()));
+        assert!(ran[0].stdout == ran[1].stdout, "{more:?}");
+        assert!(ran[0].stdout.matches("plain").count() == 20_000 && !ran[0].stdout.contains("secret"), "{more:?}");
+        assert_eq!((ran[0].code, &ran[0].stderr), (ran[1].code, &ran[1].stderr), "{more:?}");
+        assert!(ran[0].stderr.contains("not all records were searched: from LSN 20001 on"), "{}", ran[0].stderr);
+    }
+}
+
+#[test]
 fn lines_of_several_threads_stand_in_the_order_of_the_log_and_are_the_same() {
     let sandbox = large();
     demand_equal(&sandbox, "whole");
