@@ -19,12 +19,15 @@ const TURNS: usize = 5;
 /// This part of each measure is not counted.
 const WARM: f64 = 0.2;
 
+/// One subject: measures in a folder, each for so many seconds.
+type Part = fn(&Path, f64);
+
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
     let seconds = words.iter().find_map(|word| word.parse().ok()).unwrap_or(1.0);
     let named: Vec<&String> = words.iter().filter(|word| word.parse::<f64>().is_err()).collect();
     let wanted = |part: &str| named.is_empty() || named.iter().any(|name| *name == part);
-    let parts: [(&str, fn(&Path, f64)); 5] =
+    let parts: [(&str, Part); 5] =
         [("threads", threads), ("tasks", tasks), ("recycle", recycle), ("start", start), ("follow", follow)];
     for (name, part) in parts {
         if wanted(name) {
