@@ -319,6 +319,8 @@ fn start(dir: &Path, _: f64) {
                 let file = file.expect("it lists");
                 bytes += fs::copy(file.path(), copy.join(file.file_name())).expect("room for a copy");
             }
+            // As a kill leaves it: what was acknowledged is on the disk.
+            rustix::fs::sync();
             let read = timed(|| Reader::open(&copy).expect("a log").each(|_| Ok(())).map(|_| ()).expect("it reads"));
             let last = fs::read_dir(&copy).expect("it lists").map(|file| file.expect("it lists").path());
             let last = last.filter(|path| path.extension().is_some_and(|kind| kind == "wal")).max().expect("a segment");

@@ -246,6 +246,9 @@ pub struct Want {
     pub marks: bool,
     /// Begin here and not at the start of the segment.
     pub start: Option<Mark>,
+    /// Behind the data there were only zeros a moment ago, and a writer has come closer to them since: it is enough to look at the
+    /// nearest.
+    pub zeros_seen: bool,
 }
 
 impl Want {

@@ -104,6 +104,33 @@ fn all() -> Want {
     Want { payloads: true, ..Want::default() }
 }
 
+#[test]
+fn where_all_zeros_were_seen_a_moment_ago_the_nearest_are_enough_and_only_there() {
+    let frames = Build::new(1, 0).full(1, 0, b"one").bytes;
+    let end = frames.len();
+    let with_byte_at = |behind: usize| {
+        let mut bytes = frames.clone();
+        bytes.resize(end + (1 << 20), 0);
+        bytes[end + behind] = 7;
+        bytes
+    };
+    let look = |behind: usize, zeros_seen: bool| {
+        let bytes = with_byte_at(behind);
+        let seen = read(&[(1, &bytes)], Want { zeros_seen, ..all() });
+        assert_eq!(lsns(&seen), [1]);
+        seen.1.len()
+    };
+    for behind in [0, 1, 5000, (64 << 10) - 1, 64 << 10, (1 << 20) - 1] {
+        assert_eq!(look(behind, false), 1, "at {behind}");
+        assert_eq!(look(behind, true), usize::from(behind < 64 << 10), "at {behind}");
+    }
+    // A segment that is not the last one is finished: all of it counts.
+    let next = Build::new(2, 0).full(2, 0, b"two").bytes;
+    let bytes = with_byte_at(100_000);
+    let seen = read(&[(1, &bytes), (2, &next)], Want { zeros_seen: true, ..all() });
+    assert!(!seen.1.is_empty());
+}
+
 fn lsns(seen: &Seen) -> Vec<u64> {
     seen.0.iter().map(|(lsn, _)| *lsn).collect()
 }

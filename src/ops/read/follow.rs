@@ -3,6 +3,8 @@
 //! A step lists the folder first and reads afterwards: what the listing shows as finished is then read to its end, so nothing is
 //! passed over between one segment and the next. How long to wait between steps is the caller's business.
 
+use std::time::{Duration, Instant};
+
 use super::position::Position;
 use super::scan::{Scan, ScanOutcome, ScanStart, Stopped, Take};
 use super::seek::first_record;
@@ -10,6 +12,9 @@ use crate::disk::Source;
 use crate::formats::Format;
 use crate::model::{Error, Lsn, LsnRange, Result};
 use crate::ops::open::is_gone;
+
+/// Zeros behind the data are read to the end of the room this often. To read them at each step took most of a follower's time.
+const ALL_ZEROS: Duration = Duration::from_secs(1);
 
 /// A log that is being read as it grows.
 #[derive(Debug)]
@@ -20,6 +25,10 @@ pub struct Follow {
     quiet: Option<Quiet>,
     /// What stood there before that step, where it was more than zeros.
     before: Option<Quiet>,
+    /// The segment whose zeros behind the data were all seen, and when.
+    zeros: Option<(String, Instant)>,
+    /// Only the nearest zeros were looked at since.
+    owes: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +65,7 @@ impl Follow {
     /// From a position on; from the start when there is none.
     #[must_use]
     pub fn new(source: Source, position: Option<Position>) -> Follow {
-        Follow { source, position, quiet: None, before: None }
+        Follow { source, position, quiet: None, before: None, zeros: None, owes: false }
     }
 
     /// Up to where records were read.
@@ -74,7 +83,8 @@ impl Follow {
     /// Lists the log again and reads what is new. `scan` says what is wanted; its source is not used.
     pub fn step(&mut self, scan: &Scan<'_>, take: &mut Take<'_>) -> Result<Step> {
         relist(&mut self.source, scan.format)?;
-        if self.quiet.is_some() && self.quiet == self.quiet_now()? {
+        let recent = self.zeros.as_ref().is_some_and(|(_, seen)| seen.elapsed() < ALL_ZEROS);
+        if self.quiet.is_some() && (recent || !self.owes) && self.quiet == self.quiet_now()? {
             return Ok(Step::Quiet);
         }
         let (first, gone) = match &self.position {
@@ -86,6 +96,10 @@ impl Follow {
         };
         let scan = Scan { source: &self.source, ..*scan };
         let begin = self.begin(first, gone.is_some());
+        let zeros_seen = recent
+            && gone.is_none()
+            && self.source.segments.get(first).is_some_and(|s| self.zeros.as_ref().is_some_and(|(name, _)| *name == s.name));
+        let begin = ScanStart { zeros_seen, ..begin };
         let name = self.source.segments.get(first).map(|s| s.name.clone());
         let first_lsn = match (&gone, &name) {
             // If it is gone by now, the scan says so.
@@ -100,6 +114,10 @@ impl Follow {
         outcome.position = position;
         let now = if outcome.stopped.is_none() { self.rest(&outcome)? } else { None };
         self.quiet = self.settled(now, scan.format.ours.is_some());
+        self.owes = zeros_seen;
+        if !zeros_seen {
+            self.zeros = self.quiet.as_ref().map(|quiet| (quiet.segment.clone(), Instant::now()));
+        }
         Ok(match (gone, name) {
             (Some(gone), Some(next)) => Step::Pruned { gone, next, first: first_lsn, outcome: Box::new(outcome) },
             _ => Step::Read(Box::new(outcome)),
@@ -112,7 +130,7 @@ impl Follow {
             // A file that became shorter was cut: what stands there now begins elsewhere.
             self.source.segments.get(first).is_some_and(|s| s.length >= mark.offset)
         });
-        ScanStart { segment: first, mark, after, after_damage: false }
+        ScanStart { segment: first, mark, after, ..ScanStart::default() }
     }
 
     /// Where to go on when the segment of the position is gone: after it, by name.

@@ -154,7 +154,7 @@ impl PageTurner {
         let spot = spot.filter(|spot| source.segments.get(index).is_some_and(|segment| there(segment, spot)));
         let mark = spot.and_then(|spot| spot.mark.or_else(|| self.mark_before(&spot.segment, spot.offset)));
         let mark = mark.filter(|mark| source.segments.get(index).is_some_and(|segment| segment.length >= mark.offset));
-        let begin = ScanStart { segment: index, mark, after: None, after_damage: false };
+        let begin = ScanStart { segment: index, mark, ..ScanStart::default() };
         let (keys, live) = (self.log.keys.clone(), self.live);
         let scan = Scan { growing: live || self.grows, live, ..Scan::of(&source, self.log.format, &keys, selection) };
         let (mut enough, mut count) = (false, SameOffset::default());

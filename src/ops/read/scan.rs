@@ -82,6 +82,8 @@ pub struct ScanStart<'a> {
     pub after: Option<&'a Position>,
     /// A bad region stands before it.
     pub after_damage: bool,
+    /// See [`Want::zeros_seen`].
+    pub zeros_seen: bool,
 }
 
 /// Why a scan ended before the end of the log.
@@ -188,7 +190,7 @@ impl<'a> Scan<'a> {
             let mark = begin.mark.filter(|_| index == 0 && !apart);
             reader.enter(mark);
             reader.passing = index < passed;
-            let want = self.want(mark, false);
+            let want = Want { zeros_seen: begin.zeros_seen && index == 0, ..self.want(mark, false) };
             let log = LogView { source: &source, ..self.log() };
             match walk::one(log, segment, want, &mut |item| reader.item(segment, item)) {
                 Ok(Some(summary)) => {

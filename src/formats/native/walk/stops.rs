@@ -6,9 +6,13 @@ use super::super::beside::resumes_with;
 use super::super::classify::{classify, follower};
 use super::super::found;
 use super::{LIVE_WAITS, MOVES, REREADS, Walker};
+use crate::disk::zero_prefix;
 use crate::formats::{Ending, Halt, Sink};
 use crate::model::{Damage, DamageKind, Facts, Look, LsnRange, Proof, Span, Warning};
 use crate::native::{Check, FrameHeader, FrameKind, MORE};
+
+/// How far behind the data zeros are looked for where all of them were seen a moment ago.
+const NEAR: u64 = 64 << 10;
 
 impl Walker<'_> {
     pub(super) fn check_seal(&mut self, sink: &mut Sink<'_>) -> Result<(), Halt> {
@@ -81,9 +85,14 @@ impl Walker<'_> {
         if !matches!(check, Check::NoMagic | Check::ShortHeader) {
             return None;
         }
-        let zeros = self.reader.cursor.zeros_end(self.offset);
         let length = self.reader.cursor.length();
-        if zeros < length {
+        let near = self.offset.saturating_add(NEAR);
+        if self.visit.want.zeros_seen && !self.finished() && near < length {
+            let behind = self.reader.cursor.bytes(self.offset, NEAR as usize);
+            if behind.len() < NEAR as usize || zero_prefix(behind) < behind.len() {
+                return None;
+            }
+        } else if self.reader.cursor.zeros_end(self.offset) < length {
             return None;
         }
         Some(match self.last_kind {
