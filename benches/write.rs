@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use walctl::disk::{AlignedBytes, Disk, Open, RealDisk, read_full};
 use walctl::{Log, Lsn, Options, Preallocate, Reader, Retain};
 
 const TURNS: usize = 5;
@@ -324,7 +325,8 @@ fn start(dir: &Path, _: f64) {
             let read = timed(|| Reader::open(&copy).expect("a log").each(|_| Ok(())).map(|_| ()).expect("it reads"));
             let last = fs::read_dir(&copy).expect("it lists").map(|file| file.expect("it lists").path());
             let last = last.filter(|path| path.extension().is_some_and(|kind| kind == "wal")).max().expect("a segment");
-            let newest = timed(|| Reader::open(&last).expect("a log").each(|_| Ok(())).map(|_| ()).expect("it reads"));
+            // What the system has in its cache is no proof of what the disk has: opening reads past the cache, and so does this.
+            let newest = timed(|| past_the_cache(&last));
             let mut log = None;
             let open = timed(|| log = Some(Log::open(&copy).expect("it opens")));
             drop(log);
@@ -336,7 +338,7 @@ fn start(dir: &Path, _: f64) {
                 recovered.push(recover / read);
             } else {
                 println!(
-                    "start after a kill, {:.0} MB: the newest segment is read in {:.1} ms, all in {:.1} ms",
+                    "start after a kill, {:.0} MB: the newest segment is read from the disk in {:.1} ms, all in {:.1} ms",
                     bytes as f64 / 1e6,
                     newest * 1e3,
                     read * 1e3
@@ -344,10 +346,27 @@ fn start(dir: &Path, _: f64) {
             }
         }
         let range = |ratios: &[f64]| ratios.iter().fold((f64::MAX, 0f64), |(low, high), one| (low.min(*one), high.max(*one)));
-        println!("  Log::open: {:.2} x reading the newest segment {:.2?}", median(opened.iter().copied()), range(&opened));
+        println!(
+            "  Log::open: {:.2} x reading the newest segment from the disk {:.2?}",
+            median(opened.iter().copied()),
+            range(&opened)
+        );
         println!("  Log::recover: {:.2} x reading the log {:.2?}", median(recovered.iter().copied()), range(&recovered));
         fs::remove_dir_all(dir.join("live")).expect("it was made");
         fs::remove_dir_all(&left).expect("it was made");
+    }
+}
+
+/// Reads a file once from the disk itself.
+fn past_the_cache(path: &Path) {
+    let file = RealDisk.open(path, Open { direct: true, ..Open::READ }).expect("it opens for direct reads");
+    let (mut piece, mut at) = (AlignedBytes::new(), 0);
+    piece.push_zeros(1 << 20);
+    loop {
+        match read_full(file.as_ref(), piece.bytes_mut(), at).expect("it reads") {
+            0 => return,
+            count => at += count as u64,
+        }
     }
 }
 

@@ -26,6 +26,8 @@ pub enum Io {
 
 /// How much is read at a time; measured as fast as any larger piece, and it stays in the processor's cache.
 const WINDOW: usize = 256 << 10;
+/// The same past the page cache, where the system reads nothing ahead: a disk gave 1.6 GB/s in such pieces and 1.0 in the smaller ones.
+const DIRECT_WINDOW: usize = 1 << 20;
 /// Room for frames up to a few megabytes is kept: giants and dwarfs may alternate.
 const ROOM_KEPT: usize = 8 << 20;
 /// The grain in which a refused range is narrowed down, and to which direct reads are aligned.
@@ -257,7 +259,8 @@ impl Cursor {
         let start = offset - offset % GRAIN;
         let lead = usize::try_from(offset - start).expect("less than a grain");
         let left = usize::try_from(self.length.saturating_sub(start)).unwrap_or(usize::MAX);
-        let size = lead.saturating_add(want).clamp(WINDOW, LARGEST_PIECE).min(left);
+        let window = if self.direct { DIRECT_WINDOW } else { WINDOW };
+        let size = lead.saturating_add(want).clamp(window, LARGEST_PIECE).min(left);
         let size = if self.direct { size.next_multiple_of(GRAIN as usize) } else { size };
         let need = size + GRAIN as usize;
         // A giant's room is given back when ordinary frames follow.
