@@ -442,6 +442,7 @@ pub mod ops {
         mod held;
         mod owned;
         mod page;
+        mod passed;
         mod position;
         mod scan;
         mod seek;
@@ -458,8 +459,9 @@ pub mod ops {
         pub use held::HeldRecords;
         pub use owned::OwnedRecord;
         pub use page::{Make, PageEnd, PageFrom, PageTurner, Spot};
+        pub use passed::Passed;
         pub use position::Position;
-        pub use scan::{Event, Passed, Scan, ScanOutcome, ScanStart, Shown, Stopped, Take, Way};
+        pub use scan::{Event, Scan, ScanOutcome, ScanStart, Shown, Stopped, Take, Way};
         pub use seek::last_lsn;
         pub(in crate::ops) use seek::segments_of_use;
         pub use select::{Bound, Content, LsnWish, Scope, Selection, parse_moment, same_word};

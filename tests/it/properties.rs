@@ -239,7 +239,13 @@ fn check_selections(input: &Input, records: &[Got]) -> Result<(), Fails> {
             // A number that stands twice is found once at least; names of segments do not lead to copies in front of lower numbers.
             let all: BTreeSet<Option<u64>> = records.iter().filter(wanted).map(|r| r.lsn).collect();
             let low = |at: usize| records[at..].iter().filter_map(|r| r.lsn).min();
-            let in_place = records.iter().enumerate().filter(|(at, r)| r.lsn <= low(*at)).map(|(_, r)| r.lsn).collect();
+            // Nor do they lead to a number that a later segment of ours has for its name.
+            let taken = |r: &Got| {
+                let mut later = input.source.segments.iter().skip_while(|s| s.name != r.file).skip(1);
+                input.format.ours.is_some() && r.lsn.is_some_and(|lsn| later.any(|segment| segment.sequence <= lsn))
+            };
+            let in_place = |(at, r): &(usize, &Got)| r.lsn <= low(*at) && !taken(r);
+            let in_place = records.iter().enumerate().filter(in_place).map(|(_, r)| r.lsn).collect();
             let found = got.iter().map(|r| r.lsn).chain(all.difference(&in_place).copied()).collect::<BTreeSet<_>>();
             demand!(found == all, "dump --lsn {from}..{to}, {backwards}: {} LSNs of {}", found.len(), all.len());
             demand!(got.iter().all(|r| records.contains(r)), "dump --lsn {from}..{to}, {backwards}: not in dump");

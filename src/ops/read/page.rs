@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use super::Selection;
 use super::follow::relist;
-use super::scan::{Event, Passed, Scan, ScanStart, Shown, Take, Way};
+use super::passed::Passed;
+use super::scan::{Event, Scan, ScanStart, Shown, Take, Way};
 use super::seek::segments_of_use;
 use crate::disk::{Segment, Source};
 use crate::formats::{Format, Halt, Item, Mark, Want};

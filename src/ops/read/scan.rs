@@ -1,10 +1,11 @@
 //! Reading a log from a place on: the records that are wanted, the damage between them, and what was established at the end.
 
+use super::passed::Passed;
 use super::seek::{Chosen, segments_of_use};
 use super::select::Ascent;
 use crate::disk::{EntryKind, Segment, Source};
 use crate::formats::{Format, Halt, Item, Mark, Summary, Want};
-use crate::model::{Damage, Keys, Lsn, LsnRange, Record, Result};
+use crate::model::{Damage, Keys, Lsn, Record, Result};
 use crate::ops::read::{Position, Selection};
 use crate::ops::settle::settle_what_is_left;
 use crate::ops::walk::{self, LogView};
@@ -112,27 +113,6 @@ pub struct ScanOutcome {
     pub position: Option<Position>,
     /// Where segments went while the log was read, before they could be.
     pub passed: Vec<Passed>,
-}
-
-/// Segments that were listed, and gone before they could be read: retention was faster.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Passed {
-    /// The first of them.
-    pub gone: String,
-    /// The one with which reading went on, if any is left.
-    pub next: Option<String>,
-    /// The LSN that was due where they went.
-    pub due: Option<Lsn>,
-    /// Where in the order of what was read they had been.
-    index: usize,
-}
-
-impl Passed {
-    /// The records that were not shown, as far as numbers tell: between what was read before and what was read next.
-    #[must_use]
-    pub fn unread(&self, outcome: &ScanOutcome) -> Option<LsnRange> {
-        LsnRange::new(self.due?, outcome.summaries.get(self.index)?.lsns?.first.before()?)
-    }
 }
 
 impl ScanOutcome {
