@@ -442,7 +442,6 @@ pub mod ops {
         mod held;
         mod owned;
         mod page;
-        mod passed;
         mod position;
         mod scan;
         mod seek;
@@ -455,11 +454,10 @@ pub mod ops {
             Which, Why, comparable, compare,
         };
         pub use context::{Context, Put};
-        pub use follow::{Follow, Step, had_enough, unread};
+        pub use follow::{Follow, Passed, Step, had_enough, unread};
         pub use held::HeldRecords;
         pub use owned::OwnedRecord;
         pub use page::{Make, PageEnd, PageFrom, PageTurner, Spot};
-        pub use passed::Passed;
         pub use position::Position;
         pub use scan::{Event, Scan, ScanOutcome, ScanStart, Shown, Stopped, Take, Way};
         pub use seek::last_lsn;

@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use super::Selection;
+use super::follow::Passed;
 use super::follow::relist;
-use super::passed::Passed;
 use super::scan::{Event, Scan, ScanStart, Shown, Take, Way};
 use super::seek::segments_of_use;
 use crate::disk::{Segment, Source};

@@ -1,6 +1,6 @@
 //! Reading a log from a place on: the records that are wanted, the damage between them, and what was established at the end.
 
-use super::passed::Passed;
+use super::follow::Passed;
 use super::seek::{Chosen, segments_of_use};
 use super::select::Ascent;
 use crate::disk::{EntryKind, Segment, Source};
