@@ -9,6 +9,7 @@ use std::fmt;
 use serde_json::{Value, json};
 
 use crate::disk::Source;
+use crate::model::units::hex;
 use crate::model::{Payload, Record, Result};
 
 /// Makes the decoder of one log.
@@ -110,10 +111,6 @@ pub fn words(bytes: &[u8]) -> String {
         Ok(text) if !text.chars().any(char::is_control) => text.to_owned(),
         _ => format!("0x{}", hex(bytes)),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Decodes a record, if its payload can be had and is not too long. `room` is used for payloads that come in pieces.

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::disk::{EntryKind, Source};
 use crate::formats::kept::maybe;
 use crate::formats::{Ending, Summary, gap_between, later_segments_prove};
+use crate::model::units::hex;
 use crate::model::{Damage, DamageKind, Facts, Look, Lsn, LsnRange, Span, Warning};
 use crate::native::{HEADER_FIELDS, HeaderFound, SegmentHeader, segment_lsn};
 
@@ -51,10 +52,6 @@ pub(super) fn read_own(from: &Value) -> Option<Box<dyn Any + Send + Sync>> {
             Some((numbers(value.get(0)?)?, numbers(value.get(1)?)?))
         })?,
     }))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 fn header(value: &Value) -> Option<SegmentHeader> {

@@ -7,6 +7,7 @@ use aes_gcm::{Aes256Gcm, Nonce};
 
 use super::record::{ENCRYPTED, Header};
 use crate::model::Keys;
+pub(super) use crate::model::units::hex;
 
 /// How long it is.
 pub(super) const BYTES: usize = 16;
@@ -124,10 +125,6 @@ fn authenticated(preamble: &[u8; BYTES], header: &Header, raw: &[u8]) -> Vec<u8>
     own[6..10].copy_from_slice(&(header.raw_type & !ENCRYPTED).to_le_bytes());
     own[30..34].fill(0);
     aad
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 #[cfg(test)]

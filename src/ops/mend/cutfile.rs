@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use crate::disk::{
     Cursor, Disk, EntryKind, File, Open, as_private, begin_file, crc32, finished, pieces, read_full, unfinished, write_full,
 };
+use crate::model::units::hex;
 use crate::model::{Error, Lsn, LsnRange, Result, Time};
 
 const FIRST_LINE: &str = "walctl cut 1 ";
@@ -347,10 +348,6 @@ pub fn write_new(disk: &Arc<dyn Disk>, path: &Path, fill: &mut dyn FnMut(&dyn Fi
     let file = begin_file(disk.as_ref(), path)?;
     fill(file.as_ref())?;
     file.sync_all()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use super::file::SeenFile;
 use crate::disk::{Disk, EntryKind, Noting, Segment, Source, Stamp, settled_stamp};
 use crate::formats::{Label, Summary, Want, line_key, read_found, write_line};
+use crate::model::units::hex;
 use crate::model::{DamageKind, Keys, SegmentId, Time};
 use crate::ops::open::Input;
 
@@ -274,8 +275,4 @@ fn fingerprint(keys: &Keys) -> Value {
     keys.newest_first().for_each(|key| hash.update(key));
     let bytes: [u8; 32] = hash.finalize().into();
     json!(hex(&bytes[..8]))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

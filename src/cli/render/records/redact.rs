@@ -4,12 +4,15 @@
 //! cannot be tried against it.
 
 use sha2::{Digest, Sha256};
+use walctl::model::units::hex;
 use walctl::model::{Error, Payload, Result};
 
-/// The key of this run.
+/// The key of this run, taken in already by the two hashes of an HMAC (RFC 2104): it is as long as a block, and hashing it again for each
+/// content was half of the work.
 #[derive(Clone)]
 pub struct Redaction {
-    key: [u8; 64],
+    inner: Sha256,
+    outer: Sha256,
 }
 
 impl std::fmt::Debug for Redaction {
@@ -23,12 +26,13 @@ impl Redaction {
     pub fn new() -> Result<Redaction> {
         let mut key = [0; 64];
         getrandom::fill(&mut key).map_err(|error| Error::Input { what: format!("the system has no random key: {error}") })?;
-        Ok(Redaction { key })
+        let keyed = |pad: u8| Sha256::new().chain_update(key.map(|byte| byte ^ pad));
+        Ok(Redaction { inner: keyed(0x36), outer: keyed(0x5c) })
     }
 
     /// Sixteen hex digits that stand for a payload.
     pub fn of(&self, payload: &Payload<'_>) -> Result<String> {
-        let mut inner = self.hasher(0x36);
+        let mut inner = self.inner.clone();
         payload.each(&mut |piece| {
             inner.update(piece);
             Ok(())
@@ -38,22 +42,14 @@ impl Redaction {
 
     /// Sixteen hex digits that stand for some bytes.
     pub fn of_bytes(&self, bytes: &[u8]) -> String {
-        let mut inner = self.hasher(0x36);
+        let mut inner = self.inner.clone();
         inner.update(bytes);
         self.finish(inner)
     }
 
-    // HMAC (RFC 2104) with a key as long as a block.
-    fn hasher(&self, pad: u8) -> Sha256 {
-        let mut hasher = Sha256::new();
-        hasher.update(self.key.map(|byte| byte ^ pad));
-        hasher
-    }
-
     fn finish(&self, inner: Sha256) -> String {
-        let mut outer = self.hasher(0x5c);
-        outer.update(inner.finalize());
-        outer.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        let outer = self.outer.clone().chain_update(inner.finalize());
+        hex(&outer.finalize()[..8])
     }
 }
 
