@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value as Json};
 
+use crate::model::units::hex;
 use crate::model::{Field, Value};
 
 /// A longer one is neither written nor read.
@@ -50,7 +51,7 @@ impl RecordFacts {
                 Value::Signed(n) => u64::try_from(n).map_or(Fact::Signed(n), Fact::Number),
                 Value::Text(text) => Fact::Text(text.to_owned()),
                 Value::Flag(flag) => Fact::Flag(flag),
-                Value::Bytes(bytes) => Fact::Text(bytes.iter().map(|b| format!("{b:02x}")).collect()),
+                Value::Bytes(bytes) => Fact::Text(hex(bytes)),
             };
             facts.add(field.name, fact);
         }

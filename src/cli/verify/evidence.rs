@@ -7,7 +7,7 @@ use std::time::UNIX_EPOCH;
 use sha2::{Digest, Sha256};
 use walctl::disk::{EntryKind, Io, Segment};
 use walctl::model::Time;
-use walctl::model::units::count;
+use walctl::model::units::{count, hex};
 use walctl::ops::open::Input;
 
 use super::super::render::incident::{Fact, FileFacts};
@@ -55,7 +55,7 @@ fn hash(input: &Input, segment: &Segment, room: &mut u64) -> String {
     if at < segment.length {
         return format!("cannot be read beyond {at}");
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&hash.finalize())
 }
 
 fn time(time: Option<std::time::SystemTime>) -> String {

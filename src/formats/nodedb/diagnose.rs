@@ -1,9 +1,9 @@
 //! What a bad region of a segment is: which kind of damage, and whether its bytes show an interruption.
 
-use super::preamble::hex;
 use super::record::{Header, LARGEST_PAYLOAD, Layout, MAGIC};
 use super::search::SummedSegment;
 use crate::formats::looks_interrupted;
+use crate::model::units::hex;
 use crate::model::{DamageKind, Look, Lsn};
 
 /// What was made of a bad region.

@@ -7,7 +7,7 @@ use aes_gcm::{Aes256Gcm, Nonce};
 
 use super::record::{ENCRYPTED, Header};
 use crate::model::Keys;
-pub(super) use crate::model::units::hex;
+use crate::model::units::hex;
 
 /// How long it is.
 pub(super) const BYTES: usize = 16;

@@ -8,6 +8,7 @@ use super::frame::{FRAME_HEADER, Frame, HEADER, RunningSum};
 use super::search::LaterFrames;
 use super::walk::{Due, Walker};
 use crate::disk::zero_prefix;
+use crate::model::units::hex;
 use crate::model::{DamageKind, Look, Proof};
 
 const COMMITTED_BEHIND: Proof = Proof::Told {
@@ -228,8 +229,7 @@ impl Walker<'_, '_> {
             (DamageKind::Zeroed, _) => "zeros, and something behind them".to_owned(),
             (DamageKind::BadChecksum, Due::Invalid(frame, sum)) => format!("sum {} stored, {sum} computed", frame.sum),
             (_, Due::Invalid(frame, _)) if frame.salts != self.header.salts => {
-                let hex = |salts: [u8; 8]| salts.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-                format!("salts {} where the log's are {}", hex(frame.salts), hex(self.header.salts))
+                format!("salts {} where the log's are {}", hex(&frame.salts), hex(&self.header.salts))
             }
             (_, Due::Invalid(..)) => "a frame of page 0, which there is not".to_owned(),
             _ => "no frame".to_owned(),

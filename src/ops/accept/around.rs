@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::disk::{EntryKind, File, Segment, Source, zero_prefix};
 use crate::formats::Summary;
+use crate::model::units::hex;
 use crate::model::{Damage, Span};
 
 /// How much of the log on each side.
@@ -187,7 +188,7 @@ impl RunSum {
 
     fn finish(mut self) -> String {
         self.flush();
-        self.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&self.hash.finalize())
     }
 }
 
