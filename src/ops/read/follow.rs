@@ -95,11 +95,9 @@ impl Follow {
             },
         };
         let scan = Scan { source: &self.source, ..*scan };
-        let begin = self.begin(first, gone.is_some());
-        let zeros_seen = recent
-            && gone.is_none()
-            && self.source.segments.get(first).is_some_and(|s| self.zeros.as_ref().is_some_and(|(name, _)| *name == s.name));
-        let begin = ScanStart { zeros_seen, ..begin };
+        let ours = scan.format.ours.is_some();
+        let begin = self.begin(first, gone.is_some(), recent && ours);
+        let zeros_seen = begin.zeros_seen;
         let name = self.source.segments.get(first).map(|s| s.name.clone());
         let first_lsn = match (&gone, &name) {
             // If it is gone by now, the scan says so.
@@ -113,7 +111,7 @@ impl Follow {
         self.position = position.clone();
         outcome.position = position;
         let now = if outcome.stopped.is_none() { self.rest(&outcome)? } else { None };
-        self.quiet = self.settled(now, scan.format.ours.is_some());
+        self.quiet = self.settled(now, ours);
         self.owes = zeros_seen;
         if !zeros_seen {
             self.zeros = self.quiet.as_ref().map(|quiet| (quiet.segment.clone(), Instant::now()));
@@ -124,13 +122,16 @@ impl Follow {
         })
     }
 
-    fn begin(&self, first: usize, pruned: bool) -> ScanStart<'_> {
+    /// Where the next step begins; `recent` says that zeros were looked at a moment ago.
+    fn begin(&self, first: usize, pruned: bool, recent: bool) -> ScanStart<'_> {
         let after = self.position.as_ref();
         let mark = after.filter(|_| !pruned).and_then(|p| p.mark).filter(|mark| {
             // A file that became shorter was cut: what stands there now begins elsewhere.
             self.source.segments.get(first).is_some_and(|s| s.length >= mark.offset)
         });
-        ScanStart { segment: first, mark, after, ..ScanStart::default() }
+        let name = self.source.segments.get(first).map(|segment| &segment.name);
+        let zeros_seen = recent && !pruned && name.is_some() && name == self.zeros.as_ref().map(|(name, _)| name);
+        ScanStart { segment: first, mark, after, zeros_seen, ..ScanStart::default() }
     }
 
     /// Where to go on when the segment of the position is gone: after it, by name.
