@@ -2,12 +2,11 @@
 //! each other. A failure names the seed of the run.
 
 use std::fs;
-use std::process::Command;
 
 use serde_json::{Value, json};
 
 use crate::support::medium::Coin;
-use crate::support::sandbox::{Ran, Sandbox, finish, installed};
+use crate::support::sandbox::{Ran, Sandbox, browsed, installed};
 
 const RUNS: u64 = 120;
 const SETTINGS: [(&str, &str, &str, bool); 6] = [
@@ -345,17 +344,8 @@ fn a_browser_shows_the_page_in_the_width_of_a_phone() {
                      o.textContent='widths '+w.scrollWidth+' '+w.clientWidth+' charts '+p.querySelectorAll('svg.chart').length+' outside ['+\
                      out.join('|')+']'}</script>";
         fs::write(sandbox.path().join("frame.html"), frame).expect("there is room");
-        let mut chromium = Command::new("chromium");
-        chromium.args([
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--allow-file-access-from-files",
-            "--virtual-time-budget=3000",
-        ]);
-        chromium.args(["--dump-dom", &format!("file://{}", sandbox.path().join("frame.html").display())]);
-        let ran = finish(chromium, b"");
-        let (_, said) = ran.stdout.split_once("widths ").expect("the frame was measured");
+        let shown = browsed(&sandbox, "frame.html");
+        let (_, said) = shown.split_once("widths ").expect("the frame was measured");
         let words: Vec<&str> = said.split([' ', '<']).collect();
         assert_eq!(words[0], words[1], "nothing is wider than the screen: {said}");
         assert!(words[3].parse::<usize>().is_ok_and(|charts| charts > 5), "{said}");

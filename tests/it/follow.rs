@@ -9,9 +9,10 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use walctl::disk::{Disk, RealDisk};
-use walctl::ops::open::{Choice, Input, open};
-use walctl::ops::read::{Event, Follow, Scan, Selection, Step};
+use walctl::ops::open::{Choice, open};
+use walctl::ops::read::Follow;
 
+use crate::support::following::step;
 use crate::support::recipe::cook;
 use crate::support::sandbox::{Sandbox, code, wait};
 
@@ -104,33 +105,6 @@ fn following_ends_when_its_limit_is_reached_later() {
     assert!(following.lines.recv_timeout(Duration::from_secs(60)).is_err(), "nothing comes behind the limit");
 }
 
-/// What a step delivers, how much damage it knows of, and whether it had anything to read.
-fn step(follow: &mut Follow, input: &Input) -> (Vec<u64>, usize, bool) {
-    let selection = Selection::default();
-    let scan = Scan {
-        source: &input.source,
-        format: input.format,
-        keys: &input.keys,
-        selection: &selection,
-        payloads: false,
-        frames: false,
-        neighbours: false,
-        growing: true,
-        live: false,
-    };
-    let mut numbers = Vec::new();
-    let mut take = |event: Event<'_>| {
-        if let Event::Record(shown) = event {
-            numbers.extend(shown.record.lsn.map(|lsn| lsn.0));
-        }
-        Ok(())
-    };
-    match follow.step(&scan, &mut take).expect("it reads") {
-        Step::Quiet => (numbers, 0, true),
-        Step::Read(outcome) | Step::Pruned { outcome, .. } => (numbers, outcome.damage.len(), false),
-    }
-}
-
 #[test]
 fn what_comes_to_stand_far_behind_the_end_is_found_a_second_later_and_records_do_not_wait_for_it() {
     let dir = tempfile::tempdir().expect("a temporary folder");
@@ -141,8 +115,8 @@ fn what_comes_to_stand_far_behind_the_end_is_found_a_second_later_and_records_do
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let inputs = open(&disk, dir.path(), &Choice::default()).expect("it opens");
     let mut follow = Follow::new(inputs[0].source.clone(), None);
-    assert_eq!(step(&mut follow, &inputs[0]).0.len(), 100);
-    assert_eq!(step(&mut follow, &inputs[0]), (vec![], 0, true));
+    assert_eq!(step(&mut follow, &inputs[0], false).0.len(), 100);
+    assert!(step(&mut follow, &inputs[0], false).1.is_none(), "nothing was written");
     let path = &inputs[0].source.segments[0].path;
     let end = log.append("x").expect("the disk is well").offset + 100;
     let length = fs::metadata(path).expect("it is there").len();
@@ -150,9 +124,8 @@ fn what_comes_to_stand_far_behind_the_end_is_found_a_second_later_and_records_do
     let file = OpenOptions::new().write(true).open(path).expect("it is there");
     file.write_all_at(b"nobody wrote this", end + 200_000).expect("it takes bytes");
     let began = Instant::now();
-    let soon = step(&mut follow, &inputs[0]);
-    assert_eq!(soon.0, [101]);
-    while step(&mut follow, &inputs[0]).1 == 0 {
+    assert_eq!(step(&mut follow, &inputs[0], false).0, [101]);
+    while step(&mut follow, &inputs[0], false).1.is_none_or(|outcome| outcome.damage.is_empty()) {
         assert!(began.elapsed() < Duration::from_secs(60), "it is never found");
         std::thread::sleep(Duration::from_millis(20));
     }

@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::support::sandbox::{Sandbox, finish, installed};
+use crate::support::sandbox::{Sandbox, browsed, finish, installed};
 
 const HURT: &str = "record alpha\nrecord TOP-SECRET-ONE\nflip @2+42 1\nrecord TOP-SECRET-TWO\nsegment\nrecord delta\nsegment\nrecord epsilon\n\
                     segment\nrecord zeta\nrecord eta\ncut 10\ndrop segment 3\n";
@@ -205,19 +205,9 @@ fn a_browser_shows_it_in_the_width_of_a_phone() {
                  d=f.contentDocument.documentElement;o.textContent='widths '+d.scrollWidth+' '+d.clientWidth+' damage '+\
                  f.contentDocument.querySelectorAll('.damage').length}</script>";
     fs::write(sandbox.path().join("frame.html"), frame).expect("room");
-    let mut chromium = Command::new("chromium");
-    chromium.args([
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--allow-file-access-from-files",
-        "--virtual-time-budget=3000",
-        "--dump-dom",
-    ]);
-    chromium.arg(format!("file://{}", sandbox.path().join("frame.html").display()));
-    let ran = finish(chromium, b"");
-    let (_, said) = ran.stdout.split_once("widths ").expect("the frame was measured");
+    let shown = browsed(&sandbox, "frame.html");
+    let (_, said) = shown.split_once("widths ").expect("the frame was measured");
     let words: Vec<&str> = said.split([' ', '<']).collect();
-    assert_eq!(words[0], words[1], "nothing is wider than the screen: {}", ran.stdout);
-    assert!(words[2] == "damage" && words[3] != "0", "{}", ran.stdout);
+    assert_eq!(words[0], words[1], "nothing is wider than the screen: {shown}");
+    assert!(words[2] == "damage" && words[3] != "0", "{shown}");
 }

@@ -80,6 +80,7 @@ mod support {
     pub mod bucket;
     pub mod fixture;
     pub mod folder;
+    pub mod following;
     pub mod fuse;
     pub mod held;
     pub mod lines;

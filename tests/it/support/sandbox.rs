@@ -171,6 +171,20 @@ pub fn installed(tool: &str) -> bool {
     std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(tool).is_file()))
 }
 
+/// What a browser without a window makes of a page of a sandbox, scripts run.
+pub fn browsed(sandbox: &Sandbox, page: &str) -> String {
+    let mut chromium = Command::new("chromium");
+    chromium.args([
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--allow-file-access-from-files",
+        "--virtual-time-budget=3000",
+    ]);
+    chromium.args(["--dump-dom", &format!("file://{}", sandbox.path().join(page).display())]);
+    finish(chromium, b"").stdout
+}
+
 /// Whether a tool that a test needs is there. Where everything must be tested a missing one is a failure; elsewhere it is said.
 #[expect(clippy::print_stderr, reason = "a skipped test says so")]
 pub fn have(tool: &str) -> bool {
