@@ -5,6 +5,8 @@
 
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
+mod common;
+
 use std::fs::File;
 use std::hint::black_box;
 use std::io::Write;
@@ -12,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use common::{median, processor_time};
 use walctl::disk::{Disk, Io, RealDisk};
 use walctl::model::{Lsn, Time, Verdict};
 use walctl::native::{
@@ -148,10 +151,8 @@ fn compare(log: &Path, payload: usize, segments: u64, records: u64) {
     }
     let base = times[0].clone();
     for ((name, _), times) in ways.iter().zip(&times) {
-        let ratio = |of: fn(&(f64, f64)) -> f64| {
-            median(&mut base.iter().zip(times).map(|(bare, this)| of(bare) / of(this)).collect::<Vec<_>>())
-        };
-        let time = median(&mut times.iter().map(|(wall, _)| *wall).collect::<Vec<_>>());
+        let ratio = |of: fn(&(f64, f64)) -> f64| median(base.iter().zip(times).map(|(bare, this)| of(bare) / of(this)));
+        let time = median(times.iter().map(|(wall, _)| *wall));
         println!(
             "  {name:28} {:6.2} GB/s  {:6.2} M records/s  {:.2} x the bare loop  {:.2} x in processor time",
             bytes as f64 / time / 1e9,
@@ -160,15 +161,4 @@ fn compare(log: &Path, payload: usize, segments: u64, records: u64) {
             ratio(|(_, processor)| *processor)
         );
     }
-}
-
-/// What this process has used of all processors, in seconds: on a busy machine it says more than a clock.
-fn processor_time() -> f64 {
-    let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    used.tv_sec as f64 + used.tv_nsec as f64 / 1e9
-}
-
-fn median(numbers: &mut [f64]) -> f64 {
-    numbers.sort_by(f64::total_cmp);
-    numbers[numbers.len() / 2]
 }

@@ -6,6 +6,8 @@
 
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
+mod common;
+
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -13,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use common::{median, processor_time};
 use walctl::disk::{AlignedBytes, Disk, Open, RealDisk, read_full};
 use walctl::{Log, Lsn, Options, Preallocate, Reader, Retain};
 
@@ -89,18 +92,6 @@ fn compare(title: &str, dir: &Path, ways: &[Way<'_>]) {
             ratios(|load| load.quantile(0.99)),
         );
     }
-}
-
-fn median(numbers: impl Iterator<Item = f64>) -> f64 {
-    let mut numbers: Vec<f64> = numbers.collect();
-    numbers.sort_by(f64::total_cmp);
-    numbers[numbers.len() / 2]
-}
-
-/// What this process has used of all processors, in seconds.
-fn processor_time() -> f64 {
-    let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    used.tv_sec as f64 + used.tv_nsec as f64 / 1e9
 }
 
 /// When a measure warms up, counts, and is over.
