@@ -1,6 +1,8 @@
 //! Two logs side by side.
 
 mod merge;
+#[cfg(test)]
+mod merge_tests;
 mod order;
 mod run;
 mod side;

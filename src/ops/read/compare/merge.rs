@@ -271,8 +271,8 @@ impl Merge<'_> {
             side.first.or(self.streams[lacking.index()].lsns.map(|all| all.first)).is_some_and(|first| lsns.last < first);
         match one.gap {
             GapKind::Within { hurt: true } => {
-                // Damage that names no LSNs, between the records on either side.
-                let named = end.outcome.damage.iter().find(|damage| damage.lsn.is_some_and(|due| due <= lsns.last));
+                // Damage that names no LSNs, between the records on either side: the last before where the next one is.
+                let named = end.outcome.damage.iter().rfind(|damage| damage.lsn.is_some_and(|due| due <= lsns.last));
                 Some(Why::Damage(lacking, named.or(end.outcome.damage.first())?.kind))
             }
             _ if before_first => Some(Why::Pruned(lacking)),
