@@ -1,11 +1,13 @@
 //! For tests of formats: what reading a log from its start to its end shows.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Ending, Format, Halt, Item, Sink, Summary, Visit, Want};
-use crate::disk::{RealDisk, Source};
-use crate::model::{Damage, Keys, Verdict};
+use crate::disk::{Errno, File, RealDisk, Source};
+use crate::model::{Damage, Error, Keys, Result, Verdict};
 
 /// Records, in their order, and what is wrong.
 #[derive(Debug, Default)]
@@ -39,8 +41,72 @@ pub fn read_files<N: AsRef<Path>, B: AsRef<[u8]>>(format: &Format, files: &[(N, 
     read_source(format, &format.log_in(Arc::new(RealDisk), dir.path()).expect("it lists"))
 }
 
+/// Reads a log of one file of which the system refuses to give a range. What it refuses are whole pieces of 4 KiB.
+pub fn read_worn(format: &Format, name: &str, bytes: &[u8], refused: Range<u64>) -> WholeRead {
+    let file = MadeFile { before: bytes.to_vec(), refused, ..MadeFile::default() };
+    read_source(format, &Source::given(Arc::new(RealDisk), name, Arc::new(file), 1))
+}
+
+/// Reads a log of one file that is written to meanwhile: it holds something else once the record with this LSN was handed over.
+pub fn read_while_written(format: &Format, name: &str, before: &[u8], after: &[u8], lsn: u64) -> WholeRead {
+    let written = Arc::new(AtomicBool::new(false));
+    let file = MadeFile { before: before.to_vec(), after: after.to_vec(), written: written.clone(), refused: 0..0 };
+    let source = Source::given(Arc::new(RealDisk), name, Arc::new(file), 1);
+    read_each(format, &source, &|seen| {
+        written.fetch_or(seen == lsn, Ordering::Relaxed);
+    })
+}
+
+#[derive(Debug, Default)]
+struct MadeFile {
+    before: Vec<u8>,
+    after: Vec<u8>,
+    written: Arc<AtomicBool>,
+    refused: Range<u64>,
+}
+
+impl MadeFile {
+    fn now(&self) -> &[u8] {
+        if self.written.load(Ordering::Relaxed) { &self.after } else { &self.before }
+    }
+}
+
+impl File for MadeFile {
+    fn length(&self) -> Result<u64> {
+        Ok(self.now().len() as u64)
+    }
+    fn read_at(&self, into: &mut [u8], offset: u64) -> Result<usize> {
+        let rest = self.now().get(usize::try_from(offset).unwrap_or(usize::MAX)..).unwrap_or_default();
+        let count = into.len().min(rest.len());
+        if offset < self.refused.end && self.refused.start < offset + count as u64 {
+            return Err(Error::io("read", Path::new("a worn file"))(Errno::IO.into()));
+        }
+        into[..count].copy_from_slice(&rest[..count]);
+        Ok(count)
+    }
+    fn write_at(&self, _: &[u8], _: u64) -> Result<usize> {
+        unreachable!("reading never writes")
+    }
+    fn sync_data(&self) -> Result<()> {
+        unreachable!("reading never syncs")
+    }
+    fn sync_all(&self) -> Result<()> {
+        unreachable!("reading never syncs")
+    }
+    fn set_length(&self, _: u64) -> Result<()> {
+        unreachable!("reading never cuts")
+    }
+    fn reserve(&self, _: u64, _: u64) -> Result<()> {
+        unreachable!("reading never reserves")
+    }
+}
+
 /// Reads a log.
 pub fn read_source(format: &Format, source: &Source) -> WholeRead {
+    read_each(format, source, &|_| {})
+}
+
+fn read_each(format: &Format, source: &Source, each: &dyn Fn(u64)) -> WholeRead {
     let (mut seen, mut summaries) = (WholeRead::default(), Vec::<Summary>::new());
     let want = Want { payloads: true, deep: true, ..Want::default() };
     for segment in &source.segments {
@@ -54,6 +120,7 @@ pub fn read_source(format: &Format, source: &Source) -> WholeRead {
             seen.kinds.push(record.kind.to_owned());
             seen.lsns.extend(record.lsn.map(|lsn| lsn.0));
             seen.payloads.push(payload);
+            record.lsn.into_iter().for_each(|lsn| each(lsn.0));
             Ok(())
         };
         let visit = Visit { source, segment, keys: &Keys::default(), want };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::FORMAT;
 use crate::disk::{RealDisk, crc32c};
-use crate::formats::seen::{WholeRead, read_files, read_source};
+use crate::formats::seen::{WholeRead, read_files, read_source, read_while_written};
 use crate::formats::{Ending, Mend};
 use crate::model::{DamageKind, Lsn, LsnRange, Place, SegmentId, Verdict};
 
@@ -104,6 +104,22 @@ fn a_log_ends_at_a_frame_or_in_zeros_that_were_made_ahead() {
         assert_eq!((seen.verdict(), seen.endings, seen.kinds.len()), (Verdict::Clean, vec![ending], 10));
         assert_eq!(seen.lsns, [1, 2, 3, 4]);
     }
+}
+
+#[test]
+fn a_hole_that_is_filled_while_it_is_read_is_none_and_one_that_stays_is_told_once() {
+    let wal = Wal::small();
+    // Behind the two frames that begin a segment stand those of an entry and of the state that promises it.
+    let without = |frames: &[usize]| {
+        let mut bytes = wal.bytes.clone();
+        frames.iter().for_each(|frame| bytes[wal.frames[*frame] + 17] ^= 1);
+        bytes
+    };
+    let seen = read_while_written(&FORMAT, FIRST, &without(&[6]), &wal.bytes, 2);
+    assert_eq!((seen.verdict(), &seen.lsns[..]), (Verdict::Clean, &[1, 2, 3, 4][..]), "{:?}", seen.damage);
+    let seen = read_while_written(&FORMAT, FIRST, &without(&[4, 8]), &without(&[4]), 3);
+    let starts: Vec<u64> = seen.damage.iter().map(|damage| damage.span.start()).collect();
+    assert_eq!((starts, &seen.lsns[..]), (vec![wal.frames[4] as u64], &[1, 3, 4][..]));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::super::blocks::{BLOCK, mask};
 use super::format::FORMAT;
 use crate::disk::{Entry, EntryKind, crc32c};
-use crate::formats::seen::{WholeRead, read_files};
+use crate::formats::seen::{WholeRead, read_files, read_worn};
 use crate::formats::{Ending, Likeness, Sample};
 use crate::model::{Acknowledged, DamageKind, Verdict};
 
@@ -327,6 +327,45 @@ fn pieces_of_a_batch_whose_beginning_is_damaged_are_one_region_with_it() {
         let spans: Vec<(u64, u64)> = seen.damage.iter().map(|damage| (damage.span.start(), damage.span.end())).collect();
         assert_eq!((seen.lsns, spans), (vec![1, 2, 4, 5, 6], vec![(start as u64, end as u64)]), "types from {first}");
     }
+}
+
+#[test]
+fn a_range_that_the_system_refuses_is_told_where_it_lies_and_damage_in_front_of_it_by_its_bytes() {
+    let (mut log, mut starts) = (Writer::new(4, 1), Vec::new());
+    for sequence in 1..=700 {
+        starts.push(log.bytes.len() as u64);
+        log.batches(sequence..=sequence);
+    }
+    assert!(log.bytes.len() < BLOCK as usize);
+    let (from, to) = (8192, 12_288);
+    let hit = starts.partition_point(|start| *start <= from) - 1;
+    let spans = |bytes: &[u8]| -> Vec<_> {
+        let seen = read_worn(&FORMAT, "000004.log", bytes, from..to);
+        seen.damage.iter().map(|damage| (damage.kind, damage.span.start(), damage.span.end())).collect()
+    };
+    // Behind it reading goes on at the next block, and there is none.
+    let refused = (DamageKind::ReadError, starts[hit], log.bytes.len() as u64);
+    assert_eq!(spans(&log.bytes), [refused]);
+    // What is refused further on has nothing to do with it.
+    log.bytes[starts[5] as usize + 20] ^= 1;
+    assert_eq!(spans(&log.bytes), [(DamageKind::BadChecksum, starts[5], starts[6]), refused]);
+}
+
+#[test]
+fn a_last_piece_of_nothing_but_its_header_at_the_end_of_a_block_ends_its_batch() {
+    let mut log = Writer::new(4, 1);
+    log.batches(1..=2);
+    let start = log.bytes.len();
+    let head = [3u64.to_le_bytes().as_slice(), &1u32.to_le_bytes()].concat();
+    log.chunk(1, &[&head[..], &vec![b'x'; BLOCK as usize - start - 7 - head.len() - 7]].concat());
+    log.chunk(3, b"");
+    assert_eq!(log.bytes.len(), BLOCK as usize);
+    log.batches(4..=6);
+    assert_eq!(one(&log.bytes).lsns, [1, 2, 3, 4, 5, 6]);
+    log.bytes[start + 100] ^= 1;
+    let seen = one(&log.bytes);
+    let spans: Vec<(u64, u64)> = seen.damage.iter().map(|damage| (damage.span.start(), damage.span.end())).collect();
+    assert_eq!((seen.lsns, spans), (vec![1, 2, 4, 5, 6], vec![(start as u64, BLOCK)]));
 }
 
 #[test]

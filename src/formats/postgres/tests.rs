@@ -3,7 +3,7 @@
 use super::format::FORMAT;
 use super::page::{LONG_HEADER, PAGE, RECORD_HEADER, SHORT_HEADER};
 use crate::disk::crc32c;
-use crate::formats::seen::{WholeRead, read_files};
+use crate::formats::seen::{WholeRead, read_files, read_while_written};
 use crate::formats::{Ending, Likeness, Sample};
 use crate::model::{DamageKind, Verdict};
 
@@ -189,6 +189,38 @@ fn zeros_from_any_byte_on_are_torn_or_the_end() {
         let nothing = hurt[0].1[begun..].iter().all(|b| *b == 0);
         assert_eq!(seen.verdict() == Verdict::Clean, nothing, "from {from}: {:?}", seen.damage);
     }
+}
+
+#[test]
+fn pages_of_this_log_behind_damage_prove_that_it_went_on_though_no_whole_record_is_left() {
+    let mut log = Writer::default();
+    log.records(250);
+    let (mut files, hurt) = (log.segments(), &log.records[10..]);
+    for (begin, _) in hurt {
+        files[0].1[(begin - BASE) as usize + 21] ^= 1;
+    }
+    let page = |at: usize| u16::from_le_bytes([files[0].1[at * PAGE as usize + 2], files[0].1[at * PAGE as usize + 3]]);
+    assert!([1, 2, 3].iter().all(|at| page(*at) & 1 == 1), "each page begins with the rest of a record");
+    let seen = read(&files);
+    let [damage] = &seen.damage[..] else { panic!("{:?}", seen.damage) };
+    assert_eq!(
+        (damage.verdict(), damage.span.start(), seen.lsns),
+        (Verdict::Corrupt, hurt[0].0 - BASE, log.begins()[..10].to_vec())
+    );
+}
+
+#[test]
+fn a_record_that_is_finished_while_it_is_read_is_not_torn() {
+    let mut log = Writer::default();
+    log.records(5);
+    let (name, whole) = log.segments().remove(0);
+    let (last, _) = log.records[4];
+    let mut begun = whole.clone();
+    begun[(last - BASE) as usize + 60..].fill(0);
+    let seen = read_while_written(&FORMAT, &name, &begun, &whole, log.begins()[3]);
+    assert_eq!((seen.verdict(), seen.lsns), (Verdict::Clean, log.begins()), "{:?}", seen.damage);
+    let seen = read_while_written(&FORMAT, &name, &begun, &begun, log.begins()[3]);
+    assert_eq!((seen.verdict(), seen.lsns.len()), (Verdict::Torn, 4));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::FORMAT;
 use crate::disk::crc32c;
-use crate::formats::seen::{WholeRead, read_files};
+use crate::formats::seen::{WholeRead, read_files, read_worn};
 use crate::formats::{Ending, Likeness, Sample};
 use crate::model::{DamageKind, Verdict};
 
@@ -224,6 +224,25 @@ fn pieces_of_a_record_whose_beginning_is_damaged_are_one_region_with_it() {
 }
 
 #[test]
+fn a_range_that_the_system_refuses_is_told_where_it_lies_and_damage_in_front_of_it_by_its_bytes() {
+    let mut pages = (0..900).fold(Pages::small(), |pages, at| pages.record(0, &sample(7, 200 + at)));
+    assert!(pages.bytes.len() < PAGE);
+    let starts: Vec<u64> = pages.starts.iter().map(|start| *start as u64).collect();
+    let (from, to) = (8192, 12_288);
+    let hit = starts.partition_point(|start| *start <= from) - 1;
+    let spans = |bytes: &[u8]| -> Vec<_> {
+        let seen = read_worn(&FORMAT, "00000000", bytes, from..to);
+        seen.damage.iter().map(|damage| (damage.kind, damage.span.start(), damage.span.end())).collect()
+    };
+    // Behind it reading goes on at the next page, and there is none.
+    let refused = (DamageKind::ReadError, starts[hit], pages.bytes.len() as u64);
+    assert_eq!(spans(&pages.bytes), [refused]);
+    // What is refused further on has nothing to do with it.
+    pages.bytes[pages.starts[5] + 20] ^= 1;
+    assert_eq!(spans(&pages.bytes), [(DamageKind::BadChecksum, starts[5], starts[6]), refused]);
+}
+
+#[test]
 fn pieces_without_a_beginning_are_one_region() {
     let pages = Pages::default().record(0, &many_series(4 * PAGE));
     let mut bytes = pages.record(0, &sample(7, 200)).padded();
@@ -236,20 +255,24 @@ fn pieces_without_a_beginning_are_one_region() {
 #[test]
 fn by_its_name_a_file_that_was_only_begun_may_be_a_segment() {
     let likeness = |name, head: &[u8]| (FORMAT.recognise)(&Sample { name, head, length: head.len() as u64, beside: &[] });
-    let whole = Pages::small().bytes;
-    let mut hurt = whole.clone();
+    let pages = Pages::small();
+    let whole = &pages.bytes[..];
+    let mut hurt = whole.to_vec();
     hurt[7] ^= 1;
     let named = Some("00000003");
     for (what, name, head, expected) in [
-        ("whole", None, &whole[..], Likeness::Sure),
-        ("whole", named, &whole, Likeness::Sure),
-        ("of another name", Some("notes"), &whole, Likeness::No),
+        ("whole", None, whole, Likeness::Sure),
+        ("whole", named, whole, Likeness::Sure),
+        ("of another name", Some("notes"), whole, Likeness::No),
         ("a hurt first record", named, &hurt, Likeness::Sure),
         ("less than a header", named, &whole[..6], Likeness::Maybe),
         ("less than its first record", named, &whole[..20], Likeness::Maybe),
         ("less than its first record", None, &whole[..20], Likeness::No),
         ("empty", named, &[], Likeness::Maybe),
         ("words", named, b"some notes about nothing", Likeness::No),
+        ("as many bytes as a header has", named, &whole[..7], Likeness::Maybe),
+        ("as many bytes as a header has, and none", named, b"no head", Likeness::No),
+        ("all of a frame whose sum is wrong", named, &hurt[..pages.starts[1]], Likeness::No),
     ] {
         assert_eq!(likeness(name, head), expected, "{what} {name:?}");
     }

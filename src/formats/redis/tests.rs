@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::FORMAT;
 use super::rdb::crc64;
 use crate::disk::{Disk as _, Entry, EntryKind, RealDisk};
-use crate::formats::seen::{WholeRead, read_files};
+use crate::formats::seen::{WholeRead, read_files, read_worn};
 use crate::formats::{Likeness, Mend, Sample};
 use crate::model::{DamageKind, Place, SegmentId, Verdict};
 use crate::ops::open::Input;
@@ -82,6 +82,18 @@ fn a_tear_inside_a_transaction_stands_at_its_command_and_everything_from_multi_o
     let seen = log(&whole[..usize::try_from(torn).expect("small")]);
     assert_eq!(only(&seen), (DamageKind::BrokenBatch, Verdict::Torn, multi, torn));
     assert_eq!((seen.kinds.len(), &seen.warnings[..]), (3, &["open-transaction"][..]));
+}
+
+#[test]
+fn behind_a_range_that_the_system_refuses_the_next_command_is_found() {
+    let line = |n: usize| format!("SET key-{n:04} {}", "x".repeat(80));
+    let lines: Vec<String> = (0..200).map(line).collect();
+    let all = commands(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+    let one = all.len() as u64 / 200;
+    let seen = read_worn(&FORMAT, "a.aof", &all, 8192..12_288);
+    let (first, next) = (8192 / one * one, 12_288_u64.next_multiple_of(one));
+    assert_eq!(only(&seen), (DamageKind::ReadError, Verdict::Unreadable, first, next));
+    assert_eq!(seen.kinds.len() as u64, 200 - (next - first) / one);
 }
 
 #[test]

@@ -45,7 +45,10 @@ impl Walker<'_, '_> {
         Ok(true)
     }
 
+    /// Whether a frame of this log stands there now.
     fn reads(&mut self, at: u64) -> bool {
+        // Sums that the search took may be those of other bytes.
+        self.search.forget();
         matches!(self.stands(at), Stands::Frame(frame) if self.belongs(&frame))
     }
 

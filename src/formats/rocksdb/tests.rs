@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::super::blocks::{BLOCK, mask};
 use super::format::FORMAT;
 use crate::disk::{Disk, RealDisk, crc32c};
-use crate::formats::seen::{WholeRead, read_files};
+use crate::formats::seen::{WholeRead, read_files, read_while_written};
 use crate::formats::{Ending, Likeness, Mend, Sample};
 use crate::model::{DamageKind, Place, SegmentId, Verdict};
 use crate::ops::open::{Choice, open};
@@ -104,6 +104,23 @@ fn an_empty_first_piece_where_only_a_header_fits_loses_nothing() {
         let seen = one(&bytes);
         assert_eq!((seen.verdict(), seen.lsns), (Verdict::Clean, vec![1, 2, 3]), "{:?}", seen.damage);
     }
+}
+
+#[test]
+fn a_hole_that_is_filled_while_it_is_read_is_none_and_one_that_stays_is_told_once() {
+    let mut log = Writer::default();
+    log.batches(1..=6);
+    let (one, whole) = (log.bytes.len() / 6, &log.bytes);
+    let without = |records: &[usize]| {
+        let mut bytes = whole.clone();
+        records.iter().for_each(|record| bytes[record * one + 20] ^= 1);
+        bytes
+    };
+    let seen = read_while_written(&FORMAT, "000004.log", &without(&[3]), whole, 3);
+    assert_eq!((seen.verdict(), seen.lsns), (Verdict::Clean, vec![1, 2, 3, 4, 5, 6]), "{:?}", seen.damage);
+    let seen = read_while_written(&FORMAT, "000004.log", &without(&[1, 4]), &without(&[1]), 4);
+    let starts: Vec<u64> = seen.damage.iter().map(|damage| damage.span.start()).collect();
+    assert_eq!((starts, seen.lsns), (vec![one as u64], vec![1, 3, 4, 5, 6]));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! SQLite logs made by hand and hurt: what the fixtures do not show.
 
 use super::format::FORMAT;
-use crate::formats::seen::{WholeRead, read_files};
+use crate::formats::seen::{WholeRead, read_files, read_worn};
 use crate::formats::{Ending, Likeness, Sample};
 use crate::model::{DamageKind, Verdict};
 
@@ -145,6 +145,8 @@ fn every_cut_is_torn_unless_it_lies_between_two_frames_and_frames_behind_the_las
         assert_eq!(seen.warnings.contains(&"uncommitted"), whole % 2 == 1, "cut at {cut}");
         if !between {
             assert_eq!(seen.damage[0].span.start() as usize, if cut < 32 { 0 } else { at(whole + 1) });
+            let expected = if cut < 32 { "a header".to_owned() } else { format!("frame {}", whole + 1) };
+            assert_eq!(seen.damage[0].expected, expected, "cut at {cut}");
         }
     }
 }
@@ -225,6 +227,27 @@ fn what_an_open_transaction_left_is_torn_and_a_commit_behind_it_makes_it_corrupt
     log.frame(13, 40);
     let seen = of(&log.bytes);
     assert_eq!((seen.verdict(), count(&seen)), (Verdict::Corrupt, 8), "{:?}", seen.damage);
+}
+
+#[test]
+fn frames_that_the_system_refuses_are_told_so_and_those_in_front_of_them_by_their_bytes() {
+    let mut log = Writer::new(1, false);
+    log.commits(50);
+    let spans = |bytes: &[u8], refused| -> Vec<_> {
+        let seen = read_worn(&FORMAT, "app.db-wal", bytes, refused);
+        seen.damage.iter().map(|damage| (damage.kind, damage.span.start(), damage.span.end())).collect()
+    };
+    // Frames 16 to 23, and with them the one whose sum goes on from one that is gone.
+    assert_eq!(spans(&log.bytes, 8192..12_288), [(DamageKind::ReadError, at(16) as u64, at(25) as u64)]);
+    // The frame behind the commit in frame 84 begins with a piece of 4 KiB. Both frames of that transaction are damaged, and no whole one
+    // follows that could be read.
+    let (start, end) = (at(83) as u64, at(85) as u64);
+    assert!(end.is_multiple_of(4096));
+    let mut hurt = log.bytes[..at(85) + 4096].to_vec();
+    hurt[at(83) + 100] ^= 1;
+    hurt[at(84) + 100] ^= 1;
+    let refused = (DamageKind::ReadError, end, end + 4096);
+    assert_eq!(spans(&hurt, end..end + 4096), [(DamageKind::BadChecksum, start, end), refused]);
 }
 
 #[test]
