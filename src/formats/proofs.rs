@@ -108,4 +108,10 @@ mod tests {
         assert!(interrupted(&bytes(3), 100, 103), "a region of three bytes");
         assert!(!interrupted(&bytes(0), 100, 100), "a region of none");
     }
+
+    #[test]
+    fn a_sector_that_ends_with_the_file_counts_in_a_region_that_goes_on_behind_it_and_less_than_one_does_not() {
+        assert!(interrupted(&[0; 512], 0, 600) && interrupted(&[vec![7; 512], vec![0; 512]].concat(), 5, 1600));
+        assert!(!interrupted(&[0; 511], 0, 600) && !interrupted(&[7; 512], 0, 600));
+    }
 }

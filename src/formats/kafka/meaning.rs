@@ -115,3 +115,18 @@ fn say(record: &Record<'_>, count: usize, listed: &[KafkaRecord<'_>], decoded: &
     decoded.fact("list", Json::from(list));
     decoded.sentence = sentence;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Field, SegmentId, Span};
+
+    #[test]
+    fn a_flag_is_set_where_a_field_of_its_name_says_yes_and_by_no_other_field() {
+        let set = |fields: &[Field<'_>]| flag(&Record { fields, ..Record::at(Span::new(SegmentId(0), 0, 1)) }, "transactional");
+        let field = |name, value| Field { name, value };
+        assert!(set(&[field("records", Value::Signed(3)), field("transactional", Value::Flag(true))]));
+        assert!(!set(&[field("transactional", Value::Flag(false)), field("append_time", Value::Flag(true))]));
+        assert!(!set(&[field("transactional", Value::Signed(1))]) && !set(&[]));
+    }
+}

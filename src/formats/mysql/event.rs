@@ -235,6 +235,18 @@ mod tests {
     }
 
     #[test]
+    fn a_format_description_has_a_byte_behind_the_length_of_headers_and_says_version_4_and_19() {
+        let least = body("5.5.62-log", 1, &[]);
+        assert_eq!(writer_of(&least), Some(Writer { guard: Guard::Plain, mariadb: false, guarded: false }));
+        assert_eq!(writer_of(&least[..least.len() - 1]), None);
+        for (at, other) in [(0, 3), (1, 1), (56, 18), (56, 9)] {
+            let mut wrong = least.clone();
+            wrong[at] = other;
+            assert_eq!(writer_of(&wrong), None, "{other} at byte {at}");
+        }
+    }
+
+    #[test]
     fn a_header_has_its_fields_where_the_page_draws_them() {
         let head = *b"\x01\x02\0\0\x10\x07\0\0\0\x20\0\0\0\x30\0\0\0\x08\x40";
         let event = LogEvent::parse(&head, 16);

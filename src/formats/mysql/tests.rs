@@ -238,6 +238,16 @@ fn a_relay_log_goes_on_behind_a_rotation_of_its_source() {
     assert_eq!((seen.verdict(), seen.kinds.len(), seen.endings), (Verdict::Clean, 9, vec![Ending::FileEnds]));
 }
 
+#[test]
+fn one_flagged_event_makes_a_relay_log_and_a_second_one_does_not_take_that_back() {
+    let advice = |flags: &[u16]| {
+        let made = flags.iter().fold(Made::mariadb(), |made, flags| made.event(16, *flags, &[9; 8]));
+        read(&made.bytes).recovery.expect("it was not closed").contains("relay_log_recovery=ON")
+    };
+    assert!(!advice(&[0, 0]) && !advice(&[0x20, 8]), "no event was flagged");
+    assert!(advice(&[0x40]) && advice(&[0x40, 0]) && advice(&[0x40, 0x40]) && advice(&[0, 0x48, 0x40, 0]));
+}
+
 /// An event as it stands in a packed transaction: without a sum.
 fn inner(kind: u8, body: &[u8]) -> Vec<u8> {
     let mut bytes = vec![1, 2, 3, 4, kind, 7, 0, 0, 0];

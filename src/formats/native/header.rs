@@ -258,7 +258,13 @@ fn strange_reserve(reader: &mut FrameReader, joint: &Joint, visit: &Visit<'_>) -
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::disk::RealDisk;
+    use crate::formats::Want;
+    use crate::model::{Keys, Time};
+    use crate::native::{encode_header, segment_name};
 
     #[test]
     fn a_damaged_header_asks_each_of_a_few_segments_once_and_of_many_no_more_than_these() {
@@ -272,5 +278,26 @@ mod tests {
                 assert_eq!(asked.len(), (0..count).filter(|at| *at != own && near(*at)).count(), "{own} of {count}");
             }
         }
+    }
+
+    #[test]
+    fn the_ids_of_other_segments_are_tried_once_each_and_no_more_than_four() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let of = |ids: &[u8]| {
+            for (first_lsn, id) in (1..).map(Lsn).zip(ids) {
+                let (log_id, created) = ([*id; 16], Time(0));
+                let header = SegmentHeader { key: None, block: 0, log_id, first_lsn, created, chain: 0, recycled: false };
+                let path = dir.path().join(segment_name(first_lsn));
+                std::fs::write(path, encode_header(&header)).expect("room for a header");
+            }
+            let source = crate::formats::native::FORMAT.log_in(Arc::new(RealDisk), dir.path()).expect("it lists");
+            let segment = source.segments.last().expect("some");
+            let found = sibling_ids(&Visit { source: &source, segment, keys: &Keys::default(), want: Want::default() });
+            found.iter().map(|id| id[0]).collect::<Vec<_>>()
+        };
+        assert!(of(&[1]).is_empty());
+        assert_eq!(of(&[1, 9]), [1]);
+        assert_eq!(of(&[1, 1, 2, 1, 2, 9]), [1, 2]);
+        assert_eq!(of(&[1, 2, 3, 1, 4, 5, 6, 9]), [1, 2, 3, 4]);
     }
 }

@@ -249,3 +249,28 @@ fn open_transactions(source: &Source, summaries: &mut [Summary]) {
         summary.warnings.push(Warning { name: "open-transaction", span: Span::new(segment.id, 0, 0), text });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::disk::{Disk, Open, SimDisk};
+
+    #[test]
+    fn the_last_number_of_all_is_the_only_one_that_a_later_segment_can_repeat_unnoticed() {
+        let disk = SimDisk::new();
+        let file = disk.open(Path::new("/a"), Open::CREATE).expect("it is new");
+        let source = Source::given(Arc::new(disk), "a", file.into(), 1);
+        let of = |lsns| Summary { lsns, ..Summary::new(&source.segments[0], 0) };
+        let range = |first, last| LsnRange::new(Lsn(first), Lsn(last));
+        let repeats = |before, summary| repeats_the_last(&of(before), &of(summary));
+        let end = u64::MAX;
+        assert!(repeats(range(7, end), range(end, end)));
+        assert!(!repeats(range(7, end), range(end - 1, end)), "it begins with another one");
+        assert!(!repeats(range(7, end - 1), range(end - 1, end)), "what follows the last but one is known");
+        assert!(!repeats(range(7, 9), range(9, 9)) && !repeats(range(7, 9), range(10, 10)));
+        assert!(!repeats(None, range(end, end)) && !repeats(range(7, end), None) && !repeats(None, None));
+    }
+}

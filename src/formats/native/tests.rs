@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::walk::walk;
 use crate::disk::{Disk, File, RealDisk, Source};
-use crate::formats::{Item, Sink, Summary, Visit, Want, native};
-use crate::model::{Acknowledged, DamageKind, Keys, Lsn, LsnRange, Result, Time, Verdict};
+use crate::formats::{Ending, Item, Sink, State, Summary, Visit, Want, native};
+use crate::model::{Acknowledged, DamageKind, Keys, Lsn, LsnRange, Payload, Result, Time, Verdict};
 use crate::native::{
-    FrameFields, FrameHeader, FrameKind, MORE, Seed, SegmentHeader, Tally, encode_frame, encode_header, encode_seal, segment_name,
+    FrameFields, FrameHeader, FrameKind, LZ4, MORE, Seed, SegmentHeader, Tally, encode_frame, encode_header, encode_seal,
+    segment_name,
 };
 
 /// A segment under construction.
@@ -262,6 +263,46 @@ fn an_empty_or_half_begun_last_segment_is_what_a_crash_leaves() {
     }
     let zeros = vec![0; 100_000];
     assert_eq!(read(&[(1, &first), (2, &zeros)], all()).1[0].0, DamageKind::UnfinishedSegment);
+}
+
+#[test]
+fn a_sealed_segment_is_finished_though_none_follows_it() {
+    let (bytes, _) = Build::new(1, 0).full(1, 0, b"a").seal(2);
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    std::fs::write(dir.path().join(segment_name(Lsn(1))), bytes).expect("room for a small log");
+    let source = native::FORMAT.log_in(Arc::new(RealDisk), dir.path()).expect("it lists");
+    let [segment] = &source.segments[..] else { panic!("one segment: {:?}", source.segments) };
+    let trailer = super::ends::trailer(&source, segment).expect("it reads").expect("it has a Seal");
+    let ends = super::ends::ends(&source, segment).expect("it reads");
+    for summary in [trailer, ends] {
+        assert_eq!((summary.state, summary.ending, summary.due), (State::Sealed, Ending::Sealed, Some(Lsn(2))));
+    }
+}
+
+#[test]
+fn a_record_is_handed_over_in_pieces_where_it_is_long_and_stored_as_it_is() {
+    const WHOLE: usize = 8 << 20;
+    let in_pieces = |flags: u8, length: usize| {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let log = Build::new(1, 0).frame(FrameKind::Full, flags, 1, 0, &vec![7; length]);
+        std::fs::write(dir.path().join(segment_name(Lsn(1))), log.bytes).expect("room for a long record");
+        let source = native::FORMAT.log_in(Arc::new(RealDisk), dir.path()).expect("it lists");
+        let keys = Keys::default();
+        let visit = Visit { source: &source, segment: &source.segments[0], keys: &keys, want: Want::default() };
+        let mut seen = Vec::new();
+        let mut take = |item: Item<'_>| {
+            if let Item::Record(record) = item {
+                assert_eq!(record.payload.length(), length as u64);
+                seen.push(matches!(record.payload, Payload::Long(..)));
+            }
+            Ok(())
+        };
+        walk(&visit, &mut Sink::new(&mut take)).expect("it reads");
+        let [long] = seen[..] else { panic!("one record: {seen:?}") };
+        long
+    };
+    assert_eq!([9, WHOLE, WHOLE + 1].map(|length| in_pieces(0, length)), [false, false, true]);
+    assert!(!in_pieces(LZ4, WHOLE + 1), "what is packed is unpacked as a whole");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use super::names::key;
 use super::record::{Head, sum_of};
 use crate::disk::{RealDisk, Source};
 use crate::formats::seen::{WholeRead, read_source};
+use crate::formats::{Likeness, Sample};
 use crate::model::{DamageKind, Place, Verdict};
 
 const ERASED: u64 = 1 << 63;
@@ -55,6 +56,22 @@ fn read_as(stream: &str, files: &[(&str, &[u8])]) -> WholeRead {
 
 fn read(files: &[(&str, &[u8])]) -> WholeRead {
     read_as("orders", files)
+}
+
+#[test]
+fn a_block_is_known_for_sure_by_two_records_or_by_one_that_ends_with_the_file() {
+    let (bytes, starts) = block(1, 1..=3);
+    let likeness = |head: &[u8], length: usize| {
+        (FORMAT.recognise)(&Sample { name: Some("1.blk"), head, length: length as u64, beside: &[] })
+    };
+    assert_eq!(likeness(&bytes, bytes.len()), Likeness::Sure);
+    let one = &bytes[..starts[1]];
+    assert_eq!(likeness(one, one.len()), Likeness::Sure);
+    // One that leads behind the end, and one behind which there is more than was read.
+    assert_eq!(likeness(&one[..one.len() - 1], one.len() - 1), Likeness::Maybe);
+    assert_eq!(likeness(one, bytes.len()), Likeness::Maybe);
+    assert_eq!(likeness(&bytes[..starts[2]], bytes.len()), Likeness::Maybe);
+    assert_eq!(likeness(&bytes[..starts[2]], starts[2]), Likeness::Sure);
 }
 
 #[test]

@@ -161,6 +161,32 @@ mod tests {
     }
 
     #[test]
+    fn before_15_one_bit_says_that_an_image_is_packed_and_only_then_the_length_of_its_hole_is_told() {
+        let blocks = |magic, info: u8, more: &[u8]| {
+            let content =
+                [reference(0, 0x10, 0, &[&[2, 0, 0, 0, info], more].concat(), Some([1663, 5, 9]), 7), vec![1, 2]].concat();
+            WalBody::parse(&content, magic).map(|body| (body.blocks[0].image, body.blocks[0].block))
+        };
+        // A hole is bit 1, and packed was bit 2; since 15 that says what an image is for, and bits 4, 8 and 16 how it is packed.
+        for (magic, info, told) in [
+            (V15 - 1, 1, false),
+            (V15 - 1, 2, false),
+            (V15 - 1, 3, true),
+            (V15 - 1, 0b1_1101, false),
+            (V15, 1, false),
+            (V15, 3, false),
+            (V15, 5, true),
+            (V15, 9, true),
+            (V15, 17, true),
+            (V15, 4, false),
+        ] {
+            let (whole, other) = if told { (&[9, 9][..], &[][..]) } else { (&[][..], &[9, 9][..]) };
+            assert_eq!(blocks(magic, info, whole), Some((2, 7)), "{magic:x} {info}");
+            assert_ne!(blocks(magic, info, other), Some((2, 7)), "{magic:x} {info}");
+        }
+    }
+
+    #[test]
     fn a_file_is_told_as_the_server_names_it() {
         assert_eq!(path([1663, 5, 16_384], 131_072), "base/5/16384.1");
         assert_eq!(path([1664, 0, 1262], 0), "global/1262");

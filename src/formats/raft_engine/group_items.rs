@@ -144,6 +144,18 @@ mod tests {
     }
 
     #[test]
+    fn a_beginning_may_end_anywhere_unless_all_is_there() {
+        let bytes = b"\x02\x11\x02\x02\x07\x12\x02\x01";
+        for cut in 0..bytes.len() {
+            assert_eq!((begin(&bytes[..cut], false), begin(&bytes[..cut], true)), (true, false), "cut to {cut}");
+        }
+        assert!(begin(bytes, true) && begin(bytes, false));
+        // Of many only the first four are looked at.
+        let five = |fifth: u8| [b"\x05".to_vec(), b"\x12\x02\x01".repeat(4), vec![0x12, fifth]].concat();
+        assert!(begin(&five(9), true) && begin(&five(9), false));
+    }
+
+    #[test]
     fn an_entry_is_the_librarys_only_with_its_index() {
         assert_eq!(raft_entry(b"\x08\x01\x10\x05\x18\x2a\x22\x02hi", 42), Some((1, 5)));
         assert_eq!((raft_entry(b"\x10\x05\x18\x2a", 43), raft_entry(b"hello", 42), raft_entry(b"", 42)), (None, None, None));

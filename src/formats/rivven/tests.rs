@@ -152,6 +152,19 @@ fn numbers_that_go_back_are_foreign_and_a_restart_of_0_0_13_is_named() {
 }
 
 #[test]
+fn a_number_that_is_1024_higher_is_an_estimate_up_to_what_a_limit_of_a_128th_lets_a_file_hold() {
+    // Ten records that fill their file to its last byte.
+    let full = |bytes: usize| {
+        [(0..9).flat_map(|_| record(&[7; 13_000 - 14])).collect(), record(&vec![7; bytes - 9 * 13_000 - 14])].concat()
+    };
+    for (bytes, estimate) in [(131_000, true), (131_072, true), (131_199, true), (131_200, false)] {
+        let seen = found(&[(0, full(bytes)), (1024, records(1))]);
+        let verdict = if estimate { Verdict::Clean } else { Verdict::Missing };
+        assert_eq!((seen.verdict(), seen.warnings.contains(&"lsn-jump-after-restart")), (verdict, estimate), "{bytes} bytes");
+    }
+}
+
+#[test]
 fn a_small_gap_is_a_restart_and_a_large_one_is_a_missing_file() {
     let small = found(&[(0, records(9)), (11, records(9)), (20, records(1))]);
     assert_eq!((small.verdict(), small.warnings), (Verdict::Clean, vec!["lsn-gap-in-segment-names"]));

@@ -228,6 +228,30 @@ mod tests {
     }
 
     #[test]
+    fn a_payload_that_fits_its_cell_has_no_overflow_page_and_a_longer_one_names_it() {
+        // A leaf of a table with one cell: length, row, and what of the payload is in the page.
+        let leaf = |length: &[u8], local: &[u8]| {
+            let cell = [length, &[1], local].concat();
+            let mut page = vec![0; 512];
+            page[..10].copy_from_slice(&[13, 0, 0, 0, 1, 0, 0, 0, 0, 0]);
+            let at = 512 - cell.len();
+            page[8..10].copy_from_slice(&u16::try_from(at).expect("small").to_be_bytes());
+            page[at..].copy_from_slice(&cell);
+            page
+        };
+        let of = |page: &[u8]| {
+            let cell = TreePage::parse(2, page).expect("a leaf").cell(0, 512);
+            cell.map(|cell| (cell.length, cell.local.len(), cell.overflow))
+        };
+        // It ends with the page, so no number of a page could stand behind it.
+        assert_eq!(of(&leaf(&[5], b"hello")), Some((5, 5, None)));
+        // 600 bytes, of which 92 are here: 39 and the rest of what fills overflow pages.
+        let local = [vec![7; 92], vec![0, 0, 0, 9]].concat();
+        assert_eq!(of(&leaf(&[0x84, 0x58], &local)), Some((600, 92, Some(9))));
+        assert_eq!(of(&leaf(&[0x84, 0x58], &local[..95])), None);
+    }
+
+    #[test]
     fn a_row_of_the_schema_is_read_up_to_its_root_page() {
         let mut row = vec![6, 23, 15, 15, 1, 27];
         row.extend(b"tablett\x02CREATE");

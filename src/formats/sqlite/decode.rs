@@ -97,3 +97,35 @@ fn called(is_table: bool, name: &str) -> String {
 fn cells(count: u16) -> String {
     if count == 1 { "1 cell".to_owned() } else { format!("{count} cells") }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::super::owners::DatabaseTree;
+    use super::*;
+    use crate::formats::Secrets;
+    use crate::model::{SegmentId, Span};
+
+    #[test]
+    fn an_older_image_of_another_kind_is_not_of_the_tree_that_has_its_page_now() {
+        let tree = |name: &str, is_table| DatabaseTree { name: name.into(), table: "t".into(), is_table, root: 2 };
+        let owner = |index| PageOwner::Tree(index, false);
+        let (trees, pages) = (vec![tree("t", true), tree("by_name", false)], HashMap::from([(2, owner(0)), (3, owner(1))]));
+        let owners = OwnerMap { trees, pages };
+        let said = |number: u32, kind: u8| {
+            let (page, mut decoded) = ([kind, 0, 0, 0, 1], Decoded::new(Secrets::Shown));
+            let record = Record { tag: Some(number.into()), ..Record::at(Span::new(SegmentId(0), 0, 1)) };
+            frame(&record, &page, &owners, &mut decoded);
+            (decoded.sentence, owner_name(number, &page, &owners))
+        };
+        for (number, kind, sentence, owner) in [
+            (2, 13, "page 2, leaf of table t, 1 cell", "table t"),
+            (3, 10, "page 3, leaf of index by_name, 1 cell", "index by_name"),
+            (2, 10, "page 2, leaf index, 1 cell", "(freed or used otherwise since)"),
+            (3, 13, "page 3, leaf table, 1 cell", "(freed or used otherwise since)"),
+        ] {
+            assert_eq!(said(number, kind), (sentence.to_owned(), owner.to_owned()));
+        }
+    }
+}

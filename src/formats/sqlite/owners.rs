@@ -38,7 +38,7 @@ pub struct DatabaseTree {
     pub table: String,
     /// Whether it is the table itself.
     pub is_table: bool,
-    root: u32,
+    pub(super) root: u32,
 }
 
 /// The pages of a database, and to whom they belong.
@@ -46,7 +46,7 @@ pub struct DatabaseTree {
 pub struct OwnerMap {
     /// Tables and indexes.
     pub trees: Vec<DatabaseTree>,
-    pages: HashMap<u32, PageOwner>,
+    pub(super) pages: HashMap<u32, PageOwner>,
 }
 
 impl OwnerMap {
@@ -268,5 +268,30 @@ impl DatabasePages {
             return Vec::new();
         }
         (2..=self.count).step_by(each as usize).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::disk::{Disk, File, Open, SimDisk, write_full};
+
+    #[test]
+    fn only_a_database_that_knows_its_largest_root_page_has_maps_of_pointers() {
+        let maps = |largest: u32, count: u32| {
+            let mut first = vec![0; 512];
+            first[52..56].copy_from_slice(&largest.to_be_bytes());
+            let file: Arc<dyn File> = SimDisk::new().open(Path::new("/a"), Open::CREATE).expect("it is new").into();
+            write_full(file.as_ref(), &first, 0).expect("there is room");
+            let (log, newest) = (Cursor::new(file, 512), HashMap::from([(1, 0)]));
+            DatabasePages { log, database: None, newest, page_size: 512, usable: 512, count, read: 0 }.pointer_maps()
+        };
+        assert!(maps(0, 300).is_empty());
+        // A map has five bytes for each of the pages that follow it.
+        assert_eq!(maps(1, 300), [2, 105, 208]);
+        assert_eq!((maps(4, 208), maps(4, 207), maps(4, 1)), (vec![2, 105, 208], vec![2, 105], vec![]));
     }
 }

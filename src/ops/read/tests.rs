@@ -375,6 +375,20 @@ fn lsns_from_the_end_need_the_end() {
     assert_eq!(last_lsn(&Log::new().source(), &LINES, &keys).expect("it reads"), None);
 }
 
+#[test]
+fn the_end_is_looked_for_before_segments_that_went_meanwhile_and_not_before_one_that_cannot_be_read() {
+    let (log, keys) = (Log::of(3), Keys::default());
+    let source = log.source();
+    let path = |segment: u64| log.path().join(format!("{segment}.txt"));
+    fs::remove_file(path(21)).expect("it is there");
+    assert_eq!(last_lsn(&source, &LINES, &keys).expect("it went"), Some(Lsn(20)));
+    // What cannot be read for another reason may hold the last record.
+    fs::create_dir(path(21)).expect("there is room");
+    assert!(last_lsn(&source, &LINES, &keys).is_err());
+    (1..=21).step_by(10).for_each(|segment| drop(fs::remove_file(path(segment)).or_else(|_| fs::remove_dir(path(segment)))));
+    assert_eq!(last_lsn(&source, &LINES, &keys).expect("all went"), None);
+}
+
 /// The records of a scan with neighbours, and `--` where some were left out.
 fn with_context(log: &Log, selection: &Selection, count: usize, backwards: bool) -> Vec<String> {
     let mut seen = Vec::new();

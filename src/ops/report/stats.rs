@@ -496,3 +496,39 @@ fn sample(input: &Input, parts: &[SegmentPart]) -> Option<f64> {
     let bytes = part.used.saturating_sub(entry.map_or(0, |e| e.offset));
     (bytes > 0).then(|| rate(bytes, begun.elapsed()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::disk::{Disk, Open, SimDisk};
+    use crate::formats::Format;
+    use crate::formats::native::FORMAT;
+    use crate::model::Keys;
+
+    /// Each segment says at its end that it has the records 3 to 5, of the times 30 to 50.
+    static SEALED: Format = Format {
+        trailer: Some(|_, segment| {
+            let mut tally = Tally::default();
+            (tally.first_lsn, tally.last_lsn, tally.min_time, tally.max_time) = (3, 5, 30, 50);
+            Ok(Some(Summary { tally: Some(Box::new(tally)), ..Summary::new(segment, 0) }))
+        }),
+        ..FORMAT
+    };
+
+    #[test]
+    fn the_end_of_a_segment_answers_where_all_of_it_is_meant_and_else_it_is_read() {
+        let disk = SimDisk::new();
+        let file = disk.open(Path::new("/a"), Open::CREATE).expect("it is new");
+        let source = Source::given(Arc::new(disk), "a", file.into(), 1);
+        let input = Input { source, format: &SEALED, keys: Keys::default(), named: true };
+        let answers = |scope| from_trailer(&input, &input.source.segments[0], scope).expect("it reads").is_some();
+        let lsns = |first, last| answers(Scope { lsns: LsnRange::new(Lsn(first), Lsn(last)), ..Scope::default() });
+        assert!(answers(Scope::default()));
+        assert!(lsns(3, 5) && lsns(1, 9) && !lsns(3, 4) && !lsns(4, 5) && !lsns(6, 9));
+        let times = |since, until| answers(Scope { since: Some(Time(since)), until: Some(Time(until)), ..Scope::default() });
+        assert!(times(30, 50) && times(1, 90) && !times(30, 49) && !times(31, 50) && !times(51, 90));
+    }
+}

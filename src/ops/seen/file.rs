@@ -293,3 +293,32 @@ impl Appender<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::{SimDisk, Source};
+    use crate::formats::{Label, Summary, native, write_line};
+
+    #[test]
+    fn only_lines_of_files_that_were_recognised_say_what_format_a_log_is_of() {
+        let said = |named: bool| {
+            let disk: Arc<dyn Disk> = Arc::new(SimDisk::new());
+            let make = |path: &str| disk.open(Path::new(path), Open::CREATE).expect("it is new");
+            let (source, last) = (Source::given(disk.clone(), "a", make("/a").into(), 1), make("/b"));
+            drop(last);
+            let entry = |path| disk.stat(Path::new(path)).expect("it can be looked at").expect("it is there");
+            let stamp = disk.stamp(Path::new("/a")).expect("it can be looked at").expect("it has one");
+            let (file, empty) = (object_of(&stamp), json!([]));
+            let label = Label { asked: &json!({}), file: &file, beside: &empty, named, log: "/", walked: Time(1) };
+            let summary = Summary::new(&source.segments[0], 0);
+            let line = write_line(&native::FORMAT, &source.segments[0], &label, &summary).expect("it can be kept");
+            write_full(make("/seen").as_ref(), format!("{line}\n").as_bytes(), 0).expect("there is room");
+            let seen = SeenFile::open(disk.clone(), Path::new("/seen"), Duration::from_secs(1), Time(2)).expect("it reads");
+            assert_eq!(seen.lines().usable, 1);
+            let format = seen.format_of(disk.as_ref(), Path::new("/"), &[&entry("/a"), &entry("/b")]);
+            format.map(|format| format.name)
+        };
+        assert_eq!((said(false), said(true)), (Some("native"), None));
+    }
+}
