@@ -337,6 +337,15 @@ fn an_empty_newest_file_proves_the_sequence_that_it_is_named_after() {
 }
 
 #[test]
+fn the_name_of_the_only_file_says_nothing_of_what_was_given_behind_its_lines() {
+    let seen = walk(&[(4, lines(2..=3).as_bytes())], Want::default());
+    assert_eq!((seen.kinds(), seen.lsns.as_slice()), (vec![DamageKind::WrongName], [2, 3].as_slice()));
+    // With an empty one beside it the same name does.
+    let seen = walk(&[(0, lines(2..=3).as_bytes()), (4, b"")], Want::default());
+    assert_eq!(seen.kinds(), [DamageKind::MissingSegment]);
+}
+
+#[test]
 fn swapped_and_doubled_lines_are_told_apart() {
     let swapped = [entry(1, "1"), entry(3, "1"), entry(2, "1"), entry(4, "1")].join("\n") + "\n";
     let seen = one(&swapped);

@@ -123,6 +123,32 @@ fn a_hole_that_is_filled_while_it_is_read_is_none_and_one_that_stays_is_told_onc
 }
 
 #[test]
+fn a_frame_is_found_behind_more_zeros_than_are_searched_at_a_time() {
+    let wal = Wal::begun(0).entry(1, b"one").entry(2, &[7; 200_000]).entry(3, b"three").state(3);
+    let (from, to) = (wal.frames[3], wal.frames[4]);
+    let mut bytes = wal.zeros(100_000);
+    bytes[from..to].fill(0);
+    let seen = read(&bytes);
+    let spans: Vec<(u64, u64)> = seen.damage.iter().map(|damage| (damage.span.start(), damage.span.end())).collect();
+    assert_eq!((&seen.lsns[..], spans), (&[1, 3][..], vec![(from as u64, to as u64)]));
+    assert_eq!((seen.damage[0].kind, seen.verdict()), (DamageKind::Zeroed, Verdict::Corrupt));
+}
+
+#[test]
+fn a_wrong_word_in_front_of_a_record_that_is_whole_is_told_from_a_wrong_record() {
+    let wal = Wal::small();
+    let found = |at: usize| {
+        let mut bytes = wal.bytes.clone();
+        bytes[wal.frames[4] + at] ^= 4;
+        let seen = read(&bytes);
+        let [damage] = &seen.damage[..] else { panic!("byte {at}: {:?}", seen.damage) };
+        (damage.kind, damage.found.contains("a record that is as it was written"))
+    };
+    assert_eq!([0, 1, 3].map(found), [(DamageKind::NotAFrame, true); 3]);
+    assert_eq!(found(20), (DamageKind::BadChecksum, false));
+}
+
+#[test]
 fn a_flipped_bit_costs_its_frame_alone_and_is_clean_only_where_no_sum_and_no_reader_looks() {
     let wal = Wal::small();
     let whole = read(&wal.bytes);

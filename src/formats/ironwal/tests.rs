@@ -389,3 +389,16 @@ fn a_frame_without_its_magic_is_not_salvaged_over_a_whole_one_in_its_payload() {
     let bytes = [frame(0, &[b"a"]), outer, frame(60, &[b"b"])].concat();
     assert_eq!(read(stream(&[(0, bytes)]).path(), Want { salvage: true, ..ALL() }).ids(), [0, 50, 60]);
 }
+
+#[test]
+fn behind_damage_neither_an_older_frame_nor_one_that_no_writer_makes_is_taken_though_its_sum_is_right() {
+    let (first, next) = (frame(5, &[b"alpha", b"beta"]), frame(7, &[b"gamma"]));
+    let older = frame(2, &[b"of another stream"]);
+    let strange = frame_of(7, 1, 2, &batch(&[b"of no kind"]), 14);
+    for (what, between) in [("older", older), ("strange", strange)] {
+        let seen = found(&[(5, [&first[..], &[0xA5; 40], &between, &next].concat())]);
+        let spans: Vec<(u64, u64)> = seen.damage.iter().map(|damage| (damage.span.start(), damage.span.end())).collect();
+        let at = first.len() as u64;
+        assert_eq!((seen.ids(), spans), (vec![5, 6, 7], vec![(at, at + 40 + between.len() as u64)]), "{what}");
+    }
+}

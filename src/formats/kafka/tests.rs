@@ -80,3 +80,18 @@ fn offsets_that_are_missing_are_damage_only_where_nothing_was_compacted() {
     let seen = read_files(&FORMAT, &[(FIRST, batches(&[0, 6, 12, 15]))]);
     assert_eq!((told(&seen), seen.warnings), (vec![], vec!["sequence-gap"]));
 }
+
+#[test]
+fn a_batch_is_found_wherever_it_begins_in_what_is_searched_at_a_time() {
+    // Damage, and bytes without any meaning up to a batch that begins around the end of the first 64 KiB behind it.
+    let end = 85 + 1 + (64 << 10);
+    for at in [end - HEADER - 1, end - HEADER, end - HEADER + 1, end - 1, end, end + 1, end + HEADER, end + 100_000] {
+        let mut bytes = batches(&[0, 3]);
+        bytes[85 + 8..85 + 12].fill(0x7F);
+        bytes.resize(at, b'r');
+        bytes.extend(batches(&[6, 9]));
+        let seen = read_files(&FORMAT, &[(FIRST, &bytes)]);
+        let spans: Vec<_> = seen.damage.iter().map(|damage| (damage.span.start(), damage.span.end())).collect();
+        assert_eq!((seen.lsns, spans), (vec![0, 6, 9], vec![(85, at as u64)]));
+    }
+}

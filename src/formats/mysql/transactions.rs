@@ -317,6 +317,30 @@ mod tests {
     }
 
     #[test]
+    fn a_transaction_names_each_table_once_in_their_order_and_no_more_than_64() {
+        let named = |tables: &[u64]| {
+            let mut transactions = TransactionTracker::default();
+            let mut take = |kind, body: &[u8]| {
+                let length = u32::try_from(19 + body.len() + 4).expect("small");
+                let event = LogEvent { at: 0, time: 1, kind, server: 7, length, next: 0, flags: 0, summed: true };
+                transactions.take(&event, body, true).finished
+            };
+            take(QUERY, &query("", "BEGIN"));
+            for table in tables {
+                let name = format!("\x03t{table:02}\0");
+                take(TABLE_MAP, &[&table.to_le_bytes()[..6], &[1, 0], b"\x01d\0", name.as_bytes(), &[1, 3, 0, 0]].concat());
+            }
+            take(XID, &[0; 8]).expect("it has ended").tables
+        };
+        let names = |tables: &[u64]| tables.iter().map(|table| format!("d.t{table:02}")).collect::<Vec<_>>().join(" ");
+        assert_eq!(named(&[]), "");
+        assert_eq!(named(&[7, 5, 7, 5, 9]), names(&[7, 5, 9]));
+        let all: Vec<u64> = (10..75).collect();
+        assert_eq!(named(&all[..64]), names(&all[..64]));
+        assert_eq!(named(&all), names(&all[..64]));
+    }
+
+    #[test]
     fn names_of_transactions_are_written_as_their_server_writes_them() {
         let event = |kind| LogEvent { at: 0, time: 1, kind, server: 7, length: 100, next: 0, flags: 0, summed: true };
         assert_eq!(gtid_of(&event(MARIADB_GTID), &mariadb(0).1).as_deref(), Some("0-7-47"));

@@ -142,11 +142,7 @@ impl Walker<'_, '_> {
         }
         if given < HEADER {
             let words = format!("the end of the file after {given} of its {HEADER} bytes");
-            let damage = Damage {
-                expected: "a header".into(),
-                ..self.bad(DamageKind::CutShort, 0, given as u64, words, Look::Interrupted)
-            };
-            self.hurt(damage)?;
+            self.hurt(self.bad(DamageKind::CutShort, 0, given as u64, words, Look::Interrupted))?;
             (self.summary.end, self.summary.ending) = (0, Ending::Damage);
             return Ok(false);
         }
@@ -157,7 +153,6 @@ impl Walker<'_, '_> {
             BadHead::Version(_) => unreachable!("it is an error"),
         };
         let mut damage = self.bad(DamageKind::BadHeader, 0, HEADER as u64, words, Look::Wrong);
-        damage.expected = "a header".into();
         if !self.only_zeros(HEADER as u64) {
             damage.facts.proof = Some(Proof::Told { by: "what stands behind the header", words: "was written after it" });
         }

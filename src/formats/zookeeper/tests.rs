@@ -1,10 +1,14 @@
 //! Logs made here, transaction by transaction, and hurt: what is said of them.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use super::FORMAT;
 use super::frame::adler32;
-use crate::formats::Ending;
+use crate::disk::{Disk, File, Open, RealDisk, SimDisk, Source, write_full};
 use crate::formats::seen::{WholeRead, read_files};
-use crate::model::{DamageKind, Verdict};
+use crate::formats::{Ending, Item, Sink, Visit, Want};
+use crate::model::{DamageKind, Keys, Verdict};
 
 fn transaction(zxid: u64, kind: i32, record: &[u8]) -> Vec<u8> {
     let mut body = 0x1234u64.to_be_bytes().to_vec();
@@ -78,6 +82,56 @@ fn a_cut_inside_a_transaction_is_torn_with_and_without_zeros_behind_it() {
             let seen = read(&zeros);
             assert!(seen.verdict() <= Verdict::Torn, "zeros from {length} on: {:?}", seen.damage);
         }
+    }
+}
+
+#[test]
+fn a_transaction_is_found_wherever_it_begins_in_what_is_searched_at_a_time() {
+    let one = &small()[0];
+    // Damage, and bytes without any meaning up to a transaction that begins around the end of the first 64 KiB behind it.
+    let start = 16 + one.len();
+    let (end, least) = (start + 1 + (64 << 10), 12 + 32);
+    for at in [end - least - 1, end - least, end - least + 1, end - 12, end - 1, end, end + 1, end + least, end + 100_000] {
+        let mut bytes = file(&small()[..1], 0);
+        bytes.resize(at, b'r');
+        bytes.extend(small()[3..].concat());
+        let seen = read(&bytes);
+        let spans: Vec<_> = seen.damage.iter().map(|damage| (damage.span.start(), damage.span.end())).collect();
+        assert_eq!((seen.lsns, spans), (vec![1, 4, 5], vec![(start as u64, at as u64)]));
+    }
+}
+
+#[test]
+fn a_walk_that_wants_marks_leaves_one_a_megabyte_and_goes_on_from_each_and_others_leave_none() {
+    const MEGABYTE: usize = 1 << 20;
+    let bytes = file(&(1..=30).map(|zxid| transaction(zxid, 5, &[7; 100_000])).collect::<Vec<_>>(), 0);
+    let file: Arc<dyn File> = SimDisk::new().open(Path::new("/a"), Open::CREATE).expect("it is new").into();
+    write_full(file.as_ref(), &bytes, 0).expect("there is room");
+    let source = Source::given(Arc::new(RealDisk), "log.1", file, 1);
+    let walk = |want| {
+        let (mut marks, mut zxids) = (Vec::new(), Vec::new());
+        let mut take = |item: Item<'_>| {
+            match item {
+                Item::Mark(mark) => marks.push(mark),
+                Item::Record(record) => zxids.extend(record.lsn.map(|lsn| lsn.0)),
+                _ => {}
+            }
+            Ok(())
+        };
+        let visit = Visit { source: &source, segment: &source.segments[0], keys: &Keys::default(), want };
+        (FORMAT.walk)(&visit, &mut Sink::new(&mut take)).expect("it reads");
+        (marks, zxids)
+    };
+    assert!(walk(Want::default()).0.is_empty());
+    let (marks, all) = walk(Want { marks: true, ..Want::default() });
+    let one = (bytes.len() - 16) / 30;
+    // Each mark stands at the first transaction that is a megabyte or more behind the one before.
+    let step = MEGABYTE.div_ceil(one);
+    let expected: Vec<(usize, u64)> = (1..=30 / step).map(|mark| (16 + mark * step * one, (mark * step) as u64)).collect();
+    assert_eq!(marks.iter().map(|mark| (mark.offset as usize, mark.seed)).collect::<Vec<_>>(), expected);
+    for mark in marks {
+        let (_, rest) = walk(Want { start: Some(mark), ..Want::default() });
+        assert_eq!((rest.as_slice(), mark.due.0), (&all[usize::try_from(mark.seed).expect("small")..], mark.seed + 1));
     }
 }
 
