@@ -164,9 +164,6 @@ impl Walker<'_, '_> {
             }
             if zero_prefix(piece) == given {
                 at = self.cursor.zeros_end(at).max(at + given as u64) / ALIGN * ALIGN;
-                if at.saturating_add(ALIGN) > self.cursor.length() && self.cursor.refused_at(at).is_none() {
-                    return None;
-                }
                 continue;
             }
             // Where a record could begin: a word with a record's first tag behind it.

@@ -163,6 +163,7 @@ mod tests {
     fn entries_into_damage_are_not_to_blame() {
         let mut index = index(&[(4, 71), (12, 220)], &[]);
         index.pass(220);
+        assert_eq!(index.next, ENTRY, "what points to where it ends is still to be checked");
         index.batch(220, 112);
         assert_eq!((index.wrong, index.next), (None, 2 * ENTRY));
     }

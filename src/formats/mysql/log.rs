@@ -259,8 +259,12 @@ fn missing(segment: &Segment, later: &Segment, next: u64, closing: Closing) -> D
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
     use super::*;
     use crate::disk::EntryKind;
+    use crate::disk::{Disk, Open, SimDisk};
 
     #[test]
     fn names_have_a_base_and_at_least_six_digits() {
@@ -281,5 +285,24 @@ mod tests {
         assert_eq!(logs(&["binlog.000002", "binlog.000001", "binlog.index"]), [(String::new(), 2)]);
         let both = logs(&["relay-bin.000004", "binlog.000001", "aria_log.00000001"]);
         assert_eq!(both, [("binlog".to_owned(), 1), ("relay-bin".to_owned(), 1)]);
+    }
+
+    #[test]
+    fn what_a_server_makes_of_a_file_is_said_of_the_last_one_that_was_described_and_not_closed_whole() {
+        let disk = SimDisk::new();
+        let file = disk.open(Path::new("/a"), Open::CREATE).expect("it is new");
+        let source = Source::given(Arc::new(disk), "a", file.into(), 1);
+        let said = |followed, described, in_use, first_bad| {
+            let segment = Segment { followed, ..source.segments[0].clone() };
+            let own = Own { described, in_use, first_bad, ..Own::default() };
+            own.recovery(&Summary::new(&segment, 0), &segment).is_some()
+        };
+        for (in_use, first_bad, expected) in
+            [(true, None, true), (false, Some(7), true), (true, Some(7), true), (false, None, false)]
+        {
+            assert_eq!(said(false, true, in_use, first_bad), expected, "{in_use} {first_bad:?}");
+            assert!(!said(true, true, in_use, first_bad), "another file follows");
+            assert!(!said(false, false, in_use, first_bad), "nothing says who wrote it");
+        }
     }
 }

@@ -1,10 +1,14 @@
 //! Logs made here, byte by byte, and hurt: what is said of them.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use super::FORMAT;
-use crate::disk::crc32;
-use crate::formats::Ending;
+use super::log::Own;
+use crate::disk::{Disk, File, Open, RealDisk, SimDisk, Source, crc32, write_full};
 use crate::formats::seen::{WholeRead, read_files};
-use crate::model::{DamageKind, Verdict};
+use crate::formats::{Ending, Item, Sink, Visit, Want};
+use crate::model::{DamageKind, Keys, Verdict};
 
 /// Writes files as the page describes them, and shares no code with what reads them.
 #[derive(Clone)]
@@ -246,6 +250,40 @@ fn one_flagged_event_makes_a_relay_log_and_a_second_one_does_not_take_that_back(
     };
     assert!(!advice(&[0, 0]) && !advice(&[0x20, 8]), "no event was flagged");
     assert!(advice(&[0x40]) && advice(&[0x40, 0]) && advice(&[0x40, 0x40]) && advice(&[0, 0x48, 0x40, 0]));
+}
+
+#[test]
+fn from_a_mark_a_walk_goes_on_as_the_one_that_left_it_with_sums_and_without() {
+    for sums in [true, false] {
+        let begun = Made::by("10.11.19-MariaDB", sums, true);
+        let text = format!("INSERT INTO t VALUES ('{}')", "x".repeat(100_000));
+        let made = (1..=30).fold(begun, |made, number| made.gtid(number).query(&text).event(16, 0, &[9; 8]));
+        let file: Arc<dyn File> = SimDisk::new().open(Path::new("/a"), Open::CREATE).expect("it is new").into();
+        write_full(file.as_ref(), &made.bytes, 0).expect("there is room");
+        let source = Source::given(Arc::new(RealDisk), "binlog.000001", file, 1);
+        let walk = |want| {
+            let (mut marks, mut places) = (Vec::new(), Vec::new());
+            let mut take = |item: Item<'_>| {
+                match item {
+                    Item::Mark(mark) => marks.push(mark),
+                    Item::Record(record) => places.push((record.span.start(), record.kind.to_owned())),
+                    _ => {}
+                }
+                Ok(())
+            };
+            let visit = Visit { source: &source, segment: &source.segments[0], keys: &Keys::default(), want };
+            let summary = (FORMAT.walk)(&visit, &mut Sink::new(&mut take)).expect("it reads");
+            assert!(summary.damage.is_empty(), "sums {sums}: {:?}", summary.damage);
+            (marks, places, summary.own::<Own>().map(|own| (own.in_use, own.mariadb, own.relay)))
+        };
+        let (marks, all, own) = walk(Want { marks: true, ..Want::default() });
+        assert_eq!(marks.len(), 2);
+        for mark in marks {
+            let (_, rest, known) = walk(Want { start: Some(mark), ..Want::default() });
+            let before = all.iter().position(|(at, _)| *at == mark.offset).expect("it stands at an event");
+            assert_eq!((rest.as_slice(), known), (&all[before..], own));
+        }
+    }
 }
 
 /// An event as it stands in a packed transaction: without a sum.

@@ -156,7 +156,7 @@ impl Walker<'_, '_> {
             let piece = self.cursor.bytes(at, PIECE);
             let given = piece.len();
             if given < 3 {
-                at = self.cursor.refused_at(at.saturating_add(given as u64)).filter(|end| *end > at)?;
+                at = self.cursor.refused_at(at.saturating_add(given as u64))?;
                 continue;
             }
             if zero_prefix(piece) == given {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::FORMAT;
 use super::frame::adler32;
 use crate::disk::{Disk, File, Open, RealDisk, SimDisk, Source, write_full};
-use crate::formats::seen::{WholeRead, read_files};
+use crate::formats::seen::{WholeRead, read_files, read_worn};
 use crate::formats::{Ending, Item, Sink, Visit, Want};
 use crate::model::{DamageKind, Keys, Verdict};
 
@@ -99,6 +99,28 @@ fn a_transaction_is_found_wherever_it_begins_in_what_is_searched_at_a_time() {
         let spans: Vec<_> = seen.damage.iter().map(|damage| (damage.span.start(), damage.span.end())).collect();
         assert_eq!((seen.lsns, spans), (vec![1, 4, 5], vec![(start as u64, at as u64)]));
     }
+}
+
+#[test]
+fn what_the_server_makes_of_a_log_is_told_by_its_first_damage() {
+    let whole = file(&small(), 0);
+    let one = small()[0].len();
+    let told = |seen: WholeRead| seen.recovery.unwrap_or_default();
+    assert_eq!(told(read(&whole)), "");
+    let torn = told(read(&whole[..whole.len() - 9]));
+    assert!(torn.contains("for the end of log.1 and starts; its next transaction"), "{torn}");
+    let flipped = |at: usize| {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1;
+        told(read(&bytes))
+    };
+    let (rotten, no_mark) = (flipped(16 + one + 40), flipped(16 + 2 * one - 1));
+    assert!(rotten.contains("CRC check failed in log.1 at byte"), "{rotten}");
+    assert!(no_mark.contains("forgets what stands behind it without a word"), "{no_mark}");
+    // Nobody knows what stands where nothing can be read.
+    let long = file(&(1..=9).map(|zxid| transaction(zxid, 5, &[7; 1000])).collect::<Vec<_>>(), 0);
+    let refused = told(read_worn(&FORMAT, "log.1", &long, 8192..12_288));
+    assert!(refused.contains("may refuse to start because of log.1 at byte"), "{refused}");
 }
 
 #[test]

@@ -172,7 +172,8 @@ fn time_beside(input: &Input, report: &Report, index: usize, forward: bool) -> R
     let mut time = None;
     let want = Want { frames: true, lsns: LsnRange::new(lsn, lsn), ..Want::default() };
     each_frame(input, segment, want, &mut |record| {
-        if record.lsn == Some(lsn) && time.is_none() && !record.is_control() {
+        // What is no record can have the number of the one behind it, and a batch comes with all of its records.
+        if record.lsn == Some(lsn) && !record.is_control() {
             time = record.time;
         }
     })?;
