@@ -352,20 +352,28 @@ fn a_range_that_the_system_refuses_is_told_where_it_lies_and_damage_in_front_of_
 }
 
 #[test]
-fn a_last_piece_of_nothing_but_its_header_at_the_end_of_a_block_ends_its_batch() {
-    let mut log = Writer::new(4, 1);
-    log.batches(1..=2);
-    let start = log.bytes.len();
+fn pieces_are_followed_to_the_last_one_whatever_a_block_leaves_behind_them() {
     let head = [3u64.to_le_bytes().as_slice(), &1u32.to_le_bytes()].concat();
-    log.chunk(1, &[&head[..], &vec![b'x'; BLOCK as usize - start - 7 - head.len() - 7]].concat());
-    log.chunk(3, b"");
-    assert_eq!(log.bytes.len(), BLOCK as usize);
-    log.batches(4..=6);
-    assert_eq!(one(&log.bytes).lsns, [1, 2, 3, 4, 5, 6]);
-    log.bytes[start + 100] ^= 1;
-    let seen = one(&log.bytes);
-    let spans: Vec<(u64, u64)> = seen.damage.iter().map(|damage| (damage.span.start(), damage.span.end())).collect();
-    assert_eq!((seen.lsns, spans), (vec![1, 2, 4, 5, 6], vec![(start as u64, BLOCK)]));
+    for left in [0, 1, 6, 7, 8] {
+        let mut log = Writer::new(4, 1);
+        log.batches(1..=2);
+        let start = log.bytes.len();
+        log.chunk(1, &[&head[..], b"first"].concat());
+        let room = BLOCK as usize - log.bytes.len() - 7;
+        log.chunk(2, &vec![b'x'; room - left]);
+        // Where a header fits, the last piece stands in the same block, and nothing else of it may fit.
+        if left < 7 {
+            log.bytes.resize(BLOCK as usize, 0);
+        }
+        log.chunk(3, if left < 7 { b"last" } else { &b"x"[..left - 7] });
+        let end = log.bytes.len();
+        log.batches(4..=6);
+        assert_eq!(one(&log.bytes).lsns, [1, 2, 3, 4, 5, 6], "{left} bytes left");
+        log.bytes[start + 20] ^= 1;
+        let seen = one(&log.bytes);
+        let spans: Vec<(u64, u64)> = seen.damage.iter().map(|damage| (damage.span.start(), damage.span.end())).collect();
+        assert_eq!((seen.lsns, spans), (vec![1, 2, 4, 5, 6], vec![(start as u64, end as u64)]), "{left} bytes left");
+    }
 }
 
 #[test]

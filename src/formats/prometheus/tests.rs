@@ -156,19 +156,36 @@ fn many_series(bytes: usize) -> Vec<u8> {
     labels
 }
 
-#[test]
-fn a_record_that_is_longer_than_what_is_held_is_whole_packed_or_not() {
-    let labels = many_series(super::walk::HELD + 1000);
-    // One literal, whose length takes four bytes behind the tag.
-    let mut packed = Vec::new();
-    let mut left = labels.len();
+/// A block of Snappy that is one literal, whose length takes four bytes behind the tag.
+fn literal(bytes: &[u8]) -> Vec<u8> {
+    let (mut packed, mut left) = (Vec::new(), bytes.len());
     while left >= 128 {
         packed.push((left % 128) as u8 | 128);
         left /= 128;
     }
     packed.extend([left as u8, 63 << 2]);
-    packed.extend(u32::try_from(labels.len() - 1).expect("a few megabytes").to_le_bytes());
-    packed.extend(&labels);
+    packed.extend(u32::try_from(bytes.len() - 1).expect("a few megabytes").to_le_bytes());
+    packed.extend(bytes);
+    packed
+}
+
+#[test]
+fn a_packed_record_of_which_not_all_is_held_is_read_again_and_must_still_unpack() {
+    // More than the page with which what is held comes to an end.
+    let labels = many_series(super::walk::HELD + 3 * PAGE);
+    let packed = literal(&labels);
+    let seen = read(&Pages::small().record(8, &packed).record(0, &sample(7, 9)).bytes);
+    assert_eq!((seen.verdict(), seen.kinds.len()), (Verdict::Clean, 7), "{:?}", seen.damage);
+    assert!(seen.payloads[5] == labels, "{} of {} bytes", seen.payloads[5].len(), labels.len());
+    let seen = read(&Pages::small().record(8, &packed[..packed.len() - 1]).record(0, &sample(7, 9)).bytes);
+    let [damage] = &seen.damage[..] else { panic!("{:?}", seen.damage) };
+    assert_eq!((damage.kind, seen.payloads.len(), seen.payloads.last()), (DamageKind::BadPayload, 6, Some(&sample(7, 9))));
+}
+
+#[test]
+fn a_record_that_is_longer_than_what_is_held_is_whole_packed_or_not() {
+    let labels = many_series(super::walk::HELD + 1000);
+    let packed = literal(&labels);
     for (flags, stored) in [(0, &labels), (8, &packed)] {
         let seen = read(&Pages::small().record(flags, stored).record(0, &sample(7, 9)).bytes);
         assert_eq!((seen.verdict(), seen.kinds.len()), (Verdict::Clean, 7), "{flags}: {:?}", seen.damage);
