@@ -414,7 +414,7 @@ pub mod formats {
     pub use crate::native::{BUCKETS, IndexEntry, Tally, bucket};
     pub use breakdown::{Breakdown, BreakdownKind, Breakdowns, Count, CountedPart, Counter, Share};
     pub use capped::Capped;
-    pub use decoded::{Decode, Decoded, Decoder, LONGEST_DECODED, Secrets, decode, plain, words};
+    pub use decoded::{Asked, Decode, Decoded, Decoder, LONGEST_DECODED, Secrets, decode, plain, words};
     pub use format::{
         Around, Drawing, Format, Halt, Item, Likeness, Mark, Numbers, ReadOwn, Sample, Sink, Visit, Walk, Want, WriteOwn,
     };

@@ -130,10 +130,12 @@ impl OperationList {
     }
 
     /// Adds one, as facts and in words.
-    pub fn push(&mut self, facts: Value, words: impl FnOnce() -> String) {
-        self.listed.push(facts);
+    pub fn push(&mut self, decoded: &Decoded<'_>, facts: impl FnOnce() -> Value, words: impl FnOnce() -> String) {
+        if decoded.wants_facts() {
+            self.listed.push(facts());
+        }
         if self.words.len() < SAID {
-            self.words.push(words());
+            self.words.push(if decoded.wants_words() { words() } else { String::new() });
         }
     }
 

@@ -36,6 +36,17 @@ impl fmt::Debug for Secrets<'_> {
     }
 }
 
+/// What of a record's meaning is looked at: the rest need not be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// Both.
+    All,
+    /// [`Decoded::facts`], for programs.
+    Facts,
+    /// [`Decoded::sentence`], for people.
+    Words,
+}
+
 /// What one record means.
 #[derive(Debug)]
 pub struct Decoded<'s> {
@@ -44,39 +55,65 @@ pub struct Decoded<'s> {
     /// The same in words. It may hold any characters of the log, and is escaped where it is printed.
     pub sentence: String,
     secrets: Secrets<'s>,
+    asked: Asked,
+    /// Something is known, whether or not it was asked for.
+    known: bool,
 }
 
 impl<'s> Decoded<'s> {
     /// Nothing yet.
     #[must_use]
     pub const fn new(secrets: Secrets<'s>) -> Decoded<'s> {
-        Decoded { facts: Vec::new(), sentence: String::new(), secrets }
+        Decoded { facts: Vec::new(), sentence: String::new(), secrets, asked: Asked::All, known: false }
+    }
+
+    /// The same for somebody who looks at this alone.
+    #[must_use]
+    pub fn only(self, asked: Asked) -> Decoded<'s> {
+        Decoded { asked, ..self }
+    }
+
+    /// Whether facts are looked at.
+    #[must_use]
+    pub fn wants_facts(&self) -> bool {
+        self.asked != Asked::Words
+    }
+
+    /// Whether the sentence is.
+    #[must_use]
+    pub fn wants_words(&self) -> bool {
+        self.asked != Asked::Facts
     }
 
     /// Whether nothing is known.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.facts.is_empty() && self.sentence.is_empty()
+        self.facts.is_empty() && self.sentence.is_empty() && !self.known
     }
 
     /// Adds a fact.
     pub fn fact(&mut self, name: &'static str, value: impl Into<Value>) {
-        self.facts.push((name, value.into()));
+        self.known = true;
+        if self.wants_facts() {
+            self.facts.push((name, value.into()));
+        }
     }
 
-    /// A value that may be secret, for [`Decoded::fact`]: itself, or its length and hash.
+    /// A value that may be secret, for [`Decoded::fact`]: itself, or its length and hash; nothing where facts are not looked at.
     #[must_use]
     pub fn secret(&self, bytes: &[u8]) -> Value {
         match self.secrets {
+            _ if !self.wants_facts() => Value::Null,
             Secrets::Shown => plain(bytes),
             Secrets::Hidden(hash) => json!({ "length": bytes.len(), "hash": hash(bytes) }),
         }
     }
 
-    /// The same for the sentence.
+    /// The same for the sentence, and nothing where that is not looked at.
     #[must_use]
     pub fn secret_words(&self, bytes: &[u8]) -> String {
         match self.secrets {
+            _ if !self.wants_words() => String::new(),
             Secrets::Shown => words(bytes),
             Secrets::Hidden(hash) => format!("{} B #{}", bytes.len(), hash(bytes)),
         }
@@ -144,6 +181,25 @@ mod tests {
             decoded.fact("a", decoded.secret(payload));
             decoded.sentence = decoded.secret_words(payload);
         })
+    }
+
+    #[test]
+    fn what_is_not_asked_for_is_not_made_and_what_is_known_is_known_all_the_same() {
+        let calls = std::cell::Cell::new(0);
+        let hash = |_: &[u8]| {
+            calls.set(calls.get() + 1);
+            "0f".to_owned()
+        };
+        for (asked, facts, words) in [(Asked::All, 1, "3 B #0f"), (Asked::Facts, 1, ""), (Asked::Words, 0, "3 B #0f")] {
+            calls.set(0);
+            let mut decoded = Decoded::new(Secrets::Hidden(&hash)).only(asked);
+            assert!(decoded.is_empty());
+            decoded.fact("value", decoded.secret(b"abc"));
+            assert!(!decoded.is_empty());
+            decoded.sentence = decoded.secret_words(b"abc");
+            assert_eq!((decoded.facts.len(), decoded.sentence.as_str()), (facts, words));
+            assert_eq!(calls.get(), if asked == Asked::All { 2 } else { 1 });
+        }
     }
 
     #[test]

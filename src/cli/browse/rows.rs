@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use walctl::formats::Format;
+use walctl::formats::{Asked, Format};
 use walctl::model::units::count;
 use walctl::model::{Damage, Error, Payload, Record, Result, Time};
 use walctl::ops::open::Input;
@@ -90,7 +90,7 @@ impl RowMaker {
             return Ok(format!("encrypted, {}", count(record.payload.length(), "byte")));
         }
         if let Some(meaning) = &mut self.meaning
-            && let Some(sentence) = meaning.tell(record, |decoded| escape::line(&decoded.sentence))?
+            && let Some(sentence) = meaning.tell(Asked::Words, record, |decoded| escape::line(&decoded.sentence))?
             && !sentence.is_empty()
         {
             return Ok(escape::short_line(&sentence, room));
@@ -130,7 +130,9 @@ impl RowMaker {
             doc.fact(&escape::text(field.name.as_bytes()), shown, None);
         }
         let meant = match &mut self.meaning {
-            Some(meaning) => meaning.tell(record, |decoded| escape::line(&decoded.sentence))?.filter(|text| !text.is_empty()),
+            Some(meaning) => {
+                meaning.tell(Asked::Words, record, |decoded| escape::line(&decoded.sentence))?.filter(|text| !text.is_empty())
+            }
             None => None,
         };
         if let Some(sentence) = &meant {

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 
 use regex::bytes::Regex;
+use walctl::formats::Asked;
 use walctl::model::{Payload, Record, Result};
 use walctl::ops::read::Content;
 
@@ -22,7 +23,7 @@ pub fn content(pattern: Regex, meaning: Option<Meaning>) -> Content {
             return Ok(true);
         }
         let Some(meaning) = &mut *meaning.borrow_mut() else { return Ok(false) };
-        let found = meaning.tell(record, |decoded| {
+        let found = meaning.tell(Asked::All, record, |decoded| {
             pattern.is_match(decoded.sentence.as_bytes()) || pattern.is_match(decoded.to_json().as_bytes())
         })?;
         Ok(found == Some(true))

@@ -41,71 +41,98 @@ fn batch(payload: &[u8], folder: &[String], decoded: &mut Decoded<'_>) {
     let (mut operations, mut list) = (Operations::of(payload, shape), OperationList::default());
     for operation in operations.by_ref() {
         if list.wants() {
-            let (facts, words) = operation_of(&operation, folder, decoded);
-            list.push(facts, || words);
+            let facts = || operation_facts(&operation, folder, decoded);
+            list.push(decoded, facts, || operation_words(&operation, folder, decoded));
         }
     }
     list.into_decoded(&head, operations.rest.len(), decoded);
 }
 
-fn operation_of(operation: &Operation<'_>, folder: &[String], decoded: &Decoded<'_>) -> (Value, String) {
+/// What an operation means, for programs.
+fn operation_facts(operation: &Operation<'_>, folder: &[String], decoded: &Decoded<'_>) -> Value {
     let name = operation.shape.name;
-    let said = name.replace('_', " ");
     let [first, second] = operation.slices;
     match operation.kind {
-        1 | 2 => {
-            let facts = json!({ "op": name, "key": plain(first), "value": decoded.secret(second) });
-            (facts, format!("{said} {} = {}", words(first), decoded.secret_words(second)))
+        1 | 2 => json!({ "op": name, "key": plain(first), "value": decoded.secret(second) }),
+        3 => json!({ "op": name, "length": first.len() }),
+        15 | 19 | 24 => json!({ "op": name, "key": plain(first), "end": plain(second) }),
+        20 | 21 => {
+            let range = RangeKey::of(operation);
+            let suffixes = range.suffixes.iter().map(|(suffix, value)| match value {
+                Some(value) => json!({ "suffix": plain(suffix), "value": decoded.secret(value) }),
+                None => json!({ "suffix": plain(suffix) }),
+            });
+            json!({ "op": name, "key": plain(first), "end": plain(range.end), "suffixes": suffixes.collect::<Vec<_>>() })
         }
-        3 => (json!({ "op": name, "length": first.len() }), format!("log data of {} B", first.len())),
-        15 | 19 | 24 => {
-            let facts = json!({ "op": name, "key": plain(first), "end": plain(second) });
-            (facts, format!("{said} {} to {}", words(first), words(second)))
+        22 | 26 => {
+            let mut facts = json!({ "op": name, "table": ingested_table(first) });
+            if operation.kind == 26 {
+                let mut blobs = second;
+                let count = varint(&mut blobs).unwrap_or(0);
+                let files: Vec<u64> = (0..count.min(blobs.len() as u64)).map_while(|_| varint(&mut blobs)).collect();
+                facts["blob_files"] = json!(files);
+            }
+            if is_absent(first, folder) {
+                facts["table_absent"] = json!(true);
+            }
+            facts
         }
-        20 | 21 => range_key(operation, decoded),
-        22 | 26 => ingested(operation, folder),
-        23 => {
-            let size = varint(&mut &*second);
-            (json!({ "op": name, "key": plain(first), "deletes_bytes": size }), format!("{said} {}", words(first)))
+        23 => json!({ "op": name, "key": plain(first), "deletes_bytes": varint(&mut &*second) }),
+        _ => json!({ "op": name, "key": plain(first) }),
+    }
+}
+
+/// The same for people.
+fn operation_words(operation: &Operation<'_>, folder: &[String], decoded: &Decoded<'_>) -> String {
+    let said = operation.shape.name.replace('_', " ");
+    let [first, second] = operation.slices;
+    match operation.kind {
+        1 | 2 => format!("{said} {} = {}", words(first), decoded.secret_words(second)),
+        3 => format!("log data of {} B", first.len()),
+        15 | 19 | 24 => format!("{said} {} to {}", words(first), words(second)),
+        20 | 21 => {
+            let range = RangeKey::of(operation);
+            let suffixes: Vec<String> = range.suffixes.iter().map(|(suffix, _)| words(suffix)).collect();
+            format!("{said} {} to {} ({})", words(first), words(range.end), suffixes.join(", "))
         }
-        _ => (json!({ "op": name, "key": plain(first) }), format!("{said} {}", words(first))),
+        22 | 26 => {
+            let absent = if is_absent(first, folder) { ", which is not there: its data stands in no log" } else { "" };
+            format!("ingested table {}{absent}", table_name(first))
+        }
+        _ => format!("{said} {}", words(first)),
     }
 }
 
 /// Keys of a range: its end and suffixes, with values where they are set, stand inside the second slice.
-fn range_key(operation: &Operation<'_>, decoded: &Decoded<'_>) -> (Value, String) {
-    let [begin, mut inside] = operation.slices;
-    let end = slice_of(&mut inside).unwrap_or_default();
-    let (mut suffixes, mut said) = (Vec::new(), Vec::new());
-    while let Some(suffix) = slice_of(&mut inside) {
-        let value = if operation.kind == 21 { slice_of(&mut inside) } else { None };
-        suffixes.push(match value {
-            Some(value) => json!({ "suffix": plain(suffix), "value": decoded.secret(value) }),
-            None => json!({ "suffix": plain(suffix) }),
-        });
-        said.push(words(suffix));
-    }
-    let name = operation.shape.name;
-    let facts = json!({ "op": name, "key": plain(begin), "end": plain(end), "suffixes": suffixes });
-    (facts, format!("{} {} to {} ({})", name.replace('_', " "), words(begin), words(end), said.join(", ")))
+struct RangeKey<'a> {
+    end: &'a [u8],
+    suffixes: Vec<(&'a [u8], Option<&'a [u8]>)>,
 }
 
-fn ingested(operation: &Operation<'_>, folder: &[String]) -> (Value, String) {
-    let [mut table, mut blobs] = operation.slices;
-    let number = varint(&mut table).unwrap_or(0);
-    let file = format!("{number:06}.sst");
-    let mut facts = json!({ "op": operation.shape.name, "table": number });
-    if operation.kind == 26 {
-        let count = varint(&mut blobs).unwrap_or(0);
-        let files: Vec<u64> = (0..count.min(blobs.len() as u64)).map_while(|_| varint(&mut blobs)).collect();
-        facts["blob_files"] = json!(files);
+impl<'a> RangeKey<'a> {
+    fn of(operation: &Operation<'a>) -> RangeKey<'a> {
+        let [_, mut inside] = operation.slices;
+        let end = slice_of(&mut inside).unwrap_or_default();
+        let mut suffixes = Vec::new();
+        while let Some(suffix) = slice_of(&mut inside) {
+            suffixes.push((suffix, if operation.kind == 21 { slice_of(&mut inside) } else { None }));
+        }
+        RangeKey { end, suffixes }
     }
-    let mut words = format!("ingested table {file}");
-    if !folder.is_empty() && !folder.contains(&file) {
-        facts["table_absent"] = json!(true);
-        words += ", which is not there: its data stands in no log";
-    }
-    (facts, words)
+}
+
+/// The number of a table that was taken in whole.
+fn ingested_table(mut slice: &[u8]) -> u64 {
+    varint(&mut slice).unwrap_or(0)
+}
+
+fn table_name(slice: &[u8]) -> String {
+    format!("{:06}.sst", ingested_table(slice))
+}
+
+/// The folder was seen, and the table is not in it.
+fn is_absent(slice: &[u8], folder: &[String]) -> bool {
+    !folder.is_empty() && !folder.contains(&table_name(slice))
 }
 
 #[cfg(test)]

@@ -71,7 +71,9 @@ fn tell(record: &Record<'_>, content: &[u8], magic: u16, decoded: &mut Decoded<'
         parts.push(format!("at {time}"));
     }
     if !body.blocks.is_empty() {
-        decoded.fact("blocks", body.blocks.iter().map(block_fact).collect::<Vec<Value>>());
+        if decoded.wants_facts() {
+            decoded.fact("blocks", body.blocks.iter().map(block_fact).collect::<Vec<Value>>());
+        }
         parts.extend(body.blocks.iter().take(LISTED).map(block_words));
         if let Some(more @ 1..) = body.blocks.len().checked_sub(LISTED) {
             parts.push(format!("and {more} more blocks"));

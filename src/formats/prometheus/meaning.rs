@@ -130,13 +130,13 @@ fn time(milliseconds: i64) -> String {
     micros.map_or_else(|| format!("{milliseconds} ms"), |micros| Time(micros).to_string())
 }
 
-fn number(value: f64) -> (Value, String) {
-    match value.to_bits() {
-        STALE => ("stale".into(), "stale".to_owned()),
-        // JSON has no such numbers.
-        _ if !value.is_finite() => (value.to_string().into(), value.to_string()),
-        _ => (value.into(), value.to_string()),
-    }
+fn number_words(value: f64) -> String {
+    if value.to_bits() == STALE { "stale".to_owned() } else { value.to_string() }
+}
+
+fn number_fact(value: f64) -> Value {
+    // JSON has no numbers that are none, or without an end.
+    if value.is_finite() { value.into() } else { number_words(value).into() }
 }
 
 /// What a series is called; `None` where no record before says it, so that the server drops its samples.
@@ -162,65 +162,80 @@ fn object(pairs: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
     Value::Object(pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
-/// One thing of a record: as JSON, and in words.
-fn one(thing: &Logged<'_>, names: &Names) -> (Value, String) {
-    let called = |number: u64| Called { known: names.get(&number).map(String::as_str), number };
+/// What a series is called in a record.
+fn called(number: u64, names: &Names) -> Called<'_> {
+    Called { known: names.get(&number).map(String::as_str), number }
+}
+
+/// One thing of a record, for programs.
+fn thing_facts(thing: &Logged<'_>, names: &Names) -> Value {
     let texts = |labels: &[(&[u8], &[u8])]| -> Value {
         Value::Array(labels.iter().map(|(name, value)| json!([plain(name), plain(value)])).collect())
     };
+    let series = |number: &u64| called(*number, names).fact();
     match thing {
-        Logged::Series(number, labels) => {
-            let name = name(labels);
-            (json!({"ref": number, "series": name, "labels": texts(labels)}), name)
+        Logged::Series(number, labels) => json!({"ref": number, "series": name(labels), "labels": texts(labels)}),
+        Logged::Sample(number, at, value) => object([series(number), ("value", number_fact(*value)), ("time", time(*at).into())]),
+        Logged::Tombstone(number, from, to) => object([series(number), ("from", time(*from).into()), ("to", time(*to).into())]),
+        Logged::Exemplar(number, at, value, labels) => {
+            object([series(number), ("labels", texts(labels)), ("value", number_fact(*value)), ("time", time(*at).into())])
         }
-        Logged::Sample(series, at, value) => {
-            let (called, (fact, shown)) = (called(*series), number(*value));
-            let words = format!("{} {shown} {}", called.words(), time(*at));
-            (object([called.fact(), ("value", fact), ("time", time(*at).into())]), words)
+        Logged::Marker(number, chunk) => {
+            let (file, offset) = chunk_place(*chunk);
+            object([series(number), ("chunk_file", file.into()), ("chunk_offset", offset.into())])
         }
-        Logged::Tombstone(series, from, to) => {
-            let called = called(*series);
-            let words = format!("{} deleted from {} to {}", called.words(), time(*from), time(*to));
-            (object([called.fact(), ("from", time(*from).into()), ("to", time(*to).into())]), words)
+        Logged::Metadata(number, kind, labels) => {
+            object([series(number), ("metric_type", metric_kind(*kind).into()), ("metadata", texts(labels))])
         }
-        Logged::Exemplar(series, at, value, labels) => {
-            let (called, (fact, shown)) = (called(*series), number(*value));
-            let words = format!("{} {} {shown} {}", called.words(), name(labels), time(*at));
-            (object([called.fact(), ("labels", texts(labels)), ("value", fact), ("time", time(*at).into())]), words)
-        }
-        Logged::Marker(series, chunk) => {
-            let (called, file, offset) = (called(*series), chunk >> 32, chunk & 0xFFFF_FFFF);
-            let words = format!("{} in chunk file {file} at {offset}", called.words());
-            (object([called.fact(), ("chunk_file", file.into()), ("chunk_offset", offset.into())]), words)
-        }
-        Logged::Metadata(series, kind, labels) => {
-            const KINDS: [&str; 8] =
-                ["unknown", "counter", "gauge", "histogram", "gauge histogram", "summary", "info", "state set"];
-            let (called, kind) = (called(*series), KINDS.get(usize::from(*kind)).copied().unwrap_or("unknown"));
-            let said: Vec<String> = labels.iter().map(|(name, value)| format!("{} {}", words(name), words(value))).collect();
-            let words = format!("{} is a {kind} {}", called.words(), said.join(", "));
-            (object([called.fact(), ("metric_type", kind.into()), ("metadata", texts(labels))]), words)
-        }
-        Logged::Histogram(series, at, outline) => {
-            let (called, (count, shown), (sum, total)) = (called(*series), number(outline.count), number(outline.sum));
-            let words = format!(
-                "{} histogram of {shown}, sum {total}, schema {}, {} buckets {}",
-                called.words(),
-                outline.schema,
-                outline.buckets,
-                time(*at)
-            );
-            let facts = [
-                called.fact(),
-                ("count", count),
-                ("sum", sum),
-                ("schema", outline.schema.into()),
-                ("buckets", outline.buckets.into()),
-                ("time", time(*at).into()),
-            ];
-            (object(facts), words)
-        }
+        Logged::Histogram(number, at, outline) => object([
+            series(number),
+            ("count", number_fact(outline.count)),
+            ("sum", number_fact(outline.sum)),
+            ("schema", outline.schema.into()),
+            ("buckets", outline.buckets.into()),
+            ("time", time(*at).into()),
+        ]),
     }
+}
+
+/// The same for people.
+fn thing_words(thing: &Logged<'_>, names: &Names) -> String {
+    let series = |number: &u64| called(*number, names).words();
+    match thing {
+        Logged::Series(_, labels) => name(labels),
+        Logged::Sample(number, at, value) => format!("{} {} {}", series(number), number_words(*value), time(*at)),
+        Logged::Tombstone(number, from, to) => format!("{} deleted from {} to {}", series(number), time(*from), time(*to)),
+        Logged::Exemplar(number, at, value, labels) => {
+            format!("{} {} {} {}", series(number), name(labels), number_words(*value), time(*at))
+        }
+        Logged::Marker(number, chunk) => {
+            let (file, offset) = chunk_place(*chunk);
+            format!("{} in chunk file {file} at {offset}", series(number))
+        }
+        Logged::Metadata(number, kind, labels) => {
+            let said: Vec<String> = labels.iter().map(|(name, value)| format!("{} {}", words(name), words(value))).collect();
+            format!("{} is a {} {}", series(number), metric_kind(*kind), said.join(", "))
+        }
+        Logged::Histogram(number, at, outline) => format!(
+            "{} histogram of {}, sum {}, schema {}, {} buckets {}",
+            series(number),
+            number_words(outline.count),
+            number_words(outline.sum),
+            outline.schema,
+            outline.buckets,
+            time(*at)
+        ),
+    }
+}
+
+/// The chunk file and the place in it that a marker names.
+const fn chunk_place(chunk: u64) -> (u64, u64) {
+    (chunk >> 32, chunk & 0xFFFF_FFFF)
+}
+
+fn metric_kind(kind: u8) -> &'static str {
+    const KINDS: [&str; 8] = ["unknown", "counter", "gauge", "histogram", "gauge histogram", "summary", "info", "state set"];
+    KINDS.get(usize::from(kind)).copied().unwrap_or("unknown")
 }
 
 fn say(kind: &str, things: &[Logged<'_>], names: &Names, decoded: &mut Decoded<'_>) {
@@ -249,10 +264,12 @@ fn say(kind: &str, things: &[Logged<'_>], names: &Names, decoded: &mut Decoded<'
         decoded.fact("unknown_series", dropped);
         sentence += &format!(", {dropped} of unknown series, which Prometheus drops");
     }
-    let mut said: Vec<String> = things.iter().take(NAMED).map(|thing| one(thing, names).1).collect();
+    let mut said: Vec<String> = things.iter().take(NAMED).map(|thing| thing_words(thing, names)).collect();
     if things.len() > NAMED {
         said.push(format!("{} more", things.len() - NAMED));
     }
     decoded.sentence = format!("{sentence}: {}", said.join("; "));
-    decoded.fact("list", Value::Array(things.iter().map(|thing| one(thing, names).0).collect()));
+    if decoded.wants_facts() {
+        decoded.fact("list", Value::Array(things.iter().map(|thing| thing_facts(thing, names)).collect()));
+    }
 }

@@ -83,56 +83,58 @@ fn batch(payload: &[u8], families: &Families, decoded: &mut Decoded<'_>) {
     let (mut operations, mut list) = (Operations::of(payload, shape), OperationList::default());
     for operation in operations.by_ref() {
         if list.wants() {
-            let (facts, words) = operation_of(&operation, families, decoded);
-            list.push(facts, || words);
+            let facts = || operation_facts(&operation, families, decoded);
+            list.push(decoded, facts, || operation_words(&operation, families, decoded));
         }
     }
     list.into_decoded(&head, operations.rest.len(), decoded);
 }
 
-fn operation_of(operation: &Operation<'_>, families: &Families, decoded: &Decoded<'_>) -> (Value, String) {
+/// What an operation means, for programs.
+fn operation_facts(operation: &Operation<'_>, families: &Families, decoded: &Decoded<'_>) -> Value {
     let name = operation.shape.name;
     let [first, second] = operation.slices;
-    let family = families.get(&operation.family).cloned().unwrap_or_else(|| operation.family.to_string());
-    let place = if operation.family == 0 { String::new() } else { format!("[{family}] ") };
+    let family = || families.get(&operation.family).cloned().unwrap_or_else(|| operation.family.to_string());
     match operation.kind {
-        9 | 13 | 18 | 19 => (json!({ "op": name }), name.replace('_', " ")),
-        3 => (json!({ "op": name, "length": first.len() }), format!("log data of {} B", first.len())),
-        10..=12 => (json!({ "op": name, "transaction": plain(first) }), format!("{} {}", name.replace('_', " "), words(first))),
-        21 => {
-            let facts = json!({ "op": name, "transaction": plain(second), "timestamp": plain(first) });
-            (facts, format!("commit {}", words(second)))
-        }
-        14 | 15 => {
-            let facts = json!({ "op": name, "column_family": family, "key": plain(first), "end": plain(second) });
-            (facts, format!("delete range {place}{} to {}", words(first), words(second)))
-        }
-        _ if operation.shape.slices == 1 => {
-            let facts = json!({ "op": name, "column_family": family, "key": plain(first) });
-            (facts, format!("{} {place}{}", name.replace('_', " "), words(first)))
-        }
+        9 | 13 | 18 | 19 => json!({ "op": name }),
+        3 => json!({ "op": name, "length": first.len() }),
+        10..=12 => json!({ "op": name, "transaction": plain(first) }),
+        21 => json!({ "op": name, "transaction": plain(second), "timestamp": plain(first) }),
+        14 | 15 => json!({ "op": name, "column_family": family(), "key": plain(first), "end": plain(second) }),
+        _ if operation.shape.slices == 1 => json!({ "op": name, "column_family": family(), "key": plain(first) }),
         22 | 23 => {
-            let columns = columns_of(second);
-            let shown = columns.as_ref().map(|names| names.iter().map(|name| plain(name)).collect::<Vec<_>>());
-            let facts = json!({
-                "op": name, "column_family": family, "key": plain(first), "columns": shown, "value": decoded.secret(second)
-            });
-            let told = columns.map_or_else(String::new, |names| {
-                format!(
-                    "{}: ",
-                    names
-                        .iter()
-                        .map(|name| if name.is_empty() { "(unnamed)".to_owned() } else { words(name) })
-                        .collect::<Vec<_>>()
-                        .join(", ")
-                )
-            });
-            (facts, format!("entity {place}{} = {told}{}", words(first), decoded.secret_words(second)))
+            let columns = columns_of(second).map(|names| names.iter().map(|name| plain(name)).collect::<Vec<_>>());
+            json!({
+                "op": name, "column_family": family(), "key": plain(first), "columns": columns, "value": decoded.secret(second)
+            })
         }
-        _ => {
-            let facts = json!({ "op": name, "column_family": family, "key": plain(first), "value": decoded.secret(second) });
-            (facts, format!("{} {place}{} = {}", name.replace('_', " "), words(first), decoded.secret_words(second)))
+        _ => json!({ "op": name, "column_family": family(), "key": plain(first), "value": decoded.secret(second) }),
+    }
+}
+
+/// The same for people.
+fn operation_words(operation: &Operation<'_>, families: &Families, decoded: &Decoded<'_>) -> String {
+    let said = operation.shape.name.replace('_', " ");
+    let [first, second] = operation.slices;
+    let place = match families.get(&operation.family) {
+        _ if operation.family == 0 => String::new(),
+        Some(family) => format!("[{family}] "),
+        None => format!("[{}] ", operation.family),
+    };
+    match operation.kind {
+        9 | 13 | 18 | 19 => said,
+        3 => format!("log data of {} B", first.len()),
+        10..=12 => format!("{said} {}", words(first)),
+        21 => format!("commit {}", words(second)),
+        14 | 15 => format!("delete range {place}{} to {}", words(first), words(second)),
+        _ if operation.shape.slices == 1 => format!("{said} {place}{}", words(first)),
+        22 | 23 => {
+            let named = |name: &&[u8]| if name.is_empty() { "(unnamed)".to_owned() } else { words(name) };
+            let told = columns_of(second)
+                .map_or_else(String::new, |names| format!("{}: ", names.iter().map(named).collect::<Vec<_>>().join(", ")));
+            format!("entity {place}{} = {told}{}", words(first), decoded.secret_words(second))
         }
+        _ => format!("{said} {place}{} = {}", words(first), decoded.secret_words(second)),
     }
 }
 
@@ -256,7 +258,8 @@ mod tests {
         let payload = [&7u64.to_le_bytes()[..], &1u32.to_le_bytes(), operation].concat();
         let families = Families::from([(0, "default".to_owned()), (2, "orders".to_owned())]);
         let operation = Operations::of(&payload, shape).next().expect("an operation");
-        operation_of(&operation, &families, &Decoded::new(Secrets::Shown))
+        let decoded = Decoded::new(Secrets::Shown);
+        (operation_facts(&operation, &families, &decoded), operation_words(&operation, &families, &decoded))
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Written by hand into a buffer that is used again: a log has millions of records, and a tree of values for each costs more than
 //! reading it.
 
+use walctl::formats::Asked;
 use walctl::model::{Field, Payload, Record, Result, Value};
 use walctl::ops::read::Shown;
 
@@ -71,7 +72,7 @@ impl Json {
         self.payload(buf, &record.payload, spill)?;
         self.meta(buf, record);
         if let Some(meaning) = &mut self.meaning {
-            meaning.tell(record, |decoded| {
+            meaning.tell(Asked::Facts, record, |decoded| {
                 buf.extend_from_slice(b",\"decoded\":");
                 document_text(buf, &decoded.to_json());
             })?;

@@ -1,6 +1,6 @@
 //! What records mean, as their format decodes them.
 
-use walctl::formats::{Decoded, Decoder, Secrets, decode};
+use walctl::formats::{Asked, Decoded, Decoder, Secrets, decode};
 use walctl::model::{Record, Result};
 use walctl::ops::open::Input;
 
@@ -28,10 +28,11 @@ impl Meaning {
         Ok(Some(Meaning { decoder: decode(&input.source), hiding, room: Vec::new() }))
     }
 
-    /// Hands over what a record means, if that is known.
-    pub fn tell<T>(&mut self, record: &Record<'_>, see: impl FnOnce(&Decoded<'_>) -> T) -> Result<Option<T>> {
+    /// Hands over what of a record's meaning is asked for, if that is known.
+    pub fn tell<T>(&mut self, asked: Asked, record: &Record<'_>, see: impl FnOnce(&Decoded<'_>) -> T) -> Result<Option<T>> {
         let hash = |bytes: &[u8]| self.hiding.as_ref().map_or_else(String::new, |hiding| hiding.of_bytes(bytes));
-        let mut decoded = Decoded::new(if self.hiding.is_some() { Secrets::Hidden(&hash) } else { Secrets::Shown });
+        let secrets = if self.hiding.is_some() { Secrets::Hidden(&hash) } else { Secrets::Shown };
+        let mut decoded = Decoded::new(secrets).only(asked);
         decode(&mut self.decoder, record, &mut self.room, &mut decoded)?;
         Ok(if decoded.is_empty() { None } else { Some(see(&decoded)) })
     }

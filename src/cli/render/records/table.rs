@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use regex::bytes::Regex;
 use walctl::disk::Segment;
-use walctl::formats::Numbers;
+use walctl::formats::{Asked, Numbers};
 use walctl::model::{Damage, Payload, Record, Result, Time};
 use walctl::ops::read::Shown;
 
@@ -351,7 +351,7 @@ impl RecordTable {
         // In words it needs the room of a line; what the header says besides is in the JSON.
         let sentence = match &mut self.meaning {
             Some(meaning) if self.view == View::Auto && self.redact.is_none() => {
-                meaning.tell(record, |decoded| escape::line(&decoded.sentence))?
+                meaning.tell(Asked::Words, record, |decoded| escape::line(&decoded.sentence))?
             }
             _ => None,
         };
