@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use walctl::disk::{Disk, Entry, File, Open, RealDisk};
 use walctl::formats::Format;
@@ -15,6 +16,8 @@ use crate::formats::{Found, Got, cases, expected, foreign, keys, logs_below, rea
 struct Worn {
     file: String,
     bad: Range<u64>,
+    /// How often a file was opened.
+    opened: Arc<AtomicUsize>,
 }
 
 #[derive(Debug)]
@@ -38,6 +41,7 @@ impl Disk for Worn {
 
     fn open(&self, path: &Path, how: Open) -> Result<Box<dyn File>> {
         let file = RealDisk.open(path, how)?;
+        self.opened.fetch_add(1, Ordering::Relaxed);
         let hit = path.file_name().is_some_and(|name| name.to_str() == Some(&self.file));
         Ok(if hit { Box::new(WornFile { file, bad: self.bad.clone() }) } else { file })
     }
@@ -122,7 +126,7 @@ fn same(one: &Got, other: &Got) -> bool {
 
 /// What is wrong with reading a log of which a range of one file is refused.
 fn check(format: &Format, dir: &Path, keys: &Keys, clean: &Found, file: &str, bad: &Range<u64>) -> Vec<String> {
-    let disk: Arc<dyn Disk> = Arc::new(Worn { file: file.to_owned(), bad: bad.clone() });
+    let disk: Arc<dyn Disk> = Arc::new(Worn { file: file.to_owned(), bad: bad.clone(), opened: Arc::default() });
     let source = format.log_in(disk, dir).expect("it can be listed");
     let mut found = Found::default();
     read(format, &source, keys, "", &mut found);
@@ -172,4 +176,30 @@ fn what_the_system_refuses_costs_the_records_that_touch_it_and_no_other() {
     }
     assert!(failed.is_empty(), "{looks} looks:\n{}", failed.join("\n"));
     assert!(looks > 100, "{looks} looks");
+}
+
+#[test]
+fn how_often_files_are_opened_does_not_grow_with_the_records() {
+    let (mut formats, mut failed) = (0, Vec::new());
+    for format in foreign() {
+        let mut asked = false;
+        for (case, dir) in cases(format.name).into_iter().filter(|(case, _)| case.starts_with("clean")) {
+            for log in logs_below(format, &dir.join("wal")) {
+                let opened = Arc::new(AtomicUsize::new(0));
+                let disk: Arc<dyn Disk> = Arc::new(Worn { file: String::new(), bad: 0..0, opened: opened.clone() });
+                let source = format.log_in(disk, &log).expect("it can be listed");
+                let mut found = Found::default();
+                read(format, &source, &keys(&expected(&dir)), "", &mut found);
+                let (opened, most) = (opened.load(Ordering::Relaxed), 8 * (source.segments.len() + 1));
+                asked |= found.records.len() > most;
+                if opened > most {
+                    let (files, records) = (source.segments.len(), found.records.len());
+                    failed.push(format!("{}/{case}: {files} files of {records} records are opened {opened} times", format.name));
+                }
+            }
+        }
+        formats += usize::from(asked);
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+    assert!(formats >= 8, "only {formats} formats have a log with enough records");
 }

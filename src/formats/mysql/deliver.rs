@@ -26,9 +26,10 @@ impl Walker<'_, '_> {
             return Ok(());
         }
         let fields = fields(event, &part);
-        let file = self.visit.source.file(self.visit.segment)?;
-        let again = |take: &mut dyn FnMut(&[u8]) -> Result<()>| read_again(&file, event, take);
-        let payload = if bytes <= HELD { Payload::Whole(head) } else { Payload::Long(bytes, &again) };
+        let file = if bytes > HELD { Some(self.visit.source.file(self.visit.segment)?) } else { None };
+        let again =
+            |take: &mut dyn FnMut(&[u8]) -> Result<()>| file.as_ref().map_or(Ok(()), |file| read_again(file, event, take));
+        let payload = if file.is_none() { Payload::Whole(head) } else { Payload::Long(bytes, &again) };
         self.sink.record(&Record {
             kind: name_of(event.kind).unwrap_or(UNKNOWN),
             time: (event.time > 0).then(|| Time(u64::from(event.time) * 1_000_000)),
@@ -47,9 +48,10 @@ impl Walker<'_, '_> {
         let bytes = u64::from(event.length) - HEADER;
         let held = usize::try_from(bytes.min(HELD)).expect("a few megabytes");
         let head = self.cursor.bytes(event.body(), held);
-        let file = self.visit.source.file(self.visit.segment)?;
-        let again = |take: &mut dyn FnMut(&[u8]) -> Result<()>| read_again(&file, event, take);
-        let payload = if bytes <= HELD { Payload::Whole(head) } else { Payload::Long(bytes, &again) };
+        let file = if bytes > HELD { Some(self.visit.source.file(self.visit.segment)?) } else { None };
+        let again =
+            |take: &mut dyn FnMut(&[u8]) -> Result<()>| file.as_ref().map_or(Ok(()), |file| read_again(file, event, take));
+        let payload = if file.is_none() { Payload::Whole(head) } else { Payload::Long(bytes, &again) };
         self.sink.record(&Record {
             kind: ENCRYPTED,
             payload,

@@ -66,19 +66,22 @@ impl Walker<'_, '_> {
         if begun.pieces > 1 {
             fields.push(text("fragments", begun.pieces));
         }
-        let file = self.visit.source.file(self.visit.segment)?;
-        let again = |take: &mut dyn FnMut(&[u8]) -> Result<()>| read_again(&file, begun, take);
-        let payload = match &body {
-            RecordBody::Held(bytes) | RecordBody::Closed(bytes) => Payload::Whole(bytes),
-            RecordBody::Long(..) => Payload::Long(bytes, &again),
-        };
-        self.sink.record(&Record {
+        let record = Record {
             kind,
             time: extent.time(),
             fields: &fields,
-            payload,
             ..Record::at(Span::new(self.visit.segment.id, begun.start, begun.end))
-        })
+        };
+        match &body {
+            RecordBody::Held(held) | RecordBody::Closed(held) => {
+                self.sink.record(&Record { payload: Payload::Whole(held), ..record })
+            }
+            RecordBody::Long(..) => {
+                let file = self.visit.source.file(self.visit.segment)?;
+                let again = |take: &mut dyn FnMut(&[u8]) -> Result<()>| read_again(&file, begun, take);
+                self.sink.record(&Record { payload: Payload::Long(bytes, &again), ..record })
+            }
+        }
     }
 
     /// What the pieces hold, unpacked; `None` when it is damage.

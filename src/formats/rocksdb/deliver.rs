@@ -60,19 +60,24 @@ impl Walker<'_, '_> {
         if self.visit.want.counts_only || !wanted {
             return Ok(());
         }
-        let file = self.visit.source.file(self.visit.segment)?;
-        let again = |take: &mut dyn FnMut(&[u8]) -> Result<()>| hand_over(Fragments::of(file.clone(), &pending), take);
-        let unpacked = |take: &mut dyn FnMut(&[u8]) -> Result<()>| unpack(&file, pending, take);
-        let payload = match &content {
-            RecordContent::Held(bytes) => Payload::Whole(bytes),
-            RecordContent::Again(length) => Payload::Long(*length, &again),
-            RecordContent::Unpacked(length) => Payload::Long(*length, &unpacked),
-        };
-        self.sink.record(&Record { payload, ..record })?;
-        if let RecordContent::Held(bytes) = content {
-            self.joined = bytes;
+        let file = || self.visit.source.file(self.visit.segment);
+        match content {
+            RecordContent::Held(bytes) => {
+                self.sink.record(&Record { payload: Payload::Whole(&bytes), ..record })?;
+                self.joined = bytes;
+                Ok(())
+            }
+            RecordContent::Again(length) => {
+                let file = file()?;
+                let again = |take: &mut dyn FnMut(&[u8]) -> Result<()>| hand_over(Fragments::of(file.clone(), &pending), take);
+                self.sink.record(&Record { payload: Payload::Long(length, &again), ..record })
+            }
+            RecordContent::Unpacked(length) => {
+                let file = file()?;
+                let unpacked = |take: &mut dyn FnMut(&[u8]) -> Result<()>| unpack(&file, pending, take);
+                self.sink.record(&Record { payload: Payload::Long(length, &unpacked), ..record })
+            }
         }
-        Ok(())
     }
 
     /// The head of the batch and what the record holds; `None` when it is damage.
