@@ -81,8 +81,13 @@ pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Verifies a log over and over for a while: nothing of a running server is damage. How often is said where a test's output is shown.
+/// Says how often was looked, where a test's output is shown.
 #[expect(clippy::print_stderr, reason = "a campaign counts the looks")]
+pub fn told(looks: usize, log: &str, begun: Instant) {
+    eprintln!("{looks} looks at {log} in {} s", begun.elapsed().as_secs());
+}
+
+/// Verifies a log over and over for a while: nothing of a running server is damage.
 pub fn look_beside(sandbox: &Sandbox, log: &str) {
     let (begin, mut looks) = (Instant::now(), 0);
     while begin.elapsed() < looking() || looks < 5 {
@@ -90,7 +95,7 @@ pub fn look_beside(sandbox: &Sandbox, log: &str) {
         assert_eq!(ran.code, 0, "beside the running server: {}{}", ran.stdout, ran.stderr);
         looks += 1;
     }
-    eprintln!("{looks} looks at {log} in {} s", begin.elapsed().as_secs());
+    told(looks, log, begin);
     let refused = sandbox.run(&["repair", log]);
     assert!(refused.code == 0 || refused.code == 5, "repair beside the server: {}{}", refused.stdout, refused.stderr);
 }

@@ -10,10 +10,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
 
+use crate::live_servers::{looking, told};
 use crate::support::sandbox::{Sandbox, wait};
 
-/// How long the looks beside a running writer go on.
-const BESIDE: Duration = Duration::from_secs(6);
 /// How often a writer is killed.
 const KILLS: u64 = 6;
 
@@ -101,7 +100,7 @@ fn beside_a_running_sqlite_nothing_is_called_damaged() {
         fs::create_dir(sandbox.path().join("LOG")).expect("room for a folder");
         let writer = Writer::start(&sandbox.path().join("LOG/app.db"), 1, checkpoint);
         let (begun, mut looks, mut alarms) = (Instant::now(), 0, Vec::new());
-        while begun.elapsed() < BESIDE {
+        while begun.elapsed() < looking().max(Duration::from_secs(6)) {
             for words in
                 [&["verify", "LOG"][..], &["verify", "LOG/app.db-wal"], &["stats", "LOG"], &["dump", "LOG", "--limit", "2000"]]
             {
@@ -118,6 +117,7 @@ fn beside_a_running_sqlite_nothing_is_called_damaged() {
             }
         }
         drop(writer);
+        told(looks, "LOG", begun);
         assert!(alarms.is_empty(), "{} of {looks} looks:\n{}", alarms.len(), alarms[0]);
         assert!(looks >= 8, "{looks} looks prove little");
     }
