@@ -125,7 +125,8 @@ impl OpenLog {
         let notes = [tail.notes(dir), gaps(&disk, dir)?].concat();
         let spares = Arc::new(Spares::new(&disk, dir));
         let mut log = OpenLog {
-            space: Space::new(&disk, &standing, dir, &options, (log_id, &spares)),
+            // Only now it is known that it is a log of ours, or is to become one.
+            space: Space::new(&disk, &standing, dir, &options, (log_id, &spares))?,
             spares,
             standing,
             pins: Arc::new(pins),
@@ -149,9 +150,6 @@ impl OpenLog {
             lock,
         };
         log.durable_to(log.durable);
-        // Only now it is known that it is a log of ours, or is to become one.
-        sweep(log.disk.as_ref(), &next_path(dir))?;
-        log.spares.sweep()?;
         log.resume(tail)?;
         if log.options.retain.any() {
             let (disk, standing, retain) = (&log.disk, &log.standing, &log.options.retain);
@@ -258,7 +256,11 @@ impl OpenLog {
             self.leave_remains(end)?;
         }
         let active = self.active.as_mut().expect("it was there a moment ago");
-        match put(active, &mut self.stage, bytes, self.space.claim(end)) {
+        let mut put_there = put(active, &mut self.stage, bytes, self.space.claim(end));
+        if put_there.as_ref().is_err_and(is_no_space) && self.space.gave_back() {
+            put_there = put(active, &mut self.stage, bytes, self.space.claim(end));
+        }
+        match put_there {
             Ok(true) => self.counters.past_cache(),
             Ok(false) => {}
             Err(error) => return Err(self.cut_back(error)),

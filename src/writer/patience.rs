@@ -54,9 +54,49 @@ impl Patience {
     }
 }
 
+/// The thread that served tasks expects them back at once, as long as they came back before.
+#[derive(Debug, Default)]
+pub(super) struct Hope {
+    /// So many times in a row nobody came.
+    vain: u32,
+    /// So many groups are served before it hopes again.
+    resigned: u32,
+}
+
+impl Hope {
+    /// So long it looks for them.
+    pub const LENGTH: Duration = Duration::from_micros(20);
+
+    /// Whether it looks this time.
+    pub fn is_left(&mut self) -> bool {
+        self.resigned = self.resigned.saturating_sub(1);
+        self.resigned == 0
+    }
+
+    /// Each time that was in vain, it waits twice as long before it hopes again.
+    pub fn was_right(&mut self, came: bool) {
+        self.vain = if came { 0 } else { (self.vain + 1).min(8) };
+        self.resigned = if came { 0 } else { 1 << self.vain };
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hope_in_vain_comes_back_ever_later_and_one_that_is_fulfilled_stays() {
+        let (mut hope, mut looked) = (Hope::default(), Vec::new());
+        for group in 0..600 {
+            if hope.is_left() {
+                looked.push(group);
+                hope.was_right(false);
+            }
+        }
+        assert_eq!(looked, [0, 2, 6, 14, 30, 62, 126, 254, 510]);
+        hope.was_right(true);
+        assert!((0..100).all(|_| hope.is_left()));
+    }
 
     const fn us(micros: u64) -> Duration {
         Duration::from_micros(micros)

@@ -67,7 +67,7 @@ pub(super) struct Shared {
     pub queue: Mutex<Queue>,
     pub log: Mutex<OpenLog>,
     /// [`Queue::callers`], for a leader to watch without the lock.
-    callers: AtomicUsize,
+    pub callers: AtomicUsize,
     /// Handles that can append: when all of them wait, no other record can come.
     pub handles: AtomicUsize,
     /// There is room in the queue again.

@@ -1,11 +1,12 @@
 //! The threads of a writer: one commits tickets that no caller waits for, one syncs at intervals, one seals old segments.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::leader::Shared;
 use super::log::OpenLog;
-use super::primitives::{Arc, JoinHandle, MutexGuard, Ordering, is_current, lock, spawn, wait_for};
+use super::primitives::{Arc, JoinHandle, MutexGuard, Ordering, is_current, lock, spawn, wait_for, yield_now};
 use crate::model::{Error, Result};
+use crate::writer::patience::Hope;
 use crate::writer::retention::Retention;
 use crate::writer::sync::SyncMode;
 
@@ -66,11 +67,13 @@ impl Shared {
     }
 
     fn commit(&self) {
+        let mut hope = Hope::default();
         loop {
             let seen = self.committer_word.0.load(Ordering::Acquire);
             let mut queue = self.queue();
             if !queue.busy && !queue.is_empty() {
                 self.lead(queue);
+                self.linger(&mut hope);
                 continue;
             }
             if self.stop.load(Ordering::Acquire) {
@@ -79,6 +82,19 @@ impl Shared {
             queue.committer_idle = true;
             drop(queue);
             self.committer_word.wait(seen);
+        }
+    }
+
+    /// Waits a moment for the tasks that were just served, if they came back the last time: to be woken takes longer than to look.
+    fn linger(&self, hope: &mut Hope) {
+        if hope.is_left() {
+            let since = Instant::now();
+            let mut came = false;
+            while !came && since.elapsed() < Hope::LENGTH {
+                yield_now();
+                came = self.callers.load(Ordering::Relaxed) > 0;
+            }
+            hope.was_right(came);
         }
     }
 
