@@ -145,15 +145,45 @@ pub const KINDS: &[&str] = &[
 /// How many of them are no commands.
 const BESIDES: usize = 3;
 
-/// The known command of this name, in capital letters.
+/// No command has a longer name.
+const LONGEST: usize = 20;
+const COMMANDS: usize = KINDS.len() - BESIDES;
+
+/// A name as numbers that are in the order of names: to look one up by comparing texts took half of a walk.
+type PackedName = (u128, u32);
+
+const fn pack(name: &[u8]) -> PackedName {
+    let (mut high, mut low, mut at) = (0, 0, 0);
+    while at < LONGEST {
+        let byte = if at < name.len() { name[at].to_ascii_uppercase() } else { 0 };
+        if at < 16 {
+            high = high << 8 | byte as u128;
+        } else {
+            low = low << 8 | byte as u32;
+        }
+        at += 1;
+    }
+    (high, low)
+}
+
+/// The names of all commands, in order as they are.
+static PACKED: [PackedName; COMMANDS] = {
+    let (mut packed, mut at) = ([(0, 0); COMMANDS], 0);
+    while at < COMMANDS {
+        assert!(KINDS[at].len() <= LONGEST);
+        packed[at] = pack(KINDS[at].as_bytes());
+        at += 1;
+    }
+    packed
+};
+
+/// The known command of this name, whether or not it is written in capital letters.
 pub fn kind_of(name: &[u8]) -> Option<&'static str> {
-    const LONGEST: usize = 20;
-    let mut upper = [0; LONGEST];
-    let room = upper.get_mut(..name.len())?;
-    room.copy_from_slice(name);
-    room.make_ascii_uppercase();
-    let commands = &KINDS[..KINDS.len() - BESIDES];
-    commands.binary_search_by(|known| known.as_bytes().cmp(room)).ok().map(|index| commands[index])
+    // A zero would pass for the end of a name.
+    if name.len() > LONGEST || name.contains(&0) {
+        return None;
+    }
+    PACKED.binary_search(&pack(name)).ok().map(|index| KINDS[index])
 }
 
 /// Which arguments of a command are keys: of `arguments` the first is its name.
@@ -193,6 +223,10 @@ mod tests {
         assert!(commands.is_sorted(), "a search by halves needs order");
         assert!(commands.iter().all(|command| kind_of(command.to_lowercase().as_bytes()) == Some(command)));
         assert_eq!((kind_of(b"other"), kind_of(b"JSON.SET"), kind_of(b""), kind_of(&[b'A'; 40])), (None, None, None, None));
+        assert_eq!(
+            (kind_of(b"SET\0"), kind_of(b"GEORADIUSBYMEMBER"), kind_of(b"GEORADIUSBYMEMBERS")),
+            (None, Some("GEORADIUSBYMEMBER"), None)
+        );
     }
 
     #[test]
