@@ -63,6 +63,10 @@ fn write(system: &str, dir: &str, from: u64, count: u64) -> Result<(), Failure> 
         "nodedb" => nodedb_log::write(dir, numbers, true),
         #[cfg(feature = "nodedb")]
         "nodedb-buffered" => nodedb_log::write(dir, numbers, false),
+        #[cfg(feature = "raft-engine")]
+        "raft-engine" => raft_log::write(dir, numbers, true),
+        #[cfg(feature = "raft-engine")]
+        "raft-engine-plain" => raft_log::write(dir, numbers, false),
         #[cfg(feature = "rivven")]
         "rivven" => rivven_log::write(dir, numbers),
         #[cfg(feature = "allsource")]
@@ -77,6 +81,8 @@ fn read(system: &str, dir: &str) -> Result<(), Failure> {
         "ironwal" | "ironwal-batches" | "ironwal-one-segment" => ironwal_log::read(dir),
         #[cfg(feature = "nodedb")]
         "nodedb" | "nodedb-buffered" => nodedb_log::read(dir),
+        #[cfg(feature = "raft-engine")]
+        "raft-engine" | "raft-engine-plain" => raft_log::read(dir),
         #[cfg(feature = "rivven")]
         "rivven" => rivven_log::read(dir),
         #[cfg(feature = "allsource")]
@@ -168,6 +174,62 @@ mod nodedb_log {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(feature = "raft-engine")]
+mod raft_log {
+    use raft_engine::{Config, Engine, LogBatch, ReadableSize};
+
+    use super::{Failure, SEGMENT, acknowledged, found, payload};
+
+    /// Records go to these groups by turns.
+    const GROUPS: u64 = 3;
+
+    /// Files are small, and what is old is soon written anew into the other queue.
+    fn config(dir: &str, recycles: bool) -> Config {
+        Config {
+            dir: dir.to_owned(),
+            target_file_size: ReadableSize(SEGMENT),
+            purge_threshold: ReadableSize(8 * SEGMENT),
+            batch_compression_threshold: ReadableSize(2000),
+            enable_log_recycle: recycles,
+            ..Config::default()
+        }
+    }
+
+    /// Two records a batch, synced each.
+    pub fn write(dir: &str, numbers: std::ops::Range<u64>, recycles: bool) -> Result<(), Failure> {
+        let engine = Engine::open(config(dir, recycles))?;
+        let mut next = numbers.start;
+        while next < numbers.end {
+            let (end, mut batch) = (numbers.end.min(next + 2), LogBatch::default());
+            for number in next..end {
+                batch.put(1 + number % GROUPS, number.to_string().into_bytes(), payload(number).into_bytes())?;
+            }
+            engine.write(&mut batch, true)?;
+            for number in next..end {
+                acknowledged(number)?;
+            }
+            if next % 64 == 0 {
+                engine.purge_expired_files()?;
+            }
+            next = end;
+        }
+        Ok(())
+    }
+
+    pub fn read(dir: &str) -> Result<(), Failure> {
+        let engine = Engine::open(config(dir, false))?;
+        let mut result = Ok(());
+        for group in 1..=GROUPS {
+            engine.scan_raw_messages(group, None, None, false, |_, value| {
+                result = found(value);
+                result.is_ok()
+            })?;
+            std::mem::replace(&mut result, Ok(()))?;
+        }
+        result
     }
 }
 
