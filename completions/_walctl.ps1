@@ -151,7 +151,7 @@ Register-ArgumentCompleter -Native -CommandName 'walctl' -ScriptBlock {
             [CompletionResult]::new('--accept-running', '--accept-running', [CompletionResultType]::ParameterName, 'Mend another system''s log although a process has it open or locked')
             [CompletionResult]::new('--yes', '--yes', [CompletionResultType]::ParameterName, 'Confirm --at or --accept-hole; nothing else asks')
             [CompletionResult]::new('--from-dwb', '--from-dwb', [CompletionResultType]::ParameterName, 'Restore a torn end from nodedb''s double-write file, and cut only what that file does not hold')
-            [CompletionResult]::new('--undo', '--undo', [CompletionResultType]::ParameterName, 'Put back the cuts of the newest repair, unless the log has grown since')
+            [CompletionResult]::new('--undo', '--undo', [CompletionResultType]::ParameterName, 'Put back the cuts of the newest repair, unless something was written behind them since')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Results as JSON, one object a line; failures as one JSON object on standard error')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print no results and no progress; only the exit code answers')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print no results and no progress; only the exit code answers')

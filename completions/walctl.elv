@@ -145,7 +145,7 @@ set edit:completion:arg-completer[walctl] = {|@words|
             cand --accept-running 'Mend another system''s log although a process has it open or locked'
             cand --yes 'Confirm --at or --accept-hole; nothing else asks'
             cand --from-dwb 'Restore a torn end from nodedb''s double-write file, and cut only what that file does not hold'
-            cand --undo 'Put back the cuts of the newest repair, unless the log has grown since'
+            cand --undo 'Put back the cuts of the newest repair, unless something was written behind them since'
             cand --json 'Results as JSON, one object a line; failures as one JSON object on standard error'
             cand -q 'Print no results and no progress; only the exit code answers'
             cand --quiet 'Print no results and no progress; only the exit code answers'

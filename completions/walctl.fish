@@ -223,7 +223,7 @@ complete -c walctl -n "__fish_walctl_using_subcommand repair" -l accept-suspect 
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -l accept-running -d 'Mend another system\'s log although a process has it open or locked'
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -l yes -d 'Confirm --at or --accept-hole; nothing else asks'
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -l from-dwb -d 'Restore a torn end from nodedb\'s double-write file, and cut only what that file does not hold'
-complete -c walctl -n "__fish_walctl_using_subcommand repair" -l undo -d 'Put back the cuts of the newest repair, unless the log has grown since'
+complete -c walctl -n "__fish_walctl_using_subcommand repair" -l undo -d 'Put back the cuts of the newest repair, unless something was written behind them since'
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -l json -d 'Results as JSON, one object a line; failures as one JSON object on standard error'
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -s q -l quiet -d 'Print no results and no progress; only the exit code answers'
 complete -c walctl -n "__fish_walctl_using_subcommand repair" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -472,6 +472,7 @@ pub mod ops {
         mod map;
         mod media;
         mod pauses;
+        mod restart;
         mod stats;
         mod times;
         mod verify;

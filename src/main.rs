@@ -84,6 +84,7 @@ mod cli {
             mod accepted;
             pub mod brief;
             pub mod json;
+            pub mod holes;
             pub mod map;
             pub mod metrics;
             mod portion;
@@ -91,7 +92,7 @@ mod cli {
             mod shared;
             pub mod text;
             pub use seen::{SeenView, counts};
-            pub use shared::LookedBeside;
+            pub use shared::{LookedBeside, range_words};
             use shared::{log_path, merged, place, readable, segment_name, some_of};
         }
     }

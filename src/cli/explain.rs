@@ -122,7 +122,10 @@ const fn helps(verdict: Verdict) -> &'static str {
         Verdict::Suspect => "compare with a replica; walctl repair LOG --accept-suspect cuts the tail after saving its bytes",
         Verdict::Unreadable => "look at the kernel's log and copy the log to another disk; then check the copy",
         Verdict::Foreign => "find out which files belong here; walctl repair LOG --salvage NEW takes what is valid",
-        Verdict::Missing => "look for the segments in an archive or a backup; walctl repair LOG --salvage NEW takes the rest",
+        Verdict::Missing => {
+            "first look for the segments in a backup, an archive or a replica, copy them into the folder and verify again; if no copy is left \
+             anywhere: walctl repair LOG --accept-hole A..B --yes where walctl verify LOG names it, else walctl repair LOG --salvage NEW"
+        }
         Verdict::Corrupt => "restore the segment from a backup or a replica; walctl repair LOG --salvage NEW takes the rest",
     }
 }

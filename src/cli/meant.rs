@@ -8,13 +8,23 @@ use super::hint::show;
 const OTHER_NAMES: [(&str, &[&str]); 9] = [
     ("verify", &["check", "fsck", "validate", "test", "scan", "inspect", "diagnose", "status", "health"]),
     ("dump", &["cat", "show", "print", "read", "less", "head", "tail", "ls", "list", "export"]),
-    ("repair", &["fix", "mend", "recover", "restore", "truncate", "cut", "salvage", "undo"]),
+    ("repair", &["fix", "mend", "recover", "restore", "truncate", "cut", "salvage", "undo", "revert", "rollback"]),
     ("append", &["write", "add", "put", "insert", "import"]),
     ("rotate", &["prune", "archive", "seal", "compact", "purge", "clean"]),
     ("stats", &["info", "count", "measure", "du", "size", "summary"]),
     ("diff", &["compare", "cmp"]),
     ("browse", &["view", "ui", "tui", "open", "explore"]),
     ("bench", &["benchmark", "perf", "disk", "speed", "tune"]),
+];
+
+/// What is a flag of a command and was typed like a command: what is added behind the paths.
+const FLAG_OF: [(&str, &str); 6] = [
+    ("undo", "--undo"),
+    ("revert", "--undo"),
+    ("rollback", "--undo"),
+    ("salvage", "--salvage NEW"),
+    ("archive", "--archive FOLDER"),
+    ("tail", "--tail 20"),
 ];
 
 /// Flags that people try, by command, and what does what they want.
@@ -48,7 +58,10 @@ pub fn instead_of(word: &str, words: &[String], near: Option<&str>) -> (String, 
     let message = format!("no command {word}");
     let known = OTHER_NAMES.iter().find(|(_, others)| others.contains(&word.to_lowercase().as_str()));
     match known.map(|(command, _)| *command).or(near) {
-        Some(command) => (message, format!("walctl {command}{}", typed())),
+        Some(command) => {
+            let flag = FLAG_OF.iter().find(|(other, _)| *other == word.to_lowercase()).map(|(_, flag)| format!(" {flag}"));
+            (message, format!("walctl {command}{}{}", typed(), flag.unwrap_or_default()))
+        }
         None => (message, "walctl --help lists the commands".to_owned()),
     }
 }
@@ -95,3 +108,4 @@ mod tests {
         assert!(OTHER_NAMES.iter().all(|(command, _)| commands.iter().any(|known| known == command)));
     }
 }
+        assert_eq!(next("undo", None), "walctl repair 'a log' --undo", "a flag that was typed like a command");

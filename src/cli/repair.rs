@@ -68,7 +68,9 @@ pub struct RepairArgs {
     /// Restore a torn end from nodedb's double-write file, and cut only what that file does not hold
     #[arg(long, conflicts_with_all = ["at", "undo", "salvage"])]
     from_dwb: bool,
-    /// Put back the cuts of the newest repair, unless the log has grown since
+    /// Put back the cuts of the newest repair, unless something was written behind them since
+    ///
+    /// A known hole that --accept-hole wrote is taken back at any time, for nothing is written where it stands.
     #[arg(long, conflicts_with_all = ["accept_suspect", "salvage"])]
     undo: bool,
     /// Copy everything valid into a new log in this folder; the old log is not changed
@@ -284,7 +286,11 @@ impl Job<'_> {
             let said = mend::undo_json(out, &plan, dry, after.as_ref());
             out.heard(said)?;
         } else if let Some(after) = &after {
-            let said = mend::after(out, after, false, false);
+            let mut said = mend::after(out, after, false, false);
+            if after.verdict != Verdict::Clean {
+                let look = format!("walctl verify {}{}", show(&plan.log), self.args.input.typed());
+                said = said.and_then(|()| mend::do_it(out, &look));
+            }
             out.heard(said)?;
         }
         // What was asked for is done; that the tail is torn again is what was asked for.

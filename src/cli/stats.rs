@@ -204,6 +204,7 @@ fn empty() -> Stats {
         counts: ops::report::LogCounts::default(),
         breakdowns: walctl::formats::Breakdowns::default(),
         segments: Vec::new(),
+        known_holes: Vec::new(),
         ending: None,
         replay_records: 0,
         replay_bytes: 0,

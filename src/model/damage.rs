@@ -36,6 +36,12 @@ impl Damage {
         judge(&self.facts).1
     }
 
+    /// It lies between two segments: no byte of either is to blame.
+    #[must_use]
+    pub fn is_between_segments(&self) -> bool {
+        self.kind == DamageKind::MissingSegment && self.span.length == 0 && self.span.start() > 0
+    }
+
     /// Expected and found in one line.
     #[must_use]
     pub fn detail(&self) -> String {
@@ -122,7 +128,7 @@ pub const CATALOGUE: [CatalogueEntry; 20] = [
         "cut-short",
         "the file ends inside a frame",
         "a crash in the middle of a write, a full disk, or a copy that did not finish",
-        "if the file is a copy, compare its size with the original first",
+        "if the file is a copy, copy it again from the original first; if it is the original, the end can be cut",
     ),
     entry(
         DamageKind::Zeroed,
@@ -199,7 +205,7 @@ pub const CATALOGUE: [CatalogueEntry; 20] = [
         "missing-segment",
         "a segment is missing, or it ends before the next one begins",
         "a file that was deleted, not copied, or cut",
-        "copy the segment into the folder of the log from a backup, an archive or a replica, and verify again",
+        "first look for the segment in a backup, an archive or a replica, copy it into the folder of the log and verify again",
     ),
     entry(
         DamageKind::OtherLog,

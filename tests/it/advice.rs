@@ -29,7 +29,12 @@ pub const MORE: &[&str] = &[
 fn advised(ran: &Ran) -> Option<String> {
     let mut lines = ran.stdout.lines().chain(ran.stderr.lines());
     let next = lines.find_map(|line| line.trim_start().strip_prefix("next: "))?;
-    Some(next.strip_prefix("if that is what you want: ").unwrap_or(next).to_owned())
+    Some(command_of(next).to_owned())
+}
+
+/// What is to be typed, without the condition in front of it.
+fn command_of(next: &str) -> &str {
+    next.split_once(": walctl ").map_or(next, |(condition, _)| &next[condition.len() + 2..])
 }
 
 /// Files with their content, by path.
@@ -102,7 +107,7 @@ fn no_repair_that_verify_advises_is_refused() {
         let report: Value =
             serde_json::from_str(&Sandbox::with(recipe).run(&["verify", "LOG", "--json"]).stdout).expect("one object");
         for damage in report["damage"].as_array().expect("a list") {
-            let next = damage["next"].as_str().expect("each has advice");
+            let next = command_of(damage["next"].as_str().expect("each has advice"));
             if !next.starts_with("walctl repair") {
                 continue;
             }
@@ -121,10 +126,12 @@ fn a_bare_hole_is_not_offered_a_salvage_that_gains_nothing() {
     let sandbox = Sandbox::with(recipe);
     for words in [&["verify", "LOG"][..], &["repair", "LOG"]] {
         let ran = sandbox.run(words);
-        assert_eq!(advised(&ran).as_deref(), Some("walctl repair LOG --accept-hole 2..2"), "{words:?}");
+        assert_eq!(advised(&ran).as_deref(), Some("walctl repair LOG --accept-hole 2..2 --yes"), "{words:?}");
     }
     let report: Value = serde_json::from_str(&sandbox.run(&["verify", "LOG", "--json"]).stdout).expect("one object");
-    assert_eq!(report["damage"][0]["next"], "walctl repair LOG --accept-hole 2..2");
+    let next = report["damage"][0]["next"].as_str().expect("there is advice");
+    assert_eq!(next, "if no copy of the segment is left anywhere: walctl repair LOG --accept-hole 2..2 --yes");
+    assert_eq!(finish(sandbox.shell(command_of(next)), b"").code, 0, "what is printed is complete");
 }
 
 #[test]

@@ -211,3 +211,21 @@ fn a_browser_shows_it_in_the_width_of_a_phone() {
     assert_eq!(words[0], words[1], "nothing is wider than the screen: {shown}");
     assert!(words[2] == "damage" && words[3] != "0", "{shown}");
 }
+
+#[test]
+fn records_that_were_lost_and_accepted_are_counted_and_a_gap_marks_no_whole_segment() {
+    let sandbox = Sandbox::with("record alpha\nsegment\nrecord beta\nrecord gamma\nsegment\nrecord delta\ndrop segment 2\n");
+    let pages = ["verify", "LOG", "--html", "a.html", "--markdown", "a.md"];
+    assert_eq!(sandbox.run(&pages).code, 4);
+    for page in [read(&sandbox, "a.html"), read(&sandbox, "a.md")] {
+        assert!(page.contains("1. missing-segment behind it: LSN 2-3, up to 2 records"), "{page}");
+    }
+    let row = |page: &str| page.lines().find(|line| line.contains("####")).expect("a segment is drawn").to_owned();
+    assert!(!row(&read(&sandbox, "a.md")).contains('X'), "no byte of the segment before the gap is damaged");
+    assert_eq!(sandbox.run(&["repair", "LOG", "--accept-hole", "2..3", "--yes"]).code, 0);
+    assert_eq!(sandbox.run(&pages).code, 0);
+    for page in [read(&sandbox, "a.html"), read(&sandbox, "a.md")] {
+        assert!(page.contains("Up to 2 records (LSN 2-3) were lost, and the loss was accepted."), "{page}");
+        assert!(!page.contains("none is missing") && !page.contains("No record is known to be missing"), "{page}");
+    }
+}

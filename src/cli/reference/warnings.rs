@@ -113,6 +113,12 @@ pub const WARNINGS: &[Explained] = &[
         "no record is affected; check the disk",
     ),
     warning(
+        "holes-not-read",
+        "a segment has known holes between its records, and only the ends were read (native)",
+        "the log was salvaged, or damage in it was accepted",
+        "walctl verify LOG, without --ends, lists them",
+    ),
+    warning(
         "ids-given-twice",
         "ids stand in the log twice (ironwal)",
         "ironwal counts entries when it opens a stream, so after a lost frame it assigns ids again",

@@ -248,9 +248,9 @@ fn help(plan: &Plan, typed: &RepairFlags) -> String {
     }
 }
 
-/// How to accept a hole: it is shown first, and asks to be told again.
+/// How to accept a hole, which is the last resort: a copy that is put back mends the log.
 pub fn accept_hole(log: &str, lsns: LsnRange) -> String {
-    format!("walctl repair {log} --accept-hole {}..{}", lsns.first, lsns.last)
+    format!("if no copy of the segment is left anywhere: walctl repair {log} --accept-hole {}..{} --yes", lsns.first, lsns.last)
 }
 
 /// What is left where everything that is there is whole, and the log is another system's.

@@ -15,6 +15,7 @@ use super::content;
 use super::escape;
 use super::json::Object;
 use super::out::{Ink, Out};
+use super::report::range_words;
 use super::scope::{scope_json, scope_words};
 use super::table::Table;
 use super::traffic;
@@ -23,6 +24,8 @@ use walctl::model::units::{count, show_bytes, show_duration};
 
 /// How many parts of the time the rate is shown for.
 const PARTS: usize = 48;
+/// Known holes that are told by themselves.
+const HOLES: usize = 8;
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 /// A number: its name, what it is, and its value where it has one.
@@ -201,7 +204,7 @@ pub fn text(out: &mut Out, stats: &Stats, typed: &str, top: usize) -> io::Result
     if c.frames > 0 {
         line(
             out,
-            "frame sizes",
+            "payload sizes",
             &format!("{}, histogram by powers of two {}", quantiles(&c.sizes, show_bytes), spark(&trim(&c.sizes))),
         )?;
     }
@@ -291,6 +294,12 @@ fn head(out: &mut Out, stats: &Stats, typed: &str) -> io::Result<()> {
         writeln!(out, "  {word}: {} of damage seen; what follows counts what is whole", count(stats.damage, "piece"))?;
         writeln!(out, "  next: walctl verify {}{typed}", escape::line(&crate::cli::hint::show(&stats.log)))?;
     }
+    for lsns in stats.known_holes.iter().take(HOLES) {
+        line(out, "known hole", &format!("{}: lost, and known to be", range_words(numbers, *lsns)))?;
+    }
+    if stats.known_holes.len() > HOLES {
+        line(out, "", &format!("and {} more; walctl verify lists them", stats.known_holes.len() - HOLES))?;
+    }
     if stats.unchecked > 0 {
         let why = match (whole, stats.scanned) {
             (false, _) => ": only the records that were asked for were counted",
@@ -333,11 +342,15 @@ fn payload(stats: &Stats) -> String {
 }
 
 fn on_disk(stats: &Stats) -> String {
+    let damaged = match stats.damaged_bytes() {
+        0 => String::new(),
+        bytes => format!(", {} of damage behind the last whole record", show_bytes(bytes)),
+    };
     let reserved = match stats.reserved_bytes() {
         0 => String::new(),
         bytes => format!(", and {} reserved", show_bytes(bytes)),
     };
-    format!("{} used{reserved}", show_bytes(stats.used_bytes()))
+    format!("{} used{damaged}{reserved}", show_bytes(stats.used_bytes()))
 }
 
 fn overhead(stats: &Stats) -> String {
@@ -462,7 +475,7 @@ fn segments(out: &mut Out, stats: &Stats, top: usize) -> io::Result<()> {
             (s.lsns.map(|lsns| numbers.show_range(lsns)).unwrap_or_default(), None),
             (span, None),
             (show_bytes(s.used), None),
-            (show_bytes(s.file_bytes.saturating_sub(s.used)), None),
+            (show_bytes(s.file_bytes.saturating_sub(s.used + s.damaged)), None),
             (s.state.name().to_owned(), (s.state == State::Active).then_some(Ink::Strong)),
             (pinned, None),
         ]);

@@ -22,7 +22,7 @@ use super::super::render::incident::{
     DamageIncident, Fact, FileFacts, Incident, LogIncident, LogMap, MARK, MapRow, html, markdown,
 };
 use super::super::render::out::Out;
-use super::super::render::report::{LookedBeside, text};
+use super::super::render::report::{LookedBeside, holes, range_words, text};
 use super::evidence;
 
 /// Damage that is described in full, and damage that has a line.
@@ -140,7 +140,8 @@ impl IncidentRun {
             return;
         }
         self.settle();
-        let line = format!("{}: {verdict_name}, {}", report.log.display(), count(report.records, "record"));
+        let records = count(report.records, "record");
+        let line = format!("{}: {verdict_name}, {records}{}", report.log.display(), holes::words(report));
         let lines = if quiet { &mut self.incident.clean } else { &mut self.incident.failed };
         if lines.len() < CLEAN { lines.push(line) } else { self.incident.more_clean += 1 }
     }
@@ -187,11 +188,7 @@ impl IncidentRun {
             path: report.log.display().to_string(),
             verdict_name,
             verdict: report.verdict,
-            meaning: if verdict_name == report.verdict.name() {
-                report.verdict.words().to_owned()
-            } else {
-                "nothing wrong was seen, but not all of it was looked at".to_owned()
-            },
+            meaning: meaning(report, verdict_name),
             promise: promise(report),
             facts: facts(input, report),
             will: will(input, report),
@@ -216,7 +213,7 @@ impl IncidentRun {
         let why = sentence.split_once(": ").map_or(sentence.as_str(), |(_, why)| why);
         facts.push(("acknowledged", damage.acknowledged().name().to_owned()));
         facts.push(("proof", why.to_owned()));
-        facts.extend(damage.doubt.map(|doubt| ("in doubt", format!("LSN {}", numbers.show_range(doubt)))));
+        facts.extend(damage.doubt.map(|doubt| ("in doubt", range_words(numbers, doubt))));
         facts.extend(text::between(times, numbers).map(|words| ("written", words)));
         facts.push(("usual cause", damage.kind.entry().cause.to_owned()));
         facts.push(("what helps", damage.kind.entry().remedy.to_owned()));
@@ -289,6 +286,16 @@ impl IncidentRun {
 
     /// Writes the files: new ones, synced, which then get their names.
     pub fn write(mut self, exit: Exit, out: &mut Out) -> anyhow::Result<()> {
+fn meaning(report: &Report, verdict_name: &str) -> String {
+    match report.verdict {
+        verdict if verdict_name != verdict.name() => "nothing wrong was seen, but not all of it was looked at".to_owned(),
+        Verdict::Clean if !report.known_holes.is_empty() => {
+            "every record that is there is whole, and every record that is missing is known to be".to_owned()
+        }
+        verdict => verdict.words().to_owned(),
+    }
+}
+
         (self.incident.exit, self.incident.took) = (exit, self.begun.elapsed());
         for (path, make) in &self.files {
             let new = unfinished(path);
@@ -300,7 +307,8 @@ impl IncidentRun {
             out.note(format_args!("report written to {}", path.display()));
         }
         Ok(())
-    }
+    };
+    [of_damage].into_iter().chain(known).filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 fn place(input: &Input, damage: &Damage) -> String {
@@ -314,8 +322,9 @@ fn line(input: &Input, damage: &Damage) -> String {
 }
 
 fn promise(report: &Report) -> String {
-    match report.acknowledged() {
-        _ if report.damage.is_empty() => "No record is known to be missing.".to_owned(),
+    let known = holes::promise(report);
+    let of_damage = match report.acknowledged() {
+        _ if report.damage.is_empty() => known.is_none().then_some("No record is known to be missing.").unwrap_or_default().to_owned(),
         Acknowledged::Yes => "Records that had been acknowledged are lost or in doubt.".to_owned(),
         Acknowledged::No => "Nothing that was acknowledged is lost.".to_owned(),
         Acknowledged::Unknown => {
@@ -396,8 +405,17 @@ fn notes(input: &Input, report: &Report, beside: &LookedBeside) -> Vec<String> {
         notes.push(format!("{}:{}: {}: {}", file(place.segment.index()), warning.span.start(), warning.name, warning.text));
     }
     for known in report.known_holes.iter().take(NOTES) {
-        notes.push(format!("known hole: LSN {}: {}", known.hole.lsns, known.hole.reason));
+        notes.push(format!("known hole: {}: {}", range_words(input.format.numbers, known.hole.lsns), known.hole.reason));
     }
+        if damage.is_between_segments() {
+            // The segment itself may be whole: what is marked is the gap behind it.
+            if holes.len() < 20 {
+                let lsns = damage.doubt.map(|doubt| format!(": {}", range_words(numbers, doubt))).unwrap_or_default();
+                let number = if index < DESCRIBED { format!("{}. ", first + index + 1) } else { String::new() };
+                holes.push(format!("{number}{} behind it{lsns}", damage.kind));
+            }
+            continue;
+        }
     for accepted in report.accepted.iter().take(NOTES) {
         notes.push(format!("accepted damage since {}: {}: {}", accepted.since, line(input, &accepted.damage), accepted.reason));
     }
@@ -432,12 +450,12 @@ fn row(input: &Input, report: &Report, segment: &SegmentReport, mut cells: Vec<M
             cells[at.min(last)] = MapCell::Damage;
         }
         if damage.span.length == 0 && damage.verdict() == Verdict::Missing && holes.len() < 20 {
-            let lsns = damage.doubt.map(|doubt| format!("LSN {}", numbers.show_range(doubt))).unwrap_or_default();
+            let lsns = damage.doubt.map(|doubt| range_words(numbers, doubt)).unwrap_or_default();
             holes.push(format!("{}: {lsns}", damage.kind));
         }
     }
     let known = report.known_holes.iter().filter(|known| known.span.place.segment == segment.id);
-    holes.extend(known.take(20).map(|known| format!("known hole: LSN {}", known.hole.lsns)));
+    holes.extend(known.take(20).map(|known| format!("known hole: {}", range_words(numbers, known.hole.lsns))));
     let lsns = segment.lsns.map(|lsns| format!(", LSN {}", numbers.show_range(lsns))).unwrap_or_default();
     let label = format!("{}{lsns}, {}, {}", segment.file, show_bytes(bytes), segment.verdict_name());
     MapRow { label, cells, bytes, marks, holes }

@@ -1,10 +1,16 @@
 //! What the header and the Seal of a segment tell without a walk.
 
 use super::join::Joint;
-use crate::disk::{EntryKind, Segment, Source, read_full};
-use crate::formats::{Ending, HeaderFacts, State, Summary};
+use crate::disk::{Cursor, EntryKind, Segment, Source, read_full};
+use crate::formats::{Ending, HeaderFacts, KnownHole, State, Summary};
 use crate::model::{Keys, Lsn, LsnRange, Result, Span, Warning};
-use crate::native::{HEADER_FIELDS, HeaderFound, Opener, SegmentHeader, find_seal, segment_lsn};
+use crate::native::{
+    Check, FrameKind, FrameReader, HEADER_BYTES, HEADER_FIELDS, HeaderFound, HoleFound, Opener, SegmentHeader, find_seal, hole_at,
+    segment_lsn,
+};
+
+/// How many frames are looked at from the front of a segment for holes: one that only tells of a hole has two or three.
+const FRONT_FRAMES: usize = 16;
 
 /// What the header tells. One small read.
 pub fn header(source: &Source, segment: &Segment, keys: &Keys) -> Option<HeaderFacts> {
@@ -52,7 +58,7 @@ pub fn trailer(source: &Source, segment: &Segment) -> Result<Option<Summary>> {
     }))
 }
 
-/// What both ends tell of any segment, finished or not; three small reads.
+/// What both ends tell of any segment, finished or not; four small reads.
 pub fn ends(source: &Source, segment: &Segment) -> Result<Summary> {
     let mut cursor = source.cursor(segment)?;
     let length = cursor.length();
@@ -68,6 +74,14 @@ pub fn ends(source: &Source, segment: &Segment) -> Result<Summary> {
     };
     (summary.begins, joint.header) = (Some(header.first_lsn), Some(header));
     let seal = joint.header.as_ref().and_then(|header| find_seal(&mut cursor, header.seed()));
+    // A segment without a record may be there to tell of a hole, and of the sum that the next one goes on with.
+    let holes = seal.as_ref().and_then(|seal| Some(seal.tally.as_ref()?.holes));
+    if holes != Some(0) {
+        holes_in_front(cursor, segment, &header, &mut summary, &mut joint);
+    }
+    if holes.is_some_and(|holes| holes > summary.holes.kept().len() as u64) {
+        summary.warnings.push(doubt(segment, "holes-not-read", "it has known holes between its records; only reading all of it tells which"));
+    }
     match seal {
         Some(seal) => {
             if let Some(tally) = &seal.tally {
@@ -85,6 +99,31 @@ pub fn ends(source: &Source, segment: &Segment) -> Result<Summary> {
         None => {}
     }
     Ok(Summary { own: Some(Box::new(joint)), ..summary })
+}
+
+/// The known holes before the first record of a segment.
+fn holes_in_front(cursor: Cursor, segment: &Segment, header: &SegmentHeader, summary: &mut Summary, joint: &mut Joint) {
+    let (mut reader, _) = FrameReader::open(cursor, &Vec::new, None);
+    let (mut offset, mut due) = (HEADER_BYTES, header.first_lsn);
+    for _ in 0..FRONT_FRAMES {
+        let Check::Good(frame) = reader.check(offset) else { return };
+        match FrameKind::from_byte(frame.kind) {
+            Some(FrameKind::Hole) => {
+                let HoleFound::Hole(hole) = hole_at(&mut reader.cursor, offset, &frame) else { return };
+                if hole.lsns.first != due {
+                    return;
+                }
+                due = frame.lsn;
+                joint.named_chain = hole.chain;
+                let span = Span::new(segment.id, offset, offset + frame.span());
+                summary.holes.push(KnownHole { span, since: frame.time, hole });
+            }
+            Some(kind) if !kind.is_data() => {}
+            // Only what no record follows names the sum of the next segment.
+            _ => return joint.named_chain = None,
+        }
+        offset += frame.span();
+    }
 }
 
 fn doubt(segment: &Segment, name: &'static str, text: &str) -> Warning {

@@ -1,6 +1,6 @@
 //! Putting the newest cut back, byte for byte.
 //!
-//! It is refused when something was written since. What an interrupted undo left after the cut, zeros and bytes that the cut file has
+//! It is refused when something was written behind a cut since; a known hole lies in the middle of a log, and is taken back at any time. What an interrupted undo left after the cut, zeros and bytes that the cut file has
 //! too, is nothing that was written since: undo can be run again, and so can repair.
 
 use std::path::PathBuf;

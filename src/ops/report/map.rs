@@ -39,7 +39,7 @@ pub fn map_segment(input: &Input, report: &Report, segment: &SegmentReport, cell
             Ok(())
         });
     }
-    for damage in report.damage.iter().filter(|d| d.span.place.segment == segment.id) {
+    for damage in report.damage.iter().filter(|d| d.span.place.segment == segment.id && !d.is_between_segments()) {
         // Damage without bytes still gets its cell.
         scale.mark(&mut row, damage.span.start(), damage.span.end().max(damage.span.start() + 1), MapCell::Damage);
     }

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use super::count::LogCounts;
 use super::pauses::look_behind_pauses;
+use super::restart::{SAMPLE, rate, replay, sample};
 use crate::disk::{Remote, Segment, Source, Traffic};
-use crate::formats::{Breakdowns, CountedPart, Counter, Ending, Halt, Item, Mark, Ours, State, Summary, Tally, Want};
-use crate::model::{Damage, Error, Lsn, LsnRange, Result, Time, Verdict};
+use crate::formats::{Breakdowns, CountedPart, Counter, Ending, Halt, Item, Ours, State, Summary, Tally, Want};
+use crate::model::{Damage, Error, HoleOrigin, Lsn, LsnRange, Result, Time, Verdict};
 use crate::ops::far::sure;
 use crate::ops::in_order::in_order;
 use crate::ops::open::{Input, steady};
@@ -16,9 +17,6 @@ use crate::ops::read::{Scope, segments_of_use};
 use crate::ops::report::Progress;
 use crate::ops::settle::settle;
 use crate::ops::walk;
-
-/// How many bytes are read to learn how fast a scan is.
-const SAMPLE: u64 = 4 << 20;
 
 /// What a log consists of.
 #[derive(Debug)]
@@ -49,6 +47,8 @@ pub struct Stats {
     pub breakdowns: Breakdowns,
     /// Each by itself.
     pub segments: Vec<SegmentStats>,
+    /// LSNs that the log itself says are gone, in the order of its segments.
+    pub known_holes: Vec<LsnRange>,
     /// How the log ends.
     pub ending: Option<Ending>,
     /// Records, and bytes of segments, after the last checkpoint: what a restart reads again. The whole log when there is none.
@@ -76,7 +76,9 @@ pub struct SegmentStats {
     pub records: u64,
     /// Bytes up to the end of its data.
     pub used: u64,
-    /// How long the file is; the rest is room that was made ahead, or damage.
+    /// Bytes of damage behind that.
+    pub damaged: u64,
+    /// How long the file is; the rest is room that was made ahead.
     pub file_bytes: u64,
     /// Whether it is finished.
     pub state: State,
@@ -127,7 +129,13 @@ impl Stats {
     /// Bytes that are reserved and not used.
     #[must_use]
     pub fn reserved_bytes(&self) -> u64 {
-        self.file_bytes().saturating_sub(self.used_bytes())
+        self.file_bytes().saturating_sub(self.used_bytes() + self.damaged_bytes())
+    }
+
+    /// Bytes of damage behind the last whole record of a segment.
+    #[must_use]
+    pub fn damaged_bytes(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.damaged).sum()
     }
 
     /// Used bytes for each byte of payload; 0 without payload.
@@ -170,12 +178,18 @@ pub(super) struct SegmentPart {
     pub(super) tally: Option<Box<Tally>>,
     /// Where not all records are counted: how many were, and their numbers.
     meant: Option<(u64, Option<LsnRange>)>,
-    used: u64,
+    pub(super) used: u64,
     file_bytes: u64,
     state: State,
 }
 
 impl SegmentPart {
+    /// Bytes of damage behind the last whole record: they are neither used nor room that was made ahead.
+    fn damaged_behind(&self) -> u64 {
+        let behind = self.summary.damage.kept().iter().filter(|damage| damage.span.start() >= self.used);
+        behind.map(|damage| damage.span.length).sum::<u64>().min(self.file_bytes.saturating_sub(self.used))
+    }
+
     fn of(mut summary: Summary, walked: bool) -> SegmentPart {
         let tally = summary.tally.take();
         SegmentPart { tally, walked, meant: None, used: summary.end, file_bytes: summary.length, state: summary.state, summary }
@@ -306,6 +320,8 @@ fn count(input: &Input, all: &Source, wish: &StatsWish, progress: &Progress) -> 
     let header = input.format.ours.map_or(0, |ours| ours.segment_header);
     let (replay_records, replay_bytes) = replay(&counts, &parts, &segments, header);
     let ending = parts.last().map(|p| p.summary.ending);
+    let holes = parts.iter().flat_map(|part| part.summary.holes.kept()).filter(|known| known.hole.origin != HoleOrigin::Unused);
+    let known_holes = holes.map(|known| known.hole.lsns).collect();
     // Bytes that are paid for are not read to learn how fast they come.
     let sample = |parts: &[SegmentPart]| if source.disk.remote().is_some() { None } else { sample(input, parts) };
     // How fast it reads when it is held back says nothing of a restart.
@@ -326,6 +342,7 @@ fn count(input: &Input, all: &Source, wish: &StatsWish, progress: &Progress) -> 
         counts,
         breakdowns,
         segments,
+        known_holes,
         ending,
         replay_records,
         replay_bytes,
@@ -444,6 +461,7 @@ fn describe(input: &Input, parts: &[SegmentPart], counts: &LogCounts) -> Vec<Seg
             times: tally.filter(|t| t.max_time > 0).map(|t| (Time(t.min_time), Time(t.max_time))),
             records,
             used: part.used,
+            damaged: part.damaged_behind(),
             file_bytes: part.file_bytes,
             state: part.state,
             pinned,
@@ -451,50 +469,6 @@ fn describe(input: &Input, parts: &[SegmentPart], counts: &LogCounts) -> Vec<Seg
         }
     };
     parts.iter().zip(&input.source.segments).enumerate().map(of).collect()
-}
-
-/// Records and bytes after the last checkpoint.
-fn replay(counts: &LogCounts, parts: &[SegmentPart], segments: &[SegmentStats], header: u64) -> (u64, u64) {
-    let safe = counts.checkpoint.map_or(Lsn(0), |(_, safe)| safe);
-    let (mut records, mut bytes) = (0, 0);
-    for (part, segment) in parts.iter().zip(segments) {
-        match segment.lsns {
-            Some(lsns) if lsns.first > safe => {
-                records += segment.records;
-                bytes += segment.used;
-            }
-            Some(lsns) if lsns.last > safe => {
-                // Inside a segment the index tells from where a restart reads.
-                let from = part.tally.as_ref().and_then(|t| t.index.iter().rev().find(|e| e.lsn <= safe.0.saturating_add(1)));
-                records += segment.records.min(lsns.last.0 - safe.0);
-                bytes += segment.used.saturating_sub(from.map_or(header, |e| e.offset));
-            }
-            None if counts.lsns.is_none() => {
-                records += segment.records;
-                bytes += segment.used;
-            }
-            _ => {}
-        }
-    }
-    (records, bytes)
-}
-
-fn rate(bytes: u64, time: Duration) -> f64 {
-    bytes as f64 / time.as_secs_f64().max(1e-9)
-}
-
-/// Reads the end of the last segment that holds something, to learn how fast a scan is here.
-fn sample(input: &Input, parts: &[SegmentPart]) -> Option<f64> {
-    let index = parts.iter().rposition(|p| p.tally.as_ref().is_some_and(|t| t.last_lsn > 0))?;
-    let (part, segment) = (parts.get(index)?, input.source.segments.get(index)?);
-    let from = part.used.saturating_sub(SAMPLE);
-    let entry = part.tally.as_ref()?.index.iter().find(|e| e.offset >= from);
-    let start = entry.map(|e| Mark { offset: e.offset, due: Lsn(e.lsn), seed: 0 });
-    let want = Want { counts_only: true, start, ..Want::default() };
-    let begun = Instant::now();
-    walk::summary(input, segment, want).ok()?;
-    let bytes = part.used.saturating_sub(entry.map_or(0, |e| e.offset));
-    (bytes > 0).then(|| rate(bytes, begun.elapsed()))
 }
 
 #[cfg(test)]

@@ -4,8 +4,10 @@ use std::io::{self, Write};
 
 use walctl::ops::report::{MapCell, Report, SegmentReport};
 
+use super::range_words;
 use crate::cli::render::escape;
 use crate::cli::render::out::{Ink, Out};
+use walctl::formats::numbers_of;
 use walctl::model::units::show_bytes;
 
 const LEGEND: [MapCell; 5] = [MapCell::Frames, MapCell::Padding, MapCell::Other, MapCell::Reserved, MapCell::Damage];
@@ -33,6 +35,15 @@ pub fn write(out: &mut Out, report: &Report, cells_of: &mut dyn FnMut(&SegmentRe
         let row = cells_of(segment, cells);
         let name = escape::line(&segment.file);
         writeln!(out, "{name:names$}  {}  {}", paint(out, &row), show_bytes(segment.file_bytes))?;
+        let gaps = report.damage.iter().filter(|damage| damage.span.place.segment == segment.id && damage.is_between_segments());
+        for damage in gaps {
+            let lsns = damage.doubt.map(|doubt| format!(": {}", range_words(numbers_of(report.format), doubt))).unwrap_or_default();
+            writeln!(out, "{:names$}  {}", "", out.paint(Ink::Bad, format!("~~ {}{lsns} ~~", damage.kind)))?;
+        }
+        for known in report.known_holes.iter().filter(|known| known.span.place.segment == segment.id) {
+            let lsns = range_words(numbers_of(report.format), known.hole.lsns);
+            writeln!(out, "{:names$}  {}", "", out.paint(Ink::Warn, format!("~~ known hole: {lsns} ~~")))?;
+        }
     }
     let legend: Vec<String> = LEGEND
         .iter()

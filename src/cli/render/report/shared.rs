@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use walctl::disk::Traffic;
 use walctl::formats::Numbers;
+use walctl::model::units::count;
 use walctl::model::{LsnRange, SegmentId, Span};
 use walctl::ops::open::Input;
 use walctl::ops::report::{LedgerReport, MediaView, Report};
@@ -45,6 +46,18 @@ pub fn log_path(input: &Input) -> String {
 /// Path and offset, to be pasted.
 pub fn place(input: &Input, span: &Span) -> String {
     format!("{}:{}", segment_path(input, span.place.segment), span.start())
+}
+
+/// How many records a range can have held, where its numbers count: the last of them may be a part of a batch or of a large record.
+pub fn up_to_records(numbers: Numbers, range: LsnRange) -> Option<String> {
+    let counted = matches!(numbers, Numbers::Counted | Numbers::CountedAgain | Numbers::CountedFromZero);
+    (counted && range.count() > 1).then(|| format!("up to {}", count(range.count(), "record")))
+}
+
+/// A range that is in doubt or gone, with how much that can be.
+pub fn range_words(numbers: Numbers, range: LsnRange) -> String {
+    let much = up_to_records(numbers, range).map(|much| format!(", {much}")).unwrap_or_default();
+    format!("LSN {}{much}", numbers.show_range(range))
 }
 
 /// Ranges in order, those that touch made one.

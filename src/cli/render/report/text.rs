@@ -11,7 +11,7 @@ use walctl::ops::report::{
     LedgerReport, MediaView, NOT_CHECKED, RecordTime, Report, SegmentReport, TimesAround, behind_damage, times_around,
 };
 
-use super::{LookedBeside, accepted, place, portion, readable, seen};
+use super::{LookedBeside, accepted, holes, place, portion, range_words, readable, seen};
 use crate::cli::hint;
 use crate::cli::render::content;
 use crate::cli::render::escape;
@@ -29,6 +29,8 @@ const LISTED: usize = 20;
 /// How many columns a terminal needs for the whole table.
 const WIDE: usize = 92;
 const VALID_BYTES: usize = 3;
+/// What is known of promises where nothing proves that one was broken.
+const KEPT: &str = "no acknowledged record is known to be missing";
 
 /// Writes the report.
 pub fn write(out: &mut Out, input: &Input, report: &Report, beside: &LookedBeside) -> io::Result<()> {
@@ -40,11 +42,17 @@ pub fn write(out: &mut Out, input: &Input, report: &Report, beside: &LookedBesid
 }
 
 fn told(out: &mut Out, input: &Input, report: &Report, beside: &LookedBeside) -> io::Result<()> {
-    let mut explained = Vec::new();
+    let (mut explained, mut decides) = (Vec::new(), false);
     let next = hint::advisor(input, report);
     let described = &report.damage[..report.damage.len().min(TOLD)];
     for (damage, times) in described.iter().zip(times_around(input, described)) {
         one_damage(out, input, damage, &times, !explained.contains(&damage.kind))?;
+        if damage.acknowledged() == Acknowledged::Unknown && !decides {
+            decides = true;
+            if let Some(words) = what_decides(input, beside) {
+                writeln!(out, "  what decides: {words}")?;
+            }
+        }
         writeln!(out, "  next: {}", out.paint(Ink::Strong, next(damage)))?;
         explained.push(damage.kind);
     }
@@ -56,7 +64,7 @@ fn told(out: &mut Out, input: &Input, report: &Report, beside: &LookedBeside) ->
         let label = out.paint(Ink::Warn, warning.name);
         writeln!(out, "{}: {label}: {}", place(input, &warning.span), escape::line(&warning.text))?;
     }
-    known_holes(out, input, report)?;
+    holes::text(out, input, report)?;
     accepted::text(out, input, report, false)?;
     if let Some(view) = &beside.media {
         medium(out, input, view)?;
@@ -69,38 +77,6 @@ fn told(out: &mut Out, input: &Input, report: &Report, beside: &LookedBeside) ->
         seen::text(out, report, view)?;
     }
     beside.traffic.map_or(Ok(()), |traffic| writeln!(out, "  {}", bill(traffic)))
-}
-
-/// Known holes raise no alarm, and are reported each time.
-fn known_holes(out: &mut Out, input: &Input, report: &Report) -> io::Result<()> {
-    for known in report.known_holes.iter().take(TOLD) {
-        let hole = &known.hole;
-        let since = if known.since.0 > 0 { format!(", since {}", known.since) } else { String::new() };
-        let reason = if hole.reason.is_empty() { hole.origin.name() } else { &hole.reason };
-        let label = out.paint(Ink::Warn, "known hole");
-        let reason = escape::line(reason);
-        writeln!(out, "{}: {label}: LSN {}{since}: {reason}", place(input, &known.span), hole.lsns)?;
-        let around = match (hole.before, hole.behind) {
-            (Some(before), Some(behind)) => format!("between a record written at {before} and one written at {behind}"),
-            (Some(before), None) => format!("after a record written at {before}"),
-            (None, Some(behind)) => format!("before a record written at {behind}"),
-            (None, None) => continue,
-        };
-        writeln!(out, "  {around}")?;
-    }
-    let more = report.known_holes.len().saturating_sub(TOLD);
-    if more > 0 {
-        writeln!(out, "… and {more} more known holes; walctl verify --json lists all")?;
-    }
-    if report.unused_lsns > 0 {
-        let numbers = count(report.unused_lsns, "LSN");
-        writeln!(
-            out,
-            "{}: {numbers} between its records: the format it was salvaged from never assigns them",
-            super::log_path(input)
-        )?;
-    }
-    Ok(())
 }
 
 fn ledger(out: &mut Out, input: &Input, path: &Path, found: &LedgerReport) -> io::Result<()> {
@@ -214,7 +190,7 @@ fn one_damage(out: &mut Out, input: &Input, damage: &Damage, times: &TimesAround
     writeln!(out, "  {}", escape::line(&damage.detail()))?;
     writeln!(out, "  {}", acknowledged(damage))?;
     if let Some(doubt) = damage.doubt {
-        writeln!(out, "  in doubt: LSN {}", input.format.numbers.show_range(doubt))?;
+        writeln!(out, "  in doubt: {}", range_words(input.format.numbers, doubt))?;
     }
     if let Some(words) = between(times, input.format.numbers) {
         writeln!(out, "  {words}")?;
@@ -266,6 +242,21 @@ pub fn acknowledged(damage: &Damage) -> String {
             "it was not acknowledged: its group had never been synced, or the ledger covers it and does not list it".into()
         }
         (Acknowledged::Unknown, _) => "whether it was acknowledged is unknown: nothing after it proves a sync".into(),
+    }
+}
+
+/// How to find out whether a record was acknowledged of which the log cannot tell.
+fn what_decides(input: &Input, beside: &LookedBeside) -> Option<String> {
+    let client = "ask the client whether it was told that the record is durable";
+    match (input.format.ours, &beside.ledger) {
+        (None, _) => None,
+        (Some(_), Some(_)) => Some(client.to_owned()),
+        // A stream has no path that could be typed again.
+        (Some(_), None) if input.source.path.as_os_str() == "-" => Some(client.to_owned()),
+        (Some(_), None) => {
+            let log = hint::show(&input.source.path);
+            Some(format!("walctl verify {log} --ledger FILE, if the writer kept a ledger; else {client}"))
+        }
     }
 }
 
@@ -372,11 +363,15 @@ pub fn outcome_words(input: &Input, report: &Report, whose: &str) -> String {
             Some(lsns) => format!("acknowledged records are lost or in doubt: LSN {lsns}"),
             None => report.verdict.words().to_owned(),
         },
-        Acknowledged::No | Acknowledged::Unknown => "no acknowledged record is known to be missing".to_owned(),
+        Acknowledged::No => KEPT.to_owned(),
+        Acknowledged::Unknown => match unknown(report, input.format.numbers) {
+            Some(lsns) => format!("{KEPT}; whether {lsns} was acknowledged is unknown"),
+            None => KEPT.to_owned(),
+        },
     };
     let live = report.live.map(|pid| format!("; process {pid} is writing to it")).unwrap_or_default();
-    let accepted = accepted::words(report);
-    format!("{whose}{records}; {meaning}{accepted}{live}")
+    let (known, accepted) = (holes::words(report), accepted::words(report));
+    format!("{whose}{records}; {meaning}{known}{accepted}{live}")
 }
 
 /// Why a clean log ends where it does.
@@ -386,6 +381,20 @@ fn ends(report: &Report) -> String {
         (Some(end), Some(last)) if end.id != last.id => format!("ends at {}:{}: {}", end.file, end.end, end.ending.words()),
         (_, Some(last)) => format!("ends at {}: {}", last.end, last.ending.words()),
         (_, None) => "there are no segments".to_owned(),
+    }
+}
+
+/// The numbers of which nothing in the log tells whether they were acknowledged.
+fn unknown(report: &Report, numbers: Numbers) -> Option<String> {
+    let mut unknown = report.damage.iter().filter(|damage| damage.acknowledged() == Acknowledged::Unknown);
+    let ranges: Vec<String> = super::merged(unknown.clone().filter_map(|damage| damage.doubt))
+        .iter()
+        .map(|range| numbers.show_range(*range))
+        .collect();
+    match (ranges.is_empty(), unknown.find_map(|damage| damage.lsn)) {
+        (false, _) => Some(format!("LSN {}", super::some_of(&ranges))),
+        // How many records the bytes at an end were, nothing tells.
+        (true, lsn) => lsn.map(|lsn| format!("LSN {}", numbers.show(lsn))),
     }
 }
 
