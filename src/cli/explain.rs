@@ -5,19 +5,23 @@ use std::io::{self, Write};
 
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use clap::{Arg, Args, Command};
+use walctl::formats;
 use walctl::model::{CATALOGUE, Verdict};
 
 use super::exit::{CommandFailure, Exit};
+use super::reference::terms::TERMS;
 use super::reference::warnings::WARNINGS;
 use super::reference::{EXAMPLES, SHAPES, each};
 use super::render::json::Object;
 use super::render::out::Out;
 
-/// Say what a word of the output means: damage, a verdict, a warning, an exit code or a JSON key
+/// Say what a word of the output or the help means: damage, verdicts, warnings, exit codes, terms, formats, JSON keys
 #[derive(Args, Debug)]
-#[command(after_help = "Without a name all names are listed. The same texts are in the manual: walctl man explain.")]
+#[command(
+    after_help = "Without a name all names are listed. Case, -, _ and blanks do not matter. The same texts are in the manual: walctl man explain."
+)]
 pub struct ExplainArgs {
-    /// A kind of damage, a verdict, a warning, the number of an exit code, or a key of --json, alone or with its path
+    /// Any word: damage, a verdict, a warning, an exit code, a term, a format, or a key of --json, alone or with its path
     #[arg(value_name = "NAME", value_parser = WordParser)]
     names: Vec<String>,
 }
@@ -43,6 +47,7 @@ impl TypedValueParser for WordParser {
 }
 
 const KEY: &str = "key";
+const FORMAT: &str = "format";
 
 /// A place in which a key stands.
 pub struct KeyPlace {
@@ -62,6 +67,8 @@ pub struct Word {
     pub meaning: String,
     /// What is said besides.
     pub more: Vec<(&'static str, String)>,
+    /// What else it is found by.
+    also: Vec<&'static str>,
     places: Vec<KeyPlace>,
 }
 
@@ -70,7 +77,7 @@ pub fn words() -> Vec<Word> {
     let word = |class, name: &str, meaning: &str, more: Vec<(&'static str, String)>| {
         let example = EXAMPLES.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix("\t"));
         let more = more.into_iter().chain(example.map(|line| ("example", line.to_owned()))).collect();
-        Word { class, name: name.to_owned(), meaning: meaning.to_owned(), more, places: Vec::new() }
+        Word { class, name: name.to_owned(), meaning: meaning.to_owned(), more, also: Vec::new(), places: Vec::new() }
     };
     let mut words = Vec::new();
     for entry in &CATALOGUE {
@@ -92,6 +99,18 @@ pub fn words() -> Vec<Word> {
         let more = verdicts.into_iter().chain([("what helps", after(exit).to_owned())]).collect();
         words.push(word("exit code", &exit.code().to_string(), exit.sentence(), more));
     }
+    for term in TERMS {
+        let also = term.also.to_vec();
+        words.push(Word { also, ..word("term", term.name, term.words, vec![("see", term.see.to_owned())]) });
+    }
+    for format in formats::ALL {
+        let meaning = format!("a format that can be read, {}; --format {} names it", format.title, format.name);
+        let mends = match format.mending.never() {
+            None => "walctl repair LOG cuts a torn tail as its own recovery would".to_owned(),
+            Some(why) => format!("walctl repair never cuts it: {why}; walctl repair LOG --salvage NEW copies what is whole"),
+        };
+        words.push(Word { also: format.aliases.to_vec(), ..word(FORMAT, format.name, &meaning, vec![("see", mends)]) });
+    }
     words.extend(keys());
     words
 }
@@ -110,7 +129,7 @@ fn keys() -> impl Iterator<Item = Word> {
         let first = &places[0];
         let example = format!("{} | jq '.{}'", first.command, first.path.replace(".*", "[]"));
         let meaning = first.words.to_owned();
-        Word { class: KEY, name: name.to_owned(), meaning, more: vec![("example", example)], places }
+        Word { class: KEY, name: name.to_owned(), meaning, more: vec![("example", example)], also: Vec::new(), places }
     })
 }
 
@@ -140,7 +159,9 @@ const fn after(exit: Exit) -> &'static str {
         Exit::Damaged => "walctl verify LOG says where and what to do next; change nothing before that",
         Exit::Locked => "wait for the process that is named, or stop it; reading needs no lock",
         Exit::WriteFailed => "note the last durable LSN, look at the disk, then walctl verify LOG",
-        Exit::GateMissed => "read which gate it was on standard error",
+        Exit::GateMissed => {
+            "after diff: the logs are not the same, and it said where they part; else read on standard error which gate was not met"
+        }
         Exit::Interrupted => "run it again; repair and salvage leave no half-done work under a name that counts",
     }
 }
@@ -148,12 +169,15 @@ const fn after(exit: Exit) -> &'static str {
 impl Word {
     fn is(&self, name: &str) -> bool {
         let path = |place: &KeyPlace| place.path == name || place.path.trim_start_matches('.') == name.trim_start_matches('.');
-        self.name == name || (name.contains(['.', '[']) && self.places.iter().any(path))
+        let plain = plain(name);
+        let named = self::plain(&self.name) == plain || self.also.iter().any(|also| self::plain(also) == plain);
+        named || (name.contains(['.', '[']) && self.places.iter().any(path))
     }
 
     fn json(&self) -> Object {
         let object = Object::of("walctl.explain/1").put("name", self.name.as_str()).put("class", self.class);
         let object = object.put("meaning", self.meaning.as_str());
+        let object = if self.also.is_empty() { object } else { object.put("also", self.also.clone()) };
         let object = self.more.iter().fold(object, |object, (what, text)| object.put(&what.replace(' ', "_"), text.as_str()));
         if self.places.is_empty() {
             return object;
@@ -186,12 +210,7 @@ pub fn explain(args: &ExplainArgs, out: &mut Out) -> anyhow::Result<Exit> {
     let words = words();
     let mut chosen: Vec<&Word> = Vec::new();
     for name in &args.names {
-        let mut found: Vec<&Word> = words.iter().filter(|word| word.is(name)).collect();
-        if found.is_empty() && name.contains(' ') {
-            // Output says "known hole" of what is called known_hole.
-            let joined = [name.replace(' ', "_"), name.replace(' ', "-")];
-            found = words.iter().filter(|word| joined.iter().any(|name| word.is(name))).collect();
-        }
+        let found: Vec<&Word> = words.iter().filter(|word| word.is(name)).collect();
         if found.is_empty() {
             return Err(unknown(name, &words).into());
         }
@@ -232,19 +251,25 @@ fn list(words: &[Word], out: &mut Out) -> io::Result<()> {
 fn unknown(name: &str, words: &[Word]) -> CommandFailure {
     let near = near(name, words);
     let next = match near.first() {
+        Some(first) if first.contains(' ') => format!("walctl explain '{first}'"),
         Some(first) => format!("walctl explain {first}"),
-        None => "walctl explain lists all names".to_owned(),
+        None => "walctl explain".to_owned(),
     };
-    let near = if near.is_empty() { String::new() } else { format!("; near: {}", near.join(", ")) };
+    let near = if near.is_empty() { String::new() } else { format!("; near: {} (walctl explain lists all)", near.join(", ")) };
     CommandFailure { exit: Exit::Usage, message: format!("no word {name}{near}"), next: Some(next) }
+}
+
+/// A word without what does not matter in it.
+fn plain(word: &str) -> String {
+    word.to_lowercase().replace([' ', '_'], "-")
 }
 
 /// The words that someone may have meant, the likeliest first.
 fn near<'a>(name: &str, words: &'a [Word]) -> Vec<&'a str> {
-    let wanted = name.to_lowercase().replace([' ', '_'], "-");
+    let wanted = plain(name);
     let mut near: Vec<(usize, &str)> = Vec::new();
     for word in words {
-        let have = word.name.replace('_', "-");
+        let have = plain(&word.name);
         let far = distance(&wanted, &have);
         let part = wanted.len() > 2 && have.contains(&wanted);
         if far <= wanted.len().div_ceil(3).min(4) || part {
@@ -278,13 +303,52 @@ mod tests {
     #[test]
     fn what_was_mistyped_is_found() {
         let all = words();
-        for (typed, meant) in
-            [("bad-cheksum", "bad-checksum"), ("torm", "torn"), ("Bad_Checksum", "bad-checksum"), ("gap", "lsn-gap")]
-        {
+        for (typed, meant) in [("bad-cheksum", "bad-checksum"), ("torm", "torn"), ("Bad_Checksum", "bad-checksum")] {
             assert!(near(typed, &all).contains(&meant), "{typed}: {:?}", near(typed, &all));
         }
         assert_eq!(near("qqqqqqqq", &all), [""; 0]);
         assert_eq!((distance("", "abc"), distance("abc", "abc"), distance("abc", "axc")), (3, 0, 1));
+    }
+
+    #[test]
+    fn other_names_lead_to_a_word_and_case_and_blanks_do_not_matter() {
+        let all = words();
+        let classes = |name: &str| all.iter().filter(|word| word.is(name)).map(|word| word.class).collect::<Vec<_>>();
+        for name in [
+            "gap",
+            "hole",
+            "known hole",
+            "Known-Hole",
+            "in doubt",
+            "in_doubt",
+            "acked",
+            "acknowledged",
+            "frame",
+            "lsn",
+            "LSN",
+            "cut",
+            "undo",
+            "sealed",
+            "active",
+            "torn",
+            "lag",
+            "differ",
+            "salvage",
+            "etcd",
+            "leveldb",
+            "running sum",
+            "synced",
+            "unknown",
+            "state",
+            "refuses",
+            "only in",
+            "BAD_CHECKSUM",
+        ] {
+            assert!(!classes(name).is_empty(), "{name}");
+        }
+        assert_eq!(classes("acknowledged"), ["term", KEY], "all meanings are shown");
+        assert!(formats::ALL.iter().all(|format| classes(format.name).contains(&FORMAT)));
+        assert!(TERMS.is_sorted_by_key(|term| term.name.to_lowercase()), "they are sorted by name");
     }
 
     #[test]

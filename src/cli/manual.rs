@@ -218,6 +218,8 @@ fn words(roff: &mut Roff) {
         ("VERDICTS", "verdict"),
         ("WARNINGS", "warning"),
         ("EXIT CODES", "exit code"),
+        ("TERMS", "term"),
+        ("FORMATS", "format"),
         ("KEYS OF JSON", "key"),
     ] {
         roff.control("SH", [title]);

@@ -7,6 +7,7 @@ pub mod mend;
 pub mod page;
 pub mod records;
 pub mod stats;
+pub mod terms;
 pub mod verify;
 pub mod warnings;
 

@@ -150,12 +150,25 @@ fn words_are_explained_by_name_and_by_path_and_what_is_near_is_suggested() {
     assert!(key.contains("\n  example: walctl verify LOG --json | jq '.damage[].doubt_first_lsn'\n"), "{key}");
     let wrong = say(&["bad-cheksum"]);
     assert_eq!(wrong.code, 2);
-    assert_eq!(wrong.stderr, "walctl explain: no word bad-cheksum; near: bad-checksum\nnext: walctl explain bad-checksum\n");
-    let none = say(&["qqqqqqqq"]);
     assert_eq!(
-        (none.code, none.stderr.as_str()),
-        (2, "walctl explain: no word qqqqqqqq\nnext: walctl explain lists all names\n")
+        wrong.stderr,
+        "walctl explain: no word bad-cheksum; near: bad-checksum (walctl explain lists all)\nnext: walctl explain bad-checksum\n"
     );
+    let none = say(&["qqqqqqqq"]);
+    assert_eq!((none.code, none.stderr.as_str()), (2, "walctl explain: no word qqqqqqqq\nnext: walctl explain\n"));
+    for (typed, shown) in [
+        ("known hole", &["known hole (term)", "known_hole (key)"][..]),
+        ("Known_Hole", &["known hole (term)"]),
+        ("hole", &["known hole (term)"]),
+        ("acked", &["acknowledged (term)"]),
+        ("SEALED", &["sealed (term)", "sealed (key)"]),
+        ("etcd", &["etcd (format)"]),
+        ("gap", &["gap (term)", "missing-segment"]),
+        ("undo", &["walctl repair LOG --undo"]),
+    ] {
+        let said = say(&[typed]).stdout;
+        assert!(shown.iter().all(|shown| said.contains(shown)), "{typed}: {said}");
+    }
     let all = say(&[]).stdout;
     for name in ["bad-checksum", "suspect", "opening-would-cut", "130", "damage_beyond_count"] {
         assert!(all.contains(name), "{name}: {all}");
