@@ -28,7 +28,7 @@ use self::acks::Tell;
 use self::feed::{Delimiter, End};
 use self::flags::WriteFlags;
 use self::submit::Hand;
-use super::exit::{CommandFailure, Exit, usage};
+use super::exit::{CommandFailure, Exit};
 use super::hint::show;
 use super::hold::Hold;
 use super::interrupt::{self, LastWords};
@@ -80,7 +80,7 @@ pub struct AppendArgs {
     /// Make every N records (or all of them) one atomic batch: a crash keeps all of a batch or nothing of it
     #[arg(long, value_name = "N|all", value_parser = batch)]
     batch: Option<Batch>,
-    /// Keep the LSNs of the JSON lines; a gap is refused
+    /// Keep the LSNs of the JSON lines, with --json: `walctl dump A --json | walctl append B --json --keep-lsn`; a gap is refused
     #[arg(long)]
     keep_lsn: bool,
     /// Also write each acknowledged LSN and a digest of its payload to this file: a line is durable before its LSN is printed. After a
@@ -122,7 +122,9 @@ pub fn run(args: &AppendArgs, out: &mut Out) -> anyhow::Result<Exit> {
     let reads_json =
         out.json() && args.delimiter.is_none() && args.text.is_empty() && args.file.is_empty() && args.count.is_none();
     if args.keep_lsn && !reads_json {
-        return Err(usage("--keep-lsn takes LSNs from JSON lines: use --json, with records on standard input"));
+        let message = "--keep-lsn takes LSNs from JSON lines: use --json, with records on standard input".to_owned();
+        let next = Some(format!("walctl dump A --json | walctl append {} --json --keep-lsn", show(&args.dir)));
+        return Err(CommandFailure { exit: Exit::Usage, message, next }.into());
     }
     let options = walctl::writer::Settings { end_at_failure: true, ..args.write.options(out)? };
     place::here(&args.dir, "append")?;

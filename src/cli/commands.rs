@@ -1,10 +1,13 @@
 //! What can be typed: the commands.
 
+use std::path::Path;
+
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::args::Global;
 use super::exit::Exit;
+use super::hint::show;
 use super::meant;
 use super::render::out::{Out, say, say_json};
 use super::{about, append, bench, browse, diff, dump, explain, generate, interrupt, repair, rotate, stats, verify};
@@ -114,7 +117,12 @@ fn refused(error: &clap::Error) -> Exit {
             Some(ContextValue::String(near)) => Some(near.as_str()),
             _ => None,
         };
-        let (message, next) = meant::flag_instead(&name, flag, near);
+        let (message, next) = meant::flag_instead(&name, flag, near, &paths_typed(&name));
+        return wrong(&format!(" {name}"), &message, &next);
+    }
+    if let Some(name) = command_typed()
+        && let Some((message, next)) = known_mistake(&name, error)
+    {
         return wrong(&format!(" {name}"), &message, &next);
     }
     let _ = error.print();
@@ -154,6 +162,35 @@ fn wrong(command: &str, message: &str, next: &str) -> Exit {
         say(&format!("next: {next}"));
     }
     Exit::Usage
+}
+
+/// What is said of a mistake for which clap's own words lead nowhere, and the next command to type.
+fn known_mistake(name: &str, error: &clap::Error) -> Option<(String, String)> {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        _ => None,
+    };
+    match error.kind() {
+        ErrorKind::WrongNumberOfValues if name == "diff" => {
+            let (named, other) = (paths_typed(name), "OTHER");
+            let log = named.first().map_or_else(|| "LOG".to_owned(), |log| show(Path::new(log)));
+            let said = if named.len() == 1 { format!(", and only {log} was named") } else { String::new() };
+            Some((format!("two logs are compared{said}"), format!("walctl diff {log} {other}")))
+        }
+        ErrorKind::ValueValidation => {
+            let (arg, value) = (text(ContextKind::InvalidArg)?, text(ContextKind::InvalidValue)?);
+            let (flag, value_name) = arg.split_once(" <")?;
+            let words: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+            meant::value_instead(flag, value_name.trim_end_matches('>'), &value, &words)
+        }
+        _ => None,
+    }
+}
+
+/// The words behind the command that name something that is there.
+fn paths_typed(command: &str) -> Vec<String> {
+    let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    words.skip_while(|word| word != command).skip(1).filter(|word| !word.starts_with('-') && Path::new(word).exists()).collect()
 }
 
 /// The command among the words that were typed.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::hint::show;
+use super::hint::{show, shown};
 
 /// What people call the commands who know them from other tools.
 const OTHER_NAMES: [(&str, &[&str]); 9] = [
@@ -28,29 +28,62 @@ const FLAG_OF: [(&str, &str); 6] = [
 ];
 
 /// Flags that people try, by command, and what does what they want.
-const OTHER_FLAGS: [(&str, &[&str], &str); 3] = [
-    ("verify", &["--fix", "--repair"], "walctl repair cuts a torn tail and keeps its bytes; --dry-run shows what it would do"),
+const OTHER_FLAGS: [(&str, &[&str], &str, [&str; 2]); 3] = [
+    ("verify", &["--fix", "--repair"], "repair cuts a torn tail, and keeps its bytes", ["walctl repair", ""]),
     (
         "repair",
         &["--force", "-f"],
-        "walctl repair needs no force for a torn tail; what else it can be told to cut: walctl help repair",
+        "a torn tail needs none, and what else can be cut has a flag of its own; the plan says which",
+        ["walctl repair", " --dry-run"],
     ),
-    ("dump", &["--damage", "--check"], "walctl verify shows damage, and what it means"),
+    ("dump", &["--damage", "--check"], "verify shows damage, and what it means", ["walctl verify", ""]),
 ];
 
-/// What is said of a flag that a command does not have, and what to do instead.
-pub fn flag_instead(command: &str, flag: &str, near: Option<&str>) -> (String, String) {
-    let known = OTHER_FLAGS.iter().find(|(of, flags, _)| *of == command && flags.contains(&flag));
-    let near = near.filter(|_| known.is_none()).map(|near| format!("; near: {near}")).unwrap_or_default();
-    let next = known.map_or_else(|| format!("walctl help {command} lists its flags"), |(_, _, next)| (*next).to_owned());
-    (format!("no flag {flag}{near}"), next)
+/// A value that can be typed for one that is written so in the help.
+const VALUES: [(&str, &str, &str); 6] = [
+    ("N", "a number", "20"),
+    ("NUMBER", "a number", "20"),
+    ("LSN", "an LSN", "20"),
+    ("SIZE", "a size", "64MiB"),
+    ("SPAN", "a span of time", "1h"),
+    ("RATE", "a rate", "100MiB/s"),
+];
+
+/// What is said of a path that was typed where a flag takes a number, and the next command to type. `words` are all that were typed.
+pub fn value_instead(flag: &str, value_name: &str, value: &str, words: &[String]) -> Option<(String, String)> {
+    let (_, what, example) = VALUES.iter().find(|(name, ..)| *name == value_name)?;
+    if !value.contains('/') && !Path::new(value).exists() {
+        return None;
+    }
+    let mut line = String::from("walctl");
+    let mut before = "";
+    for word in words {
+        match word.split_once('=') {
+            Some((name, value_of)) if name == flag && value_of == value => {
+                line += &format!(" {flag} {example} {}", show(Path::new(value)))
+            }
+            _ if before == flag && word == value => line += &format!(" {example} {}", show(Path::new(value))),
+            _ => line += &format!(" {}", shown(word)),
+        }
+        before = word;
+    }
+    Some((format!("{flag} takes {what}, and {value} is a path"), line))
+}
+
+/// What is said of a flag that a command does not have, and the next command to type, about the logs that were named.
+pub fn flag_instead(command: &str, flag: &str, near: Option<&str>, logs: &[String]) -> (String, String) {
+    let known = OTHER_FLAGS.iter().find(|(of, flags, ..)| *of == command && flags.contains(&flag));
+    let Some((_, _, why, [start, end])) = known else {
+        let near = near.map(|near| format!("; near: {near}")).unwrap_or_default();
+        return (format!("no flag {flag}{near}"), format!("walctl help {command}"));
+    };
+    let named: String = logs.iter().map(|log| format!(" {}", show(Path::new(log)))).collect();
+    let named = if named.is_empty() { " LOG" } else { &named };
+    (format!("no flag {flag}: {why}"), format!("{start}{named}{end}"))
 }
 
 /// What is said of a word that is no command, and the next command to type. `words` are those behind it.
 pub fn instead_of(word: &str, words: &[String], near: Option<&str>) -> (String, String) {
-    // A flag stays what it is; a path of such a name would be typed with ./ in front already.
-    let plain = |word: &str| word.chars().all(|c| c.is_alphanumeric() || "-_=.,:".contains(c));
-    let shown = |word: &String| if word.starts_with('-') && plain(word) { word.clone() } else { show(Path::new(word)) };
     let typed = || words.iter().map(|word| format!(" {}", shown(word))).collect::<String>();
     if word.contains('/') || Path::new(word).exists() {
         return (format!("{word} is no command but a path"), format!("walctl verify {}{}", show(Path::new(word)), typed()));
@@ -77,6 +110,7 @@ mod tests {
         assert_eq!(next("compare", Some("completions")), "walctl diff 'a log'", "the meaning comes before the letters");
         assert_eq!(next("verfy", Some("verify")), "walctl verify 'a log'");
         assert_eq!(instead_of("cat", &["-n".to_owned(), "9".to_owned()], None).1, "walctl dump -n 9");
+        assert_eq!(next("undo", None), "walctl repair 'a log' --undo", "a flag that was typed like a command");
         assert_eq!(next("qqq", None), "walctl --help lists the commands");
         assert_eq!(
             instead_of("/var/lib/x", &[], None),
@@ -86,15 +120,29 @@ mod tests {
 
     #[test]
     fn a_flag_that_people_try_leads_to_what_does_it() {
-        assert!(flag_instead("verify", "--fix", None).1.starts_with("walctl repair cuts a torn tail"));
-        let slip = flag_instead("stats", "--formt", Some("--format"));
-        assert_eq!(slip, ("no flag --formt; near: --format".into(), "walctl help stats lists its flags".into()));
+        let next = |command, flag, logs: &[&str]| {
+            flag_instead(command, flag, None, &logs.iter().map(|log| (*log).to_owned()).collect::<Vec<_>>()).1
+        };
+        assert_eq!(next("verify", "--fix", &["a log", "b"]), "walctl repair 'a log' b", "a command to type");
+        assert_eq!(next("repair", "--force", &["a"]), "walctl repair a --dry-run");
+        assert_eq!(next("verify", "--repair", &[]), "walctl repair LOG");
+        let slip = flag_instead("stats", "--formt", Some("--format"), &[]);
+        assert_eq!(slip, ("no flag --formt; near: --format".into(), "walctl help stats".into()));
         let commands = super::super::commands::command();
-        for (command, flags, _) in OTHER_FLAGS {
+        for (command, flags, ..) in OTHER_FLAGS {
             let sub = commands.get_subcommands().find(|sub| sub.get_name() == command).expect("it is a command");
             let longs: Vec<String> = sub.get_arguments().filter_map(|arg| Some(format!("--{}", arg.get_long()?))).collect();
             assert!(flags.iter().all(|flag| !longs.iter().any(|long| long == flag)), "{command} has one of {flags:?}");
         }
+    }
+
+    #[test]
+    fn a_path_where_a_number_is_due_stays_a_path_and_the_flag_gets_a_number() {
+        let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let next = |flag, value, line| value_instead(flag, "N", value, &words(line)).map(|(_, next)| next);
+        assert_eq!(next("--tail", "/wal", "dump --tail /wal").as_deref(), Some("walctl dump --tail 20 /wal"));
+        assert_eq!(next("--tail", "/wal", "dump --tail=/wal --json").as_deref(), Some("walctl dump --tail 20 /wal --json"));
+        assert_eq!(next("--tail", "x", "dump --tail x"), None, "no path, and clap says what is wrong");
     }
 
     #[test]
@@ -108,4 +156,3 @@ mod tests {
         assert!(OTHER_NAMES.iter().all(|(command, _)| commands.iter().any(|known| known == command)));
     }
 }
-        assert_eq!(next("undo", None), "walctl repair 'a log' --undo", "a flag that was typed like a command");

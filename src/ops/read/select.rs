@@ -55,6 +55,8 @@ pub struct Selection {
     /// The lowest LSN of a record that met all conditions but that on its content, which is ciphertext: whether it should have been let
     /// through is unknown. 0 where it has none.
     pub unsearched: Cell<Option<Lsn>>,
+    /// Records of a wanted kind were left out because they have no LSN, and some were asked for.
+    pub unnumbered: Cell<bool>,
 }
 
 /// A condition on the content of a record.
@@ -85,11 +87,14 @@ impl Selection {
     #[must_use]
     #[inline]
     pub fn head(&self, record: &Record<'_>) -> bool {
-        if !self.scope().holds(record.lsns(), record.time) {
-            return false;
-        }
         let named =
             |kind: &String| same_word(kind, record.kind) || !record.operation.is_empty() && same_word(kind, record.operation);
+        if !self.scope().holds(record.lsns(), record.time) {
+            if self.lsns.is_some() && record.lsns().is_none() && self.kinds.iter().any(named) {
+                self.unnumbered.set(true);
+            }
+            return false;
+        }
         if !self.kinds.is_empty() && !self.kinds.iter().any(named) {
             return false;
         }
@@ -143,16 +148,20 @@ pub struct LsnWish {
 }
 
 impl LsnWish {
-    /// Reads `A..B`, `A..`, `..B`, `N`, and the same with numbers below zero, which count from the end: `-100..`.
+    /// Reads `A..B`, `A..`, `..B`, `N`, and the same with numbers below zero, which count from the end: `-100..`. Also `A-B` and `A to B`,
+    /// as ranges are printed.
     ///
     /// # Errors
     /// What is wrong with it, in words.
     pub fn parse(text: &str) -> Result<LsnWish, String> {
         let (first, last) = match text.split_once("..") {
-            None => {
-                let one = Some(bound(text)?);
-                (one, one)
-            }
+            None => match dashed(text) {
+                Some((first, last)) => (Some(Bound::At(first)), Some(Bound::At(last))),
+                None => {
+                    let one = Some(bound(text)?);
+                    (one, one)
+                }
+            },
             Some((first, last)) => {
                 // `A..=B` is what Rust people type, and means what they think.
                 let last = last.strip_prefix('=').unwrap_or(last);
@@ -220,6 +229,13 @@ fn bound(text: &str) -> Result<Bound, String> {
             _ => Err(wrong()),
         },
     }
+}
+
+/// A range as it is printed: `5-10`, or `0/5 to 0/10`. A dash in front counts from the end, and one inside a position is part of it.
+fn dashed(text: &str) -> Option<(Lsn, Lsn)> {
+    let text = text.trim();
+    let (first, last) = text.split_once(" to ").or_else(|| text.split_once('-').filter(|_| number(text).is_none()))?;
+    Some((number(first.trim())?, number(last.trim())?))
 }
 
 /// A number, or a position as one of the formats writes them.
@@ -343,6 +359,8 @@ mod tests {
             ("5", Some(At(Lsn(5))), Some(At(Lsn(5)))),
             ("5..9", Some(At(Lsn(5))), Some(At(Lsn(9)))),
             ("5..=9", Some(At(Lsn(5))), Some(At(Lsn(9)))),
+            ("5-9", Some(At(Lsn(5))), Some(At(Lsn(9)))),
+            ("0/5 to 0/9", Some(At(Lsn(5))), Some(At(Lsn(9)))),
             ("5..", Some(At(Lsn(5))), None),
             ("..9", None, Some(At(Lsn(9)))),
             ("-100..", Some(FromEnd(100)), None),
@@ -355,7 +373,7 @@ mod tests {
             assert_eq!(LsnWish::parse(text), Ok(wish), "{text}");
             assert_eq!(LsnWish::parse(&wish.to_string()), Ok(wish), "{text} is typed again as {wish}");
         }
-        for wrong in ["", "x", "9..5", "-5..-9", "-0", "1...3", "--1", "1,2", "18446744073709551616"] {
+        for wrong in ["", "x", "9..5", "-5..-9", "-0", "1...3", "--1", "9-5", "1-2-3", "-5-9", "1,2", "18446744073709551616"] {
             assert!(LsnWish::parse(wrong).is_err(), "{wrong}");
         }
     }
