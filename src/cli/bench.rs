@@ -20,6 +20,7 @@ use walctl::writer::{Preallocate, SyncMode, Window};
 use super::append::flags::command_line;
 use super::exit::{CommandFailure, Exit, usage};
 use super::interrupt::{self, LastWords};
+use super::page_file;
 use super::render::bench::{charts, json, page, tables, text};
 use super::render::out::Out;
 use walctl::bench::Session;
@@ -100,6 +101,9 @@ pub struct BenchArgs {
     /// Also write a self-contained HTML page with everything to this file
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     html: Option<PathBuf>,
+    /// Write the page or the charts over a file that is none of walctl's
+    #[arg(long)]
+    overwrite: bool,
     /// Compare with an earlier run: a file with the output of `bench --json`
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     baseline: Option<PathBuf>,
@@ -126,6 +130,10 @@ const DEFAULT_LIMIT: Duration = Duration::from_secs(46);
 pub fn run(args: &BenchArgs, out: &mut Out) -> anyhow::Result<Exit> {
     if args.fail_if.iter().any(Rule::is_relative) && args.baseline.is_none() {
         return Err(usage("a rule with a percentage needs --baseline: what it is compared with"));
+    }
+    // It is known before anything is measured whether the files may be written.
+    for (path, mark, what) in [(&args.svg, charts::MARK, "chart"), (&args.html, page::MARK, "page of bench")] {
+        path.as_ref().map_or(Ok(()), |path| page_file::may_be_written(path, args.overwrite, mark, what))?;
     }
     let baseline = args.baseline.as_deref().map(gates::read).transpose()?;
     interrupt::be_polite();
@@ -227,7 +235,7 @@ fn survey(args: &BenchArgs, folder: &BenchFolder, place: BenchPlace, out: &mut O
 fn show(args: &BenchArgs, found: &Session, out: &mut Out) -> anyhow::Result<()> {
     for (path, make) in [(&args.svg, charts::svg as fn(&Session) -> String), (&args.html, page::page)] {
         if let Some(path) = path {
-            std::fs::write(path, make(found)).map_err(Error::io("write", path))?;
+            page_file::write(path, &make(found))?;
         }
     }
     if out.quiet() {

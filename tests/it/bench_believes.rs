@@ -294,6 +294,13 @@ fn the_page_has_where_when_and_how_it_was_measured() {
     fs::write(sandbox.path().join("run.json"), run.to_string()).expect("there is room");
     assert_eq!(sandbox.run(&["bench", "--show", "run.json", "--html", "a.html", "--svg", "a.svg", "--quiet"]).code, 0);
     let read = |name: &str| fs::read_to_string(sandbox.path().join(name)).expect("it was written");
+    fs::write(sandbox.path().join("notes"), "my notes").expect("there is room");
+    for flag in ["--html", "--svg"] {
+        let over = |more: &[&str]| sandbox.run(&[&["bench", "--show", "run.json", "--quiet", flag, "notes"], more].concat()).code;
+        assert_eq!((over(&[]), read("notes").as_str()), (2, "my notes"), "only its own files are written over");
+        assert_eq!((over(&["--overwrite"]), over(&[])), (0, 0));
+        fs::write(sandbox.path().join("notes"), "my notes").expect("there is room");
+    }
     let page = read("a.html");
     for words in [
         "2026-01-31T09:30:00.000000Z",

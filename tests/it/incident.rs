@@ -127,7 +127,7 @@ fn only_its_own_reports_are_written_over() {
     let path = sandbox.path().join("notes.html");
     fs::write(&path, "my notes").expect("room");
     let ran = sandbox.run(&["verify", "LOG", "--html", "notes.html"]);
-    let why = "walctl verify: notes.html is there and is no report of walctl; it is left alone\nnext: name another file, or add --overwrite\n";
+    let why = "walctl verify: notes.html is there and is no report of walctl; it is left alone\nnext: name another file, or write over this one: walctl verify LOG --html notes.html --overwrite\n";
     assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (2, "", why));
     assert_eq!(fs::read_to_string(&path).expect("it is there"), "my notes");
     assert_eq!(sandbox.run(&["verify", "LOG", "--html", "notes.html", "--overwrite"]).code, 4);
@@ -220,7 +220,7 @@ fn records_that_were_lost_and_accepted_are_counted_and_a_gap_marks_no_whole_segm
     for page in [read(&sandbox, "a.html"), read(&sandbox, "a.md")] {
         assert!(page.contains("1. missing-segment behind it: LSN 2-3, up to 2 records"), "{page}");
     }
-    let row = |page: &str| page.lines().find(|line| line.contains("####")).expect("a segment is drawn").to_owned();
+    let row = |page: &str| page.lines().find(|line| line.contains("---#")).expect("a segment is drawn").to_owned();
     assert!(!row(&read(&sandbox, "a.md")).contains('X'), "no byte of the segment before the gap is damaged");
     assert_eq!(sandbox.run(&["repair", "LOG", "--accept-hole", "2..3", "--yes"]).code, 0);
     assert_eq!(sandbox.run(&pages).code, 0);

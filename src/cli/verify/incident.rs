@@ -1,22 +1,21 @@
 //! `verify --html FILE` and `--markdown FILE`: what goes into an incident report, and how it gets into its file.
 
-use std::fs;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::ValueHint;
 use walctl::bench::look_around;
-use walctl::disk::{Disk, EntryKind, RealDisk, Segment, begin_file, unfinished, write_full};
+use walctl::disk::Segment;
 use walctl::model::units::{count, show_bytes};
-use walctl::model::{Acknowledged, Damage, DamageKind, Error, Time, Verdict};
+use walctl::model::{Acknowledged, Damage, DamageKind, Time, Verdict};
 use walctl::ops::open::Input;
 use walctl::ops::read::bytes_around;
 use walctl::ops::report::{MapCell, Report, SegmentReport, TimesAround, map_segment, times_around};
 
 use super::super::append::flags::command_line;
-use super::super::exit::{CommandFailure, Exit};
+use super::super::exit::Exit;
 use super::super::hint;
+use super::super::page_file::{self, may_be_written};
 use super::super::render::hex;
 use super::super::render::incident::{
     DamageIncident, Fact, FileFacts, Incident, LogIncident, LogMap, MARK, MapRow, html, markdown,
@@ -87,7 +86,7 @@ impl IncidentArgs {
             return Ok(None);
         }
         for (path, _) in &files {
-            may_be_written(path, self.overwrite)?;
+            may_be_written(path, self.overwrite, MARK, "report")?;
         }
         let incident = Incident {
             made: Time::now(),
@@ -109,24 +108,6 @@ impl IncidentArgs {
             incident,
         }))
     }
-}
-
-/// Nothing that walctl did not write is replaced unless that was asked for, and nothing but a file in any case.
-fn may_be_written(path: &Path, overwrite: bool) -> anyhow::Result<()> {
-    let refused = |what: String, next: Option<String>| CommandFailure { exit: Exit::Usage, message: what, next };
-    let shown = path.display();
-    match RealDisk.look_at_name(path)? {
-        None => return Ok(()),
-        Some(EntryKind::File) => {}
-        Some(other) => return Err(refused(format!("{shown} is {}, not a regular file", other.words()), None).into()),
-    }
-    let mut head = Vec::new();
-    fs::File::open(path).and_then(|file| file.take(128).read_to_end(&mut head)).map_err(Error::io("read", path))?;
-    if overwrite || head.is_empty() || String::from_utf8_lossy(&head).contains(MARK) {
-        return Ok(());
-    }
-    let next = "name another file, or add --overwrite".to_owned();
-    Err(refused(format!("{shown} is there and is no report of walctl; it is left alone"), Some(next)).into())
 }
 
 impl IncidentRun {
@@ -286,29 +267,13 @@ impl IncidentRun {
 
     /// Writes the files: new ones, synced, which then get their names.
     pub fn write(mut self, exit: Exit, out: &mut Out) -> anyhow::Result<()> {
-fn meaning(report: &Report, verdict_name: &str) -> String {
-    match report.verdict {
-        verdict if verdict_name != verdict.name() => "nothing wrong was seen, but not all of it was looked at".to_owned(),
-        Verdict::Clean if !report.known_holes.is_empty() => {
-            "every record that is there is whole, and every record that is missing is known to be".to_owned()
-        }
-        verdict => verdict.words().to_owned(),
-    }
-}
-
         (self.incident.exit, self.incident.took) = (exit, self.begun.elapsed());
         for (path, make) in &self.files {
-            let new = unfinished(path);
-            let file = begin_file(&RealDisk, &new)?;
-            write_full(file.as_ref(), make(&self.incident).as_bytes(), 0)?;
-            file.sync_all()?;
-            RealDisk.rename(&new, path)?;
-            RealDisk.sync_dir(path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new(".")))?;
+            page_file::write(path, &make(&self.incident))?;
             out.note(format_args!("report written to {}", path.display()));
         }
         Ok(())
-    };
-    [of_damage].into_iter().chain(known).filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ")
+    }
 }
 
 fn place(input: &Input, damage: &Damage) -> String {
@@ -321,16 +286,28 @@ fn line(input: &Input, damage: &Damage) -> String {
     format!("{}: {}: {}, {}{doubt}", place(input, damage), damage.verdict(), damage.kind, count(damage.span.length, "byte"))
 }
 
+fn meaning(report: &Report, verdict_name: &str) -> String {
+    match report.verdict {
+        verdict if verdict_name != verdict.name() => "nothing wrong was seen, but not all of it was looked at".to_owned(),
+        Verdict::Clean if !report.known_holes.is_empty() => {
+            "every record that is there is whole, and every record that is missing is known to be".to_owned()
+        }
+        verdict => verdict.words().to_owned(),
+    }
+}
+
 fn promise(report: &Report) -> String {
     let known = holes::promise(report);
     let of_damage = match report.acknowledged() {
-        _ if report.damage.is_empty() => known.is_none().then_some("No record is known to be missing.").unwrap_or_default().to_owned(),
+        _ if report.damage.is_empty() && known.is_some() => String::new(),
+        _ if report.damage.is_empty() => "No record is known to be missing.".to_owned(),
         Acknowledged::Yes => "Records that had been acknowledged are lost or in doubt.".to_owned(),
         Acknowledged::No => "Nothing that was acknowledged is lost.".to_owned(),
         Acknowledged::Unknown => {
             "No acknowledged record is known to be missing; whether one is, nothing in the log can tell.".to_owned()
         }
-    }
+    };
+    [of_damage].into_iter().chain(known).filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 fn facts(input: &Input, report: &Report) -> Vec<Fact> {
@@ -407,15 +384,6 @@ fn notes(input: &Input, report: &Report, beside: &LookedBeside) -> Vec<String> {
     for known in report.known_holes.iter().take(NOTES) {
         notes.push(format!("known hole: {}: {}", range_words(input.format.numbers, known.hole.lsns), known.hole.reason));
     }
-        if damage.is_between_segments() {
-            // The segment itself may be whole: what is marked is the gap behind it.
-            if holes.len() < 20 {
-                let lsns = damage.doubt.map(|doubt| format!(": {}", range_words(numbers, doubt))).unwrap_or_default();
-                let number = if index < DESCRIBED { format!("{}. ", first + index + 1) } else { String::new() };
-                holes.push(format!("{number}{} behind it{lsns}", damage.kind));
-            }
-            continue;
-        }
     for accepted in report.accepted.iter().take(NOTES) {
         notes.push(format!("accepted damage since {}: {}: {}", accepted.since, line(input, &accepted.damage), accepted.reason));
     }
@@ -440,6 +408,15 @@ fn row(input: &Input, report: &Report, segment: &SegmentReport, mut cells: Vec<M
     let bytes = if segment.file_bytes == u64::MAX { 0 } else { segment.file_bytes };
     let (mut marks, mut holes) = (Vec::new(), Vec::new());
     for (index, damage) in report.damage.iter().enumerate().filter(|(_, damage)| damage.span.place.segment == segment.id) {
+        if damage.is_between_segments() {
+            // The segment itself may be whole: what is marked is the gap behind it.
+            if holes.len() < 20 {
+                let lsns = damage.doubt.map(|doubt| format!(": {}", range_words(numbers, doubt))).unwrap_or_default();
+                let number = if index < DESCRIBED { format!("{}. ", first + index + 1) } else { String::new() };
+                holes.push(format!("{number}{} behind it{lsns}", damage.kind));
+            }
+            continue;
+        }
         let part = damage.span.start() as f64 / bytes.max(1) as f64;
         if index < DESCRIBED {
             marks.push((first + index + 1, part.clamp(0.0, 1.0)));

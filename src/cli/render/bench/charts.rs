@@ -302,13 +302,16 @@ fn peak(values: &[f64]) -> f64 {
     values.iter().copied().fold(0.0, f64::max)
 }
 
+/// In the first bytes of every file of charts: by it walctl knows its own.
+pub const MARK: &str = "<svg data-of=\"walctl bench\"";
+
 /// The charts below each other, as a file of their own.
 pub fn svg(found: &Session) -> String {
     let panels = all(found);
     let height: f64 = panels.iter().map(|panel| panel.height() + BOTTOM).sum::<f64>().max(BOTTOM);
     let (wide, style) = (super::panels::WIDTH, concat!(include_str!("../html.css"), include_str!("charts.css")));
     let mut text = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {wide} {height:.0}\" width=\"{:.0}\" height=\"{:.0}\">\n\
+        "<svg data-of=\"walctl bench\" xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {wide} {height:.0}\" width=\"{:.0}\" height=\"{:.0}\">\n\
          <style>\n{style}</style>\n<rect class=\"paper\" width=\"100%\" height=\"100%\"/>\n",
         wide * 1.5,
         height * 1.5

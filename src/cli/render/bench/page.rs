@@ -12,7 +12,7 @@ use crate::cli::hint::show;
 use crate::cli::render::html::{self, Fact, escape, facts, items};
 
 /// By it walctl knows its own page.
-const MARK: &str = "<!-- walctl bench -->";
+pub const MARK: &str = "<!-- walctl bench -->";
 const STYLE: &str = include_str!("charts.css");
 
 /// One page with everything in it.
