@@ -8,6 +8,7 @@ use walctl::ops::read::{Bound, Comparison, LsnWish, comparable, compare};
 use walctl::ops::report::Progress;
 
 use super::args::{InputArgs, RateFlag};
+use super::below;
 use super::exit::{CommandFailure, Exit, usage};
 use super::hint::show;
 use super::place;
@@ -55,7 +56,7 @@ pub fn run(args: &DiffArgs, out: &mut Out) -> anyhow::Result<Exit> {
     [first, second].into_iter().try_for_each(|path| place::here(path, "diff"))?;
     let window = args.lsn;
     let mut exit = Exit::Done;
-    for pair in pairs(args, [first, second])? {
+    for pair in pairs(args, [first, second], out)? {
         let ended = match pair {
             LogPair::Both(logs) => one(args, &logs, window, out),
             LogPair::Alone(name, lacking) => {
@@ -80,9 +81,9 @@ enum LogPair {
 }
 
 /// The logs at two paths: one each, or several that are paired by their names below the paths.
-fn pairs(args: &DiffArgs, paths: [&Path; 2]) -> anyhow::Result<Vec<LogPair>> {
+fn pairs(args: &DiffArgs, paths: [&Path; 2], out: &mut Out) -> anyhow::Result<Vec<LogPair>> {
     let choice = args.input.choice()?;
-    let [mut a, mut b] = [args.input.open(paths[0], &choice)?, args.input.open(paths[1], &choice)?];
+    let [mut a, mut b] = [below::open(&args.input, paths[0], &choice, out)?, below::open(&args.input, paths[1], &choice, out)?];
     for (several, path) in [(&a, paths[0]), (&b, paths[1])] {
         if a.len().min(b.len()) == 1 && several.len() > 1 {
             let names: Vec<String> = several.iter().take(8).map(|log| show(&log.source.path)).collect();

@@ -1,6 +1,6 @@
 //! LSNs that are known to be gone.
 
-use super::{LsnRange, Time};
+use super::{Lsn, LsnRange, Time};
 
 /// Who wrote a hole down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,4 +43,24 @@ pub struct Hole {
     pub chain: Option<u32>,
     /// What was found there: the names of the damage.
     pub reason: String,
+}
+
+/// What stands in a reason before the numbers that the lost records had in the log that was salvaged, where they have others now.
+const SOURCE: &str = "source LSN ";
+
+impl Hole {
+    /// The part of a reason that says which numbers lost records had before.
+    #[must_use]
+    pub fn source_words(lsns: LsnRange) -> String {
+        format!("{SOURCE}{lsns}")
+    }
+
+    /// The numbers that the lost records had in the log that was salvaged, where the reason says so.
+    pub fn source_lsns(&self) -> impl Iterator<Item = LsnRange> + '_ {
+        self.reason.split(SOURCE).skip(1).filter_map(|text| {
+            let end = text.find(|c: char| !c.is_ascii_digit() && c != '-').unwrap_or(text.len());
+            let (first, last) = text[..end].split_once('-').unwrap_or((&text[..end], &text[..end]));
+            LsnRange::new(Lsn(first.parse().ok()?), Lsn(last.parse().ok()?))
+        })
+    }
 }

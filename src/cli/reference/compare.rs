@@ -28,7 +28,11 @@ const KEYS: &[Key] = &[
     int("differing_count", "How many records these are."),
     list("not_compared", &ValueKind::Object(UNCOMPARED), "Ranges that were not compared, and why."),
     int("not_compared_count", "How many records these are."),
+    list("in_neither", &ValueKind::Object(NEITHER), "LSNs of which neither log has a whole record, where one has damage."),
 ];
+
+const NEITHER: &[Key] =
+    &[FIRST, LAST, text("damaged_log", "Which log has damage there: a, b or both."), text("damage_kind", "The kind of damage.")];
 
 const SIDE: &[Key] = &[
     text("log", "The path of the log, as it was given or found."),

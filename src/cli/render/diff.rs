@@ -5,6 +5,7 @@ use walctl::ops::read::Which;
 
 use super::escape;
 
+mod content;
 pub mod json;
 pub mod text;
 

@@ -1,8 +1,8 @@
 //! Which numbers records keep when a log is salvaged, and in which order they are read.
 
-use super::salvage::each_record;
+use super::salvage::{Gap, each_record};
 use crate::formats::{Numbers, Want};
-use crate::model::{DamageKind, Lsn, LsnRange, Record, Result};
+use crate::model::{DamageKind, Hole, Lsn, LsnRange, Record, Result};
 use crate::ops::open::Input;
 use crate::ops::report::Report;
 use crate::writer::FRAME_LIMIT;
@@ -119,6 +119,44 @@ pub fn course(input: &Input, report: &Report) -> Result<Course> {
         joins
     });
     Ok(Course { stretches, numbers })
+}
+
+/// More than that is claimed by damage, and not believed: it would use up the numbers.
+const MOST: u64 = 1 << 32;
+
+/// The numbers that records would have had that were lost in these gaps, from `next` on, and why. Where nothing says how many they were, one.
+pub fn lost<'a>(gaps: impl Iterator<Item = &'a Gap>, next: Lsn) -> Option<(LsnRange, String)> {
+    let (mut total, mut reasons) = (0u64, Vec::new());
+    for gap in gaps.filter(|gap| loses(gap)) {
+        let damage = &gap.damage;
+        total = total.saturating_add(damage.doubt.map_or(1, |doubt| doubt.count()));
+        let reason = match damage.doubt {
+            Some(doubt) => format!("{}, {}", damage.kind, Hole::source_words(doubt)),
+            None => damage.kind.name().to_owned(),
+        };
+        if !reasons.contains(&reason) {
+            reasons.push(reason);
+        }
+    }
+    let last = next.plus(total.clamp(1, MOST) - 1);
+    (total > 0).then(|| LsnRange::new(next, last)).flatten().map(|lsns| (lsns, reasons.join("; ")))
+}
+
+/// Whether a record is gone there, and not only something else amiss.
+fn loses(gap: &Gap) -> bool {
+    use DamageKind as K;
+    let amiss = matches!(
+        gap.damage.kind,
+        K::BadHeader
+            | K::UnfinishedSegment
+            | K::BadSeal
+            | K::LsnBack
+            | K::OtherLog
+            | K::BrokenChain
+            | K::WrongName
+            | K::Downgraded
+    );
+    gap.damage.doubt.is_some() || gap.damage.kind == K::MissingSegment || (!amiss && gap.damage.span.length > 0)
 }
 
 #[cfg(test)]

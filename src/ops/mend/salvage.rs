@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use super::aside::Aside;
-use super::numbers::{Course, NumberPlan, Stretch, course};
+use super::numbers::{Course, NumberPlan, Stretch, course, lost};
 use crate::disk::EntryKind;
 use crate::formats::{Halt, Item, KnownHole, Want};
 use crate::model::{
@@ -229,6 +229,15 @@ impl Gap {
     }
 }
 
+impl Salvaged {
+    fn lacks(&mut self, lsns: LsnRange) {
+        self.missing_lsns = self.missing_lsns.saturating_add(lsns.count());
+        if self.missing.len() < LISTED {
+            self.missing.push(lsns);
+        }
+    }
+}
+
 impl SalvageRun {
     fn take(&mut self, record: &Record<'_>, file: &str, stranger: bool) -> Result<()> {
         if record.encrypted {
@@ -253,6 +262,10 @@ impl SalvageRun {
             return self.aside(record, file, &payload);
         }
         self.pass(record);
+        if self.done.renumbered {
+            // The hole takes numbers, and the record those behind it.
+            self.hole_before(self.log.next, record.time)?;
+        }
         let lsns = self.numbers.of(record, self.log.next);
         // A number that was given before would make two histories of one log. The first one stays.
         // The last number there is has none after it, so it is compared with what was kept.
@@ -309,11 +322,11 @@ impl SalvageRun {
 
     /// Writes down what is missing before the record with this LSN.
     fn hole_before(&mut self, first: Lsn, behind: Option<Time>) -> Result<()> {
-        if self.done.renumbered {
-            return Ok(());
-        }
         let gaps = self.told..self.passed;
         self.told = self.passed;
+        if self.done.renumbered {
+            return self.unnumbered(gaps, behind, &|_| true);
+        }
         if self.done.lsns.is_none() {
             // A log may begin anywhere, but what is known to be missing before its first record is not silently pruned.
             let scope = self.done.scope;
@@ -340,7 +353,7 @@ impl SalvageRun {
             reasons.push("not asked for");
         }
         let origin = if reasons.is_empty() && !self.ours { HoleOrigin::Unused } else { HoleOrigin::Salvaged };
-        let before = self.last_time();
+        let before = self.log.last_time;
         let new = |lsns| Hole { lsns, origin, before, behind, chain: None, reason: reasons.join(", ") };
         let inside = |known: &&KnownHole| missing.first <= known.hole.lsns.first && known.hole.lsns.last <= missing.last;
         let mut known: Vec<KnownHole> = self.known.iter().filter(inside).cloned().collect();
@@ -365,19 +378,21 @@ impl SalvageRun {
             let done = &mut self.done;
             match hole.origin {
                 HoleOrigin::Unused => done.unused_lsns = done.unused_lsns.saturating_add(hole.lsns.count()),
-                _ => {
-                    done.missing_lsns = done.missing_lsns.saturating_add(hole.lsns.count());
-                    if done.missing.len() < LISTED {
-                        done.missing.push(hole.lsns);
-                    }
-                }
+                _ => done.lacks(hole.lsns),
             }
         }
         Ok(())
     }
 
-    fn last_time(&self) -> Option<Time> {
-        self.log.last_time
+    /// Writes a hole for what is lost in these gaps, where all records bear new numbers.
+    fn unnumbered(&mut self, gaps: std::ops::Range<usize>, behind: Option<Time>, counts: &dyn Fn(&Gap) -> bool) -> Result<()> {
+        let scope = self.done.scope;
+        let gaps = self.done.gaps.get(gaps).unwrap_or_default().iter().filter(|gap| !gap.is_outside(scope) && counts(gap));
+        let Some((lsns, reason)) = lost(gaps, self.log.next.max(Lsn::FIRST)) else { return Ok(()) };
+        let hole = Hole { lsns, origin: HoleOrigin::Salvaged, before: self.log.last_time, behind, chain: None, reason };
+        self.log.hole(&hole, self.now)?;
+        self.done.lacks(lsns);
+        Ok(())
     }
 
     /// Remembers the record for the gaps beside it.
@@ -430,6 +445,9 @@ impl SalvageRun {
         let scope = self.done.scope;
         let promised = |gap: &&Gap| gap.damage.acknowledged() == Acknowledged::Yes && !gap.is_outside(scope);
         let gaps = self.told..self.done.gaps.len();
+        if self.done.renumbered && self.done.lsns.is_some() {
+            return self.unnumbered(gaps, None, &|gap| gap.damage.acknowledged() == Acknowledged::Yes);
+        }
         let lost =
             self.done.gaps.get(gaps.clone()).unwrap_or_default().iter().filter(promised).filter_map(|gap| gap.damage.doubt);
         let last = lost.map(|doubt| doubt.last.plus(self.done.shifted)).max();

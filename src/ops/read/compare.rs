@@ -3,6 +3,7 @@
 mod merge;
 #[cfg(test)]
 mod merge_tests;
+mod neither;
 mod order;
 mod run;
 mod side;
@@ -10,5 +11,6 @@ mod values;
 
 pub use run::{comparable, compare};
 pub use values::{
-    Comparison, Difference, Differing, OnlyRange, Parting, Ranges, RecordRange, RecordSeen, SideReport, Uncompared, Which, Why,
+    Comparison, Difference, Differing, InNeither, OnlyRange, Parting, Ranges, RecordRange, RecordSeen, SideReport, Uncompared,
+    Which, Why,
 };

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use walctl::model::{Damage, LsnRange};
 use walctl::ops::open::Input;
-use walctl::ops::read::{Comparison, OnlyRange, RecordRange, RecordSeen, SideReport, Uncompared, Which};
+use walctl::ops::read::{Comparison, InNeither, OnlyRange, RecordRange, RecordSeen, SideReport, Uncompared, Which};
 
 use crate::cli::render::json::Object;
 use crate::cli::render::out::Out;
@@ -41,8 +41,15 @@ pub fn write(out: &mut Out, logs: &[Input; 2], found: &Comparison, limit: usize)
         )
         .put("differing_count", found.differing.records)
         .put("not_compared", found.uncompared.listed.iter().take(limit).map(uncompared).collect::<Vec<_>>())
-        .put("not_compared_count", found.uncompared.records);
+        .put("not_compared_count", found.uncompared.records)
+        .put("in_neither", found.in_neither.iter().take(limit).map(neither).collect::<Vec<_>>());
     writeln!(out, "{}", object.end())
+}
+
+fn neither(one: &InNeither) -> Object {
+    let both = if one.both { "both" } else { ["a", "b"][one.which.index()] };
+    let object = Object::new().put("first_lsn", one.lsns.first).put("last_lsn", one.lsns.last);
+    object.put("damaged_log", both).put("damage_kind", one.kind.name())
 }
 
 fn side(log: &Input, side: &SideReport) -> Object {

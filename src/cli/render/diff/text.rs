@@ -7,10 +7,11 @@ use walctl::model::{LsnRange, Verdict};
 use walctl::ops::open::Input;
 use walctl::ops::read::{Comparison, OnlyRange, RecordRange, RecordSeen, Uncompared, Which, Why};
 
-use super::LogNames;
+use super::{LogNames, content};
 use crate::cli::hint::show;
 use crate::cli::render::escape;
 use crate::cli::render::out::{Ink, Out};
+use crate::cli::render::report::some_of;
 use walctl::model::units::count;
 
 /// Writes the report. `typed` are the flags without which the logs would not be found again.
@@ -32,6 +33,7 @@ pub fn write(
         told.only(out, which)?;
     }
     told.uncompared(out)?;
+    told.neither(out)?;
     told.answer(out)?;
     told.next(out, typed)
 }
@@ -75,11 +77,15 @@ impl DiffText<'_> {
         let Some(parting) = &self.found.parting else { return Ok(()) };
         let lsn = self.numbers.show(parting.lsn);
         writeln!(out, "{} at LSN {lsn}", out.paint(Ink::Bad, "they part"))?;
+        let held = content::lines(self.logs, parting, Which::BOTH.map(|which| self.renumbered(which)));
         for which in Which::BOTH {
             let name = self.names.get(which);
             match &parting.sights[which.index()] {
                 Some(seen) => writeln!(out, "  {name}: {}", sight(seen))?,
                 None => writeln!(out, "  {name}: no such record")?,
+            }
+            if let Some(line) = &held[which.index()] {
+                writeln!(out, "    {line}")?;
             }
         }
         Ok(())
@@ -123,6 +129,18 @@ impl DiffText<'_> {
         self.more(out, "not compared", uncompared.listed.len(), uncompared.beyond)
     }
 
+    fn neither(&self, out: &mut Out) -> io::Result<()> {
+        let label = out.paint(Ink::Warn, "in neither");
+        for one in self.found.in_neither.iter().take(self.limit) {
+            let (name, other) = (self.names.get(one.which), self.names.get(one.which.other()));
+            let kind = one.kind;
+            let other = if one.both { format!("{other} has damage there, too") } else { format!("{other} has no such record") };
+            let lsns = self.numbers.show_range(one.lsns);
+            writeln!(out, "{label}: LSN {lsns}: {name} has damage there: {kind}; {other}")?;
+        }
+        self.more(out, "in neither", self.found.in_neither.len(), 0)
+    }
+
     fn why(&self, one: &Uncompared) -> String {
         let name = |which: Which| self.names.get(which);
         match one.why {
@@ -153,7 +171,11 @@ impl DiffText<'_> {
         let found = self.found;
         let both = format!("{} and {}", self.names.get(Which::A), self.names.get(Which::B));
         let left = found.uncompared.records;
-        let left = if left > 0 { format!("; {} not compared", count(left, "record")) } else { String::new() };
+        let mut left = if left > 0 { format!("; {} not compared", count(left, "record")) } else { String::new() };
+        let neither: Vec<String> = found.in_neither.iter().map(|one| self.numbers.show_range(one.lsns)).collect();
+        if !neither.is_empty() {
+            left += &format!("; LSN {} in neither", some_of(&neither));
+        }
         let same = format!("{} in both", count(found.same, "equal record"));
         if !found.finds_no_difference() {
             let only: Vec<String> = Which::BOTH
@@ -163,7 +185,8 @@ impl DiffText<'_> {
                 .collect();
             let differing = (found.differing.records > 0).then(|| format!("{} with other content", found.differing.records));
             let what = only.into_iter().chain(differing).collect::<Vec<_>>().join(", ");
-            return writeln!(out, "{both}: {}; {same}, {what}{left}", out.paint(Ink::Bad, "not the same"));
+            writeln!(out, "{both}: {}; {same}, {what}{left}", out.paint(Ink::Bad, "not the same"))?;
+            return self.about_the_logs(out);
         }
         let (answer, ink) = match found.is_same() {
             Some(true) if left.is_empty() => ("the same", Ink::Good),
@@ -171,6 +194,43 @@ impl DiffText<'_> {
             _ => ("no difference found", Ink::Warn),
         };
         writeln!(out, "{both}: {}; {same}{left}", out.paint(ink, answer))
+    }
+
+    /// What both logs have in common, and what not, where they are not the same.
+    fn about_the_logs(&self, out: &mut Out) -> io::Result<()> {
+        let whole = self.found.sides.iter().all(|side| side.verdict == Verdict::Clean);
+        if whole && self.found.differing.records > 0 {
+            writeln!(
+                out,
+                "  neither log is damaged: every checksum that was read is right, so the records were written with other content"
+            )?;
+        }
+        let [a, b] = [&self.logs[0], &self.logs[1]].map(log_id);
+        if let (Some(a), Some(b)) = (a, b)
+            && a != b
+        {
+            writeln!(out, "  the logs have different ids: a segment of one does not fit into the other, records do")?;
+        }
+        Ok(())
+    }
+
+    /// The records of a log that was salvaged have other numbers there than those they are compared by.
+    fn renumbered(&self, which: Which) -> bool {
+        self.found.by_source_lsn && self.logs[which.index()].format.ours.is_some()
+    }
+
+    /// Records that one log lacks at its end, and that can be appended to it: which log lacks them, and which ones they are.
+    fn lag(&self) -> Option<(Which, LsnRange)> {
+        let found = self.found;
+        let ours = self.logs.iter().all(|log| log.format.ours.is_some() && !log.source.alone);
+        let idle = found.sides.iter().all(|side| side.verdict == Verdict::Clean && !side.live) && found.differing.records == 0;
+        if !ours || !idle || found.uncompared.records > 0 || found.window.is_some() {
+            return None;
+        }
+        let behind = Which::BOTH.into_iter().find(|which| found.only[which.index()].records == 0)?;
+        let [OnlyRange { range, known_hole: false }] = &found.only[behind.other().index()].listed[..] else { return None };
+        let ends = found.sides[behind.index()].lsns?.last;
+        (range.lsns.first == ends.next() && found.only[behind.other().index()].beyond == 0).then_some((behind, range.lsns))
     }
 
     fn next(&self, out: &mut Out, typed: &str) -> io::Result<()> {
@@ -185,17 +245,24 @@ impl DiffText<'_> {
             }
         }
         let Some(parting) = &self.found.parting else { return Ok(()) };
-        for which in Which::BOTH.into_iter().filter(|which| parting.sights[which.index()].is_some()) {
-            // The number there is another one if the log was salvaged.
-            let renumbered = self.found.by_source_lsn && self.logs[which.index()].format.ours.is_some();
-            if renumbered || self.path(which) == "./-" {
-                continue;
-            }
-            let lsn = self.numbers.show(parting.lsn);
-            let command = format!("walctl dump {}{typed} --lsn {lsn}", self.path(which));
-            writeln!(out, "next: {}", out.paint(Ink::Strong, command))?;
+        if let Some((behind, LsnRange { first, last })) = self.lag() {
+            let (from, to) = (self.path(behind.other()), self.path(behind));
+            let key = typed.split_once(" --key-file ").map(|(_, file)| format!(" --key-file {file}")).unwrap_or_default();
+            let command =
+                format!("walctl dump {from}{typed} --lsn {first}..{last} --json | walctl append {to}{key} --json --keep-lsn");
+            return writeln!(out, "next: if {} is to have them too: {}", self.names.get(behind), out.paint(Ink::Strong, command));
         }
-        Ok(())
+        let shown = |which: &Which| {
+            // The number there is another one if the log was salvaged, and a stream is gone.
+            parting.sights[which.index()].is_some() && !self.renumbered(*which) && self.path(*which) != "./-"
+        };
+        let mut logs: Vec<String> = Which::BOTH.into_iter().filter(shown).map(|which| self.path(which)).collect();
+        logs.dedup();
+        if logs.is_empty() {
+            return Ok(());
+        }
+        let command = format!("walctl dump {}{typed} --lsn {}", logs.join(" "), self.numbers.show(parting.lsn));
+        writeln!(out, "next: {}", out.paint(Ink::Strong, command))
     }
 
     fn path(&self, which: Which) -> String {
@@ -213,5 +280,12 @@ impl DiffText<'_> {
 fn sight(sight: &RecordSeen) -> String {
     let time = sight.time.map(|time| format!(", written at {time}")).unwrap_or_default();
     let kind = escape::line(&sight.kind);
-    format!("{kind} of {} at {}:{}{time}", count(sight.length, "byte"), escape::line(&sight.file), sight.offset)
+    let length = count(sight.length, "byte");
+    format!("record of {length}, kind {kind}, at {}:{}{time}", escape::line(&sight.file), sight.offset)
+}
+
+/// The id that the segments of a log share, where its format has one.
+fn log_id(log: &Input) -> Option<[u8; 16]> {
+    let header = log.format.ours.and(log.format.header)?;
+    log.source.segments.iter().find_map(|segment| header(&log.source, segment, &log.keys)).map(|facts| facts.log_id)
 }

@@ -4,9 +4,11 @@
 use std::collections::VecDeque;
 use std::sync::mpsc::Receiver;
 
+use super::neither::in_neither;
 use super::side::{ComparedRecord, FromSide, Side, SideEnd};
 use super::values::{
-    Comparison, Difference, Differing, OnlyRange, Parting, Ranges, RecordRange, RecordSeen, SideReport, Uncompared, Which, Why,
+    Comparison, Difference, Differing, InNeither, OnlyRange, Parting, Ranges, RecordRange, RecordSeen, SideReport, Uncompared,
+    Which, Why,
 };
 use crate::model::{Damage, DamageKind, Error, Lsn, LsnRange, Result, Verdict};
 
@@ -204,7 +206,8 @@ impl Merge<'_> {
                     Some(why) => add(&mut uncompared, Uncompared { range: one.range, why }, one.range.records),
                     None => {
                         parted.push((one.range.lsns, which));
-                        let known_hole = end.is_some_and(|end| in_known_hole(end, one.range.lsns));
+                        let known_hole =
+                            end.is_some_and(|end| in_known_hole(end, self.sides[lacking.index()].by_source, one.range.lsns));
                         add(&mut only[which.index()], OnlyRange { range: one.range, known_hole }, one.range.records);
                     }
                 }
@@ -232,6 +235,7 @@ impl Merge<'_> {
         uncompared.beyond += self.encrypted.beyond;
         uncompared.records += self.encrypted.records - self.encrypted.listed.iter().map(|range| range.records).sum::<u64>();
         uncompared.listed.sort_by_key(|one: &Uncompared| one.range.lsns);
+        let in_neither = self.in_neither(&ends, &uncompared, &only);
         let parting = self.parts.find(&parted, self.differing.listed.first().map(|one| one.range.lsns));
         let mut sides = Vec::new();
         for ((stream, side), end) in self.streams.iter().zip(self.sides).zip(ends) {
@@ -245,9 +249,25 @@ impl Merge<'_> {
             only,
             differing: self.differing,
             uncompared,
+            in_neither,
+            window: self.sides[0].window,
             kinds_compared: self.kinds_compared,
             by_source_lsn: self.by_source_lsn,
         }
+    }
+
+    /// What neither log has. Where not all ranges are listed, that is not known.
+    fn in_neither(&self, ends: &[SideEnd], uncompared: &Ranges<Uncompared>, only: &[Ranges<OnlyRange>; 2]) -> Vec<InNeither> {
+        if uncompared.beyond > 0 || only.iter().any(|only| only.beyond > 0) {
+            return Vec::new();
+        }
+        let damage = [0, 1].map(|index| match ends.get(index) {
+            // The damage of a log that was salvaged from the other one bears other numbers.
+            Some(end) if !self.sides[index].by_source => end.outcome.damage.as_slice(),
+            _ => &[],
+        });
+        let shown: Vec<LsnRange> = only.iter().flat_map(|only| &only.listed).map(|one| one.range.lsns).collect();
+        in_neither(damage, self.sides[0].window, &uncompared.listed, &shown)
     }
 
     /// What explains that `lacking` does not have these records, if anything does.
@@ -311,10 +331,13 @@ fn in_doubt(damage: &[Damage], lsns: LsnRange) -> Option<DamageKind> {
     damage.iter().find(doubt).map(|damage| damage.kind)
 }
 
-/// Whether a frame of the log itself says that these are gone.
-fn in_known_hole(end: &SideEnd, lsns: LsnRange) -> bool {
-    let holes = end.outcome.summaries.iter().flat_map(|summary| summary.holes.kept());
-    holes.map(|known| known.hole.lsns).any(|hole| meet(hole, lsns))
+/// Whether a frame of the log itself says that these are gone. A log that was salvaged may say which numbers they had before.
+fn in_known_hole(end: &SideEnd, by_source: bool, lsns: LsnRange) -> bool {
+    let mut holes = end.outcome.summaries.iter().flat_map(|summary| summary.holes.kept()).map(|known| &known.hole);
+    holes.any(|hole| match by_source && hole.source_lsns().next().is_some() {
+        true => hole.source_lsns().any(|source| meet(source, lsns)),
+        false => meet(hole.lsns, lsns),
+    })
 }
 
 fn meet(a: LsnRange, b: LsnRange) -> bool {

@@ -162,6 +162,19 @@ pub struct Uncompared {
     pub why: Why,
 }
 
+/// LSNs of which neither log has a whole record, where damage of one log, or of both, stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InNeither {
+    /// Which ones.
+    pub lsns: LsnRange,
+    /// The log that has damage there.
+    pub which: Which,
+    /// What damage.
+    pub kind: DamageKind,
+    /// The other one has damage there, too.
+    pub both: bool,
+}
+
 /// A record as it is in one of the logs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordSeen {
@@ -224,6 +237,10 @@ pub struct Comparison {
     pub differing: Ranges<Differing>,
     /// Records that could not be compared.
     pub uncompared: Ranges<Uncompared>,
+    /// What neither log has, although one of them had it: damage stands there.
+    pub in_neither: Vec<InNeither>,
+    /// Which LSNs were compared, where that was not all of them.
+    pub window: Option<LsnRange>,
     /// Kinds and tags were compared too: both logs have them from the same system.
     pub kinds_compared: bool,
     /// The numbers of one log are those of the log that it was salvaged from.
