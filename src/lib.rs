@@ -450,8 +450,8 @@ pub mod ops {
         mod tests;
         pub use bytes::{SegmentFiles, bytes_around};
         pub use compare::{
-            Comparison, Difference, Differing, OnlyRange, Parting, Ranges, RecordRange, RecordSeen, SideReport, Uncompared,
-            Which, Why, comparable, compare,
+            Comparison, Difference, Differing, InNeither, OnlyRange, Parting, Ranges, RecordRange, RecordSeen, SideReport,
+            Uncompared, Which, Why, comparable, compare,
         };
         pub use context::{Context, Put};
         pub use follow::{Follow, Passed, Step, had_enough, unread};

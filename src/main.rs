@@ -15,6 +15,7 @@ mod cli {
     pub mod interrupt;
     pub mod manual;
     pub mod meant;
+    pub mod page_file;
     pub mod place;
     pub mod presets;
     pub mod reference;
@@ -23,6 +24,7 @@ mod cli {
 
     pub mod about;
     pub mod append;
+    pub mod below;
     pub mod bench;
     pub mod browse;
     pub mod diff;
@@ -83,8 +85,8 @@ mod cli {
         pub mod report {
             mod accepted;
             pub mod brief;
-            pub mod json;
             pub mod holes;
+            pub mod json;
             pub mod map;
             pub mod metrics;
             mod portion;
@@ -92,8 +94,8 @@ mod cli {
             mod shared;
             pub mod text;
             pub use seen::{SeenView, counts};
-            pub use shared::{LookedBeside, range_words};
-            use shared::{log_path, merged, place, readable, segment_name, some_of};
+            pub use shared::{LookedBeside, range_words, some_of};
+            use shared::{log_path, merged, place, readable, segment_name};
         }
     }
 }

@@ -26,6 +26,7 @@ use self::print::Print;
 use self::wait::{Wait, Woken};
 use self::way::ReadingWay;
 use self::workers::{LotQueue, Workers};
+use super::below;
 use super::exit::{Exit, usage};
 use super::hint::show;
 use super::interrupt;
@@ -53,7 +54,7 @@ pub fn run(args: &DumpArgs, out: &mut Out) -> anyhow::Result<Exit> {
     let mut print = Print::new(args, out)?;
     let mut worst = Exit::Done;
     for path in paths {
-        let logs = match args.input.open(path, &choice) {
+        let logs = match below::open(&args.input, path, &choice, out) {
             Ok(logs) => logs,
             // The other logs may still be shown.
             Err(error) if paths.len() > 1 => {
@@ -259,12 +260,22 @@ impl LogDump<'_> {
             return Ok(self.interrupted(print, out, shown_before)?);
         }
         self.last_words(print, out, &outcome, shown_before)?;
+        self.left_out(&selection, out);
         let locked = self.locked(&scan, print, &outcome);
         let locked = locked.map_or(Exit::Done, |error| out.failure(&error.into()));
         if interrupted {
             return Ok(Exit::Interrupted);
         }
         Ok(closing::exit(&outcome).or_worse(worst).or_worse(locked))
+    }
+
+    /// What could not be chosen by LSN.
+    fn left_out(&self, selection: &Selection, out: &mut Out) {
+        if selection.unnumbered.get() {
+            let (path, kinds) = (&self.log.source.path, self.args.kind.join(","));
+            out.note(format_args!("{}: records of kind {kinds} have no LSN there, so --lsn leaves them out", path.display()));
+            out.note(format_args!("next: walctl dump {}{} --kind {kinds}", show(path), self.args.input.typed()));
+        }
     }
 
     /// What was shown before an interruption, and what is left of it.

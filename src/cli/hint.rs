@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use walctl::disk::{EntryKind, Errno, Segment, Source, scheme_of};
+use walctl::formats::Format;
 use walctl::model::{Damage, Error, Look, Verdict};
 use walctl::ops::mend::{Help, can_cut, help_for, looks_cut};
 use walctl::ops::open::Input;
@@ -169,7 +170,7 @@ pub fn advisor<'a>(input: &'a Input, report: &'a Report) -> impl Fn(&Damage) -> 
     let path = if source.alone { parent(&source.path).unwrap_or(&source.path) } else { &source.path };
     let format = if input.named { format!(" --format {}", input.format.name) } else { String::new() };
     let log = format!("{}{format}", show(path));
-    let salvaged = LazyCell::new(|| show(&beside(path)));
+    let salvaged = LazyCell::new(|| show(&salvaged_to(path, input.format)));
     let cuts = LazyCell::new(|| can_cut(input, report));
     move |damage| {
         if source.path.as_os_str() == "-" {
@@ -205,6 +206,13 @@ pub fn advisor<'a>(input: &'a Input, report: &'a Report) -> impl Fn(&Damage) -> 
                 None => instead.to_owned(),
             },
             _ => match help_for(input, damage) {
+                // A copy of what can be read brings no service back.
+                Help::Salvage if input.format.ours.is_none() && report.recovery.is_some() => {
+                    format!(
+                        "first read `if it is opened now`; then, to keep what is whole: walctl repair {log} --salvage {}",
+                        *salvaged
+                    )
+                }
                 Help::Salvage => format!("walctl repair {log} --salvage {}", *salvaged),
                 Help::AcceptHole(lsns) => accept_hole(&log, lsns),
                 Help::Restore => restore(&log),
@@ -217,6 +225,14 @@ pub fn advisor<'a>(input: &'a Input, report: &'a Report) -> impl Fn(&Damage) -> 
 fn begun_after(source: &Source, torn: &Segment) -> Option<String> {
     let mut behind = source.segments.iter().skip_while(|segment| segment.id != torn.id).skip(1);
     torn.followed.then(|| behind.find(|segment| segment.kind == EntryKind::File)).flatten().map(|segment| segment.name.clone())
+}
+
+/// A name for what is salvaged from a log. Another system's folder is no place for a log of ours: it goes into the current one.
+pub fn salvaged_to(log: &Path, format: &Format) -> PathBuf {
+    match log.file_name().filter(|_| format.ours.is_none()) {
+        Some(name) => beside(Path::new(name)),
+        None => beside(log),
+    }
 }
 
 /// A name for what is salvaged from a log: beside it, and not taken yet.
@@ -257,6 +273,12 @@ pub fn show(path: &Path) -> String {
             quoted + "'"
         }
     }
+}
+
+/// A word as it is typed: a flag stays what it is, and a path of such a name would be typed with ./ in front already.
+pub fn shown(word: &str) -> String {
+    let plain = |word: &str| word.chars().all(|c| c.is_alphanumeric() || "-_=.,:".contains(c));
+    if word.starts_with('-') && plain(word) { word.to_owned() } else { show(Path::new(word)) }
 }
 
 #[cfg(test)]

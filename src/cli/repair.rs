@@ -11,6 +11,7 @@ use walctl::ops;
 use walctl::ops::mend::{MAX_CUT, Permit, Plan, Undo};
 
 use super::args::{InputArgs, LoadArgs, ScopeArgs};
+use super::below;
 use super::exit::{CommandFailure, Exit, usage};
 use super::hint::show;
 use super::hold::Hold;
@@ -103,7 +104,7 @@ pub fn run(args: &RepairArgs, out: &mut Out) -> anyhow::Result<Exit> {
     let choice = args.input.choice()?;
     let mut exit = Exit::Done;
     for path in paths {
-        let logs = match args.input.open(path, &choice) {
+        let logs = match below::open_to_mend(&args.input, path, &choice) {
             Ok(logs) => logs,
             Err(error) => {
                 exit = exit.or_worse(out.failure(&error));

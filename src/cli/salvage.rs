@@ -13,7 +13,7 @@ use walctl::ops::report::{Progress, Report};
 
 use super::args::ScopeArgs;
 use super::exit::{CommandFailure, Exit};
-use super::hint::{beside, for_error, show};
+use super::hint::{for_error, salvaged_to, show};
 use super::interrupt::LastWords;
 use super::render::escape;
 use super::render::json::Object;
@@ -54,7 +54,12 @@ fn salvage(asked: &SalvageOf<'_>, scope: Scope, out: &mut Out) -> anyhow::Result
     if lies_in(target, log) {
         let path = log.source.path.display();
         let message = format!("{}: it would lie inside {path}, which is to be left alone", target.display());
-        return Err(CommandFailure { exit: Exit::Failed, message, next: Some(again(&beside(&log.source.path))) }.into());
+        return Err(CommandFailure {
+            exit: Exit::Failed,
+            message,
+            next: Some(again(&salvaged_to(&log.source.path, log.format))),
+        }
+        .into());
     }
     let report = verify_with_bar(log, load, UNCHANGED, out)?;
     if dry {
@@ -117,7 +122,7 @@ fn failed(error: Error, log: &ops::open::Input, target: &Path, again: &dyn Fn(&P
     let taken = matches!(&error, Error::Refused { path, .. } if path == target && target.exists());
     let written = matches!(&error, Error::Io { doing, .. } if !matches!(*doing, "open" | "read" | "look at" | "list" | "create"));
     if taken {
-        let name = beside(&log.source.path);
+        let name = salvaged_to(&log.source.path, log.format);
         return CommandFailure { exit: Exit::Failed, message: error.to_string(), next: Some(again(&name)) }.into();
     }
     if let Error::Input { what } = &error {

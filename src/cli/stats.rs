@@ -8,6 +8,7 @@ use walctl::ops::read::Scope;
 use walctl::ops::report::{Progress, Stats, StatsWish};
 
 use super::args::{HostFlag, InputArgs, LoadArgs, ScopeArgs};
+use super::below;
 use super::exit::{CommandFailure, Exit, usage};
 use super::gate::Gate;
 use super::place::{self, Meter};
@@ -98,7 +99,7 @@ fn once(args: &StatsArgs, out: &mut Out) -> anyhow::Result<(Exit, bool)> {
     let (mut exit, mut failed) = (Exit::Done, false);
     let mut all = Vec::new();
     for path in args.input.paths()? {
-        let counted = args.input.open(path, &choice).and_then(|logs| {
+        let counted = below::open(&args.input, path, &choice, out).and_then(|logs| {
             let mut meter = Meter::default();
             let one = |log| {
                 let mut stats = count(args, log, out)?;

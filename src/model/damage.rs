@@ -121,7 +121,7 @@ pub const CATALOGUE: [CatalogueEntry; 20] = [
         "bad-checksum",
         "a frame is there in full and its checksum does not match",
         "bits that changed on the disk, in memory or on the way; at the very end also an interrupted write",
-        "check the disk; look at the bytes with walctl dump --frames",
+        "check the disk; look at the bytes with walctl dump --hex",
     ),
     entry(
         DamageKind::CutShort,
@@ -142,7 +142,7 @@ pub const CATALOGUE: [CatalogueEntry; 20] = [
         "not-a-frame",
         "a frame was due here, and the bytes are no frame",
         "a write that went to the wrong place, an overwritten file, or a damaged frame header",
-        "look at the bytes with walctl dump --frames",
+        "look at the bytes with walctl dump --hex",
     ),
     entry(
         DamageKind::BadHeader,
@@ -177,7 +177,7 @@ pub const CATALOGUE: [CatalogueEntry; 20] = [
         "bad-payload",
         "the checksum is right and the payload cannot be decompressed or decrypted",
         "someone without the key changed the frame, or a program wrote the payload wrongly",
-        "walctl dump --frames shows the stored bytes; compare the segment with a backup",
+        "walctl dump --hex shows the stored bytes; compare the segment with a backup",
     ),
     entry(
         DamageKind::BadSeal,

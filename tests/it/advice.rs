@@ -34,7 +34,8 @@ fn advised(ran: &Ran) -> Option<String> {
 
 /// What is to be typed, without the condition in front of it.
 fn command_of(next: &str) -> &str {
-    next.split_once(": walctl ").map_or(next, |(condition, _)| &next[condition.len() + 2..])
+    let condition = ["if ", "first "].iter().any(|word| next.starts_with(word));
+    next.split_once(": walctl ").filter(|_| condition).map_or(next, |(condition, _)| &next[condition.len() + 2..])
 }
 
 /// Files with their content, by path.

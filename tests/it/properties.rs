@@ -602,7 +602,9 @@ fn check_commands(case: &Case) -> Result<(), Fails> {
             ran.stderr
         );
         let lines = ran.stdout.lines().chain(ran.stderr.lines());
-        advised.extend(lines.filter_map(|line| line.split_once("next: ")?.1.split_once("walctl ")).map(|(_, command)| command.to_owned()));
+        advised.extend(
+            lines.filter_map(|line| line.split_once("next: ")?.1.split_once("walctl ")).map(|(_, command)| command.to_owned()),
+        );
         let code = ran.code;
         Ok((ran, code))
     };

@@ -71,7 +71,8 @@ pub struct DumpArgs {
     /// Length and keyed hash instead of content, safe for a ticket; equal contents have equal hashes within one run
     #[arg(long, conflicts_with_all = ["raw", "hex", "out_dir"], help_heading = HOW)]
     pub redact: bool,
-    /// Show frames as they are on disk: fragments, padding, control frames; + marks the first frame of what one sync made durable
+    /// Show each frame on disk by itself, also fragments, padding and control frames (--hex shows their bytes); + marks the first frame of
+    /// what one sync made durable
     #[arg(long, help_heading = HOW)]
     pub frames: bool,
     /// Bytes of each frame with its fields drawn over them (implies --frames)

@@ -12,7 +12,7 @@ use super::out::Out;
 use super::table::Table;
 
 /// This many names are said in a line.
-const SAID: usize = 3;
+const SAID: usize = 8;
 /// This many names are listed of what stands behind a place.
 const LISTED: usize = 10;
 

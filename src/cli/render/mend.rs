@@ -1,7 +1,7 @@
 //! Plans of repairs, and what came of them: for people and as JSON.
 
 use std::io::{self, Write};
-use walctl::formats::numbers_of;
+use walctl::formats::{by_name, numbers_of};
 use walctl::model::{Acknowledged, DamageKind, Hole, LsnRange, Time, Verdict};
 use walctl::ops::mend::{Cut, CutFile, Help, Obstacle, Plan, Provenance, Undo};
 use walctl::ops::report::Report;
@@ -10,7 +10,7 @@ use super::content;
 use super::escape;
 use super::json::Object;
 use super::out::{Ink, Out};
-use crate::cli::hint::{beside, show};
+use crate::cli::hint::{beside, salvaged_to, show};
 use walctl::model::units::count;
 
 /// Text is broken before this column.
@@ -241,7 +241,10 @@ fn help(plan: &Plan, typed: &RepairFlags) -> String {
         }
         Some(Obstacle::NoSuchHole) => format!("walctl verify {}{}", show(log), typed.input),
         _ => match plan.help {
-            Help::Salvage => format!("walctl repair {}{} --salvage {}", show(log), typed.input, show(&beside(log))),
+            Help::Salvage => {
+                let target = by_name(plan.format).map_or_else(|| beside(log), |format| salvaged_to(log, format));
+                format!("walctl repair {}{} --salvage {}", show(log), typed.input, show(&target))
+            }
             Help::AcceptHole(lsns) => accept_hole(&format!("{}{}", show(log), typed.input), lsns),
             Help::Restore => restore(&format!("{}{}", show(log), typed.input)),
         },

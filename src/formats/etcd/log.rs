@@ -273,7 +273,9 @@ fn other_member(source: &Source, later: usize, was: Member, is: Member) -> Damag
 
 /// What etcd will do with a damaged log when it is started. Its own way is dangerous in one case: it looks at the bad frame alone.
 fn what_the_server_does(source: &Source, summaries: &mut [Summary], between: &[Damage]) {
-    const WAY_OUT: &str = "take the member out of the cluster and add it anew, or restore a snapshot on all members";
+    const WAY_OUT: &str = "take the member out of the cluster and add it anew (etcdctl member remove ID, etcdctl member add NAME, and start it with an \
+                           empty data folder in the state of an existing cluster), or restore a snapshot on all members (etcdutl snapshot restore \
+                           FILE, into a new data folder)";
     let Some(hurt) = summaries.iter().position(|summary| !summary.damage.is_empty()).or(between.first().map(|_| summaries.len()))
     else {
         return;

@@ -5,8 +5,8 @@ use crate::disk::{Cursor, EntryKind, Segment, Source, read_full};
 use crate::formats::{Ending, HeaderFacts, KnownHole, State, Summary};
 use crate::model::{Keys, Lsn, LsnRange, Result, Span, Warning};
 use crate::native::{
-    Check, FrameKind, FrameReader, HEADER_BYTES, HEADER_FIELDS, HeaderFound, HoleFound, Opener, SegmentHeader, find_seal, hole_at,
-    segment_lsn,
+    Check, FrameKind, FrameReader, HEADER_BYTES, HEADER_FIELDS, HeaderFound, HoleFound, Opener, SegmentHeader, find_seal,
+    hole_at, segment_lsn,
 };
 
 /// How many frames are looked at from the front of a segment for holes: one that only tells of a hole has two or three.
@@ -80,7 +80,11 @@ pub fn ends(source: &Source, segment: &Segment) -> Result<Summary> {
         holes_in_front(cursor, segment, &header, &mut summary, &mut joint);
     }
     if holes.is_some_and(|holes| holes > summary.holes.kept().len() as u64) {
-        summary.warnings.push(doubt(segment, "holes-not-read", "it has known holes between its records; only reading all of it tells which"));
+        summary.warnings.push(doubt(
+            segment,
+            "holes-not-read",
+            "it has known holes between its records; only reading all of it tells which",
+        ));
     }
     match seal {
         Some(seal) => {

@@ -39,11 +39,7 @@ pub fn text(out: &mut Out, input: &Input, report: &Report) -> io::Result<()> {
     }
     if report.unused_lsns > 0 {
         let numbers = count(report.unused_lsns, "LSN");
-        writeln!(
-            out,
-            "{}: {numbers} between its records: the format it was salvaged from never assigns them",
-            log_path(input)
-        )?;
+        writeln!(out, "{}: {numbers} between its records: the format it was salvaged from never assigns them", log_path(input))?;
     }
     Ok(())
 }

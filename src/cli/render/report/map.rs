@@ -37,7 +37,8 @@ pub fn write(out: &mut Out, report: &Report, cells_of: &mut dyn FnMut(&SegmentRe
         writeln!(out, "{name:names$}  {}  {}", paint(out, &row), show_bytes(segment.file_bytes))?;
         let gaps = report.damage.iter().filter(|damage| damage.span.place.segment == segment.id && damage.is_between_segments());
         for damage in gaps {
-            let lsns = damage.doubt.map(|doubt| format!(": {}", range_words(numbers_of(report.format), doubt))).unwrap_or_default();
+            let lsns =
+                damage.doubt.map(|doubt| format!(": {}", range_words(numbers_of(report.format), doubt))).unwrap_or_default();
             writeln!(out, "{:names$}  {}", "", out.paint(Ink::Bad, format!("~~ {}{lsns} ~~", damage.kind)))?;
         }
         for known in report.known_holes.iter().filter(|known| known.span.place.segment == segment.id) {

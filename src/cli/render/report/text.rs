@@ -307,7 +307,8 @@ fn verdict(out: &mut Out, input: &Input, report: &Report) -> io::Result<()> {
     }
     if let Some(behind) = behind_damage(input, report) {
         let words = content::behind_words(&behind, report.format);
-        writeln!(out, "  behind the first damage: {}", escape::line(&words))?;
+        let lost = if report.verdict > Verdict::Suspect { "; a cut at the damage would lose them" } else { "" };
+        writeln!(out, "  behind the first damage: {}{lost}", escape::line(&words))?;
     }
     if !report.unprotected.is_empty() {
         writeln!(out, "  not protected by {}: {}", report.format, report.unprotected)?;
@@ -387,10 +388,8 @@ fn ends(report: &Report) -> String {
 /// The numbers of which nothing in the log tells whether they were acknowledged.
 fn unknown(report: &Report, numbers: Numbers) -> Option<String> {
     let mut unknown = report.damage.iter().filter(|damage| damage.acknowledged() == Acknowledged::Unknown);
-    let ranges: Vec<String> = super::merged(unknown.clone().filter_map(|damage| damage.doubt))
-        .iter()
-        .map(|range| numbers.show_range(*range))
-        .collect();
+    let ranges: Vec<String> =
+        super::merged(unknown.clone().filter_map(|damage| damage.doubt)).iter().map(|range| numbers.show_range(*range)).collect();
     match (ranges.is_empty(), unknown.find_map(|damage| damage.lsn)) {
         (false, _) => Some(format!("LSN {}", super::some_of(&ranges))),
         // How many records the bytes at an end were, nothing tells.
