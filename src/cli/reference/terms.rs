@@ -74,17 +74,17 @@ pub const TERMS: &[Term] = &[
         "walctl stats LOG; walctl explain groups",
     ),
     term(
+        "in doubt",
+        &["doubt"],
+        "LSNs of which no whole record is there, where records were due. Whether all of them are lost only a copy of the log can say",
+        "walctl diff LOG BACKUP",
+    ),
+    term(
         "known hole",
         &["hole", "holes", "known holes", "accepted hole", "accept hole"],
         "LSNs that are gone for good, as the log itself says in a frame of its own: salvage writes it, or repair --accept-hole A..B --yes. \
          verify lists it each time, calls the log clean, and raises no alarm",
         "walctl verify LOG; walctl repair LOG --undo takes an accepted one back",
-    ),
-    term(
-        "in doubt",
-        &["doubt"],
-        "LSNs of which no whole record is there, where records were due. Whether all of them are lost only a copy of the log can say",
-        "walctl diff LOG BACKUP",
     ),
     term(
         "lag",

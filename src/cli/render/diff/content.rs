@@ -1,6 +1,6 @@
 //! What the records hold at which two logs part: short, safe for a terminal, and nothing that may be secret.
 
-use walctl::formats::Halt;
+use walctl::formats::{Asked, Halt};
 use walctl::model::{LsnRange, Payload, Result};
 use walctl::ops::open::Input;
 use walctl::ops::read::{Event, Parting, RecordSeen, Scan, ScanStart, Selection, Which};
@@ -56,8 +56,11 @@ fn read(log: &Input, seen: &RecordSeen, lsns: Option<LsnRange>) -> Result<Option
     scan.forward(&ScanStart::default(), &mut |event| {
         let Event::Record(shown) = event else { return Ok(()) };
         let record = shown.record;
-        let told =
-            meaning.as_mut().map(|meaning| meaning.tell(record, |decoded| decoded.sentence.clone())).transpose()?.flatten();
+        let told = meaning
+            .as_mut()
+            .map(|meaning| meaning.tell(Asked::Words, record, |decoded| decoded.sentence.clone()))
+            .transpose()?
+            .flatten();
         if shown.segment.name != seen.file || record.span.start() != seen.offset {
             return Ok(());
         }
