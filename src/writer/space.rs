@@ -11,6 +11,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use super::options::Settings;
 use super::spare::Spares;
@@ -31,6 +32,9 @@ const STEP: u64 = 256 << 10;
 const LONGEST_STEP: u64 = 4 << 20;
 /// How many times the bytes written so far are reserved ahead.
 const GROWTH: u64 = 16;
+/// A file that is used again is read in pieces, and after each the thread rests so many times as long as that took: groups need the disk and
+/// the processor meanwhile, and there is half a segment's time.
+const REST: u32 = 3;
 /// See [`SpaceShared::warm`].
 const WARM: u64 = 64 << 10;
 
@@ -406,6 +410,7 @@ impl SpaceShared {
         let mut table = RemainsTable::new(&self.log_id, of, end);
         let (mut old, mut out, mut at, mut written) = (vec![0; PIECE], AlignedBytes::new(), HEADER_BYTES, end);
         while at < end {
+            let begun = Instant::now();
             let want = usize::try_from(end - at).unwrap_or(PIECE).min(PIECE);
             if read_full(file.as_ref(), &mut old[..want], at)? < want {
                 return Ok(None);
@@ -418,6 +423,9 @@ impl SpaceShared {
                 written += out.len() as u64;
                 out.truncate(0);
             }
+            if !self.is_hurried() {
+                std::thread::sleep(begun.elapsed() * REST);
+            }
         }
         table.finish(&mut out);
         write_full(file.as_ref(), out.bytes(), written)?;
@@ -429,6 +437,13 @@ impl SpaceShared {
     fn clear_left(&self) -> Result<()> {
         self.clear_next()?;
         self.spares.sweep()
+    }
+
+    /// The next segment's file is wanted soon, or nobody works beside this thread.
+    fn is_hurried(&self) -> bool {
+        let state = self.state();
+        let near = |active: &SpaceActive| active.claimed > self.segment_bytes / 5 * 4;
+        self.warm == 0 || state.stop || state.active.as_ref().is_none_or(near)
     }
 
     fn clear_next(&self) -> Result<()> {
