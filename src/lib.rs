@@ -75,6 +75,7 @@ pub mod model {
 
 /// Everything that touches bytes on a machine.
 pub mod disk {
+    mod ahead;
     #[cfg(feature = "bucket")]
     mod bucket;
     mod checksum;

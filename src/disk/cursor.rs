@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::ahead::Ahead;
 use super::{Disk, Errno, File, Mapping, Open, errno_of};
 use crate::model::{Error, Result};
 
@@ -81,6 +82,18 @@ impl Cursor {
             Err(error) if errno_of(&error) == Some(Errno::INVAL) => Ok(Cursor::new(file, length)),
             Err(error) => Err(error),
         }
+    }
+
+    /// The same, read from one end to the other: past the page cache a thread reads ahead.
+    #[must_use]
+    pub fn ahead(mut self) -> Cursor {
+        if self.direct
+            && self.length > 4 * DIRECT_WINDOW as u64
+            && let Some(ahead) = Ahead::of(&self.file)
+        {
+            self.file = Arc::new(ahead);
+        }
+        self
     }
 
     /// Whether reads go past the page cache.
@@ -466,6 +479,25 @@ mod tests {
 
     fn cursor(length: u64, bad: &[(u64, u64)]) -> Cursor {
         Cursor::new(rotten(length, bad), length)
+    }
+
+    #[test]
+    fn what_is_refused_is_refused_when_it_is_read_ahead_too() {
+        let (length, bad) = (6 << 20, [(1_500_000, 1_500_001), (3 << 20, (3 << 20) + 1), (5_000_000, 5_200_000)]);
+        let read = |mut cursor: Cursor| {
+            let (mut at, mut bytes) = (0, Vec::new());
+            while at < length {
+                let given = cursor.bytes(at, 8192).to_vec();
+                at += given.len() as u64;
+                bytes.extend(given);
+                at = cursor.refused_at(at).unwrap_or(at);
+            }
+            (bytes, cursor.refused)
+        };
+        let direct = || Cursor { direct: true, ..cursor(length, &bad) };
+        let (bytes, refused) = read(direct().ahead());
+        assert_eq!(refused.len(), 3);
+        assert!((bytes, refused) == read(direct()));
     }
 
     #[test]

@@ -149,7 +149,7 @@ fn inspect_tail(disk: &Arc<dyn Disk>, dir: &Path, first: Lsn) -> Result<Option<T
         None => {
             // What was written and not synced counts from here on, so it must be durable; and what is durable is told by the medium.
             file.sync_all()?;
-            let (mut found, state) = FrameReader::open(media()?, &Vec::new, None);
+            let (mut found, state) = FrameReader::open(media()?.ahead(), &Vec::new, None);
             header = state.trusted(&path, first)?;
             let walked = walk(&mut found, &header, &path)?;
             let doubtful = walked.is_followed(&mut reader);
