@@ -214,6 +214,7 @@ pub mod writer {
     mod reopen;
     mod retain;
     mod retention;
+    mod reuse;
     mod segment;
     mod space;
     mod spare;

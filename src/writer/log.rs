@@ -90,6 +90,15 @@ pub struct Rotated {
     pub active: String,
 }
 
+/// Writes a group. Where room is lacking, what an interrupted run left may still be given back.
+fn put_where_room_is(active: &mut Active, stage: &mut Stage, space: &mut Space, group: &[u8]) -> Result<bool> {
+    let end = active.position + group.len() as u64;
+    match put(active, stage, group, space.claim(end)) {
+        Err(error) if is_no_space(&error) && space.gave_back() => put(active, stage, group, space.claim(end)),
+        done => done,
+    }
+}
+
 fn only(doing: &'static str, error: &Error) -> WriteStop {
     WriteStop::Only(Failure::System { doing, errno: errno_of(error).unwrap_or(Errno::NOSPC) })
 }
@@ -256,11 +265,7 @@ impl OpenLog {
             self.leave_remains(end)?;
         }
         let active = self.active.as_mut().expect("it was there a moment ago");
-        let mut put_there = put(active, &mut self.stage, bytes, self.space.claim(end));
-        if put_there.as_ref().is_err_and(is_no_space) && self.space.gave_back() {
-            put_there = put(active, &mut self.stage, bytes, self.space.claim(end));
-        }
-        match put_there {
+        match put_where_room_is(active, &mut self.stage, &mut self.space, bytes) {
             Ok(true) => self.counters.past_cache(),
             Ok(false) => {}
             Err(error) => return Err(self.cut_back(error)),

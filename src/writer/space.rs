@@ -11,9 +11,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 use std::thread::JoinHandle;
-use std::time::Instant;
 
 use super::options::Settings;
+use super::reuse::sum_up;
 use super::spare::Spares;
 use super::standing::Standing;
 use crate::disk::{
@@ -25,16 +25,13 @@ use crate::native::{HEADER_BYTES, RemainsTable};
 /// What the next segment's file is called while it is made ready, before [`unfinished`] is put behind it.
 const NEXT: &str = "next";
 /// So much is written with one call: a group that comes meanwhile waits for that long.
-const PIECE: usize = 256 << 10;
+pub(super) const PIECE: usize = 256 << 10;
 /// So much is made ready at a time, and more when much is made ready ahead.
 const STEP: u64 = 256 << 10;
 /// The most that is made ready at a time.
 const LONGEST_STEP: u64 = 4 << 20;
 /// How many times the bytes written so far are reserved ahead.
 const GROWTH: u64 = 16;
-/// A file that is used again is read in pieces, and after each the thread rests so many times as long as that took: groups need the disk and
-/// the processor meanwhile, and there is half a segment's time.
-const REST: u32 = 3;
 /// See [`SpaceShared::warm`].
 const WARM: u64 = 64 << 10;
 
@@ -407,29 +404,9 @@ impl SpaceShared {
             file.set_length(end)?;
         }
         self.zeros(file.as_ref(), length.min(end), end)?;
-        let mut table = RemainsTable::new(&self.log_id, of, end);
-        let (mut old, mut out, mut at, mut written) = (vec![0; PIECE], AlignedBytes::new(), HEADER_BYTES, end);
-        while at < end {
-            let begun = Instant::now();
-            let want = usize::try_from(end - at).unwrap_or(PIECE).min(PIECE);
-            if read_full(file.as_ref(), &mut old[..want], at)? < want {
-                return Ok(None);
-            }
-            table.add(&old[..want], &mut out);
-            file.forget(at, want as u64);
-            at += want as u64;
-            if out.len() >= PIECE {
-                write_full(file.as_ref(), out.bytes(), written)?;
-                written += out.len() as u64;
-                out.truncate(0);
-            }
-            if !self.is_hurried() {
-                std::thread::sleep(begun.elapsed() * REST);
-            }
+        if !sum_up(file.as_ref(), RemainsTable::new(&self.log_id, of, end), end, &|| self.is_hurried())? {
+            return Ok(None);
         }
-        table.finish(&mut out);
-        write_full(file.as_ref(), out.bytes(), written)?;
-        file.sync_all()?;
         Ok(Some(file))
     }
 
