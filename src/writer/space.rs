@@ -16,11 +16,9 @@ use super::options::Settings;
 use super::reuse::sum_up;
 use super::spare::Spares;
 use super::standing::Standing;
-use crate::disk::{
-    AlignedBytes, DIRECT_BLOCK, Disk, Errno, File, Open, begin_file, errno_of, read_full, sweep, unfinished, write_full,
-};
+use crate::disk::{AlignedBytes, DIRECT_BLOCK, Disk, Errno, File, Open, begin_file, errno_of, sweep, unfinished, write_full};
 use crate::model::{Error, Result};
-use crate::native::{HEADER_BYTES, RemainsTable};
+use crate::native::RemainsTable;
 
 /// What the next segment's file is called while it is made ready, before [`unfinished`] is put behind it.
 const NEXT: &str = "next";
@@ -506,7 +504,7 @@ pub(super) fn next_path(dir: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::disk::SimDisk;
+    use crate::disk::{SimDisk, read_full};
 
     fn zeros(ready: u64) -> NextRoom {
         NextRoom { ready, recycled: false }
