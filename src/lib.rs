@@ -75,7 +75,6 @@ pub mod model {
 
 /// Everything that touches bytes on a machine.
 pub mod disk {
-    mod ahead;
     #[cfg(feature = "bucket")]
     mod bucket;
     mod checksum;
@@ -214,7 +213,6 @@ pub mod writer {
     mod reopen;
     mod retain;
     mod retention;
-    mod reuse;
     mod segment;
     mod space;
     mod spare;

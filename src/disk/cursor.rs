@@ -3,11 +3,13 @@
 //! Running out is not an error: a reader gets fewer bytes than it asked for, at the end of the file or in front of a range that the
 //! system refuses to give, and asks which of the two it was. Only the second is damage.
 
+mod ahead;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::ahead::Ahead;
+use self::ahead::FileAhead;
 use super::{Disk, Errno, File, Mapping, Open, errno_of};
 use crate::model::{Error, Result};
 
@@ -106,7 +108,7 @@ impl Cursor {
     pub fn ahead(mut self) -> Cursor {
         if self.direct
             && self.length > 4 * DIRECT_WINDOW as u64
-            && let Some(ahead) = Ahead::of(&self.file)
+            && let Some(ahead) = FileAhead::of(&self.file)
         {
             self.file = Arc::new(ahead);
         }

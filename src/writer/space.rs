@@ -8,22 +8,22 @@
 //! Room is a convenience: when it cannot be made, records are written all the same. The thread has its own descriptors, so that an
 //! error that concerns records is never told to it and lost.
 
+mod reuse;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 use std::thread::JoinHandle;
 
 use super::options::Settings;
-use super::reuse::sum_up;
 use super::spare::Spares;
 use super::standing::Standing;
 use crate::disk::{AlignedBytes, DIRECT_BLOCK, Disk, Errno, File, Open, begin_file, errno_of, sweep, unfinished, write_full};
 use crate::model::{Error, Result};
-use crate::native::RemainsTable;
 
 /// What the next segment's file is called while it is made ready, before [`unfinished`] is put behind it.
 const NEXT: &str = "next";
 /// So much is written with one call: a group that comes meanwhile waits for that long.
-pub(super) const PIECE: usize = 256 << 10;
+const PIECE: usize = 256 << 10;
 /// So much is made ready at a time, and more when much is made ready ahead.
 const STEP: u64 = 256 << 10;
 /// The most that is made ready at a time.
@@ -387,38 +387,10 @@ impl SpaceShared {
         true
     }
 
-    /// The next segment goes into the file of one that was let go, with a table of sums behind its room. `None` when that cannot be: zeros
-    /// are written then.
-    fn recycle(&self) -> Result<Option<Arc<dyn File>>> {
-        self.standing.folder()?;
-        let Some(of) = self.spares.take(&self.next_path)? else { return Ok(None) };
-        let file: Arc<dyn File> = self.disk.open(&self.next_path, Open { sole: true, ..Open::WRITE })?.into();
-        let (length, end) = (file.length()?, room_end(self.segment_bytes));
-        // Whoever has it open still reads the old segment.
-        if length < end / 2 || !file.is_sole() {
-            return Ok(None);
-        }
-        if length > end {
-            file.set_length(end)?;
-        }
-        self.zeros(file.as_ref(), length.min(end), end)?;
-        if !sum_up(file.as_ref(), RemainsTable::new(&self.log_id, of, end), end, &|| self.is_hurried())? {
-            return Ok(None);
-        }
-        Ok(Some(file))
-    }
-
     /// Removes what an interrupted run left.
     fn clear_left(&self) -> Result<()> {
         self.clear_next()?;
         self.spares.sweep()
-    }
-
-    /// The next segment's file is wanted soon, or nobody works beside this thread.
-    fn is_hurried(&self) -> bool {
-        let state = self.state();
-        let near = |active: &SpaceActive| active.claimed > self.segment_bytes / 5 * 4;
-        self.warm == 0 || state.stop || state.active.as_ref().is_none_or(near)
     }
 
     fn clear_next(&self) -> Result<()> {

@@ -5,7 +5,7 @@
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{AlignedBytes, DIRECT_BLOCK, File};
+use crate::disk::{AlignedBytes, DIRECT_BLOCK, File};
 use crate::model::Result;
 
 /// So much is read at a time.
@@ -13,7 +13,7 @@ const PIECE: usize = 1 << 20;
 
 /// A file that is read from its begin to its end. Where the thread cannot read, whoever asks reads for himself and meets what there is.
 #[derive(Debug)]
-pub(super) struct Ahead {
+pub(super) struct FileAhead {
     file: Arc<dyn File>,
     pieces: Mutex<AheadPieces>,
 }
@@ -36,9 +36,9 @@ struct AheadPiece {
     filled: usize,
 }
 
-impl Ahead {
+impl FileAhead {
     /// The same file, read ahead. `None` where no thread can be had.
-    pub fn of(file: &Arc<dyn File>) -> Option<Ahead> {
+    pub fn of(file: &Arc<dyn File>) -> Option<FileAhead> {
         let ((ask, asked), (send, come)) = (sync_channel::<(u64, AlignedBytes)>(1), sync_channel(1));
         let own = file.clone();
         let work = move || {
@@ -52,7 +52,7 @@ impl Ahead {
         };
         std::thread::Builder::new().name("walctl-ahead".into()).spawn(work).ok()?;
         let pieces = AheadPieces { ask, come, asked: false, held: Default::default() };
-        Some(Ahead { file: file.clone(), pieces: Mutex::new(pieces) })
+        Some(FileAhead { file: file.clone(), pieces: Mutex::new(pieces) })
     }
 }
 
@@ -84,7 +84,7 @@ impl AheadPieces {
     }
 }
 
-impl File for Ahead {
+impl File for FileAhead {
     fn length(&self) -> Result<u64> {
         self.file.length()
     }
@@ -141,7 +141,7 @@ mod tests {
         std::fs::write(&path, &content).expect("there is room");
         for (step, back) in [(PIECE, 0), (PIECE, 8192), (65_536, 4096), (3 << 20, 0), (4096, 0)] {
             let file: Arc<dyn File> = RealDisk.open(&path, Open::READ).expect("it is there").into();
-            let ahead = Ahead::of(&file).expect("a thread starts");
+            let ahead = FileAhead::of(&file).expect("a thread starts");
             let (mut into, mut at) = (vec![0; step], 0);
             loop {
                 let count = ahead.read_at(&mut into, at as u64).expect("it reads");
