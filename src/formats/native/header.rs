@@ -42,10 +42,7 @@ pub fn begin(visit: &Visit<'_>) -> Result<Begin> {
     let segment = visit.segment;
     let named = segment_lsn(&segment.name);
     let siblings = || sibling_ids(visit);
-    let cursor = visit.source.cursor(segment)?;
-    // A follower comes back often, for little: two whole windows at each step were read for nothing.
-    let cursor = if visit.want.start.is_some() { cursor.sparing() } else { cursor };
-    let (mut reader, mut state) = FrameReader::open(cursor, &siblings, named);
+    let (mut reader, mut state) = FrameReader::open(visit.source.cursor(segment)?, &siblings, named);
     if reader.cursor.unmap_if_faulty() {
         (reader, state) = FrameReader::open(reader.cursor, &siblings, named);
     }
