@@ -425,8 +425,8 @@ complete -c walctl -n "__fish_walctl_using_subcommand bench" -l from -d 'Append 
 complete -c walctl -n "__fish_walctl_using_subcommand bench" -l window -d 'Commit windows: a list of auto, 0 and durations' -r
 complete -c walctl -n "__fish_walctl_using_subcommand bench" -l sync -d 'Sync modes: a list of fdatasync, fsync, dsync, none and interval=SPAN' -r
 complete -c walctl -n "__fish_walctl_using_subcommand bench" -l preallocate -d 'How space is reserved ahead: a list of none, sparse, fallocate, zero and recycle' -r
-complete -c walctl -n "__fish_walctl_using_subcommand bench" -l direct -d 'Bypass the page cache: yes, or no,yes for both' -r
-complete -c walctl -n "__fish_walctl_using_subcommand bench" -l buffered -d 'Write everything through the page cache, as `append --buffered` does: yes, or no,yes for both' -r
+complete -c walctl -n "__fish_walctl_using_subcommand bench" -l direct -d 'Bypass the page cache: --direct for yes, --direct=no,yes for both' -r
+complete -c walctl -n "__fish_walctl_using_subcommand bench" -l buffered -d 'Write everything through the page cache, as `append --buffered` does: --buffered for yes, --buffered=no,yes for both' -r
 complete -c walctl -n "__fish_walctl_using_subcommand bench" -l inflight -d 'Records that each appender has in flight: a list [default: 1]' -r
 complete -c walctl -n "__fish_walctl_using_subcommand bench" -l rate -d 'Appends a second, started on schedule even if the disk lags: a list [default: as fast as they are acknowledged]' -r
 complete -c walctl -n "__fish_walctl_using_subcommand bench" -l duration -d 'How long each repeat is measured [default: 1s]' -r

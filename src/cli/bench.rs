@@ -59,10 +59,10 @@ pub struct BenchArgs {
     /// How space is reserved ahead: a list of none, sparse, fallocate, zero and recycle
     #[arg(long, value_name = "HOW,...", value_delimiter = ',', value_parser = |t: &str| t.parse::<Preallocate>().map_err(|e| e.to_string()))]
     preallocate: Vec<Preallocate>,
-    /// Bypass the page cache: yes, or no,yes for both
+    /// Bypass the page cache: --direct for yes, --direct=no,yes for both
     #[arg(long, value_name = "yes,no", num_args = 0.., require_equals = true, default_missing_value = "yes", value_delimiter = ',', value_parser = yes_or_no)]
     direct: Vec<bool>,
-    /// Write everything through the page cache, as `append --buffered` does: yes, or no,yes for both
+    /// Write everything through the page cache, as `append --buffered` does: --buffered for yes, --buffered=no,yes for both
     #[arg(long, value_name = "yes,no", num_args = 0.., require_equals = true, default_missing_value = "yes", value_delimiter = ',', value_parser = yes_or_no)]
     buffered: Vec<bool>,
     /// Records that each appender has in flight: a list [default: 1]

@@ -337,6 +337,8 @@ mod tests {
             "etcd",
             "leveldb",
             "running sum",
+            "trust",
+            "too noisy to measure",
             "synced",
             "unknown",
             "state",

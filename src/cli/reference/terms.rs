@@ -173,6 +173,20 @@ pub const TERMS: &[Term] = &[
         "walctl explain torn; walctl repair LOG --dry-run",
     ),
     term(
+        "too noisy",
+        &["noisy", "noise", "too noisy to measure", "drift"],
+        "bench saw the same load run at very different speeds: something else uses the disk or the machine, or the disk was slowed down \
+         meanwhile, as rented ones are when a quota is used up. No figure of that run is one to quote",
+        "walctl bench DIR --duration 3s --repeats 9, when nothing else runs; two runs an hour apart show a quota",
+    ),
+    term(
+        "trust",
+        &["trusted", "lies", "honours syncs"],
+        "whether a disk keeps what it says is synced. bench looks at how long a sync takes, what the kernel knows of the disk's cache, and \
+         what lies between. That may speak against a disk and never for it: only cutting the power proves it",
+        "walctl bench DIR --crash-test --help",
+    ),
+    term(
         "undo",
         &["put back", "revert"],
         "puts back, byte for byte, what the newest repair cut, unless something was written behind the cut since. A known hole is taken back \
