@@ -113,7 +113,7 @@ pub mod disk {
     pub use source::{Lock, LockKind, Segment, Source};
     pub use stamp::{Stamp, settled_stamp};
     pub use stream::Stream;
-    pub use unfinished::{as_private, begin_file, finished, sweep, unfinished};
+    pub use unfinished::{as_private, begin_file, finished, is_left, sweep, unfinished};
     pub use users::{REPAIR_LOCK, User};
 }
 

@@ -26,14 +26,19 @@ pub fn finished(name: &str) -> Option<&str> {
     name.strip_suffix(SUFFIX).filter(|name| !name.is_empty())
 }
 
-/// Removes a file that an interrupted run left unfinished. Anything but a file belongs to its owner, and stays.
-pub fn sweep(disk: &dyn Disk, unfinished: &Path) -> Result<()> {
+/// Whether an interrupted run left a file there. Anything but a file belongs to its owner, and is an error.
+pub fn is_left(disk: &dyn Disk, unfinished: &Path) -> Result<bool> {
     match disk.look_at_name(unfinished)? {
-        None => Ok(()),
-        Some(EntryKind::File) => disk.remove(unfinished),
+        None => Ok(false),
+        Some(EntryKind::File) => Ok(true),
         Some(EntryKind::Link) => Err(not_regular("write to", unfinished, "a symbolic link, which walctl has not made")),
         Some(other) => Err(not_regular("write to", unfinished, &format!("{}, which walctl has not made", other.words()))),
     }
+}
+
+/// Removes a file that an interrupted run left unfinished. Anything but a file stays.
+pub fn sweep(disk: &dyn Disk, unfinished: &Path) -> Result<()> {
+    if is_left(disk, unfinished)? { disk.remove(unfinished) } else { Ok(()) }
 }
 
 /// Makes an unfinished file, in the place of one that an interrupted run left.

@@ -17,7 +17,9 @@ use std::thread::JoinHandle;
 use super::options::Settings;
 use super::spare::Spares;
 use super::standing::Standing;
-use crate::disk::{AlignedBytes, DIRECT_BLOCK, Disk, Errno, File, Open, begin_file, errno_of, sweep, unfinished, write_full};
+use crate::disk::{
+    AlignedBytes, DIRECT_BLOCK, Disk, Errno, File, Open, begin_file, errno_of, is_left, sweep, unfinished, write_full,
+};
 use crate::model::{Error, Result};
 
 /// What the next segment's file is called while it is made ready, before [`unfinished`] is put behind it.
@@ -147,16 +149,18 @@ impl Space {
             done: Condvar::new(),
             zeros: OnceLock::new(),
         });
-        let mut space = Space { shared, helper: None, unasked: false };
+        let left = shared.is_left()?;
+        let mut space = Space { shared, helper: None, unasked: left };
         if options.background && space.is_on() {
             let shared = space.shared.clone();
-            shared.state().next = Next::Left;
+            if left {
+                shared.state().next = Next::Left;
+            }
             // Without the thread the log is written all the same.
             space.helper = std::thread::Builder::new().name("walctl-space".into()).spawn(move || shared.serve()).ok();
         }
-        space.unasked = space.helper.is_some();
-        if !space.unasked {
-            space.shared.state().next = Next::None;
+        if left && space.helper.is_none() {
+            (space.shared.state().next, space.unasked) = (Next::None, false);
             space.shared.clear_left()?;
         }
         Ok(space)
@@ -313,11 +317,15 @@ impl SpaceShared {
     }
 
     fn serve(&self) {
-        // What cannot be removed is met again where the name is needed, and told there.
-        let _ = self.clear_left();
         let mut state = self.state();
-        state.next = Next::None;
-        self.done.notify_all();
+        if matches!(state.next, Next::Left) {
+            drop(state);
+            // What cannot be removed is met again where the name is needed, and told there.
+            let _ = self.clear_left();
+            state = self.state();
+            state.next = Next::None;
+            self.done.notify_all();
+        }
         while !state.stop {
             if state.promised.is_none() && self.find_work(&state).is_none() {
                 state.idle = true;
@@ -385,6 +393,11 @@ impl SpaceShared {
         }
         self.done.notify_all();
         true
+    }
+
+    /// Whether an interrupted run left files. Anything else that stands under their names is refused before anything is written.
+    fn is_left(&self) -> Result<bool> {
+        Ok(is_left(self.disk.as_ref(), &self.next_path)? | self.spares.are_left()?)
     }
 
     /// Removes what an interrupted run left.

@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::disk::{Disk, sweep, unfinished};
+use crate::disk::{Disk, is_left, sweep, unfinished};
 use crate::model::{Lsn, Result};
 
 /// The most files that are kept at a time: each is as large as a segment, and no rule of retention counts it.
@@ -74,6 +74,11 @@ impl Spares {
         let moved = sweep(self.disk.as_ref(), to).and_then(|()| self.disk.rename(&self.paths[slot], to));
         self.slots()[slot] = SpareSlot::Empty;
         moved.map(|()| Some(first))
+    }
+
+    /// Whether a crash left files of others. Anything else under their names is an error.
+    pub fn are_left(&self) -> Result<bool> {
+        self.paths.iter().try_fold(false, |left, path| Ok(is_left(self.disk.as_ref(), path)? || left))
     }
 
     /// Removes them all, and what a crash left of others.

@@ -151,6 +151,24 @@ fn an_active_segment_behind_a_link_is_read_and_not_written() {
 }
 
 #[test]
+fn what_others_put_where_room_is_to_be_made_is_refused_before_anything_is_written() {
+    for name in ["next.walctl-unfinished", "spare-2.walctl-unfinished"] {
+        for kind in ["link", "folder"] {
+            let sandbox = Sandbox::new();
+            assert_eq!(sandbox.run(&["append", "LOG", "--text", "one"]).code, 0);
+            let (path, before) = (sandbox.path().join("LOG").join(name), sandbox.files("LOG"));
+            if kind == "link" { symlink("/nowhere", &path) } else { fs::create_dir(&path) }.expect("it can be made");
+            let ran = sandbox.run(&["append", "LOG", "--text", "two"]);
+            assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{name}, {kind}: {}", ran.stderr);
+            assert!(ran.stderr.contains("which walctl has not made"), "{name}, {kind}: {}", ran.stderr);
+            fs::symlink_metadata(&path).expect("it is still there");
+            if kind == "link" { fs::remove_file(&path) } else { fs::remove_dir(&path) }.expect("it goes");
+            assert_eq!(sandbox.files("LOG"), before);
+        }
+    }
+}
+
+#[test]
 fn a_cursor_that_is_a_pipe_or_a_link_is_refused_before_anything_is_shown() {
     let sandbox = Sandbox::with("record alpha");
     mkfifo(&sandbox.path().join("pipe"));

@@ -1,7 +1,7 @@
 //! Files that are used again: the sums of what stands in them, by which old bytes are told from new ones.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{PIECE, SpaceActive, SpaceShared, room_end};
 use crate::disk::{AlignedBytes, File, Open, read_full, write_full};
@@ -11,6 +11,8 @@ use crate::native::{HEADER_BYTES, RemainsTable};
 /// After each piece the thread rests so many times as long as that took: groups need the disk and the processor meanwhile, and there is half
 /// a segment's time.
 const REST: u32 = 3;
+/// And no longer than this, whatever a disk takes: who closes the log waits for it.
+const LONGEST_REST: Duration = Duration::from_millis(10);
 
 impl SpaceShared {
     /// The next segment goes into the file of one that was let go, with a table of sums behind its room. `None` when that cannot be: zeros
@@ -60,7 +62,7 @@ fn sum_up(file: &dyn File, mut table: RemainsTable, end: u64, hurried: &dyn Fn()
             out.truncate(0);
         }
         if !hurried() {
-            std::thread::sleep(begun.elapsed() * REST);
+            std::thread::sleep((begun.elapsed() * REST).min(LONGEST_REST));
         }
     }
     table.finish(&mut out);
