@@ -11,11 +11,12 @@ mod common;
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use common::{median, processor_time};
+use common::{median, processor_time, processor_time_of};
+use rustix::time::ClockId;
 use walctl::disk::{AlignedBytes, Disk, Open, RealDisk, read_full};
 use walctl::{Log, Lsn, Options, Preallocate, Reader, Retain};
 
@@ -140,14 +141,20 @@ fn by_threads(options: &Options, home: &Path, count: usize, size: usize, seconds
 }
 
 fn by_threads_on(log: &Log, count: usize, size: usize, seconds: f64) -> Load {
+    by_threads_telling(log, count, size, seconds, &|_| ())
+}
+
+/// The same; `told` hears of each record that counts when it is durable.
+fn by_threads_telling(log: &Log, count: usize, size: usize, seconds: f64, told: &(dyn Fn(Lsn) + Sync)) -> Load {
     let phases = Phases::new();
     let payload = vec![b'x'; size];
     let work = || {
         let mut waits = Vec::new();
         while let Some(counts) = phases.next() {
             let since = Instant::now();
-            log.append(&payload).expect("room on the disk");
+            let ack = log.append(&payload).expect("room on the disk");
             if counts {
+                told(ack.lsn);
                 waits.push(micros(since));
             }
         }
@@ -367,49 +374,80 @@ fn timed(work: impl FnOnce()) -> f64 {
     since.elapsed().as_secs_f64()
 }
 
-/// What a follower costs the writer, and how long after its acknowledgement a record is out.
+/// What a follower costs the writer, and how long after its acknowledgement a record is out. Nobody else looks on: to watch the follower
+/// from a thread of its own cost the writer more than the follower did.
 fn follow(dir: &Path, seconds: f64) {
-    let late = std::sync::Mutex::new(Vec::new());
-    let with = |home: &Path| {
-        let log = Options::new().open(home).expect("a new log");
-        let (read, over) = (AtomicU64::new(0), AtomicBool::new(false));
+    const EVERY: Duration = Duration::from_micros(750);
+    let late = Mutex::new(Vec::new());
+    let used = Mutex::new(0.0);
+    let beside = |home: &Path, buffered: bool, work: &(dyn Fn(&Log, &Acks, &AtomicBool) + Sync)| {
+        let log = Options::new().buffered(buffered).open(home).expect("a new log");
+        let (acks, over) = (Acks::new((seconds * 3e6) as usize), AtomicBool::new(false));
         let done = std::thread::scope(|scope| {
-            scope.spawn(|| {
-                let mut follower = log.reader().expect("a reader").from(Lsn(1)).follow().every(Duration::from_micros(200));
-                while !over.load(Ordering::Relaxed) {
-                    match follower.try_next().expect("it reads") {
-                        Some(record) => read.store(record.lsn.0, Ordering::Release),
-                        None => std::thread::sleep(Duration::from_micros(200)),
-                    }
-                }
-            });
-            // How long what is durable now takes to come out.
-            scope.spawn(|| {
-                while !over.load(Ordering::Relaxed) {
-                    let (durable, since) = (log.durable_lsn().0, Instant::now());
-                    while read.load(Ordering::Acquire) < durable && !over.load(Ordering::Relaxed) {
-                        std::thread::sleep(Duration::from_micros(50));
-                    }
-                    late.lock().expect("no panic").push(micros(since));
-                    std::thread::sleep(Duration::from_millis(1));
-                }
-            });
-            let done = by_threads_on(&log, 4, 128, seconds);
+            let own = std::thread::Builder::new().name("beside".into());
+            let working = own.spawn_scoped(scope, || work(&log, &acks, &over)).expect("a thread");
+            let done = by_threads_telling(&log, 4, 128, seconds, &|lsn| acks.tell(lsn));
             over.store(true, Ordering::Relaxed);
+            // For a follower that waits.
+            log.append("over").expect("an append");
+            working.join().expect("no panic");
             done
         });
         log.close().expect("it closes");
         done
     };
-    {
-        let ways: [Way<'_>; 2] = [
-            ("nobody follows", Box::new(|home| by_threads(&Options::new(), home, 4, 128, seconds))),
-            ("a follower in the process", Box::new(with)),
+    let follower = |log: &Log, acks: &Acks, over: &AtomicBool| {
+        let mut waits = Vec::new();
+        for record in log.reader().expect("a reader").from(Lsn(1)).follow().every(EVERY) {
+            waits.extend(acks.since(record.expect("it reads").lsn));
+            if over.load(Ordering::Relaxed) {
+                break;
+            }
+        }
+        late.lock().expect("no panic").extend(waits);
+        *used.lock().expect("no panic") += processor_time_of(ClockId::ThreadCPUTime);
+    };
+    let sleeper = |_: &Log, _: &Acks, over: &AtomicBool| {
+        while !over.load(Ordering::Relaxed) {
+            std::thread::sleep(EVERY);
+        }
+    };
+    for buffered in [false, true] {
+        let ways: [Way<'_>; 3] = [
+            ("nobody follows", Box::new(|home| beside(home, buffered, &|_, _, _| ()))),
+            ("a thread that sleeps and wakes", Box::new(|home| beside(home, buffered, &sleeper))),
+            ("a follower in the process", Box::new(|home| beside(home, buffered, &follower))),
         ];
-        compare("4 threads, 128 bytes", dir, &ways);
+        compare(if buffered { "4 threads, 128 bytes, buffered" } else { "4 threads, 128 bytes" }, dir, &ways);
+        let mut late = std::mem::take(&mut *late.lock().expect("no panic"));
+        late.sort_unstable();
+        let at = |part: f64| late[((late.len() - 1) as f64 * part) as usize];
+        println!("  a record is out {} us after its append returned (p50), {} us (p99)", at(0.5), at(0.99));
+        let used = std::mem::take(&mut *used.lock().expect("no panic"));
+        println!("  the follower used {:.1} % of a processor", used / TURNS as f64 / (seconds * (1.0 + WARM)) * 100.0);
     }
-    let mut late = late.into_inner().expect("no panic");
-    late.sort_unstable();
-    let at = |part: f64| late[((late.len() - 1) as f64 * part) as usize];
-    println!("  a record is out {} us after it is durable (p50), {} us (p99)", at(0.5), at(0.99));
+}
+
+/// When the append of each LSN returned, in microseconds since the begin.
+struct Acks {
+    begin: Instant,
+    at: Vec<AtomicU32>,
+}
+
+impl Acks {
+    fn new(most: usize) -> Acks {
+        Acks { begin: Instant::now(), at: std::iter::repeat_with(|| AtomicU32::new(0)).take(most).collect() }
+    }
+
+    fn tell(&self, lsn: Lsn) {
+        if let Some(at) = usize::try_from(lsn.0).ok().and_then(|lsn| self.at.get(lsn)) {
+            at.store(micros(self.begin).max(1), Ordering::Relaxed);
+        }
+    }
+
+    /// How long ago that was; nothing where it does not count, or did not return yet.
+    fn since(&self, lsn: Lsn) -> Option<u32> {
+        let at = self.at.get(usize::try_from(lsn.0).ok()?)?.load(Ordering::Relaxed);
+        (at > 0).then(|| micros(self.begin).saturating_sub(at))
+    }
 }
