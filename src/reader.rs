@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use bytes::RecordBytes;
 pub use item::{Ended, Hurt, LogRecord, ReadItem};
@@ -54,6 +54,8 @@ pub struct Reader {
     damage: bool,
     /// The log's end is no end.
     following: bool,
+    /// When reading came to the end of the log last.
+    at_end: Option<Instant>,
 }
 
 /// So many bytes of payloads are copied at a time, and more where each stop is dear.
@@ -98,6 +100,7 @@ impl Reader {
             chunk: CHUNK,
             damage: false,
             following: false,
+            at_end: None,
         }
     }
 
@@ -245,6 +248,7 @@ impl Reader {
     /// ```
     pub fn follow(mut self) -> Follower {
         self.following = true;
+        self.follow = self.follow.soon_again();
         Follower { reader: self, interval: Duration::from_millis(20) }
     }
 
@@ -270,7 +274,9 @@ impl Reader {
         let before = self.follow.position().map(|position| (position.segment.clone(), position.offset));
         let (format, path, most) = (self.input.format, self.input.source.path.clone(), self.chunk);
         let mut records: Vec<(Place, LogRecord<'static>, Range<usize>)> = Vec::new();
-        let mut buffer: Vec<u8> = Vec::with_capacity(most.min(CHUNK) + (64 << 10));
+        // A follower at the end of a log finds little at each look.
+        let room = if self.at_end.is_some() { 0 } else { most.min(CHUNK) + (64 << 10) };
+        let mut buffer: Vec<u8> = Vec::with_capacity(room);
         let growing = self.following || is_live(&self.input);
         let selection = self.selection();
         let scan = scan(&self.input, &selection, growing);
@@ -283,6 +289,7 @@ impl Reader {
             if buffer.len() >= most || records.len() >= CHUNK_RECORDS { Err(Halt::Enough) } else { Ok(()) }
         })?;
         let Some(outcome) = outcome_of(&step) else {
+            self.at_end = Some(Instant::now());
             self.ended = (!self.following).then_some(Ended::Whole);
             return Ok(false);
         };
@@ -293,6 +300,7 @@ impl Reader {
             return Err(Error::Refused { path, why });
         }
         let more = outcome.stopped.is_some();
+        self.at_end = (!more).then(Instant::now);
         let end = records.last().map(|(place, ..)| *place).filter(|_| more);
         let mut damage = damage_of(outcome, before.as_ref(), growing);
         damage.retain(|(place, _)| end.is_none_or(|end| *place <= end));

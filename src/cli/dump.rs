@@ -10,6 +10,7 @@ mod way;
 mod workers;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use walctl::disk::{Disk, RealDisk};
 use walctl::formats::Halt;
@@ -109,6 +110,9 @@ pub fn run(args: &DumpArgs, out: &mut Out) -> anyhow::Result<Exit> {
 
 /// A log shorter than this is printed before threads have begun.
 const WORTH_THREADS: u64 = 1 << 20;
+
+/// How often is looked whether a writer holds a log that is followed.
+const LOCK_EVERY: Duration = Duration::from_millis(20);
 
 /// So many records scroll away on any terminal.
 const SCREEN: u64 = 100;
@@ -359,7 +363,7 @@ impl LogDump<'_> {
         if !args.follow || first.stopped == Some(Stopped::Enough) {
             return Ok(first);
         }
-        let follow = Follow::new(scan.source.clone(), first.position.clone());
+        let follow = Follow::new(scan.source.clone(), first.position.clone()).soon_again();
         self.follow(scan, taking, follow, Step::Read(Box::new(first)))
     }
 
@@ -368,6 +372,7 @@ impl LogDump<'_> {
         let mut wait = self.args.follow.then(|| Wait::new(&scan.source.dir));
         let mut step = first;
         let mut last = None;
+        let (mut live, mut asked) = (scan.live, Instant::now());
         loop {
             let enough = had_enough(&step);
             match step {
@@ -397,8 +402,10 @@ impl LogDump<'_> {
                 break;
             }
             let mut take = |event: Event<'_>| taking.event(scan, event);
-            // To look for a lock costs nothing; to look through all processes does, and is done once.
-            let live = if self.log.format.lock.is_some() { self.live() } else { scan.live };
+            // To look for a lock costs little; to look through all processes does not, and is done once.
+            if self.log.format.lock.is_some() && asked.elapsed() >= LOCK_EVERY {
+                (live, asked) = (self.live(), Instant::now());
+            }
             step = follow.step(&Scan { live, ..*scan }, &mut take)?;
             if !matches!(step, Step::Quiet) {
                 wait.busy();

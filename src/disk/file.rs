@@ -101,6 +101,8 @@ pub trait File: Send + Sync + fmt::Debug {
     fn reserve(&self, offset: u64, length: u64) -> Result<()>;
     /// Asks the system to drop what it caches of the range, as far as it is clean. It may not obey.
     fn forget(&self, _offset: u64, _length: u64) {}
+    /// Tells the system that little is read of it, here and there: what follows need not be read ahead.
+    fn read_here_and_there(&self) {}
     /// Maps the first `length` bytes for reading; `None` when this file cannot be mapped.
     fn map(&self, _length: u64) -> Option<Mapping> {
         None

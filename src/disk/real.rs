@@ -324,6 +324,10 @@ impl File for RealFile {
         let _ = rustix::fs::fadvise(&self.file, offset, length, rustix::fs::Advice::DontNeed);
     }
 
+    fn read_here_and_there(&self) {
+        let _ = rustix::fs::fadvise(&self.file, 0, None, rustix::fs::Advice::Random);
+    }
+
     fn map(&self, length: u64) -> Option<Mapping> {
         Mapping::new(&self.file, length)
     }

@@ -71,7 +71,7 @@ pub struct Source {
     pub io: Io,
     /// The door.
     pub disk: Arc<dyn Disk>,
-    /// Content that is already open: standard input.
+    /// Content that is already open: standard input, or the end of a log that is followed.
     given: Option<Arc<dyn File>>,
 }
 
@@ -111,6 +111,13 @@ impl Source {
         let mut source = Source::single(disk, Path::new(name), u64::MAX, sequence, false);
         source.given = Some(file);
         source
+    }
+
+    /// The same log where its only segment is open already.
+    #[must_use]
+    pub fn held(mut self, file: Arc<dyn File>) -> Source {
+        self.given = Some(file);
+        self
     }
 
     /// The same log with only some of its segments, numbered anew.

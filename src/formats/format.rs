@@ -247,7 +247,7 @@ pub struct Want {
     /// Begin here and not at the start of the segment.
     pub start: Option<Mark>,
     /// Behind the data there were only zeros a moment ago, and a writer has come closer to them since: it is enough to look at the
-    /// nearest.
+    /// nearest. With `live`, another walk follows soon: what is not whole yet is left to it, without a second look.
     pub zeros_seen: bool,
 }
 

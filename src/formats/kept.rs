@@ -193,6 +193,7 @@ fn summary(format: &Format, id: SegmentId, from: &Value) -> Option<Summary> {
         locked: from["locked"].as_u64()?,
         holes: capped(holes, |value| hole(id, value))?,
         tally: None,
+        resume: None,
         recovery: maybe(&from["recovery"], text)?,
         own: maybe(&from["own"], format.read_own)?,
     })

@@ -72,6 +72,9 @@ impl FollowQueue {
 
     /// Sleeps before the next look. False when nobody wants more.
     fn nap(&self, length: std::time::Duration) -> bool {
+        if length.is_zero() {
+            return true;
+        }
         let state = self.lock();
         let slept = self.room.wait_timeout_while(state, length, |state| !state.dropped);
         !slept.unwrap_or_else(PoisonError::into_inner).0.dropped
@@ -109,13 +112,19 @@ impl Follower {
         let end = AtTheEnd(shared.clone());
         let read = move || {
             let shared = end.0.clone();
+            let mut found_nothing = false;
             loop {
-                let goes_on = match self.try_next().transpose() {
+                if !shared.nap(self.pause(found_nothing)) {
+                    return;
+                }
+                let item = self.try_next().transpose();
+                found_nothing = item.is_none();
+                let goes_on = match item {
                     Some(item) => {
                         let last = item.is_err();
                         shared.hand_over(item) && !last
                     }
-                    None => self.reader.ended.is_none() && shared.nap(self.interval),
+                    None => self.reader.ended.is_none(),
                 };
                 if !goes_on {
                     return;

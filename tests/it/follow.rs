@@ -13,8 +13,9 @@ use walctl::ops::open::{Choice, open};
 use walctl::ops::read::Follow;
 
 use crate::support::following::step;
-use crate::support::recipe::cook;
+use crate::support::recipe::{self, cook};
 use crate::support::sandbox::{Sandbox, code, wait};
+use crate::support::wounds::Dice;
 
 /// A run of `dump --follow` whose lines are taken one by one.
 struct Following {
@@ -129,4 +130,67 @@ fn what_comes_to_stand_far_behind_the_end_is_found_a_second_later_and_records_do
         assert!(began.elapsed() < Duration::from_secs(60), "it is never found");
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+#[test]
+fn a_log_that_grows_in_pieces_of_any_length_is_followed_without_a_gap_a_repetition_or_damage() {
+    for seed in 0..60 {
+        let mut dice = Dice::of(seed);
+        let recipe = growing(&mut dice);
+        let made = cook(&recipe).expect("a good recipe");
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let (first, room) = (&made.segments[0], 8192 * dice.roll(2) as u64);
+        let begin = |segment: &recipe::Segment| {
+            let file = fs::File::create(dir.path().join(&segment.name)).expect("room for a small log");
+            // Some writers make room ahead.
+            file.set_len(if room > 0 { segment.bytes.len() as u64 + room } else { 0 }).expect("room for a small log");
+            file.write_all_at(&segment.bytes[..4096], 0).expect("room for a small log");
+            file
+        };
+        let mut file = begin(first);
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        let input = &open(&disk, dir.path(), &Choice::default()).expect("it opens")[0];
+        let mut follow = Follow::new(input.source.clone(), None);
+        let mut seen = Vec::new();
+        for (index, segment) in made.segments.iter().enumerate() {
+            if index > 0 {
+                file.set_len(made.segments[index - 1].bytes.len() as u64).expect("the room is given back");
+                file = begin(segment);
+            }
+            let mut at = 4096;
+            while at < segment.bytes.len() {
+                let most = *dice.pick(&[8, 40, 300]);
+                let end = (at + 1 + dice.roll(most)).min(segment.bytes.len());
+                file.write_all_at(&segment.bytes[at..end], at as u64).expect("room for a small log");
+                at = end;
+                follow = follow.soon_again();
+                let (lsns, outcome) = step(&mut follow, input, true);
+                seen.extend(lsns);
+                let damage = outcome.map(|outcome| outcome.damage).unwrap_or_default();
+                assert!(damage.is_empty(), "seed {seed}, {} to {at}: {damage:?}\n{recipe}", segment.name);
+            }
+        }
+        let whole = open(&disk, dir.path(), &Choice::default()).expect("it opens");
+        let mut thorough = Follow::new(whole[0].source.clone(), None);
+        let (all, outcome) = step(&mut thorough, &whole[0], false);
+        let damage = outcome.map(|outcome| outcome.damage).unwrap_or_default();
+        assert!(damage.is_empty() && seen == all, "seed {seed}: {seen:?}, {all:?}, {damage:?}\n{recipe}");
+        assert!(seen.len() > 5, "seed {seed}\n{recipe}");
+    }
+}
+
+/// Records of every sort in one to four segments.
+fn growing(dice: &mut Dice) -> String {
+    let mut recipe = "record first\n".to_owned();
+    for n in 0..6 + dice.roll(12) {
+        recipe += &match dice.roll(8) {
+            0 => format!("batch\nrecord {n}\nrecord b{n}\nend\n"),
+            1 => format!("lz4 record {}\n", "abc".repeat(60)),
+            2 => format!("split {} record {}\n", 1 + dice.roll(9), "x".repeat(20 + dice.roll(400))),
+            3 => format!("record {n}\nseal\nsegment\n"),
+            4 => format!("fill {} 120\n", 1 + dice.roll(20)),
+            _ => format!("record {n}\n"),
+        };
+    }
+    recipe + "record last\n"
 }

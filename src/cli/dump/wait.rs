@@ -3,9 +3,11 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify::{CreateFlags, WatchFlags, add_watch, init};
+use walctl::ops::read::Follow;
 
 /// A watch over a folder. Where the system has none to give, a short sleep stands in for it.
 #[derive(Debug)]
@@ -13,6 +15,8 @@ pub struct Wait {
     watch: Option<OwnedFd>,
     /// How often in a row nothing came.
     idle: u32,
+    /// When the last wait ended.
+    woke: Instant,
 }
 
 /// What ended a wait.
@@ -36,7 +40,7 @@ impl Wait {
             add_watch(&watch, path, events)?;
             Ok(watch)
         });
-        Wait { watch: watch.ok(), idle: 0 }
+        Wait { watch: watch.ok(), idle: 0, woke: Instant::now() }
     }
 
     /// Something came: look again soon.
@@ -46,6 +50,7 @@ impl Wait {
 
     /// Waits. A signal ends the wait too.
     pub fn wait(&mut self) -> io::Result<Woken> {
+        let busy = self.idle == 0;
         let most = if self.watch.is_some() { LONGEST_MS } else { LONGEST_MS / 4 };
         let wait_ms = if self.watch.is_some() { most } else { (5 << self.idle.min(8)).min(most) };
         self.idle += 1;
@@ -63,6 +68,10 @@ impl Wait {
         if fds[0].revents().intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL) {
             return Ok(Woken::Closed);
         }
+        if busy {
+            std::thread::sleep(Follow::PACE.saturating_sub(self.woke.elapsed()));
+        }
+        self.woke = Instant::now();
         if let Some(watch) = &self.watch {
             // What happened is not of interest, only that something did.
             let mut room = [0; 4096];

@@ -42,7 +42,10 @@ pub fn begin(visit: &Visit<'_>) -> Result<Begin> {
     let segment = visit.segment;
     let named = segment_lsn(&segment.name);
     let siblings = || sibling_ids(visit);
-    let (mut reader, mut state) = FrameReader::open(visit.source.cursor(segment)?, &siblings, named);
+    let cursor = visit.source.cursor(segment)?;
+    // A follower comes back often, for little: two whole windows at each step were read for nothing.
+    let cursor = if visit.want.start.is_some() { cursor.sparing() } else { cursor };
+    let (mut reader, mut state) = FrameReader::open(cursor, &siblings, named);
     if reader.cursor.unmap_if_faulty() {
         (reader, state) = FrameReader::open(reader.cursor, &siblings, named);
     }
@@ -82,6 +85,9 @@ pub fn begin(visit: &Visit<'_>) -> Result<Begin> {
     if length < HEADER_BYTES {
         return Ok(Begin::Nothing(Box::new((summary, joint, unfinished(visit, length, first)))));
     }
+    if let Some(warning) = strange_reserve(&mut reader, &joint, visit) {
+        summary.warnings.push(warning);
+    }
     let seed = reader.seed();
     let seal = find_seal(&mut reader.cursor, seed);
     if seal.is_some() {
@@ -90,9 +96,6 @@ pub fn begin(visit: &Visit<'_>) -> Result<Begin> {
         if matches!(visit.source.io, Io::Auto | Io::Map) {
             reader.cursor.map(true);
         }
-    }
-    if let Some(warning) = strange_reserve(&mut reader, &joint, visit) {
-        summary.warnings.push(warning);
     }
     let opener = opener(visit, &mut reader, &state, &joint);
     let damage = damage.or_else(|| forged_header(visit, &joint, &opener));

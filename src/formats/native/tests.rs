@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::walk::walk;
 use crate::disk::{Disk, File, RealDisk, Source};
-use crate::formats::{Ending, Item, Sink, State, Summary, Visit, Want, native};
+use crate::formats::{Ending, Item, Mark, Sink, State, Summary, Visit, Want, native};
 use crate::model::{Acknowledged, DamageKind, Keys, Lsn, LsnRange, Payload, Result, Time, Verdict};
 use crate::native::{
     FrameFields, FrameHeader, FrameKind, LZ4, MORE, Seed, SegmentHeader, Tally, encode_frame, encode_header, encode_seal,
@@ -121,15 +121,52 @@ fn where_all_zeros_were_seen_a_moment_ago_the_nearest_are_enough_and_only_there(
         assert_eq!(lsns(&seen), [1]);
         seen.1.len()
     };
-    for behind in [0, 1, 5000, (64 << 10) - 1, 64 << 10, (1 << 20) - 1] {
+    for behind in [0, 1, 5000, (16 << 10) - 1, 16 << 10, (1 << 20) - 1] {
         assert_eq!(look(behind, false), 1, "at {behind}");
-        assert_eq!(look(behind, true), usize::from(behind < 64 << 10), "at {behind}");
+        assert_eq!(look(behind, true), usize::from(behind < 16 << 10), "at {behind}");
     }
     // A segment that is not the last one is finished: all of it counts.
     let next = Build::new(2, 0).full(2, 0, b"two").bytes;
     let bytes = with_byte_at(100_000);
     let seen = read(&[(1, &bytes), (2, &next)], Want { zeros_seen: true, ..all() });
     assert!(!seen.1.is_empty());
+}
+
+#[test]
+fn a_short_look_beside_a_writer_finds_no_damage_in_what_is_not_whole_and_a_thorough_one_does() {
+    let build = Build::new(1, 0).full(1, 0, b"one").full(2, 0, &[7; 600]).full(3, 0, b"three");
+    let mut hole = build.bytes.clone();
+    hole[build.starts[1] + 100..build.starts[1] + 300].fill(0);
+    hole.resize(hole.len() + 100_000, 0);
+    let look = |want: Want| read(&[(1, &hole)], Want { live: true, ..want });
+    let (short, thorough) = (look(Want { zeros_seen: true, ..all() }), look(all()));
+    assert_eq!((lsns(&short), short.1), (vec![1], Vec::new()));
+    assert_eq!((lsns(&thorough), thorough.1.len()), (vec![1, 3], 1));
+}
+
+#[test]
+fn a_later_walk_goes_on_at_the_end_of_the_data_and_nowhere_behind_a_seal_or_in_a_record_that_lacks_its_end() {
+    let resume = |bytes: &[u8], start: Option<Mark>| {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        std::fs::write(dir.path().join(segment_name(Lsn(1))), bytes).expect("room for a small log");
+        let source = native::FORMAT.log_in(Arc::new(RealDisk), dir.path()).expect("it lists");
+        let want = Want { start, live: true, zeros_seen: true, ..all() };
+        let visit = Visit { source: &source, segment: &source.segments[0], keys: &Keys::default(), want };
+        let summary = walk(&visit, &mut Sink::new(&mut |_| Ok(()))).expect("nothing stops this walk");
+        (summary.resume, summary.end)
+    };
+    let build = Build::new(1, 0).full(1, 0, b"one").full(2, 0, &[7; 600]);
+    let (mut bytes, end) = (build.bytes.clone(), build.bytes.len() as u64);
+    let mark = Mark { offset: end, due: Lsn(3), seed: 0 };
+    assert_eq!(resume(&bytes, None), (Some(mark), end));
+    bytes.resize(bytes.len() + 9000, 0);
+    assert_eq!(resume(&bytes, None), (Some(mark), end));
+    assert_eq!(resume(&bytes, Some(mark)), (Some(mark), end), "where nothing is new");
+    let fragment = Build::new(1, 0).full(1, 0, b"one").frame(FrameKind::First, 0, 2, 0, b"a part");
+    assert_eq!(resume(&fragment.bytes, None).0, None);
+    let sealed = build.seal(3).0;
+    assert_eq!(resume(&sealed, None).0, None);
+    assert_eq!(resume(&sealed[..sealed.len() - 8], None), (Some(mark), end), "before a Seal that is not whole");
 }
 
 fn lsns(seen: &Seen) -> Vec<u64> {

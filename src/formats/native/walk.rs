@@ -62,6 +62,8 @@ struct Walker<'v> {
     due: Lsn,
     /// A batch or a record in fragments that is under way.
     unit: Option<Unit>,
+    /// One was under way at the end and is left to the next walk.
+    left_out: bool,
     /// After damage inside a batch: the frames that still belong to it are not given out. What the damage looked like.
     broken_batch: Option<Look>,
     /// What the last damage looked like, for fragments that are orphaned by it.
@@ -103,6 +105,7 @@ impl<'v> Walker<'v> {
             offset: HEADER_BYTES,
             due: first,
             unit: None,
+            left_out: false,
             broken_batch: None,
             last_look: Look::Wrong,
             wounds: Wounds::default(),
@@ -130,6 +133,8 @@ impl<'v> Walker<'v> {
         let want = &self.visit.want;
         if let Some(mark) = want.start {
             (self.offset, self.due, self.partial) = (mark.offset, mark.due, true);
+            // Nothing may be new there.
+            self.summary.end = mark.offset;
             return;
         }
         let Some(tally) = self.seal.as_ref().and_then(|s| s.tally.as_ref()) else { return };
@@ -156,13 +161,17 @@ impl<'v> Walker<'v> {
                         continue;
                     }
                     // A segment that may still be written was perhaps read while it changed: look once more with fresh eyes.
-                    if !self.finished() && self.reread != Some(self.offset) && self.rereads < REREADS {
+                    if !self.finished() && !self.glances() && self.reread != Some(self.offset) && self.rereads < REREADS {
                         self.reread = Some(self.offset);
                         self.rereads += 1;
                         self.reader.refresh(self.visit.want.live)?;
                         continue;
                     }
-                    if let Some(ending) = self.data_ends(check) {
+                    let ends = self.data_ends(check);
+                    if self.glances() && self.wounds.is_empty() && (ends.is_none() || self.unit.is_some()) {
+                        return Ok(self.unfinished_write(self.offset, self.offset));
+                    }
+                    if let Some(ending) = ends {
                         if self.unit.is_some() && self.tail_moves()? {
                             continue;
                         }
@@ -180,6 +189,11 @@ impl<'v> Walker<'v> {
     /// This segment is not written to any more.
     fn finished(&self) -> bool {
         self.visit.segment.followed || self.seal.is_some()
+    }
+
+    /// A short look beside a writer, soon to be followed by another: what is not whole is left to that one.
+    pub(super) fn glances(&self) -> bool {
+        self.visit.want.zeros_seen && self.visit.want.live && !self.finished()
     }
 
     /// Whether everything from this frame on lies after what is wanted.
@@ -436,6 +450,13 @@ impl<'v> Walker<'v> {
             u64::MAX => summary.end,
             length => length,
         };
+        let settled = !matches!(self.last_kind, Some(FrameKind::Seal | FrameKind::Close))
+            && !self.left_out
+            && self.unit.is_none()
+            && self.broken_batch.is_none()
+            && self.beside.is_none()
+            && summary.damage.is_empty();
+        summary.resume = settled.then_some(Mark { offset: self.offset, due: self.due, seed: 0 });
         summary.ending = ending;
         summary.whole = !self.partial;
         summary.due = summary.whole.then_some(self.due);

@@ -170,7 +170,7 @@ impl<'a> Scan<'a> {
             let mark = begin.mark.filter(|_| index == 0 && !apart);
             reader.enter(mark);
             reader.passing = index < passed;
-            let want = Want { zeros_seen: begin.zeros_seen && index == 0, ..self.want(mark, false) };
+            let want = Want { zeros_seen: begin.zeros_seen, ..self.want(mark, false) };
             let log = LogView { source: &source, ..self.log() };
             match walk::one(log, segment, want, &mut |item| reader.item(segment, item)) {
                 Ok(Some(summary)) => {

@@ -12,7 +12,7 @@ use crate::model::{Damage, DamageKind, Facts, Look, LsnRange, Proof, Span, Warni
 use crate::native::{Check, FrameHeader, FrameKind, MORE};
 
 /// How far behind the data zeros are looked for where all of them were seen a moment ago.
-const NEAR: u64 = 64 << 10;
+const NEAR: u64 = 16 << 10;
 
 impl Walker<'_> {
     pub(super) fn check_seal(&mut self, sink: &mut Sink<'_>) -> Result<(), Halt> {
@@ -143,6 +143,17 @@ impl Walker<'_> {
         }
     }
 
+    /// What a writer writes at `start` is not whole yet.
+    pub(super) fn unfinished_write(&mut self, start: u64, end: u64) -> Ending {
+        let unit = self.unit.take();
+        self.left_out |= unit.is_some();
+        let from = unit.map_or(start, |unit| unit.start);
+        let text = format!("a writer is running: what it is writing at {from} is not whole yet and was left out");
+        let span = Span::new(self.visit.segment.id, from, end.max(from));
+        self.summary.warnings.push(Warning { name: "unfinished-write", span, text });
+        Ending::Zeros
+    }
+
     /// Bad bytes at the offset: says what they are, and goes on after them. The ending, if nothing valid follows.
     pub(super) fn bad(&mut self, check: Check, sink: &mut Sink<'_>) -> Result<Option<Ending>, Halt> {
         let start = self.offset;
@@ -162,11 +173,7 @@ impl Walker<'_> {
                 return Ok(None);
             }
             if self.visit.want.live && !self.finished() && self.wounds.is_empty() {
-                let from = self.unit.take().map_or(start, |unit| unit.start);
-                let text = format!("a writer is running: what it is writing at {from} is not whole yet and was left out");
-                let span = Span::new(self.visit.segment.id, from, found.content_end.max(from));
-                self.summary.warnings.push(Warning { name: "unfinished-write", span, text });
-                return Ok(Some(Ending::Zeros));
+                return Ok(Some(self.unfinished_write(start, found.content_end)));
             }
         }
         let region = classify(&mut self.reader, check, (start, self.due), found.frame.map(|f| f.0), found.content_end);
