@@ -1,7 +1,7 @@
 //! The machine's own files.
 
 use std::fs::{self, OpenOptions};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -141,15 +141,25 @@ impl Disk for RealDisk {
         let inode = format!(":{}", meta.ino());
         let (major, minor) = (rustix::fs::major(meta.dev()), rustix::fs::minor(meta.dev()));
         let device = format!("{major:02x}:{minor:02x}");
-        fs::read_to_string("/proc/locks").ok()?.lines().find_map(|line| {
-            // 1: FLOCK  ADVISORY  WRITE 4121 fe:00:1234 0 EOF; a waiter has "->" in front of its kind.
-            let mut words = line.split_whitespace().skip(1);
-            let held = words.next() == Some("FLOCK");
-            let mut words = words.skip(2);
-            let (pid, place) = (words.next()?, words.next()?);
-            let here = place.strip_suffix(inode.as_str()).is_some_and(|dev| dev == device);
-            (held && here).then(|| pid.parse().unwrap_or(0))
-        })
+        let holder = |locks: &str| {
+            locks.lines().find_map(|line| {
+                // 1: FLOCK  ADVISORY  WRITE 4121 fe:00:1234 0 EOF; a waiter has "->" in front of its kind.
+                let mut words = line.split_whitespace().skip(1);
+                let held = words.next() == Some("FLOCK");
+                let mut words = words.skip(2);
+                let (pid, place) = (words.next()?, words.next()?);
+                let here = place.strip_suffix(inode.as_str()).is_some_and(|dev| dev == device);
+                (held && here).then(|| pid.parse().unwrap_or(0))
+            })
+        };
+        for _ in 0..LOCK_READINGS {
+            let (locks, pieces) = read_pieces(Path::new("/proc/locks")).ok()?;
+            let found = holder(&locks);
+            if found.is_some() || pieces < 2 {
+                return found;
+            }
+        }
+        None
     }
 
     fn users_of(&self, dir: &Path) -> Vec<User> {
@@ -231,6 +241,25 @@ fn regular(doing: &'static str, path: &Path, meta: &fs::Metadata, sole: bool) ->
 
 fn identity(meta: &fs::Metadata) -> Identity {
     Identity { device: meta.dev(), number: meta.ino() }
+}
+
+/// The kernel gives its list of locks in pieces, and a lock that goes between two of them hides another. So a list of several pieces that
+/// does not name a file is read again.
+const LOCK_READINGS: usize = 4;
+
+/// All of a file of the kernel's, and in how many pieces it came. A piece is as long as the kernel gives it at once: in smaller ones, it is not
+/// of one moment.
+fn read_pieces(path: &Path) -> io::Result<(String, usize)> {
+    let mut file = fs::File::open(path)?;
+    let mut room = vec![0; 64 << 10];
+    let (mut all, mut pieces) = (Vec::new(), 0);
+    loop {
+        match unless_interrupted(|| file.read(&mut room))? {
+            0 => return Ok((String::from_utf8_lossy(&all).into_owned(), pieces)),
+            count => all.extend_from_slice(&room[..count]),
+        }
+        pieces += 1;
+    }
 }
 
 fn list_once(dir: &Path) -> io::Result<Vec<Entry>> {

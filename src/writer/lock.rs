@@ -131,6 +131,8 @@ fn words(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
     use crate::disk::{RealDisk, SimDisk};
 
@@ -183,8 +185,8 @@ mod tests {
                     scope.spawn(|| {
                         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
                         if let Some(held) = disk.lock(&path).expect("it answers") {
-                            assert_eq!(both.fetch_add(1, std::sync::atomic::Ordering::SeqCst), 0);
-                            both.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+                            assert_eq!(both.fetch_add(1, Ordering::SeqCst), 0);
+                            both.fetch_sub(1, Ordering::SeqCst);
                             let _ = disk.remove(&path);
                             drop(held);
                         }
@@ -217,6 +219,28 @@ mod tests {
         disk.create_dir(Path::new("/x")).expect("folders can be made");
         let _held = disk.lock(Path::new("/x/LOCK")).expect("it answers").expect("it is free");
         assert!(refusal(&disk, Path::new("/x")).contains("another process"));
+    }
+
+    #[test]
+    fn who_holds_a_lock_is_known_while_other_locks_come_and_go() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        let held = WriterLock::take(&disk, dir.path(), "x").expect("it is free");
+        let over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for name in ["a", "b"] {
+                let (disk, path, over) = (&disk, dir.path().join(name), &over);
+                scope.spawn(move || {
+                    while !over.load(Ordering::Relaxed) {
+                        drop(disk.lock(&path).expect("it answers"));
+                    }
+                });
+            }
+            let known = (0..3000).filter(|_| disk.locked_by(&dir.path().join(LOCK)).is_some()).count();
+            over.store(true, Ordering::Relaxed);
+            assert_eq!(known, 3000);
+        });
+        drop(held);
     }
 
     #[test]
