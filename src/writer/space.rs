@@ -30,8 +30,9 @@ const PIECE: usize = 256 << 10;
 const STEP: u64 = 256 << 10;
 /// The most that is made ready at a time.
 const LONGEST_STEP: u64 = 4 << 20;
-/// How many times the bytes written so far are reserved ahead.
-const GROWTH: u64 = 16;
+/// How many times the bytes written so far are reserved ahead. With 16 times, zeros made in the first second of a log held up one append in a
+/// thousand for twice as long, at the same rate.
+const GROWTH: u64 = 4;
 /// See [`SpaceShared::warm`].
 const WARM: u64 = 64 << 10;
 
@@ -620,10 +621,10 @@ mod tests {
             (active.claimed, active.ready) = (place, place);
             space.shared.find_work(&state)
         };
-        // Sixteen times what was written goes ahead, an eighth of that at a time, up to a multiple of the step.
+        // Four times what was written goes ahead, an eighth of that at a time, up to a multiple of the step.
         assert_eq!(step(4096, 4096), Some(SpaceWork::Active(4096, STEP)));
-        assert_eq!(step(1 << 20, 4096), Some(SpaceWork::Active(4096, 2 << 20)));
-        assert_eq!(step(1 << 20, 3 << 20), Some(SpaceWork::Active(3 << 20, 4 << 20)));
+        assert_eq!(step(1 << 20, 4096), Some(SpaceWork::Active(4096, 1 << 19)));
+        assert_eq!(step(1 << 20, 3 << 20), Some(SpaceWork::Active(3 << 20, 7 << 19)));
         assert_eq!(step(8 << 20, 4096), Some(SpaceWork::Active(4096, LONGEST_STEP)));
         assert_eq!(step(8 << 20, (64 << 20) - 8192), Some(SpaceWork::Active((64 << 20) - 8192, 64 << 20)));
         assert_eq!(step(8 << 20, 64 << 20), Some(SpaceWork::Next(0, STEP)));
@@ -650,7 +651,7 @@ mod tests {
         space.begin(path, 4096, 4096);
         space.shared.state().written = 1 << 20;
         assert!(space.shared.work_once());
-        assert_eq!((file.length().expect("it answers"), space.claim(4097)), (2 << 20, 2 << 20));
+        assert_eq!((file.length().expect("it answers"), space.claim(4097)), (1 << 19, 1 << 19));
     }
 
     #[test]
