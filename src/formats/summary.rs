@@ -110,7 +110,8 @@ pub struct Summary {
     /// What the system itself would make of the log if it opened it now, where the format can tell. Of a log of several segments the
     /// last one says it.
     pub recovery: Option<String>,
-    /// Where a later walk can go on with what was not there yet, if this one came to the end of the data and nothing is under way there.
+    /// Where a later walk can go on with what was not there yet: if marks were wanted, this walk came to the end of the data, and nothing is
+    /// under way there.
     pub resume: Option<Mark>,
     /// What the format's join needs besides.
     pub own: Option<Box<dyn Any + Send + Sync>>,

@@ -150,7 +150,7 @@ fn a_later_walk_goes_on_at_the_end_of_the_data_and_nowhere_behind_a_seal_or_in_a
         let dir = tempfile::tempdir().expect("a temporary folder");
         std::fs::write(dir.path().join(segment_name(Lsn(1))), bytes).expect("room for a small log");
         let source = native::FORMAT.log_in(Arc::new(RealDisk), dir.path()).expect("it lists");
-        let want = Want { start, live: true, zeros_seen: true, ..all() };
+        let want = Want { start, live: true, zeros_seen: true, marks: true, ..all() };
         let visit = Visit { source: &source, segment: &source.segments[0], keys: &Keys::default(), want };
         let summary = walk(&visit, &mut Sink::new(&mut |_| Ok(()))).expect("nothing stops this walk");
         (summary.resume, summary.end)

@@ -450,7 +450,8 @@ impl<'v> Walker<'v> {
             u64::MAX => summary.end,
             length => length,
         };
-        let settled = !matches!(self.last_kind, Some(FrameKind::Seal | FrameKind::Close))
+        let settled = self.visit.want.marks
+            && !matches!(self.last_kind, Some(FrameKind::Seal | FrameKind::Close))
             && !self.left_out
             && self.unit.is_none()
             && self.broken_batch.is_none()
