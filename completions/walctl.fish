@@ -94,7 +94,7 @@ len\t'Only its length'"
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l delimiter -d 'Separator between raw payloads' -r -f -a "lf\t'A line feed after each'
 nul\t'A zero byte after each'
 len32\t'Its length before each: four bytes, little-endian'"
-complete -c walctl -n "__fish_walctl_using_subcommand dump" -s j -l jobs -d 'How many threads make lines of JSON and CSV [default: one for each processor]' -r
+complete -c walctl -n "__fish_walctl_using_subcommand dump" -s j -l jobs -d 'How many threads read segments and make lines [default: one for each processor]' -r
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l max-rate -d 'Read no faster than this, to leave the disk to the service: 100MiB/s' -r
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l out-dir -d 'Write each payload into a file of its own in this folder, named by its LSN' -r -f -a "(__fish_complete_directories)"
 complete -c walctl -n "__fish_walctl_using_subcommand dump" -l color -d 'When to use colours; auto means on a terminal and without NO_COLOR' -r -f -a "auto\t'On a terminal and without NO_COLOR'

@@ -459,7 +459,7 @@ pub mod ops {
         pub use owned::OwnedRecord;
         pub use page::{Make, PageEnd, PageFrom, PageTurner, Spot};
         pub use position::Position;
-        pub use scan::{Event, Scan, ScanOutcome, ScanStart, Shown, Stopped, Take, Way};
+        pub use scan::{Event, Helper, Lot, Maker, Scan, ScanOutcome, ScanStart, Shown, Stopped, Take, WalkAhead, Way};
         pub use seek::last_lsn;
         pub(in crate::ops) use seek::segments_of_use;
         pub use select::{Bound, Content, LsnWish, Scope, Selection, parse_moment, same_word};

@@ -206,7 +206,7 @@ impl Reader {
                 hurt.get_or_insert_with(|| Hurt::of(segment, damage));
                 Ok(())
             }
-            Event::Reached(..) => Ok(()),
+            Event::Reached(..) | Event::Lot(..) => Ok(()),
         })?;
         let Some(outcome) = outcome_of(&step) else { return Ok(Ended::Whole) };
         let all = damage_of(outcome, before.as_ref(), scan.growing);

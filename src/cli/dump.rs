@@ -17,16 +17,16 @@ use walctl::formats::Halt;
 use walctl::model::{DamageKind, LsnRange, Result};
 use walctl::ops::open::Input as Log;
 use walctl::ops::read::{
-    Context, Event, Follow, Passed, Position, Scan, ScanOutcome, ScanStart, Scope, Selection, Shown, Step, Stopped, had_enough,
-    unread,
+    Context, Event, Follow, Helper, Lot, Passed, Position, Scan, ScanOutcome, Scope, Selection, Shown, Step, Stopped, WalkAhead,
+    had_enough, unread,
 };
 
 use self::flags::check;
 pub use self::flags::{DumpArgs, has_kind};
-use self::print::Print;
+use self::print::{LineStyle, Print};
 use self::wait::{Wait, Woken};
 use self::way::ReadingWay;
-use self::workers::{LotQueue, Workers};
+use self::workers::{LOT, LotQueue, Workers};
 use super::below;
 use super::exit::{Exit, usage};
 use super::hint::show;
@@ -114,6 +114,9 @@ const WORTH_THREADS: u64 = 1 << 20;
 /// How often is looked whether a writer holds a log that is followed.
 const LOCK_EVERY: Duration = Duration::from_millis(20);
 
+/// So much of what threads made may wait for its turn.
+const HELD: usize = 256 << 20;
+
 /// So many records scroll away on any terminal.
 const SCREEN: u64 = 100;
 
@@ -167,7 +170,17 @@ impl Taking<'_> {
                 }
                 self.stop_if_interrupted()
             }
+            Event::Lot(_, lot) => self.lot(lot),
         }
+    }
+
+    /// Prints what was made of records elsewhere, after what was handed over before them.
+    fn lot(&mut self, lot: &Lot) -> Result<(), Halt> {
+        self.gather()?;
+        self.print.lot(self.out, lot)?;
+        // What was found long ago is not kept waiting for what comes next.
+        self.print.flush(self.out)?;
+        self.stop_if_interrupted()
     }
 
     /// Hands a record to the threads that print, and writes what they have printed. False when there are none, or it must be printed here.
@@ -239,19 +252,22 @@ impl LogDump<'_> {
         let total: u64 = log.source.segments.iter().map(|s| s.length).filter(|l| *l != u64::MAX).sum();
         let bar = (!out.is_terminal() && !args.follow)
             .then(|| WorkBar::new(out, format!("reading {}", log.source.path.display()), total));
-        let way = ReadingWay::new(bar, args.rate.max_rate);
-        let context = Context::new(args.context);
+        let (way, context) = (ReadingWay::new(bar, args.rate.max_rate), Context::new(args.context));
         let shown_before = print.shown;
-        let jobs = if total >= WORTH_THREADS { self.workers(out) } else { 0 };
-        let styles: Vec<_> = (0..jobs).map_while(|_| print.line_style()).collect();
+        let jobs = self.jobs(total);
+        // On a terminal each record is awaited.
+        let styles: Vec<_> = (0..jobs).filter(|_| !out.is_terminal()).map_while(|_| print.line_style()).collect();
         let queue = LotQueue::new(jobs);
+        let (style, scope) = (self.style_ahead(print, selection.scope()), selection.scope());
+        let helper = || self.helper(style.clone(), scope);
+        let ahead = style.as_ref().map(|_| WalkAhead { jobs, most_bytes: HELD, lot_bytes: LOT, helper: &helper });
         let (outcome, interrupted, worst) = std::thread::scope(|scope| {
             // Made in here, so that the threads end whatever becomes of it.
             let workers = Workers::start(scope, styles, &queue);
             let (print, out) = (&mut *print, &mut *out);
             let (taken, worst, interrupted) = (0, Exit::Done, false);
             let mut taking = Taking { print, out, context, limit, taken, way, workers, polite, interrupted, worst };
-            let outcome = self.read(&scan, &mut taking);
+            let outcome = self.read(&scan, ahead.as_ref(), &mut taking);
             // What was read before a failure is whole, and is shown.
             let gathered = taking.gather();
             let outcome = outcome?;
@@ -313,12 +329,21 @@ impl LogDump<'_> {
         print.flush(out)
     }
 
-    /// How many threads print: none where the order of records is not that of the log, where each is awaited, or where few come.
-    fn workers(&self, out: &Out) -> usize {
+    /// How many threads print beside this one: none where the order of records is not that of the log, or where few come.
+    fn jobs(&self, total: u64) -> usize {
         let args = self.args;
         let plain = args.limit.is_none() && args.tail.is_none() && args.context == 0 && args.cursor.is_none();
         let jobs = args.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
-        if plain && !args.reverse && !args.follow && !out.is_terminal() && jobs > 1 { jobs } else { 0 }
+        if plain && !args.reverse && !args.follow && jobs > 1 && total >= WORTH_THREADS { jobs } else { 0 }
+    }
+
+    /// How threads print that walk segments ahead: not at all where how fast is limited, or where conditions depend on the order of records.
+    fn style_ahead(&self, print: &Print, scope: Scope) -> Option<LineStyle> {
+        let args = self.args;
+        let in_order = args.grep.is_some() && args.decodes() && self.log.format.decode.is_some();
+        let few = args.grep.is_some() || !args.kind.is_empty() || !args.tag.is_empty() || !scope.is_all();
+        let plain = !args.frames && args.rate.max_rate.is_none() && !in_order;
+        if plain { print.style_ahead(few) } else { None }
     }
 
     /// What could not be handed out, or not searched, because no key opens it.
@@ -342,7 +367,7 @@ impl LogDump<'_> {
         Some(walctl::model::Error::WrongKey { path: self.log.source.path.clone(), why })
     }
 
-    fn read(&self, scan: &Scan<'_>, taking: &mut Taking<'_>) -> anyhow::Result<ScanOutcome> {
+    fn read(&self, scan: &Scan<'_>, ahead: Option<&WalkAhead<'_>>, taking: &mut Taking<'_>) -> anyhow::Result<ScanOutcome> {
         let args = self.args;
         if args.limit == Some(0) {
             return Ok(ScanOutcome::nothing(scan.source));
@@ -352,7 +377,7 @@ impl LogDump<'_> {
         let first = match (&args.cursor, args.tail) {
             _ if args.reverse => scan.reverse(&mut take)?,
             (_, Some(count)) => scan.tail(count, context, &mut take)?,
-            (None, None) => scan.forward(&ScanStart::default(), &mut take)?,
+            (None, None) => scan.forward_ahead(ahead, &mut take)?,
             (Some(path), None) => {
                 let position = Position::load(self.disk.as_ref(), path)?;
                 let mut follow = Follow::new(scan.source.clone(), position);
@@ -417,18 +442,24 @@ impl LogDump<'_> {
     /// The conditions; nothing when no record can meet them.
     fn selection(&self) -> Result<Option<Selection>> {
         let args = self.args;
-        let Some(Scope { lsns, since, until }) = args.scope.of(self.log)? else { return Ok(None) };
+        let Some(scope) = args.scope.of(self.log)? else { return Ok(None) };
         let meaning = if args.decodes() && args.grep.is_some() { Meaning::of(self.log, args.show_values)? } else { None };
+        Ok(Some(self.conditions(scope, meaning)))
+    }
+
+    /// The same in a stretch of the log.
+    fn conditions(&self, scope: Scope, meaning: Option<Meaning>) -> Selection {
+        let (Scope { lsns, since, until }, args) = (scope, self.args);
         let content = args.grep.clone().map(|regex| pattern::content(regex, meaning));
-        Ok(Some(Selection {
-            lsns,
-            since,
-            until,
-            kinds: args.kind.clone(),
-            tags: args.tag.clone(),
-            content,
-            ..Selection::default()
-        }))
+        let (kinds, tags) = (args.kind.clone(), args.tag.clone());
+        Selection { lsns, since, until, kinds, tags, content, ..Selection::default() }
+    }
+
+    /// What a thread works with that walks segments ahead.
+    fn helper(&self, style: Option<LineStyle>, scope: Scope) -> Helper {
+        let mut printer = style.map(LineStyle::printer);
+        let make = move |lot: &mut Lot, shown: &Shown<'_>| printer.as_mut().map_or(Ok(false), |printer| printer.put(lot, shown));
+        Helper { selection: self.conditions(scope, None), make: Box::new(make) }
     }
 
     /// Whether a writer holds the log.

@@ -2,6 +2,7 @@
 
 mod accept;
 mod advice;
+mod ahead;
 mod api;
 mod append;
 mod bench;

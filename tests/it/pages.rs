@@ -25,7 +25,7 @@ fn line(event: &Event<'_>, spot: &Spot) -> Option<Line> {
             Some((spot.clone(), text))
         }
         Event::Damage(_, damage) => Some((spot.clone(), damage.kind.name().to_owned())),
-        Event::Reached(..) => None,
+        Event::Reached(..) | Event::Lot(..) => None,
     }
 }
 

@@ -393,7 +393,7 @@ fn row(maker: &mut RowMaker, event: &Event<'_>, here: &Spot) -> Result<Option<Re
     match event {
         Event::Record(shown) => maker.record(shown, here).map(Some),
         Event::Damage(_, damage) => Ok(Some(maker.damage(damage, here))),
-        Event::Reached(..) => Ok(None),
+        Event::Reached(..) | Event::Lot(..) => Ok(None),
     }
 }
 

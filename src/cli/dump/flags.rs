@@ -87,7 +87,7 @@ pub struct DumpArgs {
     /// Separator between raw payloads
     #[arg(long, value_name = "HOW", default_value = "lf", requires = "raw", help_heading = HOW)]
     pub delimiter: Separator,
-    /// How many threads make lines of JSON and CSV [default: one for each processor]
+    /// How many threads read segments and make lines [default: one for each processor]
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), help_heading = HOW)]
     pub jobs: Option<u16>,
     #[command(flatten)]

@@ -5,7 +5,7 @@ use std::io::Write;
 use walctl::formats::Halt;
 use walctl::model::{Damage, Error, Lsn, Result};
 use walctl::ops::open::Input;
-use walctl::ops::read::Shown;
+use walctl::ops::read::{Lot, Shown};
 
 use super::DumpArgs;
 use super::files::Files;
@@ -16,7 +16,7 @@ use crate::cli::render::records::hex::Hex;
 use crate::cli::render::records::json::Json;
 use crate::cli::render::records::meaning::Meaning;
 use crate::cli::render::records::payload::View;
-use crate::cli::render::records::raw::Raw;
+use crate::cli::render::records::raw::{Raw, Separator};
 use crate::cli::render::records::redact::Redaction;
 use crate::cli::render::records::table::RecordTable;
 
@@ -56,11 +56,21 @@ enum Shape {
 }
 
 /// How lines are printed that need nothing but their record: so they can be printed on any thread.
+#[derive(Clone)]
 pub struct LineStyle {
-    csv: bool,
+    lines: LineKind,
     view: View,
     redact: Option<Redaction>,
     log: Option<String>,
+}
+
+#[derive(Clone, Copy)]
+enum LineKind {
+    Json,
+    Csv,
+    Raw(Separator),
+    /// Records are kept as they are: what a line looks like depends on the one before.
+    Kept,
 }
 
 /// Prints such lines.
@@ -69,13 +79,17 @@ pub struct LinePrinter(Shape);
 impl LineStyle {
     /// A printer of them, for one thread.
     pub fn printer(self) -> LinePrinter {
-        let LineStyle { csv, view, redact, log } = self;
-        if csv {
-            return LinePrinter(Shape::Csv(Box::new(Csv { view, redact, several: log.is_some() })));
-        }
-        let mut json = Json::new(view, redact);
-        json.log = log;
-        LinePrinter(Shape::Json(Box::new(json)))
+        let LineStyle { lines, view, redact, log } = self;
+        LinePrinter(match lines {
+            LineKind::Csv => Shape::Csv(Box::new(Csv { view, redact, several: log.is_some() })),
+            LineKind::Json => {
+                let mut json = Json::new(view, redact);
+                json.log = log;
+                Shape::Json(Box::new(json))
+            }
+            LineKind::Raw(delimiter) => Shape::Raw(Raw::new(delimiter)),
+            LineKind::Kept => Shape::Nothing,
+        })
     }
 }
 
@@ -88,6 +102,24 @@ impl LinePrinter {
             Shape::Csv(csv) => csv.record(buf, shown, keep),
             _ => Ok(()),
         }
+    }
+
+    /// Puts what becomes of a record into a lot. False where that is for the thread that writes: a record too long to be held, or one whose
+    /// payload is not handed out.
+    pub fn put(&mut self, lot: &mut Lot, shown: &Shown<'_>) -> Result<bool> {
+        if shown.record.payload.whole().is_none() {
+            return Ok(false);
+        }
+        match &mut self.0 {
+            Shape::Nothing => return Ok(lot.records.keep(shown)),
+            Shape::Raw(_) if shown.record.encrypted => return Ok(false),
+            Shape::Raw(raw) => {
+                raw.payload(&mut lot.text, &shown.record.payload, &mut |_| Ok(()))?;
+                lot.counted += std::mem::take(&mut raw.ambiguous);
+            }
+            _ => self.record(&mut lot.text, shown)?,
+        }
+        Ok(true)
     }
 }
 
@@ -146,14 +178,35 @@ impl Print {
         match &self.shape {
             // What records mean is told in their order.
             Shape::Json(json) if json.meaning.is_none() => {
-                Some(LineStyle { csv: false, view: json.view, redact: json.redact.clone(), log: json.log.clone() })
+                Some(LineStyle { lines: LineKind::Json, view: json.view, redact: json.redact.clone(), log: json.log.clone() })
             }
             Shape::Csv(csv) => {
                 let log = csv.several.then(String::new);
-                Some(LineStyle { csv: true, view: csv.view, redact: csv.redact.clone(), log })
+                Some(LineStyle { lines: LineKind::Csv, view: csv.view, redact: csv.redact.clone(), log })
             }
             _ => None,
         }
+    }
+
+    /// The same for threads that walk whole segments: they make payloads too, and `few` records are kept for this one to print.
+    pub fn style_ahead(&self, few: bool) -> Option<LineStyle> {
+        let of = |lines| LineStyle { lines, view: View::default(), redact: None, log: None };
+        match &self.shape {
+            Shape::Raw(raw) => Some(of(LineKind::Raw(raw.delimiter))),
+            Shape::Nothing | Shape::Table(_) | Shape::Json(_) if few && self.line_style().is_none() => Some(of(LineKind::Kept)),
+            _ => self.line_style(),
+        }
+    }
+
+    /// Prints what other threads made of records.
+    pub fn lot(&mut self, out: &mut Out, lot: &Lot) -> Result<(), Halt> {
+        self.lines(out, &lot.text)?;
+        // Those that were kept are counted where they are printed.
+        self.shown += if lot.records.is_empty() { lot.matched } else { 0 };
+        if let Shape::Raw(raw) = &mut self.shape {
+            raw.ambiguous += lot.counted;
+        }
+        lot.records.each(|shown| self.record(out, shown, false))
     }
 
     /// Writes lines that were printed elsewhere.

@@ -11,7 +11,7 @@ use walctl::ops::read::{HeldRecords, Shown};
 use super::print::LineStyle;
 
 /// Records are handed over in lots of about this much memory.
-const LOT: usize = 256 << 10;
+pub const LOT: usize = 256 << 10;
 /// The first lots are small, so that a reader does not wait for the first records.
 const FIRST: usize = 16 << 10;
 

@@ -407,7 +407,7 @@ impl SameOffset {
                 }
                 (*segment, start, false, None, None)
             }
-            Event::Reached(segment, _) => return Spot::at(&segment.name, 0),
+            Event::Reached(segment, _) | Event::Lot(segment, _) => return Spot::at(&segment.name, 0),
         };
         let again = self.last.as_ref().is_some_and(|last| last.0 == segment.name && last.1 == offset && last.2 == record);
         self.nth = if again { self.nth + 1 } else { 0 };

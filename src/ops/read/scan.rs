@@ -1,5 +1,11 @@
 //! Reading a log from a place on: the records that are wanted, the damage between them, and what was established at the end.
 
+mod ahead;
+mod delivery;
+
+use self::ahead::{AheadTasks, WalkedAhead};
+pub use self::ahead::{Helper, Lot, Maker, WalkAhead};
+use self::delivery::ScanReader;
 use super::follow::Passed;
 use super::seek::{Chosen, segments_of_use};
 use super::select::Ascent;
@@ -43,6 +49,8 @@ pub enum Event<'a> {
     Damage(&'a Segment, &'a Damage),
     /// Reading has come this far.
     Reached(&'a Segment, u64),
+    /// What was made of records on another thread, in place of them: see [`Scan::forward_ahead`].
+    Lot(&'a Segment, &'a Lot),
 }
 
 /// A record as a scan delivers it.
@@ -134,29 +142,40 @@ impl ScanOutcome {
 impl<'a> Scan<'a> {
     /// Reads from `begin` to the end, or until `take` has enough.
     pub fn forward(&self, begin: &ScanStart<'a>, take: &mut Take<'_>) -> Result<ScanOutcome> {
+        self.read(begin, None, take)
+    }
+
+    /// Reads all of it, with other threads that walk finished segments ahead, where that can be done: then `take` is given [`Event::Lot`]
+    /// where records were made into something there.
+    pub fn forward_ahead(&self, ahead: Option<&WalkAhead<'_>>, take: &mut Take<'_>) -> Result<ScanOutcome> {
+        self.read(&ScanStart::default(), ahead, take)
+    }
+
+    fn read(&self, begin: &ScanStart<'a>, ahead: Option<&WalkAhead<'_>>, take: &mut Take<'_>) -> Result<ScanOutcome> {
         let chosen = if begin.segment == 0 && begin.after.is_none() {
             segments_of_use(self.source, self.format, self.keys, self.selection.scope())?
         } else {
             Chosen { range: begin.segment..self.source.segments.len(), ascending: false }
         };
         let to_the_end = chosen.range.end == self.source.segments.len();
-        let mut source = self.source.narrow(chosen.range);
-        let mut reader = ScanReader {
-            scan: self,
-            take,
-            ascent: Ascent::up_to(self.selection.lsns.filter(|_| chosen.ascending).map(|range| range.last)),
-            begun_after: begin.after,
-            position: begin.after.cloned(),
-            after_damage: begin.after_damage || begin.after.is_some_and(|p| p.after_damage),
-            due: None,
-            held_back: Vec::new(),
-            way: Way { mark: None, ordinal: 0 },
-            last_start: 0,
-            hurts: 0,
-            stopped: None,
-            fresh: true,
-            passing: false,
-        };
+        let source = self.source.narrow(chosen.range);
+        let ascent = Ascent::up_to(self.selection.lsns.filter(|_| chosen.ascending).map(|range| range.last));
+        let board = ahead.filter(|_| !ascent.is_bound()).and_then(|ahead| AheadTasks::of(ahead, self, &source));
+        let reader = ScanReader::new(self, begin, ascent, take);
+        match board {
+            Some(board) => board.beside(self, || self.read_on(begin, source, to_the_end, reader, Some(&board))),
+            None => self.read_on(begin, source, to_the_end, reader, None),
+        }
+    }
+
+    fn read_on<'s>(
+        &'s self,
+        begin: &ScanStart<'s>,
+        mut source: Source,
+        to_the_end: bool,
+        mut reader: ScanReader<'s, '_>,
+        board: Option<&AheadTasks<'_>>,
+    ) -> Result<ScanOutcome> {
         // Segments before the position are read only for what later ones need of them.
         let passed = begin.after.and_then(|p| source.segments.iter().position(|s| s.name == p.segment)).unwrap_or(0);
         let mut summaries: Vec<Summary> = Vec::new();
@@ -172,7 +191,15 @@ impl<'a> Scan<'a> {
             reader.passing = index < passed;
             let want = Want { zeros_seen: begin.zeros_seen, ..self.want(mark, false) };
             let log = LogView { source: &source, ..self.log() };
-            match walk::one(log, segment, want, &mut |item| reader.item(segment, item)) {
+            let turn = board.map_or(Ok(WalkedAhead::Walk(0)), |board| board.take_turn(index, segment, &mut reader))?;
+            let walked = match turn {
+                WalkedAhead::Made(made) => Ok(made.map(|summary| *summary)),
+                WalkedAhead::Walk(delivered) => {
+                    reader.delivered = delivered;
+                    walk::one(log, segment, want, &mut |item| reader.item(segment, item))
+                }
+            };
+            match walked {
                 Ok(Some(summary)) => {
                     reader.leave(segment, &summary)?;
                     summaries.push(summary);
@@ -180,11 +207,15 @@ impl<'a> Scan<'a> {
                 Ok(None) => break,
                 // Nothing of it was read: it went between listing and opening.
                 Err(error) if is_gone(&error, segment) && parted.len() < LISTINGS => {
+                    // What was read ahead may stand elsewhere in the new listing.
+                    board.into_iter().for_each(AheadTasks::end);
                     let gone = segment.name.clone();
                     let Some(joined) = self.list_again(&mut source, index, to_the_end)? else { return Err(error) };
                     if !joined {
                         let next = source.segments.get(index).map(|s| s.name.clone());
-                        parted.push(Passed { gone, next, due: reader.due, index });
+                        // Threads may have delivered some of it before it went.
+                        let last = reader.position.as_ref().filter(|_| reader.delivered > 0).and_then(|position| position.lsn);
+                        parted.push(Passed { gone, next, due: last.map(Lsn::next).or(reader.due), index });
                     }
                     continue;
                 }
@@ -279,7 +310,7 @@ impl<'a> Scan<'a> {
         walk::one(self.log(), &self.source.segments[index], self.want(mark, only_counts), take)
     }
 
-    fn want(&self, start: Option<Mark>, only_counts: bool) -> Want {
+    pub(super) fn want(&self, start: Option<Mark>, only_counts: bool) -> Want {
         Want {
             payloads: self.payloads && !only_counts || self.selection.content.is_some(),
             frames: self.frames,
@@ -293,162 +324,8 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// What `Scan::forward` carries from item to item.
-struct ScanReader<'a, 't> {
-    scan: &'a Scan<'a>,
-    take: &'t mut Take<'t>,
-    ascent: Ascent,
-    /// Where the scan before this one ended.
-    begun_after: Option<&'a Position>,
-    position: Option<Position>,
-    after_damage: bool,
-    /// The LSN that the segment before leaves due.
-    due: Option<Lsn>,
-    /// Damage with nothing after it yet.
-    held_back: Vec<Damage>,
-    way: Way,
-    /// Where the last record began: a mark that is not after it leads to it again.
-    last_start: u64,
-    /// Bad regions in this segment.
-    hurts: u64,
-    stopped: Option<Stopped>,
-    /// No record of this segment has come yet.
-    fresh: bool,
-    /// All of this segment was read before this scan.
-    passing: bool,
-}
-
 /// How often a log is listed anew because a segment is gone.
 const LISTINGS: usize = 1000;
-/// More damage than this in a row is not held back: it is no interrupted write any more.
-const HELD_BACK: usize = 64;
-
-impl ScanReader<'_, '_> {
-    fn enter(&mut self, mark: Option<Mark>) {
-        self.way = Way { mark, ordinal: 0 };
-        self.hurts = 0;
-        self.last_start = 0;
-        self.fresh = true;
-    }
-
-    fn item(&mut self, segment: &Segment, item: Item<'_>) -> Result<(), Halt> {
-        match item {
-            Item::Record(record) => self.record(segment, record),
-            Item::Mark(mark) => {
-                if mark.offset > self.last_start || self.way.ordinal == 0 {
-                    self.way = Way { mark: Some(mark), ordinal: 0 };
-                }
-                Ok(())
-            }
-            Item::Hurt(damage) => {
-                self.hurts += 1;
-                if self.passed(segment, damage.span.start()) || self.stopped.is_some() {
-                    return Ok(());
-                }
-                self.held_back.push(damage.clone());
-                if self.held_back.len() > HELD_BACK { self.let_out(segment) } else { Ok(()) }
-            }
-            Item::Reached(offset) => (self.take)(Event::Reached(segment, offset)),
-        }
-    }
-
-    fn record(&mut self, segment: &Segment, record: &Record<'_>) -> Result<(), Halt> {
-        let way = self.way;
-        self.way.ordinal += 1;
-        self.last_start = record.span.start();
-        // Enough was delivered; the walk goes on only to learn what its damage means.
-        if self.stopped.is_some() || self.passing {
-            return Ok(());
-        }
-        if let Some(position) = self.begun_after
-            && position.covers(&segment.name, record)
-        {
-            self.fresh = false;
-            return Ok(());
-        }
-        if self.fresh {
-            self.fresh = false;
-            // Records are gone between this segment and the one before; the join will say so at the end.
-            self.after_damage |= matches!((self.due, record.lsn), (Some(due), Some(lsn)) if lsn > due);
-        }
-        if !self.held_back.is_empty() {
-            self.let_out(segment)?;
-        }
-        if self.ascent.is_past(record) {
-            return self.stop(Stopped::Past);
-        }
-        if self.scan.selection.head(record) {
-            let matched = self.scan.selection.body(record)?;
-            if matched || self.scan.neighbours {
-                let shown = Shown { record, segment, matched, after_damage: self.after_damage, way };
-                match (self.take)(Event::Record(&shown)) {
-                    Ok(()) => {}
-                    Err(Halt::Enough) => {
-                        self.advance(segment, record, way);
-                        return self.stop(Stopped::Enough);
-                    }
-                    failed => return failed,
-                }
-            }
-        }
-        self.advance(segment, record, way);
-        Ok(())
-    }
-
-    /// The reader has enough. With damage in this segment the walk goes on to its end without delivering: what the damage means is
-    /// known only there.
-    fn stop(&mut self, why: Stopped) -> Result<(), Halt> {
-        self.stopped = Some(why);
-        if self.hurts == 0 { Err(Halt::Enough) } else { Ok(()) }
-    }
-
-    fn advance(&mut self, segment: &Segment, record: &Record<'_>, way: Way) {
-        match &mut self.position {
-            Some(position) if position.segment == segment.name => {
-                position.offset = record.span.start();
-                position.lsn = record.lsn;
-                position.mark = way.mark;
-                position.after_damage = self.after_damage;
-            }
-            other => {
-                *other = Some(Position {
-                    segment: segment.name.clone(),
-                    offset: record.span.start(),
-                    lsn: record.lsn,
-                    mark: way.mark,
-                    after_damage: self.after_damage,
-                });
-            }
-        }
-    }
-
-    /// Whether what begins at `offset` was told before this scan.
-    fn passed(&self, segment: &Segment, offset: u64) -> bool {
-        self.passing || self.begun_after.is_some_and(|p| p.segment == segment.name && offset < p.offset)
-    }
-
-    fn let_out(&mut self, segment: &Segment) -> Result<(), Halt> {
-        self.after_damage = true;
-        for damage in std::mem::take(&mut self.held_back) {
-            (self.take)(Event::Damage(segment, &damage))?;
-        }
-        Ok(())
-    }
-
-    /// At the end of a segment. Small segments have no other place at which a reader learns how far it came.
-    fn leave(&mut self, segment: &Segment, summary: &Summary) -> Result<()> {
-        let due = !self.held_back.is_empty() && (segment.followed || !self.scan.growing);
-        let let_out = if due { self.let_out(segment) } else { Ok(()) };
-        match let_out.and_then(|()| (self.take)(Event::Reached(segment, summary.length))) {
-            Ok(()) => {}
-            Err(Halt::Enough) => self.stopped = self.stopped.or(Some(Stopped::Enough)),
-            Err(Halt::Failed(error)) => return Err(error),
-        }
-        self.held_back.clear();
-        self.due = summary.due.or(self.due);
-        Ok(())
-    }
-}
 
 /// Joins what the walks found over the segments that were read to their end. What lies on either side of segments that went meanwhile
 /// is joined by itself: what is missing there was let go.

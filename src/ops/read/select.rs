@@ -323,6 +323,11 @@ impl Ascent {
         Ascent { last_wanted, ..Ascent::default() }
     }
 
+    /// Whether there is a last number that is wanted.
+    pub(super) fn is_bound(&self) -> bool {
+        self.last_wanted.is_some_and(|last| last < Lsn(u64::MAX))
+    }
+
     /// Records that jump ahead inside a segment may be copies in a wrong place: what is wanted can still follow them, in it or in the next
     /// one, whose name says where it belongs.
     pub(super) fn is_past(&mut self, record: &Record<'_>) -> bool {

@@ -1,6 +1,8 @@
 //! Scans over a format of lines, made for these tests: `LSN TIME PAYLOAD`, and `!` where bytes are bad. A line whose end is missing goes on
 //! after the `>` that the next segment begins with.
 
+mod ahead;
+
 use std::cell::{Cell, RefCell};
 use std::fs;
 use std::io::Write;
@@ -177,7 +179,7 @@ fn note(seen: &mut Vec<String>, event: Event<'_>) -> Result<(), Halt> {
             seen.push(format!("{sign}{}{mark}", shown.record.lsn.expect("lines have numbers")));
         }
         Event::Damage(..) => seen.push("#".into()),
-        Event::Reached(..) => {}
+        Event::Reached(..) | Event::Lot(..) => {}
     }
     Ok(())
 }

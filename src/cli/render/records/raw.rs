@@ -20,7 +20,8 @@ pub enum Separator {
 /// Payloads, one after the other.
 #[derive(Debug, Default)]
 pub struct Raw {
-    delimiter: Separator,
+    /// What stands between them.
+    pub delimiter: Separator,
     /// How many payloads contain the delimiter, so that their ends are ambiguous.
     pub ambiguous: u64,
 }

@@ -256,6 +256,7 @@ impl<'a> Feed<'a> {
                 Ok(())
             }
             Event::Reached(segment, offset) => self.reached(segment, offset),
+            Event::Lot(..) => Ok(()),
         }
     }
 
